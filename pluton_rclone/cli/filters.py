@@ -127,7 +127,11 @@ def checked(flags: tuple[str, ...]) -> list[str]:
 
     for flag in flags:
         name = flag.partition("=")[0]
-        reasons = [why for why, names in _REFUSED.items() if _is_one_of(name, names)]
+        reasons = [
+            why
+            for why, names in _REFUSED.items()
+            if name in names or name.startswith(tuple(one for one in names if one[1] == "-"))
+        ]
         if name.startswith("--") and SECRET_NAME.search(name) and name not in _FILES:
             reasons = [_LEAKS]
         if re.match(r"-[A-Za-z].", name):  # -un is -u and -n
@@ -135,8 +139,3 @@ def checked(flags: tuple[str, ...]) -> list[str]:
         if reasons:
             raise UsageError(f"{name} is not passed to rclone.", why=reasons[0])
     return list(flags)
-
-
-def _is_one_of(name: str, refused: Sequence[str]) -> bool:
-    long = tuple(each for each in refused if each.startswith("--"))
-    return name in refused or name.startswith(long)

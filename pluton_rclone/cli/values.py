@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from pluton_rclone.errors import OptionInvalid, UsageError
+from pluton_rclone.errors import UsageError
 
 from .app import did_you_mean
-
-if TYPE_CHECKING:
-    from pluton_rclone.remote.options import Option
 
 SIZE = r"\d+(?:\.\d+)?(?:b|[kmgtpe](?:ib?)?)?"  # rclone fs/sizesuffix.go
 RATE = rf"(?!\d?\d:\d\d(?:\s|$))(?:off|{SIZE})(?::(?:off|{SIZE}))?"  # upload:download, no hour
 MOMENT = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)\w*-)?\d{1,2}:\d\d"  # rclone fs/bwtimetable.go
-SWITCH = {"true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "1", "0"}
 
 
 class Pattern(click.ParamType):  # type: ignore[type-arg]  # not generic in each click
@@ -55,7 +49,7 @@ TIMES = Pattern(
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
-    """OPTION=VALUE pairs as options of the remote. UsageError, also for a secret; OptionInvalid."""
+    """OPTION=VALUE pairs as options of the remote, which checks them. UsageError, for a secret."""
     from pluton_rclone.remote.options import BY_NAME
 
     given: dict[str, Any] = {}
@@ -72,7 +66,8 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
                 advice="A file, the environment or stdin can hold it: `pluton-rclone connect "
                 f"--help`, and `pluton-rclone set NAME --secret {name}`.",
             )
-        given[name] = _value(BY_NAME[name], value)
+        none = not value and BY_NAME[name].kind in ("secret", "day")
+        given[name] = None if none else value
     return given
 
 
@@ -84,25 +79,3 @@ def unknown_option(name: str) -> UsageError:
         f"There is no option {name!r}. {did_you_mean(name, BY_NAME)}".rstrip(),
         advice="`pluton-rclone options` explains each.",
     )
-
-
-def _value(option: Option, value: str) -> Any:
-    name, choices = option.name, [choice.value for choice in option.choices]
-    if option.kind == "secret" or (option.kind == "day" and not value):
-        return None
-    if option.kind == "list":
-        return tuple(value.split())
-    if option.kind == "day":
-        with contextlib.suppress(ValueError):
-            return date.fromisoformat(value)
-        why, advice = "it is a day", f"Write year, month and day, as in {name}=2027-03-31."
-    elif option.kind == "switch" and value.lower() not in SWITCH:
-        why, advice = "it is a switch", f"Write {name}=true or {name}=false."
-    elif option.kind == "number" and not re.fullmatch(r"\d{1,18}", value):
-        why, advice = "it is a whole number", f"Write {name}={option.default or 100}."
-    elif option.kind == "choice" and value not in choices:
-        why, advice = "it is one of a few", f"Choose one of: {', '.join(choices)}."
-    else:
-        return value
-    what = f"{name} cannot be {value!r}."
-    raise OptionInvalid(what, why=why, advice=f"{advice} Nothing was saved.", option=name)

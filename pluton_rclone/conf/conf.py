@@ -60,10 +60,7 @@ class Conf:
 
     def names(self) -> list[str]:
         """The remotes in the order of the file: sections that have a type."""
-        now = self._shared.document()
-        return [
-            one for one in pairs.names(now) if "type" in {**now.sections[one], **now.inherited(one)}
-        ]
+        return list(self.sections())
 
     def taken(self) -> list[str]:
         """What no new remote can be called: every section, also those without a type."""

@@ -44,7 +44,6 @@ HEAD_START = 0.6
 _IN_MEMORY = 16 * 1024 * 1024  # bytes of rclone's output, of some 250 for an entry; then on disk
 _LOOK = 0.02  # seconds
 _LOOK_FOR_TOKEN = 0.5  # seconds
-_ROUND_TRIP = 0.1  # seconds: what the governor begins with
 
 
 def race(saved: SavedRemote, path: str, options: ListOptions) -> Generator[Entry, None, None]:
@@ -100,8 +99,7 @@ def _read_feed(
         """Wait until the account's budget has room for a page beside rclone's requests."""
         while budget is not None:
             now = budget.clock.now()
-            room = budget.granted(now, budget.under_way(_ROUND_TRIP))
-            if room >= 1 and budget.wait(now, 0) <= 0:
+            if budget.granted(now) >= 1 and budget.wait(now, 0) <= 0:
                 return
             wait(_LOOK)
 

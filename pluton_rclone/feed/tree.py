@@ -119,7 +119,9 @@ class FeedTree:
                 name = shown(stored) if translated else stored
                 path = above + name
                 if is_dir:
-                    kind, when = "inode/directory" if mime_types else None, _folder_time(modified)
+                    kind = "inode/directory" if mime_types else None
+                    # as rclone shows a folder without a time
+                    when = _time("2000-01-01T00:00:00" if modified.startswith("0001") else modified)
                     yield Entry(path, name, -1, when, True, item_id, kind), bool(away)
                     if not away:
                         waiting.append((child, path + "/"))
@@ -137,8 +139,3 @@ def _time(text: str) -> datetime | None:
         return msgspec.convert(text[:19] + "Z", datetime)
     except msgspec.ValidationError:
         return None
-
-
-def _folder_time(text: str) -> datetime | None:
-    """2000 for a folder without a time, as rclone shows it."""
-    return _time("2000-01-01T00:00:00Z" if text.startswith("0001-01-01T00:00:00") else text)

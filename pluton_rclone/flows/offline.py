@@ -20,10 +20,3 @@ DEFAULTS = {
 }
 for name, value in DEFAULTS.items():
     os.environ.setdefault(name, value)
-
-
-def prefect_schedule(cron: str, timezone: str) -> object:
-    """Prefect's schedule. ValueError for a cron expression or a time zone that it does not know."""
-    from prefect.client.schemas.schedules import CronSchedule
-
-    return CronSchedule(cron=cron, timezone=timezone)

@@ -173,10 +173,13 @@ class Schedule(_Part):
 
     @model_validator(mode="after")
     def _known(self) -> Schedule:
-        from .offline import prefect_schedule
+        from . import offline as offline  # before Prefect is imported
+
+        # isort: split
+        from prefect.client.schemas.schedules import CronSchedule
 
         try:
-            prefect_schedule(self.cron, self.timezone)
+            CronSchedule(cron=self.cron, timezone=self.timezone)
         except ValueError as error:
             first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
             raise _fault(first.removeprefix("Value error, ")) from None

@@ -52,6 +52,8 @@ _SLOTS = 240  # of the shortest window: a quarter of a second of a minute
 _BELIEVED = 2  # times the longest window
 LONGEST_HOLD = 600.0  # seconds; Microsoft asks for five minutes at most, an impostor for years
 _RESERVED = 0.8  # of the lowest limit at most is kept for what is under way
+_SAVED = 3.0  # seconds' worth that were not asked at once may be asked later
+_IN_A_TURN = 4  # requests, where no limit is known to hold
 _EVENLY = 0.93  # of a limit that holds: the rest is for others, and for what is under way
 
 
@@ -82,17 +84,18 @@ class Part(msgspec.Struct):
         self.slots[-1] = (self.slots[-1][0], self.slots[-1][1] + amount)
         while self.slots[0][0] + width + longest <= now:
             del self.slots[0]
-        if self.holds is not None:
-            self.save(now)
-            self.saved -= amount
+        self.saved -= amount
 
-    def save(self, now: float) -> None:
-        """What is not asked at once may be asked later: a second's worth, at least one request."""
+    def save(self, now: float, under_way: float) -> float:
+        """How many requests may be asked evenly, beside those under way. What is not asked at once
+        may be asked later: a second's worth, at least one request."""
         assert self.holds is not None
-        each = rate(self.holds) * self.holds.cost
+        cost = self.holds.cost
+        each = rate(self.holds) * cost
         earned = each * max(0.0, now - self.saved_at)
-        self.saved = min(max(each, self.holds.cost), self.saved + earned)
+        self.saved = min(max(_SAVED * each, cost) + under_way * cost, self.saved + earned)
         self.saved_at = max(now, self.saved_at)
+        return self.saved / cost - under_way
 
     def hold(self, now: float, limit: Limit) -> None:
         self.learned = now
@@ -103,6 +106,22 @@ class Part(msgspec.Struct):
 
 
 Parts = dict[str, Part]
+
+
+class Turn(NamedTuple):
+    """What one of those that ask is told."""
+
+    holds: Limit | None
+    nearest: Limit | None
+    """The limit that may hold and is reached first."""
+    sent: int
+    """What this one may have under way."""
+    room: float
+    """Requests that may be sent beside what is under way, and beside this turn's."""
+    requests: int
+    """That it may send in its turn."""
+    wait: float
+    """Seconds until it may go on; 0: now."""
 
 
 class Shelf:
@@ -153,7 +172,9 @@ class Budget:
         shelf: Shelf | None = None,
     ) -> None:
         self.clock, self.shelf = clock or Clock(), shelf or Shelf()
-        self._askers = self._others = 0
+        self._asking: dict[object, int] = {}
+        """The requests that each governor of this process may have under way."""
+        self._others = 0
         self._lock = threading.Lock()
         self._limits = tuple(limits)
         self._parts = {name: Part(self._all(name)) for name in ("units", "requests")}
@@ -171,33 +192,61 @@ class Budget:
     @property
     def askers(self) -> int:
         """How many rclones ask from it, of all processes: from `join` to `leave`."""
-        return self._askers + self._others
+        return len(self._asking) + self._others
 
-    def under_way(self, round_trip: float, more: int = 0, paused: bool = False) -> int:
-        """The most requests that the account's rclones may have sent and not counted yet; however
-        many rclones there are, something is left for them to send.
+    def join(self, who: object) -> None:
+        with self._lock:
+            self._asking[who] = 0
 
-        They answer in `round_trip`, and send so many `more` until they are looked at. For the other
-        processes this one's are leased for LEASE seconds: fewer while its rclone stands still.
-        """
-        sent = (math.ceil(FASTEST * round_trip) + 3) * max(1, self._askers)
-        soon, now = sent + more, self.clock.now()
-        narrowest = min(limit.amount / limit.cost for limit in self._limits)
+    def leave(self, who: object) -> None:
         with self._open() as parts:
-            others: dict[str, tuple[int, int, float]] = {}
-            for counts, part in self._parts.items():
+            del self._asking[who]
+            for part in parts if not self._asking else ():
                 part.leases.pop(self.shelf.owner, None)
-                self._expire(counts, part, now)
-                others |= part.leases  # of the same app, and of the same account
-            self._others = sum(askers for askers, _, _ in others.values())
-            if self._askers:
-                # Looked at a hundred times a second, it is written ten times.
-                until = math.ceil((now + LEASE) * 10) / 10
-                for part in parts:
-                    lease = (self._askers, sent if paused else soon, until)
-                    part.leases[self.shelf.owner] = lease
-            soon += sum(requests for _, requests, _ in others.values())
-        return min(soon, int(_RESERVED * narrowest))
+
+    def turn(self, who: object, sent: int, more: int, rests: bool = False) -> Turn:
+        """One of those that ask may have sent so many requests that are not counted yet, and sends
+        so `many` more than it wants to, because it is looked at too late. Where a limit holds, it
+        may go on once there is enough for half a second, and until that is sent. What it has under
+        way is leased to it: none of the others takes it."""
+        now = self.clock.now()
+        with self._open() as parts:
+            self._asking[who] = sent
+            under_way = self._under_way(now)
+            holds, nearest = self._holds(now), self._nearest(now)
+            requests, wait = _IN_A_TURN, 0.0
+            if holds is not None:
+                each = rate(holds)
+                requests = max(1, int(each / 2))
+                wait = self._wait(now, under_way + requests + more)
+                wait = max(wait, (requests - self._saved(now, under_way)) / each)
+            ahead = 0 if wait > 0 or (rests and holds) else requests + more
+            self._asking[who] = sent + ahead
+            self._lease(now, parts)
+            room = self._room(now) - under_way - requests - more
+        return Turn(holds, nearest, sent, room, requests, wait)
+
+    def _under_way(self, now: float) -> int:
+        """The most requests that the account's rclones may have sent and not counted yet; however
+        many rclones there are, something is left for them to send."""
+        others: dict[str, tuple[int, int, float]] = {}
+        for counts, part in self._parts.items():
+            self._expire(counts, part, now)
+            others |= part.leases  # of the same app, and of the same account
+        others.pop(self.shelf.owner, None)
+        self._others = sum(askers for askers, _, _ in others.values())
+        narrowest = min(limit.amount / limit.cost for limit in self._limits)
+        sent = sum(self._asking.values()) + sum(requests for _, requests, _ in others.values())
+        return min(sent, int(_RESERVED * narrowest))
+
+    def _lease(self, now: float, parts: list[Part]) -> None:
+        """What this process's rclones have under way, for LEASE seconds."""
+        if self._asking:
+            # Looked at a hundred times a second, it is written ten times.
+            until = math.ceil((now + LEASE) * 10) / 10
+            for part in parts:
+                lease = (len(self._asking), sum(self._asking.values()), until)
+                part.leases[self.shelf.owner] = lease
 
     def _expire(self, counts: str, part: Part, now: float) -> None:
         """Of leases that have ended: what a process that is gone may have asked, it has asked."""
@@ -208,24 +257,19 @@ class Budget:
             else:
                 self._spend(until - LEASE, counts, requests * (UNITS if counts == "units" else 1))
 
-    def join(self) -> None:
-        with self._lock:
-            self._askers += 1
-
-    def leave(self) -> None:
-        with self._open() as parts:
-            self._askers -= 1
-            for part in parts if not self._askers else ():
-                part.leases.pop(self.shelf.owner, None)
-
     def holds(self, now: float) -> Limit | None:
         """The limit that Microsoft has shown to hold, if any. It is believed for ten minutes: a
         tenant may get more licences, and others may have filled the budget."""
-        with self._open() as parts:
-            for name, part in self._parts.items():
-                if part.learned + _BELIEVED * self._longest < now and part.learned > -math.inf:
-                    part.untried, part.holds, part.learned = self._all(name), None, -math.inf
-            return min((part.holds for part in parts if part.holds), key=rate, default=None)
+        with self._open():
+            return self._holds(now)
+
+    def _holds(self, now: float) -> Limit | None:
+        for name, part in self._parts.items():
+            if part.learned + _BELIEVED * self._longest < now and part.learned > -math.inf:
+                part.untried, part.holds, part.learned = self._all(name), None, -math.inf
+        return min(
+            (part.holds for part in self._parts.values() if part.holds), key=rate, default=None
+        )
 
     def spend(self, now: float, requests: float, units: float | None = None) -> None:
         """Count requests; `units` is UNITS for each where it is not given."""
@@ -241,11 +285,16 @@ class Budget:
         with self._open():
             return self._left(limit, now)
 
-    def nearest(self, now: float) -> tuple[Limit, float] | None:
-        """The limit that may hold and is reached first, and the requests until then. None: none."""
-        with self._open() as parts:
-            left = ((limit, self._left(limit, now)) for part in parts for limit in part.untried)
-            return min(left, key=lambda found: found[1], default=None)
+    def nearest(self, now: float) -> Limit | None:
+        """The limit that may hold and is reached first. None: none."""
+        with self._open():
+            return self._nearest(now)
+
+    def _nearest(self, now: float) -> Limit | None:
+        return min(self._untried(), key=lambda limit: self._left(limit, now), default=None)
+
+    def _untried(self) -> list[Limit]:
+        return [limit for part in self._parts.values() for limit in part.untried]
 
     def does_not_hold(self, now: float, limit: Limit) -> None:
         """More was granted: the tenant has more licences, or nobody counts."""
@@ -260,15 +309,16 @@ class Budget:
         with self._open():
             self._parts[limit.counts].hold(now, limit)
 
-    def said(self, now: float, limit: Limit, remaining: float) -> None:
-        """Microsoft said the limit, and how many units are left: others may spend it, too."""
+    def said(self, now: float, amount: float, remaining: float) -> None:
+        """Microsoft said the app's limit of units, and how many are left: others may spend it."""
         with self._open():
-            part = self._parts[limit.counts]
-            part.untried = [one for one in part.untried if one[1:] != limit[1:]]
+            part = self._parts["units"]
+            limit = self._all("units")[0]._replace(amount=amount)
+            part.untried = [one for one in part.untried if one.seconds != limit.seconds]
             part.hold(now, limit)
             missing = self._left(limit, now) * limit.cost - remaining
             if missing > 0:
-                self._spend(now, limit.counts, missing)
+                self._spend(now, "units", missing)
 
     def hold(self, now: float, seconds: float) -> None:
         """Microsoft wants nothing to be asked for so long; believed for LONGEST_HOLD."""
@@ -278,34 +328,37 @@ class Budget:
 
     def wait(self, now: float, requests: float) -> float:
         """Seconds until so many requests may be asked, if nobody asks until then."""
-        with self._open() as parts:
-            limits = [limit for part in parts for limit in part.untried]
-            room = max((self._until(limit, requests, now) for limit in limits), default=0.0)
-            return max(0.0, room, *(part.not_before - now for part in parts))
+        with self._open():
+            return self._wait(now, requests)
 
-    def granted(self, now: float, under_way: float) -> float:
-        """How many requests may be asked now: evenly where a limit holds, and never beyond one that
-        may hold, with so many under way that are not counted yet."""
-        with self._open() as parts:
-            limits = [limit for part in parts for limit in part.untried]
-            room = min((self._left(limit, now) for limit in limits), default=math.inf) - under_way
-            for part in parts:
-                if part.holds is not None:
-                    part.save(now)
-                    room = min(room, part.saved / part.holds.cost)
-            return room
+    def _wait(self, now: float, requests: float) -> float:
+        room = max((self._until(limit, requests, now) for limit in self._untried()), default=0.0)
+        return max(0.0, room, *(part.not_before - now for part in self._parts.values()))
+
+    def granted(self, now: float) -> float:
+        """How many requests may be asked now, beside those under way: evenly where a limit holds,
+        and never beyond one that may hold."""
+        with self._open():
+            under_way = self._under_way(now)
+            return min(self._room(now) - under_way, self._saved(now, under_way))
+
+    def _room(self, now: float) -> float:
+        return min((self._left(limit, now) for limit in self._untried()), default=math.inf)
+
+    def _saved(self, now: float, under_way: float) -> float:
+        held = (part for part in self._parts.values() if part.holds is not None)
+        return min((part.save(now, under_way) for part in held), default=math.inf)
 
     def _until(self, limit: Limit, requests: float, now: float) -> float:
-        missing = requests - self._left(limit, now)
+        """Seconds until so many fit; more than ever fit at once: until nothing is counted."""
+        missing, until = requests - self._left(limit, now), 0.0
         for begin, spent in self._parts[limit.counts].slots:
             if missing <= 0:
                 break
-            until = begin + self._width + limit.seconds - now
-            if until > 0:
-                missing -= spent / limit.cost
-                if missing <= 0:
-                    return until
-        return 0.0
+            leaves = begin + self._width + limit.seconds - now
+            if leaves > 0:
+                missing, until = missing - spent / limit.cost, leaves
+        return until
 
     def _left(self, limit: Limit, now: float) -> float:
         since = now - limit.seconds - self._width

@@ -9,14 +9,16 @@ So rclone's requests are counted (`rclone.asked`). Just below a documented limit
 half a second (SIGSTOP), and the few requests that go beyond the limit are ours, three at a time
 (`canary`). If they are granted, rclone goes on at full speed to the next limit. If one is refused,
 or Microsoft says that the limit holds, rclone stays stopped for as long as Microsoft wants, and is
-then kept at the granted rate, by being stopped in between. It never sees a refusal. Measured: 56.9
-s with no refusal; without canaries 87.1 s with 13.
+then kept at the granted rate: it runs for the half second's worth that it was given (`turn`),
+and stands still until the next. It never sees a refusal. Measured: 56.9 s with no refusal; without
+canaries 87.1 s with 13.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+import random
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -24,16 +26,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from pluton_rclone.rclone import asked
 
-from .budgets import FASTEST, Budget, Limit, rate
+from .budgets import FASTEST, Budget, Limit, Turn
+from .sent import Sent
 
 if TYPE_CHECKING:
-    from .canary import Canary
+    from .canary import Canary, Said
 
 log = logging.getLogger(__name__)
 
 _LONGEST = 0.25  # seconds between two looks
 _SHORTEST = 0.01
-_FORGETTING = 0.98  # with each look: a busy machine is late again (0.9: 30 times the refusals)
+_FORGETTING = 10.0  # seconds until half of it is forgotten: a busy machine is late again
 _BEYOND = 9  # requests beyond a limit that must be granted until it counts as not held
 _WARM_UP_LIMIT = 5.0  # seconds
 TRIAL = 20.0  # seconds to find out that a limit does not hold; old requests leave the window
@@ -41,7 +44,8 @@ _LEAVING = 1.0  # seconds in which a lease is returned, unless we are waiting fo
 _WORTH_SAYING = 2.0  # seconds of standing still
 CANARIES = 3  # at a time beyond a limit: so many refusals at most
 _BELOW = 8  # at a time below it
-_UNCOUNTED = 5  # requests of rclone that may have slipped in while it was stopped
+_MORE = 3  # requests than it is known to send, in each turn
+_MANY = 3  # answers in one turn: it waits for the others; what sends large files goes on
 _WARM_UP = 0.6  # of a limit's requests are left when the canary is made ready
 
 
@@ -76,7 +80,10 @@ class Governor:
         self._warming = False
         self._canary: Canary | None = None
         self._round_trip = 0.1  # seconds
-        self._planned = _SHORTEST
+        self._sent = Sent()
+        self._counted = 0  # answers of the last look
+        self._speed = 0.0  # answers a second then
+        self._planned, self._looked_at = _SHORTEST, self._clock.now()
         self._more = 0.0  # requests than planned, of late: where this thread waits for its turn
         self._said_until = 0.0
         self._attends = False
@@ -106,15 +113,17 @@ class Governor:
             self._left.wait(_LEAVING)
 
     def _watch(self, child: Governed) -> None:
-        self._budget.join()
+        self._budget.join(self)
         try:
             wait = _SHORTEST
             while not self._clock.wait(self._ended, wait) and not child.ended:
                 wait = self._look(child)
                 self._planned = wait
         finally:
+            if not child.paused:
+                self._count_the_last()
             child.resume()
-            self._budget.leave()
+            self._budget.leave(self)
             self._ended.set()
             self._left.set()
             if self._warming:
@@ -124,66 +133,90 @@ class Governor:
 
     def _look(self, child: Governed) -> float:
         """Seconds until it is to be looked at again."""
-        now = self._clock.now()
         if not child.paused:
             self._count()
         if self._asked is None:
             return _SHORTEST  # stopped now, it would outlive us: the signal for that is not set yet
-        holds = self._budget.holds(now)
-        if holds is not None:
-            return self._evenly(child, rate(holds))
-        child.resume()
-        under_way = self._under_way(child)
-        if (found := self._budget.nearest(now)) is None:
+        rests = not child.paused and self._counted >= _MANY
+        turn = self._turn(child, rests)
+        if turn.holds is not None and rests:
+            self._pause(child)
+            return self._round_trip
+        if turn.holds is not None:
+            return self._evenly(child, turn)
+        if turn.nearest is None:
+            self._resume(child)
             return _LONGEST
-        limit, left = found
-        if left * limit.cost < _WARM_UP * limit.amount:
-            self._warm_up()
-        if left <= under_way:
-            self._beyond(child, limit)
-            return _SHORTEST
-        return self._until_spent(left - under_way)
+        if turn.room * turn.nearest.cost < _WARM_UP * turn.nearest.amount:
+            self._warm_up(turn.nearest)
+        if turn.room > 0:
+            self._resume(child)
+            # Half the time in which all of them together may send so many.
+            each = FASTEST * max(1, self._budget.askers)
+            return min(_LONGEST, max(_SHORTEST, turn.room / each / 2))
+        if child.paused:
+            self._resume(child)
+            return turn.requests / FASTEST
+        if turn.sent > 2 * turn.requests:  # at most: it stands still, and then it is known
+            self._pause(child)
+            return self._round_trip
+        self._beyond(child, turn.nearest)
+        return _SHORTEST
 
-    def _under_way(self, child: Governed) -> int:
-        return self._budget.under_way(self._round_trip, math.ceil(self._more), child.paused)
-
-    def _until_spent(self, requests: float) -> float:
-        """Half the time in which all of them together may send so many."""
-        return min(_LONGEST, max(_SHORTEST, requests / FASTEST / max(1, self._budget.askers) / 2))
+    def _turn(self, child: Governed, rests: bool = False) -> Turn:
+        now = self._clock.now()
+        self._more *= 0.5 ** ((now - self._looked_at) / _FORGETTING)
+        self._looked_at = now
+        sent, more = self._sent.most(self._round_trip), math.ceil(self._more) + _MORE
+        return self._budget.turn(self, sent, more, rests)
 
     def _count(self) -> None:
         before, found = self._asked or asked.Asked(), asked.read(self._socket)
         if found is None or found.answers < before.answers:
             return
         now = self._clock.now()
-        more = found.answers - before.answers - FASTEST * self._planned
-        self._more = max(more, _FORGETTING * self._more)
+        ran = self._sent.ran(now)
+        self._more = max(FASTEST * (ran - self._planned), self._more)
         self._asked = found
+        self._counted = found.answers - before.answers
+        self._speed = self._counted / max(ran, _SHORTEST)
         if found.answers > before.answers:
+            self._sent.answered(found.answers - before.answers)
             self._budget.spend(now, found.answers - before.answers, found.units - before.units)
         if found.refusals > before.refusals:
             log.info("Microsoft refused %d requests of rclone", found.refusals - before.refusals)
             self._budget.does_hold(now)
 
-    def _evenly(self, child: Governed, each_second: float) -> float:
-        now, under_way = self._clock.now(), self._under_way(child)
-        wait = self._budget.wait(now, under_way + 1)
-        granted = self._budget.granted(now, under_way)
-        if wait > 0 or granted <= 0:
+    def _count_the_last(self) -> None:
+        """An rclone that has ended does not say what it was answered since: as fast as before."""
+        now = self._clock.now()
+        asked_since = self._speed * self._sent.ran(now)
+        self._budget.spend(now, min(asked_since, self._sent.most(self._round_trip)))
+
+    def _evenly(self, child: Governed, turn: Turn) -> float:
+        if turn.wait <= 0:
+            self._resume(child)
+            return turn.requests / FASTEST
+        self._pause(child)
+        if turn.wait > _WORTH_SAYING and (now := self._clock.now()) >= self._said_until:
+            self._said_until = now + turn.wait
+            self._on_wait(turn.wait)
+        # Not all of them at the same moment, or it would always be the same one that is first.
+        return min(1.0, turn.wait + _SHORTEST * self._budget.askers * random.random())
+
+    def _pause(self, child: Governed) -> None:
+        if not child.paused:
             child.pause()
-            if wait > _WORTH_SAYING and now >= self._said_until:
-                self._said_until = now + wait
-                self._on_wait(wait)
-            # Until half a second's worth is granted: it is not woken for each request.
-            return min(1.0, max(_SHORTEST, wait, 0.5 - granted / each_second))
+            self._sent.ran(self._clock.now())
+
+    def _resume(self, child: Governed) -> None:
         if child.paused:
+            self._sent.goes_on(self._clock.now())
             child.resume()
-            return _SHORTEST
-        return self._until_spent(granted)
 
     # ---- at a limit ------------------------------------------------------------------------------
 
-    def _warm_up(self) -> None:
+    def _warm_up(self, limit: Limit) -> None:
         """Modules, a token, a connection: half a second in which rclone need not stand still."""
         if self._warming:
             return
@@ -192,11 +225,11 @@ class Governor:
         def run() -> None:
             try:
                 self._canary = canary = self._make_canary()
-                canary.ask()
+                self._budget.spend(self._clock.now(), 2)
+                self._hear(canary.ask(), limit)
                 began = self._clock.now()
-                canary.ask()
+                self._hear(canary.ask(), limit)
                 self._round_trip = self._clock.now() - began
-                self._budget.spend(began, 2)
             except Exception as problem:  # noqa: BLE001 - then there is none; `_beyond` says so
                 log.info("Microsoft cannot be asked whether a limit holds: %s", problem)
             finally:
@@ -209,8 +242,8 @@ class Governor:
         if self._warm.is_set() and self._canary is None:
             self._warm.clear()  # rclone may have renewed the token that had ended
             self._warming = False
-        self._warm_up()
-        child.pause()
+        self._warm_up(limit)
+        self._pause(child)
         self._warm.wait(_WARM_UP_LIMIT)
         with self._budget.shelf.finding_out():
             # Another governor may have found out, or waited until there is room again.
@@ -218,32 +251,33 @@ class Governor:
                 return
             found = threading.Event()
             self._send_canaries(limit, found, 1)  # Microsoft may simply say what the limit is
-            self._clock.wait(self._ended, 0.5 * self._round_trip)  # what was under way has arrived
-            child.resume()
+            # What was under way has arrived, and each of the others has looked, and stands still.
+            many = self._budget.askers > 1
+            self._clock.wait(self._ended, _LONGEST if many else 0.5 * self._round_trip)
+            self._resume(child)
             self._count()
-            child.pause()
+            self._pause(child)
             if not found.is_set() and self._is_open(child, limit):
-                self._go_beyond(limit, found)
+                self._go_beyond(child, limit, found)
 
     def _is_open(self, child: Governed, limit: Limit) -> bool:
         """Whether it is near, and not known to hold."""
-        now = self._clock.now()
-        near = self._budget.left(limit, now) <= self._under_way(child)
-        return near and self._budget.holds(now) is None
+        turn = self._turn(child)
+        return turn.holds is None and turn.nearest == limit and turn.room <= 0
 
-    def _go_beyond(self, limit: Limit, found: threading.Event) -> None:
+    def _go_beyond(self, child: Governed, limit: Limit, found: threading.Event) -> None:
         until = self._clock.now() + TRIAL
         while not found.is_set() and not self._ended.is_set():
             now = self._clock.now()
-            left = math.ceil(self._budget.left(limit, now))
-            if left <= -_BEYOND:
+            if self._budget.left(limit, now) <= -_BEYOND:
                 self._budget.does_not_hold(now, limit)
                 return
             if now >= until:
                 # rclone asks no faster than the limit grants, so nothing is lost by keeping to it.
                 self._budget.does_hold(now, limit)
                 return
-            self._send_canaries(limit, found, min(_BELOW, max(CANARIES, left - _UNCOUNTED)))
+            below = math.floor(self._turn(child).room)
+            self._send_canaries(limit, found, min(_BELOW, max(CANARIES, below)))
 
     def _send_canaries(self, limit: Limit, found: threading.Event, count: int) -> None:
         """All at once; waits for their answers, or rclone's end."""
@@ -265,12 +299,16 @@ class Governor:
             said = canary.ask() if canary is not None else None
         except Exception as problem:  # noqa: BLE001 - the limit is then taken to hold
             log.info("Microsoft cannot be asked whether a limit holds: %s", problem)
+        if self._hear(said, limit):
+            found.set()
+
+    def _hear(self, said: Said | None, limit: Limit) -> bool:
+        """Whether this settles that a limit holds; None: no answer."""
         now = self._clock.now()
         if said is None or not said.granted:
             self._budget.does_hold(now, limit)
             self._budget.hold(now, (said and said.wait) or 0.0)
-        elif said.limit is not None:
-            self._budget.said(now, limit._replace(amount=said.limit), said.remaining)
-        else:
-            return
-        found.set()
+            return True
+        if said.limit is not None:
+            self._budget.said(now, said.limit, said.remaining)
+        return said.limit is not None

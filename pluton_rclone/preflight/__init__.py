@@ -54,12 +54,6 @@ class Preflight(Iterator[Finding]):
         self.summary.by_rule[finding.rule.name] += 1
         return finding
 
-    def finish(self) -> Summary:
-        """Go through the rest of the findings for the counts alone."""
-        for _ in self:
-            pass
-        return self.summary
-
 
 def preflight(
     source: Source,

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from pluton_rclone import process
-from pluton_rclone.errors import RcloneNotFound, RcloneTooOld
+from pluton_rclone.errors import RcloneNotFound
 from pluton_rclone.process.system import which
-from pluton_rclone.values.versions import Feature, Version
+from pluton_rclone.values.versions import Version
 
 T = TypeVar("T")
 
@@ -55,13 +55,6 @@ class Binary:
             return read(process.run(command, env=env, timeout=20).stdout)
         except (OSError, ValueError) as error:  # TimeoutError is an OSError, too
             raise RcloneNotFound(f"{self.path} cannot be used as rclone", why=str(error)) from error
-
-    def require(self, feature: Feature) -> None:
-        """RcloneTooOld, with both versions, if this binary is older than the feature."""
-        if not feature.known_to(self.version):
-            version, needed = str(self.version), str(feature.since)
-            what = f"{feature.title} needs rclone {needed} or newer; this one is {version}"
-            raise RcloneTooOld(f"{what} ({self.path})", version=version, needed=needed)
 
 
 def _version(out: bytes) -> Version:

@@ -113,17 +113,13 @@ class Rclone:
         """Delete a folder and all that is in it."""
         return self._started(commands.remove("purge", place, options), options)
 
-    def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> None:
+    def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> Transfer:
         """Delete one file. NothingFound if there is none."""
-        self.execute(commands.remove("deletefile", place, options))
+        return self._started(commands.remove("deletefile", place, options), options)
 
     def mkdir(self, place: Location) -> None:
         """Make a folder and those above it, if they are not there."""
         self.execute(commands.simple("mkdir", place))
-
-    def rmdir(self, place: Location) -> None:
-        """Remove an empty folder."""
-        self.execute(commands.simple("rmdir", place))
 
     def cat(self, place: Location, *, offset: int | None = None, count: int | None = None) -> bytes:
         """The content of a file, or `count` bytes from `offset` (negative: from the end)."""

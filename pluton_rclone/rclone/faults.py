@@ -228,9 +228,6 @@ def retry_helps(text: str) -> bool:
     return True if found is None else found.retry
 
 
-_NAMES = ("OneDrive", "Microsoft", "SharePoint")
-
-
 def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcloneError:
     """The exception for one message, which begins with the `subject` (a path, a remote)."""
     found = meaning(text) or Meaning(errors.RcloneError, "rclone reports a fault.", again=True)
@@ -240,18 +237,8 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
         details.setdefault("host", host[1])
     if remote := _REMOTE.search(text):
         details.setdefault("storage", remote[1])
-    if subject:
-        first = what[0] if what.startswith(_NAMES) else what[0].lower()
-        what = f"{redact(subject)}: {first}{what[1:]}"
-    return found.kind(
-        what,
-        why=_reason(text),
-        who=found.who,
-        advice=found.advice,
-        next_step=found.next_step,
-        retry=found.retry,
-        **details,
-    )
+    about = subject and redact(subject)
+    return found.error(_reason(text), what=what, subject=about, retry=found.retry, **details)
 
 
 def run_fault(command: str, exit_code: int, messages: Iterable[str]) -> PlutonRcloneError:

@@ -33,8 +33,9 @@ Start = Callable[[Callable[[bytes], None], Callable[[], float | None], Callable[
 """Starts an rclone that calls these: with each line of its log, to be watched, at its end."""
 Starting = Callable[[Command, Sequence[str]], Start]
 """Makes the `Start` of a command, with flags for its log."""
-Next = Callable[[], Start | None]
-"""Called at the end of a run, possibly for long: what to start next; None: nothing."""
+Next = Callable[[Callable[[], bool]], Command | None]
+"""Called at the end of a run, possibly for long, with what tells whether all was stopped meanwhile:
+what to run next; None: nothing."""
 
 Again = Callable[[Iterable[str], Start], Start | None]
 """Asked once, when a run has failed, with what it said and its start: what to start instead."""
@@ -44,6 +45,9 @@ Ended = Callable[["TransferResult"], None]
 
 Begun = Callable[[], Ended]
 """Called once, when the first rclone has been started."""
+
+Told = Callable[["TransferResult"], "TransferResult"]
+"""The result as it is told to those who wait for it."""
 
 
 class Transfer:
@@ -66,6 +70,7 @@ class Transfer:
         then: Sequence[Next] = (),
         again: Again = lambda told, last: None,
         begun: Begun = lambda: lambda result: None,
+        told: Told = lambda result: result,
         time_limit: float | None = None,
         stall_limit: float | None = None,
     ) -> None:
@@ -88,6 +93,7 @@ class Transfer:
         self._then: list[Next] = list(then) if self._brake is None else [self._judged, *then]
         self._codes: list[int] = []
         self._again: Again | None = again
+        self._told = told
         self._starting = threading.Lock()
         with self._starting:  # it may end before it is here
             first = self._bound(self._run)
@@ -119,7 +125,7 @@ class Transfer:
             command = commands.bound(command, self._most)
         return self._starts(command, self._flags)
 
-    def _judged(self) -> Start:
+    def _judged(self, _: object) -> Command:
         """After the dry run: the sync itself, or TooManyDeletions."""
         assert self._brake is not None and self._seen is not None  # noqa: PT018
         self._most = self._brake.judge(self._seen.progress, whole=self._codes == [0])
@@ -129,7 +135,7 @@ class Transfer:
         with self._changed:
             self._seen, self._steps = None, 0
             self._codes.clear()
-        return self._bound(self._run)
+        return self._run
 
     def __repr__(self) -> str:
         state = "over" if self._over else "running"
@@ -223,7 +229,7 @@ class Transfer:
                 self._result = self._tally.result(
                     self.command, code, duration=took, stopped=self._stopped, ended=self._ended
                 )
-            return self._result
+            return self._told(self._result)
 
     def _wait(self, timeout: float | None) -> None:
         """Wait for every rclone in turn."""
@@ -295,13 +301,13 @@ class Transfer:
                 self._tally.repeated()
                 return self._follow(other)
             while self._then and self._stopped is None and (code == 0 or tally.failed()):
-                start = self._then[0]()
+                command = self._then[0](lambda: self._stopped is not None)
                 if self._stopped is not None:
                     break
                 del self._then[0]
-                if start is not None:
+                if command is not None:
                     self._tally.next_run(code)
-                    return self._follow(start)
+                    return self._follow(self._bound(command))
         except Exception as error:  # noqa: BLE001 - otherwise it would be lost in this thread
             reason = error if isinstance(error, PlutonRcloneError) else RcloneError(str(error))
             self._stop(reason, "failed")

@@ -23,6 +23,12 @@ from .rules import Warn
 TYPE = "onedrive"
 NO_DRIVE = "unable to get drive_id and drive_type"  # rclone's own words
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
+_WORDS = {
+    "bool_parsing": "it is a switch: true or false",
+    "int_parsing": "it is a whole number",
+    "date_from_datetime_parsing": "it is a day, written as in 2027-03-31",
+}
+"""For people; what is not here is said in pydantic's own words."""
 
 
 def _option(name: str, default: Any = ...) -> Any:
@@ -108,6 +114,11 @@ class OneDriveRemote(BaseModel):
     @classmethod
     def _as_rclone_writes(cls, value: str) -> str:
         return as_rclone_writes(value)  # of a form, in small letters
+
+    @field_validator("access_scopes", "granted_scopes", mode="before")
+    @classmethod
+    def _apart(cls, value: Any) -> Any:
+        return tuple(value.split()) if isinstance(value, str) else value
 
     @field_validator("base_folder")
     @classmethod
@@ -255,11 +266,8 @@ def _text(value: object) -> str:
 
 def _value(option: Option, text: str) -> Any:
     """A text of rclone.conf as the model takes it, which refuses what rclone would not read."""
-    if option.kind == "switch":
-        return True if text in TRUE else False if text in _FALSE else text
-    if option.name in ("access_scopes", "granted_scopes"):
-        return tuple(text.split())
-    return text
+    switch = option.kind == "switch"
+    return text in TRUE if switch and text in (*TRUE, *_FALSE) else text
 
 
 _LOOK = "Have its drive looked for: the token stays."
@@ -285,7 +293,8 @@ def _as_ours(error: ValidationError) -> errors.RemoteError:
     problems = []
     for found in error.errors(include_url=False, include_input=False, include_context=False):
         option = str(found["loc"][0]) if found["loc"] else "remote"
-        problems.append((option, found["msg"].removeprefix("Value error, ")))
+        words = _WORDS.get(found["type"]) or found["msg"].removeprefix("Value error, ")
+        problems.append((option, words.replace("Input should be", "it should be")))
     return _refusal(problems)
 
 

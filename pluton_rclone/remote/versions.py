@@ -14,7 +14,7 @@ from pluton_rclone.errors import RcloneTooOld
 from pluton_rclone.values.versions import Feature, Version
 
 from .names import name_fault
-from .options import OPTIONS, TRUE, Option
+from .options import OPTIONS, TRUE
 from .rules import Warn
 
 
@@ -43,23 +43,15 @@ _FAULTS = {
 }
 
 
-def ignored_by(section: Mapping[str, str], version: tuple[int, ...]) -> list[Option]:
-    """The options in use that rclone of this version would silently ignore."""
-    later = (one for one in OPTIONS if one.matters and tuple(version) < one.since)
-    return [option for option in later if _in_use(option, section.get(option.name, ""))]
-
-
-def _in_use(option: Option, text: str) -> bool:
-    return text in TRUE if option.kind == "switch" else text not in ("", option.default)
-
-
 def lacks(
     section: Mapping[str, str], version: tuple[int, ...]
 ) -> Iterator[tuple[str, Version, str, str | None]]:
     """What rclone of this version would do wrong with a remote: option, since when it is right,
     what and why."""
-    for option in ignored_by(section, version):
-        yield option.name, option.since, f"silently ignores {option.name}", None
+    for option in (one for one in OPTIONS if one.matters and tuple(version) < one.since):
+        text = section.get(option.name, "")
+        if text in TRUE if option.kind == "switch" else text not in ("", option.default):
+            yield option.name, option.since, f"silently ignores {option.name}", None
     is_public = section.get("client_id") and not section.get("client_secret")
     if is_public and not Feature.PUBLIC_CLIENT.known_to(version):
         why = "it sends its own client secret along"

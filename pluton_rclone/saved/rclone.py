@@ -1,17 +1,19 @@
-"""The engine for saved remotes: a private rclone.conf per run, transfers as OneDrive needs."""
+"""The engine for saved remotes: a private rclone.conf per run, transfers as OneDrive needs: the
+Office files of a library in a run of their own, and errors that know a personal account."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import PlutonRcloneError, TokenExpired
+from pluton_rclone.errors import PlutonRcloneError, TokenExpired, Who
 from pluton_rclone.process import Completed
 from pluton_rclone.rclone import commands
-from pluton_rclone.rclone.commands import Command, TransferOptions, progress_flags
+from pluton_rclone.rclone.commands import Command, progress_flags
 from pluton_rclone.rclone.engine import LogLevel, Rclone
 from pluton_rclone.rclone.locations import Location, is_local
 from pluton_rclone.rclone.runner import Runner, nothing
@@ -21,10 +23,8 @@ from .lent import Lent, is_refusal
 from .wrapping import below
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
     from pluton_rclone.rclone.listing import Entry
-    from pluton_rclone.rclone.results import CheckResult
+    from pluton_rclone.rclone.results import CheckResult, TransferResult
     from pluton_rclone.rclone.transfer import Ended, Start, Transfer
     from pluton_rclone.runs.store import Recording
 
@@ -68,8 +68,6 @@ class SavedRclone(Rclone):
             yield
         except PlutonRcloneError as problem:
             if self._personal():
-                from .transfer import without_administrator
-
                 without_administrator(problem)
             raise
 
@@ -138,12 +136,6 @@ class SavedRclone(Rclone):
             found = self.stat(place)
         return None if found is None else found.is_dir
 
-    def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> None:
-        command = commands.remove("deletefile", place, options)
-        with self._recording(command) as recording:
-            super().deletefile(place, **options)
-            recording.deleted_one()
-
     def compare(
         self, command: Command, on_progress: Callable[[int], None] | None = None
     ) -> CheckResult:
@@ -177,7 +169,7 @@ class SavedRclone(Rclone):
         runs = office.runs(command, self._is_folder) if into_a_library else office.Runs(command)
         if runs.ignoring:
             notice(office.SAID)
-        from .transfer import OneDriveTransfer
+        from pluton_rclone.rclone.transfer import Transfer
 
         starting, flags = self._starting(notice), progress_flags(level, every)
 
@@ -188,19 +180,34 @@ class SavedRclone(Rclone):
             # by its own words: another run of these remotes may have been refused meanwhile
             return last if self._lent.refusals > before and any(map(is_refusal, told)) else None
 
+        def office_files(stopped: Callable[[], bool]) -> Command | None:
+            found = office.has_office_files(command.places[0], stopped)
+            if found:
+                notices.append(office.SAID)
+            # a sync deletes what only the library has, too
+            return runs.office if found or command.words == ("sync",) else None
+
         def begun() -> Ended:
             return self._recording(command, notice).transferred if recorded else nothing
 
+        personal = self._personal()
+
+        def told(result: TransferResult) -> TransferResult:
+            if personal:
+                for error in (result.error, *(file.error for file in result.failed)):
+                    without_administrator(error)
+            return replace(result, notices=(*notices, *result.notices))
+
         try:
-            return OneDriveTransfer(
+            return Transfer(
                 command,
                 starting,
                 flags,
-                runs=runs,
-                notices=notices,
+                run=runs.first,
+                then=() if runs.office is None else (office_files,),
                 again=again,
                 begun=begun,
-                personal=self._personal(),
+                told=told,
                 time_limit=self.limits.time,
                 stall_limit=self.limits.stall,
             )
@@ -208,6 +215,14 @@ class SavedRclone(Rclone):
             if recorded:
                 self._recording(command, notice).broke_off(error)
             raise
+
+
+def without_administrator(problem: PlutonRcloneError | None) -> None:
+    """The same for a personal account, which has none."""
+    if problem is not None and problem.who is Who.ADMINISTRATOR:
+        from pluton_rclone.values.refusals import ASK_THE_OWNER
+
+        problem.who, problem.advice = Who.YOU, ASK_THE_OWNER
 
 
 def destination(command: Command, conf: Conf, names: Sequence[str]) -> dict[str, str] | None:

@@ -74,7 +74,7 @@ def authorization(state: SetupState) -> dict[str, Any]:
     }
     if state.scopes:
         agreed = remote_options(state.scopes)
-        given["access_scopes"] = tuple(str(agreed["access_scopes"]).split())
+        given["access_scopes"] = agreed["access_scopes"]
         given["disable_site_permission"] = agreed["disable_site_permission"]
     app = state.app
     if app is None:

@@ -146,15 +146,13 @@ class Restic:
         argv, environment = self.argv(*arguments), self.environment
         words = [*arguments, *environment]
         two = any(word.startswith(_ANOTHER_REPOSITORY) for word in words)
+        run = Run.restic(self._saved.name, self.repository.removeprefix("rclone:"), arguments)
         socket = Path(self._lent["RCLONE_CONFIG"]).with_name(f"asked{next(self._numbers)}")
         with (
-            self._runs.begin(self._run(arguments)) as recording,
+            self._runs.begin(run) as recording,
             outside.paced(self._saved, None if two else socket) as (variables, let_go),
         ):
             yield _Begun(argv, {**environment, **variables}, recording, let_go)
-
-    def _run(self, arguments: Iterable[str]) -> Run:
-        return Run.restic(self._saved.name, self.repository.removeprefix("rclone:"), arguments)
 
     def environment_for_people(self) -> dict[str, str]:
         """Variables to run restic by hand: the real rclone.conf, and our rclone first on PATH. They

@@ -144,10 +144,10 @@ class Storage:
         remove = self.rclone.delete if selects(options) else self.rclone.purge
         return remove(self.at(path), **options)
 
-    def delete_file(self, path: str) -> None:
+    def delete_file(self, path: str, **options: Unpack[TransferOptions]) -> Transfer:
         """Delete one file. NothingFound if there is none; RcloneTooOld as for `delete`."""
         self.require()
-        self.rclone.deletefile(self.at(path))
+        return self.rclone.deletefile(self.at(path), **options)
 
     def restic(
         self,
@@ -168,11 +168,10 @@ class Storage:
     def stand(self, words: str, path: str = "", *more: str, flags: Sequence[str] = ()) -> int:
         """Run rclone's mount or serve (`words`) on the folder `path` in our place, until it is
         ended (see `process.foreground`). A token that it renews comes home meanwhile."""
-        from pluton_rclone.pace.outside import paced
-        from pluton_rclone.saved.standing import stand
+        from .standing import stand
 
         self.require()
-        return stand(self._saved, words.split(), (self.at(path), *more), flags, paced)
+        return stand(self._saved, words.split(), (self.at(path), *more), flags)
 
     def walk(
         self, path: str = "", *, by: By = "auto", **options: Unpack[ListOptions]

@@ -199,10 +199,6 @@ class ToOneDrive:
         """What reaches OneDrive of a name as rclone shows it."""
         return self.encoding.encode(STANDARD.decode(standard))
 
-    def from_local(self, local_name: str) -> str:
-        """What reaches OneDrive of a local name."""
-        return self.from_standard(standard_name(local_name))
-
     def path(self, standard_path: str) -> str:
         """`from_standard` on every part of a path."""
         return "/".join(map(self.from_standard, standard_path.split("/")))

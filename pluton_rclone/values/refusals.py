@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from pluton_rclone import errors
 from pluton_rclone.errors import NextStep, PlutonRcloneError, Who
@@ -61,6 +61,17 @@ class Meaning:
     def retry(self) -> bool:
         """Whether the same call can succeed later with nothing changed."""
         return issubclass(self.kind, _RETRIED) if self.again is None else self.again
+
+    def error(
+        self, why: str | None, *, what: str = "", subject: str | None = None, **details: Any
+    ) -> PlutonRcloneError:
+        """The exception with this meaning, or with other words (`what`), about the `subject`."""
+        what = what or self.what
+        if subject:  # a name keeps its capital behind the colon
+            named = what.startswith(("Microsoft", "OneDrive", "SharePoint"))
+            what = f"{subject}: {what if named else what[0].lower() + what[1:]}"
+        who, step = self.who, self.next_step
+        return self.kind(what, why=why, who=who, advice=self.advice, next_step=step, **details)
 
 
 # fmt: off

@@ -23,7 +23,10 @@ SCAN = """
 import sys
 from pluton_rclone.preflight import preflight
 prefix = "personal/bert_contoso_onmicrosoft_com/Documents"
-summary = preflight(sys.argv[1], prefix=prefix, base="backup/laptop", quota_free=10**15).finish()
+scan = preflight(sys.argv[1], prefix=prefix, base="backup/laptop", quota_free=10**15)
+for _ in scan:
+    pass
+summary = scan.summary
 print(summary.files, sum(summary.by_rule.values()))
 """
 

@@ -2,9 +2,8 @@
 budgets, with rclones that are played, by a clock that takes no time.
 
 `python -m tests.bench processes` prints, for 1, 2, 4 and 8 processes, seconds and refusals beside
-the time that the work takes at the rate of the lowest budget; `--smaller=1` is Microsoft's time.
-`--how=ledger,alone,bare` measures real ones: with the ledger, with each counting for itself, and
-bare rclones.
+the time that the work takes at the rate of the lowest budget. `--how=ledger,alone,bare` measures
+real ones, for five minutes each: with the ledger, with each counting for itself, and bare rclones.
 """
 
 from __future__ import annotations
@@ -94,14 +93,15 @@ class Who(NamedTuple):
 class Watching(Governor):
     """It is told what Microsoft's limit is as soon as it asks."""
 
-    def _warm_up(self) -> None:
+    def _warm_up(self, limit: Limit) -> None:
         """There is nothing to be made ready."""
 
     def _beyond(self, child: Governed, limit: Limit) -> None:
-        self._budget.said(self._clock.now(), limit, self._budget.left(limit, 0.0) * limit.cost)
+        left = self._budget.left(limit, self._clock.now()) * limit.cost
+        self._budget.said(self._clock.now(), limit.amount, left)
 
     def begin(self) -> None:
-        self._budget.join()
+        self._budget.join(self)
 
     def look(self, child: Governed) -> float:
         """Seconds until it wants to look again."""
@@ -109,7 +109,7 @@ class Watching(Governor):
         return wait
 
     def end(self) -> None:
-        self._budget.leave()
+        self._budget.leave(self)
 
 
 class Played:
@@ -264,8 +264,8 @@ def measured(processes: int, files: int, smaller: float, how: str) -> Figure:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="tests.bench processes", description=__doc__)
-    parser.add_argument("--files", type=int, default=240, help="of all processes together [240]")
-    parser.add_argument("--smaller", type=float, default=4.0, help="budgets and windows [4]")
+    parser.add_argument("--files", type=int, default=1500, help="of all processes together [1500]")
+    parser.add_argument("--smaller", type=float, default=1.0, help="budgets and windows [1]")
     parser.add_argument("--transfers", type=int, default=4, help="of each process [4]")
     parser.add_argument("--processes", default="1,2,4,8", help="how many [1,2,4,8]")
     parser.add_argument("--late", type=float, default=0.0, help="seconds that a look is late [0]")

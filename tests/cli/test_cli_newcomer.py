@@ -167,10 +167,10 @@ def test_limits_that_rclone_takes_are_taken(
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("hard_delete=maybe", "hard_delete=true or hard_delete=false"),
+        ("hard_delete=maybe", "it is a switch: true or false"),
         ("list_chunk=many", "it is a whole number"),
-        ("region=mars", "Choose one of: global, us, de, cn"),
-        ("secret_expires=soon", "as in secret_expires=2027-03-31"),
+        ("link_scope=mars", "it should be 'anonymous' or 'organization'"),
+        ("secret_expires=soon", "it is a day, written as in 2027-03-31"),
     ],
 )
 def test_a_value_that_an_option_cannot_have_is_refused_before_the_sign_in(
@@ -193,6 +193,11 @@ def test_an_address_that_is_none_is_refused_before_the_sign_in(
     assert ran.code == 5
     assert "not an address of SharePoint or OneDrive" in ran.err
     assert cloud.requests == []
+
+
+def test_an_option_of_several_words_is_set(connected: Command) -> None:
+    assert connected("set", "Work files", "metadata_permissions=read,write").code == 0
+    assert "metadata_permissions = read,write" in connected("show", "Work files").out
 
 
 def test_the_day_that_a_client_secret_ends_is_set(connected: Command) -> None:

@@ -1,9 +1,9 @@
 """Processes that crowd around one rclone.conf; each logs what it did, so that a judge can say what
 must be there.
 
-`python -m tests.conf.crowd writer CONFIG LOG NAME SECONDS REMOTES` adds, updates and deletes
-remotes of its own. `… borrower …` runs the real rclone through the library, `… foreigner …` runs it
-on the file itself.
+`-m tests.conf.crowd writer CONFIG LOG NAME SECONDS REMOTES`, a fork of tests/forked.py, adds,
+updates and deletes remotes of its own. `… borrower …` runs the real rclone through the library,
+`… foreigner …` runs it on the file itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,8 +123,9 @@ def must_be_there(
     return finished, under_way
 
 
-if __name__ == "__main__":
-    role, config, log, name, seconds, remotes = sys.argv[1:]
+def main(words: list[str]) -> int:
+    role, config, log, name, seconds, remotes = words
     play = {"writer": writer, "borrower": borrower, "foreigner": foreigner}[role]
     with open(log, "a", encoding="utf-8") as file:
         play(Path(config), file, name, float(seconds), int(remotes))
+    return 0

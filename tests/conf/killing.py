@@ -1,8 +1,9 @@
 """A process of its own that changes an rclone.conf and is killed at every point, or at random ones.
 
-`python -m tests.conf.killing FOLDER each PASSWORD`, `… some PASSWORD` (every eleventh point) and `…
-random PASSWORD`; prints what it saw as JSON. It forks from a process without threads, so a thousand
-killed writers take seconds; nothing needs to be installed for it.
+`python -m tests.conf.killing FOLDER each PASSWORD`, `… some PASSWORD` (every 11th point) and `…
+random PASSWORD`, one after another where there are several; prints what it saw of each as a line of
+JSON. It forks from a small process without threads, so a thousand killed writers take seconds;
+nothing needs to be installed for it.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ def some(path: Path, password: str) -> dict[str, Any]:
     return each(path, password, 11)
 
 
-def recoded(path: Path, _: str, step: int = 19) -> dict[str, Any]:
+def recoded(path: Path, _: str, step: int = 23) -> dict[str, Any]:
     """Killed before every `step`th line of encrypting, of a new password, and of decrypting: the
     file has the one or the other, whole, and the next run does what is left to do.
     """
@@ -157,7 +158,7 @@ def recoded(path: Path, _: str, step: int = 19) -> dict[str, Any]:
     return {**seen, "faults": faults}
 
 
-def paired(path: Path, _: str, step: int = 11) -> dict[str, Any]:
+def paired(path: Path, _: str, step: int = 13) -> dict[str, Any]:
     """Killed before every `step`th line while a base folder is set, changed and cleared: there is
     the storage with the one or with the other, never half of a pair.
     """
@@ -200,7 +201,7 @@ def at_random(path: Path, password: str) -> dict[str, Any]:
         if child == 0:
             for number in range(10**6):
                 _change(path, password, str(number % 9 + 1))
-        time.sleep(chance.uniform(0.0, 0.05))
+        time.sleep(chance.uniform(0.0, 0.02))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         # Linux stops even a single write between two pages for SIGKILL; then the journal has it
@@ -252,5 +253,5 @@ if __name__ == "__main__":
         "recode": recoded,
         "recode, closely": partial(recoded, step=3),
     }
-    run = modes[sys.argv[2]]
-    print(json.dumps(run(Path(sys.argv[1]) / "rclone.conf", sys.argv[3])))
+    for mode, password in zip(sys.argv[2::2], sys.argv[3::2], strict=True):
+        print(json.dumps(modes[mode](Path(sys.argv[1]) / "rclone.conf", password)))

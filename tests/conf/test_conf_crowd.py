@@ -4,9 +4,9 @@ or is killed."""
 from __future__ import annotations
 
 import json
+import os
 import random
-import subprocess
-import sys
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +19,7 @@ from pluton_rclone.conf.conf import Conf
 from pluton_rclone.emulator import Emulator
 from tests.conf.crowd import must_be_there
 from tests.conf.issued import issued, refresh_token, section, short_lived
+from tests.forked import Forked, Forks
 
 WRITERS = 8
 
@@ -31,25 +32,20 @@ class Crowd:
     folder: Path
     seconds: float
     remotes: int
-    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    forks: Forks
+    running: list[Forked] = field(default_factory=list)
     logs: list[Path] = field(default_factory=list)
     killed: int = 0
 
-    def join(self, role: str, name: str, seconds: float | None = None) -> subprocess.Popen[bytes]:
+    def join(self, role: str, name: str, seconds: float | None = None) -> Forked:
         log = self.folder / f"{role}-{name}-{len(self.running)}.log"
         log.touch()
         self.logs.append(log)
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "tests.conf.crowd", role, str(self.config), str(log), name),
-                *(str(self.seconds if seconds is None else seconds), str(self.remotes)),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        self.running.append(process)
-        return process
+        words = (role, self.config, log, name, seconds or self.seconds, self.remotes)
+        with open(os.devnull, "r+b") as nothing, open(self.folder / "said", "ab") as said:
+            streams = (nothing.fileno(), nothing.fileno(), said.fileno())
+            self.running.append(self.forks.start(("-m", "tests.conf.crowd", *words), streams))
+        return self.running[-1]
 
     def wait(self, *, kill_writers: bool, each_moment: Callable[[], None]) -> None:
         """Until all have ended; every now and then a writer is killed and another one takes its
@@ -58,7 +54,7 @@ class Crowd:
             self._wait(kill_writers, each_moment)
         finally:
             for process in self.running:
-                process.kill()
+                process.send_signal(signal.SIGKILL)
                 process.wait()
 
     def _wait(self, kill_writers: bool, each_moment: Callable[[], None]) -> None:
@@ -69,19 +65,16 @@ class Crowd:
         next_kill = started + pause
         while any(process.poll() is None for process in self.running):
             left = self.seconds - (time.monotonic() - started)
-            if kill_writers and time.monotonic() > next_kill and left > 1.5:
+            if kill_writers and time.monotonic() > next_kill and left > self.seconds / 2:
                 index = chance.randrange(WRITERS)
-                writers[index].kill()
+                writers[index].send_signal(signal.SIGKILL)
                 self.killed += 1
                 writers[index] = self.join("writer", f"w{WRITERS + self.killed}", left)
                 next_kill = time.monotonic() + pause * chance.uniform(0.5, 1.5)
             each_moment()
             time.sleep(0.05)
-        for process in self.running:
-            assert process.stderr is not None
-            said = process.stderr.read()
-            process.stderr.close()
-            assert process.wait() in (0, -9), said.decode()
+        said = (self.folder / "said").read_text()
+        assert {process.wait() for process in self.running} <= {0, -signal.SIGKILL}, said
 
     def lost(self, conf: Conf) -> tuple[list[str], int]:
         """Changes of our writers that are not in the file, and how many changes there were."""
@@ -123,7 +116,12 @@ class Watch:
 
 
 def _crowd(
-    tmp_path: Path, cloud: Emulator, seconds: float, names: list[str], password: str | None
+    tmp_path: Path,
+    cloud: Emulator,
+    forks: Forks,
+    seconds: float,
+    names: list[str],
+    password: str | None,
 ) -> tuple[Crowd, Conf]:
     short_lived(cloud)
     config = tmp_path / "etc" / "rclone.conf"
@@ -134,18 +132,18 @@ def _crowd(
     conf = Conf(config, password=password)
     for name in names:
         conf.add(name, section(cloud))
-    crowd = Crowd(config, tmp_path, seconds, remotes=50 if seconds > 60 else 5)
+    crowd = Crowd(config, tmp_path, seconds, 50 if seconds > 60 else 5, forks)
     for number in range(WRITERS):
         crowd.join("writer", f"w{number}")
     return crowd, conf
 
 
 def through_the_library(
-    cloud: Emulator, tmp_path: Path, seconds: float, password: str | None
+    cloud: Emulator, tmp_path: Path, forks: Forks, seconds: float, password: str | None
 ) -> None:
     """Every rclone is started by the library; random writers are killed."""
     names = ["t0", "t1"]
-    crowd, conf = _crowd(tmp_path, cloud, seconds, names, password)
+    crowd, conf = _crowd(tmp_path, cloud, forks, seconds, names, password)
     for name in names:
         crowd.join("borrower", name)
     watch = Watch(cloud, conf, names)
@@ -165,11 +163,16 @@ def through_the_library(
 
 
 def with_foreigners(
-    cloud: Emulator, tmp_path: Path, seconds: float, foreigners: int, password: str | None
+    cloud: Emulator,
+    tmp_path: Path,
+    forks: Forks,
+    seconds: float,
+    foreigners: int,
+    password: str | None,
 ) -> None:
     """rclones that know nothing of us save to the file itself."""
     names = [f"t{number}" for number in range(foreigners)]
-    crowd, conf = _crowd(tmp_path, cloud, seconds, names, password)
+    crowd, conf = _crowd(tmp_path, cloud, forks, seconds, names, password)
     for name in names:
         crowd.join("foreigner", name)
     watch = Watch(cloud, conf, names)
@@ -205,32 +208,37 @@ def password_in_environment(
         monkeypatch.setenv("RCLONE_CONFIG_PASS", password)
 
 
-@pytest.mark.parametrize(("seconds", "password"), [(3, "geheim")])
+@pytest.mark.parametrize(("seconds", "password"), [(1, "geheim")])
 def test_every_rclone_started_through_the_library(
-    cloud: Emulator, tmp_path: Path, seconds: float, password: str | None
+    cloud: Emulator, tmp_path: Path, forks: Forks, seconds: float, password: str | None
 ) -> None:
-    through_the_library(cloud, tmp_path, seconds, password)
+    through_the_library(cloud, tmp_path, forks, seconds, password)
 
 
 @pytest.mark.parametrize(("seconds", "foreigners", "password"), [(1, 3, None), (1, 1, "geheim")])
 def test_foreign_rclones_on_the_same_file(
-    cloud: Emulator, tmp_path: Path, seconds: float, foreigners: int, password: str | None
+    cloud: Emulator,
+    tmp_path: Path,
+    forks: Forks,
+    seconds: float,
+    foreigners: int,
+    password: str | None,
 ) -> None:
-    with_foreigners(cloud, tmp_path, seconds, foreigners, password)
+    with_foreigners(cloud, tmp_path, forks, seconds, foreigners, password)
 
 
 @pytest.mark.soak
 @PASSWORDS
 def test_every_rclone_started_through_the_library_for_two_minutes(
-    cloud: Emulator, tmp_path: Path, password: str | None
+    cloud: Emulator, tmp_path: Path, forks: Forks, password: str | None
 ) -> None:
-    through_the_library(cloud, tmp_path, 120, password)
+    through_the_library(cloud, tmp_path, forks, 120, password)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("foreigners", [1, 3])
 @PASSWORDS
 def test_foreign_rclones_on_the_same_file_for_two_minutes(
-    cloud: Emulator, tmp_path: Path, foreigners: int, password: str | None
+    cloud: Emulator, tmp_path: Path, forks: Forks, foreigners: int, password: str | None
 ) -> None:
-    with_foreigners(cloud, tmp_path, 120, foreigners, password)
+    with_foreigners(cloud, tmp_path, forks, 120, foreigners, password)

@@ -16,73 +16,60 @@ import pytest
 
 from tests.conf.mounts import inside_mount
 
-RUNS = pytest.mark.parametrize(
-    ("mode", "password"),
-    [
-        ("some", ""),
-        ("random", ""),
-        ("some", "secret"),
-        ("random", "secret"),
-        pytest.param("each", "", marks=pytest.mark.soak),
-    ],
-)
+
+def _killing(folder: Path, *runs: str) -> list[str]:
+    return [sys.executable, "-m", "tests.conf.killing", str(folder), *runs]
 
 
-def _killing(folder: Path, mode: str, password: str) -> list[str]:
-    return [sys.executable, "-m", "tests.conf.killing", str(folder), mode, password]
-
-
-def _run(argv: list[str]) -> dict[str, Any]:
+def _run(argv: list[str], *runs: str) -> None:
     done = subprocess.run(
         argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
-    seen: dict[str, Any] = json.loads(done.stdout)
-    return seen
-
-
-@RUNS
-def test_killed_while_saving(mode: str, password: str, tmp_path: Path) -> None:
-    _assert_whole(_run(_killing(tmp_path, mode, password)), mode)
-
-
-def test_killed_while_a_base_folder_is_set_changed_and_cleared(tmp_path: Path) -> None:
-    _assert_whole(_run(_killing(tmp_path, "pairs", "")), "pairs")
+    for line, mode in zip(done.stdout.splitlines(), runs[::2], strict=True):
+        _assert_whole(json.loads(line), mode)
 
 
 @pytest.mark.parametrize(
-    "mode", ["recode", pytest.param("recode, closely", marks=pytest.mark.soak)]
-)
-def test_killed_while_encrypting_changing_the_password_and_decrypting(
-    mode: str, tmp_path: Path
-) -> None:
-    _assert_whole(_run(_killing(tmp_path, mode, "")), mode)
-
-
-@pytest.mark.parametrize(
-    ("mode", "password"),
+    "runs",
     [
-        ("some", ""),
-        ("random", ""),
-        ("some", "secret"),
-        pytest.param("each", "", marks=pytest.mark.soak),
-        pytest.param("each", "secret", marks=pytest.mark.soak),
+        ("some", "", "random", "", "some", "secret", "random", "secret"),
+        pytest.param(("each", ""), marks=pytest.mark.soak),
+    ],
+)
+def test_killed_while_saving(runs: tuple[str, ...], tmp_path: Path) -> None:
+    _run(_killing(tmp_path, *runs), *runs)
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [("pairs", "", "recode", ""), pytest.param(("recode, closely", ""), marks=pytest.mark.soak)],
+)
+def test_killed_while_base_folders_and_passwords_are_set_changed_and_cleared(
+    runs: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A password, with all of the file: it is encrypted, encrypted anew, and decrypted."""
+    _run(_killing(tmp_path, *runs), *runs)
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        ("some", "", "some", "secret", "random", ""),
+        pytest.param(("each", ""), marks=pytest.mark.soak),
+        pytest.param(("each", "secret"), marks=pytest.mark.soak),
     ],
 )
 def test_killed_while_saving_to_a_file_that_is_mounted(
-    mode: str, password: str, tmp_path: Path
+    runs: tuple[str, ...], tmp_path: Path
 ) -> None:
     """A bind mount, as Docker makes for a single file: it cannot be renamed over."""
     (tmp_path / "host.conf").touch()
     folder = tmp_path / "container"
     folder.mkdir()
     (folder / "rclone.conf").touch()
-    seen = _run(
-        inside_mount(
-            tmp_path / "host.conf", folder / "rclone.conf", _killing(folder, mode, password)
-        )
-    )
-    _assert_whole(seen, mode)
+    killing = _killing(folder, *runs)
+    _run(inside_mount(tmp_path / "host.conf", folder / "rclone.conf", killing), *runs)
 
 
 def _assert_whole(seen: dict[str, Any], mode: str) -> None:
@@ -114,6 +101,7 @@ _CALLS = (
 _SAVE = """
 import sys
 from pathlib import Path
+from typing import Any
 from pluton_rclone.conf import conf, private, encryption, system, journal
 import filelock, ctypes
 ctypes.CDLL(None, use_errno=True)

@@ -142,8 +142,8 @@ def test_without_a_command_it_serves_until_it_is_interrupted(tmp_path: Path) -> 
         "import sys; from pathlib import Path; from pluton_rclone.emulator import command; "
         f"sys.exit(command.run({arguments}))"
     )
-    environment = {"PATH": os.defpath}
-    with process.start([sys.executable, "-c", script], env=environment, cwd=ROOT) as child:
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT)}
+    with process.start([sys.executable, "-c", script], env=environment) as child:
         lines = []
         for line in child.stdout:
             lines.append(line.decode().rstrip("\n"))

@@ -79,8 +79,9 @@ print(result["id_token_claims"]["preferred_username"])
 def test_msals_own_interactive_sign_in_is_answered_by_the_browser_command(cloud: Emulator) -> None:
     """MSAL opens $BROWSER, waits at its own loopback port, and gets its token: nobody touched
     anything."""
-    environment = {"PATH": os.defpath, **cloud.environment, **command.browser(ANNA)}
-    done = process.run([sys.executable, "-c", SIGN_IN], env=environment, cwd=ROOT, timeout=300)
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), **cloud.environment}
+    environment |= command.browser(ANNA)
+    done = process.run([sys.executable, "-c", SIGN_IN], env=environment, timeout=300)
     assert done.stdout.decode().strip() == ANNA, done.stderr
 
 
@@ -95,9 +96,9 @@ def test_msals_own_interactive_sign_in_is_answered_in_a_test(
 
 def run_robot(cloud: Emulator, address: str, **variables: str) -> process.Completed:
     """The command as a browser is started: with the environment and nothing else."""
-    environment = {"PATH": os.defpath, **cloud.environment, **variables}
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), **cloud.environment, **variables}
     argv = [sys.executable, "-m", "pluton_rclone.emulator.person", address]
-    return process.run(argv, env=environment, cwd=ROOT, timeout=300)
+    return process.run(argv, env=environment, timeout=300)
 
 
 @pytest.mark.parametrize(("answer", "member"), [("accept", "code"), ("cancel", "error")])
@@ -177,9 +178,9 @@ def opened_outside(tmp_path: Path, environment: dict[str, str], address: str) ->
     own.chmod(0o755)
     outside = {"HOME": str(tmp_path), "PATH": os.defpath, "BROWSER": f"{own} %s"}
     with Emulator(door=True) as cloud:
-        given = command.environment(cloud, outside) | environment
+        given = command.environment(cloud, outside) | environment | {"PYTHONPATH": str(ROOT)}
         program = [sys.executable, "-m", "pluton_rclone.emulator.person", address]
-        ended = process.run(program, env=given, cwd=ROOT, timeout=300)
+        ended = process.run(program, env=given, timeout=300)
         assert ended.returncode == 0, ended.stderr
     return note.read_text() if note.exists() else ""
 

@@ -37,10 +37,10 @@ def test_what_was_asked_is_forgotten_when_the_window_has_slid_over_it() -> None:
 
 def test_the_nearest_limit_is_the_one_with_the_fewest_requests_left() -> None:
     budget = Budget([MINUTE, FIVE_MINUTES])
-    assert budget.nearest(0.0) == (MINUTE, 60)
+    assert budget.nearest(0.0) == MINUTE
     for minute in range(4):
         budget.spend(60.0 * minute, 45)
-    assert budget.nearest(250.0) == (FIVE_MINUTES, 20)
+    assert budget.nearest(250.0) == FIVE_MINUTES
 
 
 def test_a_limit_that_does_not_hold_is_no_longer_near() -> None:
@@ -48,7 +48,7 @@ def test_a_limit_that_does_not_hold_is_no_longer_near() -> None:
     budget.does_not_hold(0.0, MINUTE)
     budget.spend(0.0, 1000)
     assert budget.nearest(0.0) is None
-    assert budget.granted(0.0, 0) == math.inf
+    assert budget.granted(0.0) == math.inf
 
 
 def test_what_was_found_out_is_believed_for_twice_the_longest_window() -> None:
@@ -57,7 +57,7 @@ def test_what_was_found_out_is_believed_for_twice_the_longest_window() -> None:
     budget.does_not_hold(0.0, FIVE_MINUTES)
     assert budget.holds(599.0) == MINUTE
     assert budget.holds(601.0) is None
-    assert budget.nearest(601.0) == (MINUTE, 60)
+    assert budget.nearest(601.0) == MINUTE
 
 
 def test_a_refusal_at_an_unknown_limit_is_taken_for_the_lowest() -> None:
@@ -72,10 +72,10 @@ def test_microsoft_says_the_limit_and_what_others_left_of_it() -> None:
     budget = Budget([MINUTE, Limit(240.0, 60.0), FIVE_MINUTES])
     budget.spend(0.0, 50)
     larger = Limit(240.0, 60.0)
-    budget.said(0.0, larger, remaining=40.0)
+    budget.said(0.0, 240.0, remaining=40.0)
     assert budget.holds(0.0) == larger
     assert budget.left(larger, 0.0) == 40 / UNITS
-    assert budget.nearest(0.0) == (larger, 20)
+    assert budget.nearest(0.0) == larger
 
 
 def test_microsofts_wish_that_nobody_asks_is_kept() -> None:
@@ -107,7 +107,7 @@ def test_whoever_asks_no_more_than_is_granted_stays_below_every_limit(
     now, asked = 0.0, list[tuple[float, int]]()
     for seconds, wanted in steps:
         now += seconds
-        granted = max(0, min(wanted, math.floor(budget.granted(now, 0))))
+        granted = max(0, min(wanted, math.floor(budget.granted(now))))
         budget.spend(now, granted)
         asked.append((now, granted))
     for limit, cost in ((MINUTE, UNITS), (FIVE_MINUTES, 1)):
@@ -122,7 +122,7 @@ def test_the_even_rate_uses_most_of_a_limit_and_never_all_of_it(seconds: float) 
     budget.does_hold(0.0, MINUTE)
     asked = 0
     for step in range(int(seconds * 10)):
-        if budget.granted(step / 10, 0) >= 1:
+        if budget.granted(step / 10) >= 1:
             budget.spend(step / 10, 1)
             asked += 1
     assert asked <= rate(MINUTE) * seconds + 1

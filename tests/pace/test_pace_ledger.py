@@ -14,19 +14,21 @@ import pytest
 
 from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.pace.budgets import LEASE, UNITS, Budget, Clock, Limit
+from pluton_rclone.pace.budgets import LEASE, UNITS, Budget, Clock, Limit, rate
 from pluton_rclone.pace.ledger import FILE, Ledger, account_of, budget_of
 from pluton_rclone.process.folders import runtime_folder
 from tests.connected import emulated_drive
 from tests.terminal import PATIENCE
 
-from .crowd import LATENCY, begin, crowd, gone, rclones_of, told
+from .crowd import begin, crowd, gone, rclones_of, told
 
 MINUTE = Limit(120.0, 60.0)
 FIVE_MINUTES = Limit(200.0, 300.0, "requests")
 LIMITS = [MINUTE, FIVE_MINUTES]
 KEY = ("", "contoso.com", "app", "anna@contoso.com")
 FILES = 12  # of each process
+TURN = 4
+LEASED = 5 + TURN  # by one that has sent five
 
 
 class Process(Ledger):
@@ -59,9 +61,11 @@ def budget(name: str, key: tuple[str, ...] = KEY) -> Budget:
     return Budget(LIMITS, Moment(), Process(name, key))
 
 
-def under_way(budget: Budget, now: float, more: int = 0, paused: bool = False) -> int:
+def room(budget: Budget, now: float, sent: int = 5) -> float:
+    """What is left for it in its turn, if so many of its requests are under way."""
     Moment.at = now
-    return budget.under_way(0.05, more, paused)
+    turn = budget.turn(budget, sent, 0)
+    return turn.room + turn.requests
 
 
 def test_what_one_process_asks_the_others_have_to_do_without() -> None:
@@ -69,13 +73,13 @@ def test_what_one_process_asks_the_others_have_to_do_without() -> None:
     one.spend(1.0, 10)
     other.spend(2.0, 5)
     assert one.left(MINUTE, 2.0) == other.left(MINUTE, 2.0) == 120 / UNITS - 15
-    assert other.nearest(2.0) == (MINUTE, 45)
+    assert other.nearest(2.0) == MINUTE
 
 
 def test_what_one_process_found_out_the_others_know() -> None:
     one, other = budget("one"), budget("other")
     one.does_not_hold(1.0, MINUTE)
-    assert other.nearest(1.0) == (FIVE_MINUTES, 200)
+    assert other.nearest(1.0) == FIVE_MINUTES
     other.does_hold(2.0, FIVE_MINUTES)
     one.hold(2.0, 30.0)
     assert (one.holds(2.0), other.wait(3.0, 1)) == (FIVE_MINUTES, 29.0)
@@ -88,7 +92,7 @@ def test_the_even_rate_is_one_for_all() -> None:
     asked = 0
     for step in range(600):
         for each in budgets:
-            if each.granted(step / 10, 0) >= 1:
+            if each.granted(step / 10) >= 1:
                 each.spend(step / 10, 1)
                 asked += 1
     assert 50 <= asked <= 60
@@ -113,40 +117,55 @@ def test_who_shares_an_app_or_an_account_counts_what_others_have_under_way_in_on
     anna, bert = (
         Budget(LIMITS, Moment(), Ledger((*KEY[:place], name, *KEY[place + 1 :]))) for name in "ab"
     )
-    alone = under_way(anna, 0.0)
-    anna.join()
-    bert.join()
-    under_way(anna, 0.0)
-    assert under_way(bert, 0.1) == 2 * alone
-    assert under_way(anna, 0.2) == 2 * alone
+    anna.join(anna)
+    bert.join(bert)
+    assert room(anna, 0.0) == 60 - 5
+    assert room(bert, 0.1) == room(anna, 0.2) == 60 - 5 - LEASED
     assert anna.askers == bert.askers == 2
-    bert.leave()
-    assert under_way(anna, 0.3) == alone
-    anna.leave()
-    assert under_way(bert, 0.4) == alone
+    bert.leave(bert)
+    assert room(anna, 0.3) == 60 - 5
+    anna.leave(anna)
+    assert bert.granted(0.4) == 60
 
 
 def test_a_lease_is_returned_or_expires_with_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = budget("one"), budget("other")
-    alone = under_way(one, 0.0)
-    one.join()
-    other.join()
-    under_way(other, 0.0)
-    assert under_way(one, 0.1) == 2 * alone
+    one.join(one)
+    other.join(other)
+    assert room(other, 0.0) == 60 - 5
+    assert room(one, 0.1) == 60 - 5 - LEASED
     assert one.askers == 2
-    under_way(other, 0.2, more=9)
-    assert under_way(one, 0.3) > 2 * alone
-    under_way(other, 0.4, more=9, paused=True)  # nothing more than what it has sent
-    assert under_way(one, 0.5) == 2 * alone
-    assert under_way(one, 1.0 + LEASE) == 2 * alone  # it waits for something
-    left = one.left(MINUTE, 1.0 + LEASE)
+    room(other, 0.2, sent=9)
+    assert room(one, 0.3) == 60 - 5 - 9 - TURN
+    assert room(one, 1.0 + LEASE) == 60 - 5 - 9 - TURN  # it waits for something
     monkeypatch.setattr(Process, "killed", {"other"})
-    assert under_way(one, 2.0 + 2 * LEASE) == alone
-    assert (one.askers, one.left(MINUTE, 2.0 + 2 * LEASE)) == (1, left - alone)
-    under_way(other, 9.0)
-    assert under_way(one, 9.0) == 2 * alone
-    other.leave()
-    assert under_way(one, 9.0) == alone
+    assert (
+        room(one, 2.0 + 2 * LEASE) == 60 - 5 - 9 - TURN
+    )  # it has asked, and nobody has counted it
+    assert (one.askers, one.left(MINUTE, 2.0 + 2 * LEASE)) == (1, 60 - 9 - TURN)
+    assert room(one, 70.0) == 60 - 5
+    room(other, 71.0)
+    assert room(one, 71.0) == 60 - 5 - LEASED
+    other.leave(other)
+    assert room(one, 71.0) == 60 - 5
+
+
+def test_where_a_limit_holds_they_take_turns_of_half_a_second() -> None:
+    """What one may send in its turn, the others do without: two that look at once do not both
+    go on."""
+    one, other = budget("one"), budget("other")
+    for each in (one, other):
+        each.join(each)
+    one.does_hold(0.0, FIVE_MINUTES)
+    second, Moment.at = rate(FIVE_MINUTES), 10.0  # three seconds' worth is saved by now
+    first = one.turn(one, 0, 0)
+    assert (first.wait, first.requests) == (0.0, 1)
+    assert other.turn(other, 0, 0).wait == pytest.approx((1 - (3 * second - 1)) / second)
+    assert one.turn(one, 1, 0, rests=True).wait > 0
+    assert other.turn(other, 0, 0).wait > 0  # the one that was sent is under way
+    one.spend(10.0, 1)
+    Moment.at = 12.0
+    assert other.turn(other, 0, 0).wait == 0
 
 
 @pytest.mark.parametrize("app", ["app", "another app"])
@@ -221,8 +240,8 @@ def test_those_that_are_killed_hold_up_nobody(cloud: Emulator, tmp_path: Path, k
     account = account_of(Storages()["business"].section_with_secrets())
     left = Budget(shelf=Ledger(account))
     until = time.monotonic() + PATIENCE
-    left.under_way(LATENCY)
+    left.granted(left.clock.now())
     while left.askers:
         assert time.monotonic() < until
         time.sleep(0.05)
-        left.under_way(LATENCY)
+        left.granted(left.clock.now())

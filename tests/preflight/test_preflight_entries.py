@@ -126,7 +126,8 @@ def test_the_memory_grows_little_with_the_entries() -> None:
                 yield Entry(f"folder {index % 100}/file {index}")
 
         tracemalloc.start()
-        preflight(entries()).finish()
+        for _ in preflight(entries()):
+            pass
         size = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return size

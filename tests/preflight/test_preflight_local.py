@@ -304,7 +304,9 @@ def test_findings_stream_while_the_scan_goes_on(tmp_path: Path) -> None:
     assert first.rule.name == "name_forbidden"
     assert scan.summary.files < 150
     assert not scan.summary.finished
-    summary = scan.finish()
+    for _ in scan:
+        pass
+    summary = scan.summary
     assert (summary.files, summary.by_rule["name_forbidden"], summary.finished) == (150, 50, True)
     assert summary.record()["findings"] == {"refused": 50, "spoiled": 0, "skipped": 0, "warning": 0}
 
@@ -325,7 +327,9 @@ def test_the_memory_stays_flat(tmp_path: Path) -> None:
         for folder in folders:
             make(tmp_path, {f"{folder}/file number {number}": b"" for number in range(100)})
         tracemalloc.start()
-        assert preflight(tmp_path).finish().files == 100 * folders.stop
+        scan = preflight(tmp_path)
+        assert list(scan) == []
+        assert scan.summary.files == 100 * folders.stop
         size = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return size

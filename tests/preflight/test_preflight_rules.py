@@ -16,7 +16,7 @@ from pluton_rclone.emulator.faults import GraphFault
 from pluton_rclone.preflight import RULES, Severity, library_prefix
 from pluton_rclone.preflight import rules as table
 from pluton_rclone.preflight.rules import not_translated, refused_name
-from pluton_rclone.values.encoding import ONEDRIVE_ENCODING, to_onedrive
+from pluton_rclone.values.encoding import ONEDRIVE_ENCODING, standard_name, to_onedrive
 
 FACTS: dict[str, Any] = json.loads(
     Path(__file__)
@@ -85,7 +85,7 @@ tricky_names = (
 def test_translated_or_not_a_name_is_refused_exactly_where_the_emulated_onedrive_refuses_it(
     name: str, kind: str, folder: bool, at_root: bool
 ) -> None:
-    for arriving in (name, to_onedrive().from_local(name)):
+    for arriving in (name, to_onedrive().from_standard(standard_name(name))):
         ours = refused_name(
             arriving, drive_type=kind, at_root=at_root
         ) is not None or not_translated(arriving, drive_type=kind, folder=folder)
@@ -102,7 +102,9 @@ def test_after_rclones_own_translation_no_character_is_left_that_onedrive_refuse
         for name in (f"a{chr(code)}b", f"{chr(code)}b", f"a{chr(code)}"):
             if "/" not in name:
                 assert not not_translated(
-                    to_onedrive().from_local(name), drive_type="business", folder=True
+                    to_onedrive().from_standard(standard_name(name)),
+                    drive_type="business",
+                    folder=True,
                 )
 
 

@@ -12,8 +12,6 @@ from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.command import LEADING_AWAY
 
 DISK = "disk"
-DRIVES = ("personal", "documentLibrary")
-"""To rclone a work drive is a document library; `tests/walk` goes through all three."""
 
 
 def fresh_drive(cloud: Emulator, kind: str) -> tuple[str, str]:

@@ -1,5 +1,5 @@
-"""What the engine does with streams and options, on disk with both rclones and on
-two drives."""
+"""What the engine does with streams and options, on a disk with an old rclone and on a
+drive."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from pluton_rclone.rclone import events
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.engine import Rclone
 
-from .places import DISK, DRIVES, make_place
+from .places import DISK, make_place
 
 
-@pytest.fixture(params=[*DRIVES, f"old {DISK}"])
+@pytest.fixture(params=["personal", f"old {DISK}"])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -108,7 +108,7 @@ def test_check(rclone: Rclone, source: Path) -> None:
 
 def test_hashes(rclone: Rclone, source: Path, kind: str) -> None:
     rclone.copy(source, "place:x").result()
-    stored = "quickxor" if kind in DRIVES else "sha1"
+    stored = "quickxor" if kind == "personal" else "sha1"
     there, here = (
         {
             line.split("  ", 1)[1]: line.split("  ", 1)[0]
@@ -191,7 +191,7 @@ def test_an_option_that_this_rclone_does_not_know(rclone: Rclone, source: Path) 
 
 def test_a_public_link(rclone: Rclone, kind: str) -> None:
     rclone.rcat(b"x", "place:shared.txt")
-    if kind in DRIVES:
+    if kind == "personal":
         assert rclone.run("link", places=["place:shared.txt"]).stdout.startswith(b"https://")
     else:
         with pytest.raises(Exception, match="doesn't support public links"):

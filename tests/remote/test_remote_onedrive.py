@@ -197,7 +197,7 @@ def test_a_certificate_stands_in_for_the_secret_in_runs_of_this_library() -> Non
         ({"metadata_permissions": "off,read"}, "metadata_permissions", "combined"),
         ({"token_url": "login.example"}, "token_url", "https://"),
         ({"tenant_url": "ftp://x"}, "tenant_url", "https://"),
-        ({"hard_delete": "perhaps"}, "hard_delete", "boolean"),
+        ({"hard_delete": "perhaps"}, "hard_delete", "switch"),
         ({"description": "two\nlines"}, "description", "line break"),
         ({"base_folder": " edge"}, "base_folder", "begins with a space"),
         ({"chunksize": "10Mi"}, "chunksize", "not permitted"),

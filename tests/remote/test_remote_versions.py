@@ -12,7 +12,7 @@ from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.remote.onedrive import OneDriveRemote
 from pluton_rclone.remote.options import BY_NAME, OPTIONS
 from pluton_rclone.remote.pairs import joined
-from pluton_rclone.remote.versions import Known, ignored_by, known_faults, table
+from pluton_rclone.remote.versions import Known, known_faults, lacks, table
 from pluton_rclone.values.versions import KNOWS_ALL, Feature, Version
 from tests.conf.real_rclone import RCLONE, dump
 from tests.conf.wheels import wheel_rclone
@@ -145,7 +145,7 @@ def test_options_at_their_default_and_the_friendly_name_need_no_newer_rclone() -
     )
     remote.require((1, 60, 1))
     switched = {**remote.to_section(), "hard_delete": "False", "chunk_size": "10Mi"}
-    assert ignored_by(switched, (1, 60, 1)) == []
+    assert list(lacks(switched, (1, 60, 1))) == []
 
 
 def test_the_version_that_knows_all_is_that_of_the_latest_option_or_feature() -> None:

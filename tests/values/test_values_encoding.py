@@ -20,6 +20,7 @@ from pluton_rclone.values.encoding import (
     lower_case,
     opens_again,
     rclone_key,
+    standard_name,
     to_onedrive,
 )
 from tests.preflight.real_rclone import make, rclone, tree
@@ -104,7 +105,7 @@ def sent(names: list[str], encoding: str) -> dict[int, str]:
     ],
 )
 def test_what_reaches_onedrive(local: str, at_onedrive: str) -> None:
-    assert to_onedrive().from_local(local) == at_onedrive
+    assert to_onedrive().from_standard(standard_name(local)) == at_onedrive
 
 
 def test_the_names_above_are_what_the_real_rclone_sends() -> None:
@@ -124,14 +125,19 @@ def test_the_names_above_are_what_the_real_rclone_sends() -> None:
         " ~",
         "~ ",
     ]
-    assert sent(names, ONEDRIVE_ENCODING) == dict(enumerate(map(to_onedrive().from_local, names)))
+    translated = map(to_onedrive().from_standard, map(standard_name, names))
+    assert sent(names, ONEDRIVE_ENCODING) == dict(enumerate(translated))
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(names=st.lists(local_names, min_size=50, max_size=150), encoding=st.sampled_from(ENCODINGS))
 def test_any_name_becomes_what_the_real_rclone_makes_of_it(names: list[str], encoding: str) -> None:
-    translate = to_onedrive(encoding).from_local
-    arriving = {number: translate(name) for number, name in enumerate(names) if opens_again(name)}
+    translate = to_onedrive(encoding).from_standard
+    arriving = {
+        number: translate(standard_name(name))
+        for number, name in enumerate(names)
+        if opens_again(name)
+    }
     # a slash that no encoding holds back would be a folder; "Raw" and "None" let "．" become "."
     odd = {n for n, name in arriving.items() if "/" in name or "\0" in name or name in {".", ".."}}
     arrived = sent(names, encoding)

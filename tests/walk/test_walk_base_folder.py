@@ -108,7 +108,7 @@ def test_ours_rclone_and_restic_see_one_folder_through_every_change(
         assert names(storage, "/") == ["Backups", "Other", "above.txt"]
         rclone("copyto", str(tmp_path / "single.txt"), f"{name}:sub/single.txt", config=config)
         assert drive.read("Backups/sub/single.txt") == b"one file"
-        storage.delete_file("sub/single.txt")
+        storage.delete_file("sub/single.txt").result()
         by_hand(name, storage.storages.path, "cat", "config")
         with storage.restic("r", binary=restic, environment=PASSWORD) as again:
             good(again.run("cat", "config", timeout=300))

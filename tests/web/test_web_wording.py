@@ -35,13 +35,19 @@ def test_a_size_is_understood_as_it_is_shown(typed: str) -> None:
 
 
 def test_the_default_as_it_is_shown_is_still_the_default() -> None:
-    shown = {field.name: field for field in fields.fields({})}
+    shown = {field.option.name: field for field in fields.fields({})}
+    labels = {choice.value: choice.label for choice in shown["link_scope"].option.choices}
 
     assert shown["chunk_size"].value == "10 MiB"
-    assert shown["link_scope"].default == dict(shown["link_scope"].choices)["anonymous"]
+    assert shown["link_scope"].default == labels["anonymous"]
     assert (
         fields.read(
-            {name: str(field.value) for name, field in shown.items() if field.kind != "switch"}, {}
+            {
+                name: str(field.value)
+                for name, field in shown.items()
+                if field.option.kind != "switch"
+            },
+            {},
         )
         == {}
     )

@@ -64,9 +64,8 @@ class _MsalHttp:
             raise Throttled(what, status=429, retry_after=later)
         if not isinstance(answer.json, dict):
             meaning = by_status(answer.status, "sign-in")
-            kind, why = meaning.kind, f"HTTP {answer.status} with something that is not JSON"
-            about: dict[str, Any] = {"who": meaning.who, "next_step": kind.default_next_step}
-            raise kind(meaning.what, why=why, advice=meaning.advice, status=answer.status, **about)
+            why = f"HTTP {answer.status} with something that is not JSON"
+            raise meaning.error(why, status=answer.status)
         # What was read here already: no number without end, no nesting without end.
         return _Response(answer.status, json.dumps(answer.json), answer.headers)
 

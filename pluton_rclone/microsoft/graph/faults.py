@@ -46,16 +46,9 @@ def graph_error(
     why = redact(why) or f"HTTP {status}"
     if meaning.kind is errors.DriveNotFound and status == 404:  # Graph speaks of a "resource"
         why = _NO_ONEDRIVE if target == "account" else _NO_SUCH_DRIVE
-    what = meaning.what
-    if subject:  # a name keeps its capital behind the colon
-        named = what.startswith(("Microsoft", "OneDrive"))
-        what = f"{subject}: {what if named else what[0].lower() + what[1:]}"
-    return meaning.kind(
-        what,
-        why=why,
-        who=meaning.who,
-        advice=meaning.advice,
-        next_step=meaning.next_step,
+    return meaning.error(
+        why,
+        subject=subject,
         status=status,
         graph_code=next(iter(codes), None),
         graph_inner_codes=codes[1:] or None,

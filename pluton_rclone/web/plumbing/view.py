@@ -148,5 +148,5 @@ def moment(when: datetime | None) -> Markup:
     )
 
 
-for _filter in (size, words, place, moment, human_seconds):
+for _filter in (size, sizes, together, words, place, moment, human_seconds):
     _environment.filters[_filter.__name__] = _filter

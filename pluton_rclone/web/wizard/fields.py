@@ -1,8 +1,7 @@
-"""The options form: fields from the remote's JSON Schema, and typed text as options."""
+"""The options form: fields from the table of a remote's options, and typed text as options."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -11,10 +10,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from pluton_rclone.errors import PlutonRcloneError
+from pluton_rclone.remote.options import BY_NAME, Option
 from pluton_rclone.values.token_text import ANY
 
 from ..plumbing.guard import form_of
-from ..plumbing.view import rclone_size, sizes, together
+from ..plumbing.view import rclone_size, sizes
 
 # What the guide's step 6 names comes first and open; the rest of rclone's options is folded away.
 FIRST = ("chunk_size", "hard_delete", "base_folder")
@@ -25,36 +25,23 @@ NOT_HERE = ("tenant_url",)
 class Field(NamedTuple):
     """One control. `value` is text, a bool for a switch; a secret's never leaves the server."""
 
-    name: str
-    title: str
-    help: str
-    kind: str
+    option: Option
     value: str | bool
     default: str
-    choices: tuple[tuple[str, str], ...] = ()
-    suggestions: tuple[tuple[str, str], ...] = ()
-    unit: str = ""
     fault: str = ""
     kept: bool = False  # a secret that is set and stays unless another one is typed
-
-
-@functools.cache
-def _schema() -> dict[str, Any]:
-    from pluton_rclone.remote.schema import remote_schema
-
-    return dict(remote_schema()["properties"])
 
 
 def names() -> tuple[str, ...]:
     """The options that the form asks for, in its order: those that a person decides. Region, which
     means another sign-in, has a control of its own."""
-    asked = (name for name, one in _schema().items() if one["x-decided-by"] == "person")
+    asked = (option.name for option in BY_NAME.values() if option.decided_by == "person")
     return tuple(dict.fromkeys((*FIRST, *(name for name in asked if name not in NOT_HERE))))
 
 
 def fields(given: Mapping[str, Any], faults: Mapping[str, str] | None = None) -> list[Field]:
     """The controls with the values given or rclone's defaults."""
-    return [_field(name, _schema()[name], given, (faults or {}).get(name, "")) for name in names()]
+    return [_field(BY_NAME[name], given, (faults or {}).get(name, "")) for name in names()]
 
 
 def drawn(given: Mapping[str, Any], faults: Mapping[str, str], drive_type: str) -> dict[str, Any]:
@@ -74,42 +61,23 @@ def of_section(section: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _field(name: str, schema: Mapping[str, Any], given: Mapping[str, Any], fault: str) -> Field:
-    kind, default = _kind_and_default(name)
-    value = given.get(name, default)
-    switch, secret = kind == "switch", kind == "secret"
-
-    def shown(value: Any) -> str:
-        return sizes(str(value)) if kind == "size" else str(value)
-
-    choices = tuple((str(one["const"]), str(one["title"])) for one in schema.get("oneOf", ()))
-    suggestions = ((shown(one["const"]), one["title"]) for one in schema.get("x-suggestions", ()))
-    return Field(
-        name,
-        str(schema["title"]),
-        together(sizes(str(schema.get("description", "")))),
-        kind,
-        "" if secret else bool(value) if switch else shown(value),
-        "" if switch else dict(choices).get(str(default), shown(default)),
-        choices,
-        tuple(suggestions),
-        str(schema.get("x-unit", "")),
-        sizes(fault),
-        secret and bool(given.get(name)),
-    )
-
-
-def _kind_and_default(name: str) -> tuple[str, Any]:
-    schema = _schema()[name]
-    return schema.get("x-kind", "text"), schema.get("default", "")
+def _field(option: Option, given: Mapping[str, Any], fault: str) -> Field:
+    value, default = given.get(option.name), option.default
+    if option.kind == "switch":
+        return Field(option, bool(value), "", fault)
+    if option.kind == "secret":
+        return Field(option, "", "", fault, bool(value))
+    shown = sizes if option.kind == "size" else str
+    labels = {choice.value: choice.label for choice in option.choices}
+    told = labels.get(default, default) if option.kind == "choice" else shown(default)
+    return Field(option, shown(default if value is None else str(value)), told, sizes(fault))
 
 
 def read(form: Mapping[str, str], before: Mapping[str, Any]) -> dict[str, Any]:
     """The options in a posted form, without defaults; an empty secret stays as it was."""
     found: dict[str, Any] = {}
     for name in names():
-        kind, default = _kind_and_default(name)
-        value = form.get(name, "").strip()
+        kind, value = BY_NAME[name].kind, form.get(name, "").strip()
         if kind == "switch":
             if value == "on":
                 found[name] = True
@@ -120,22 +88,14 @@ def read(form: Mapping[str, str], before: Mapping[str, Any]) -> dict[str, Any]:
                 found[name] = before[name]
         else:
             value = rclone_size(value) if kind == "size" else value
-            if value and value != str(default):
+            if value and value != BY_NAME[name].default:
                 found[name] = value
     return found
 
 
 def as_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """What `OneDriveRemote` takes; None, which resets it, for an option that is not given."""
-    from pydantic import SecretStr
-
-    options: dict[str, Any] = dict.fromkeys(names())
-    for name, value in given.items():
-        kind, _ = _kind_and_default(name)
-        if kind == "secret":
-            value = SecretStr(str(value))
-        options[name] = int(value) if kind == "number" and str(value).isdigit() else value
-    return options
+    return {name: given.get(name) for name in names()}
 
 
 def faults_of(error: PlutonRcloneError) -> dict[str, str]:
@@ -159,7 +119,7 @@ def check(request: Request) -> Response:
     if option not in names():
         raise HTTPException(400, "There is no such option.")
     if option in typed:
-        given: dict[str, Any] = {option: as_options(typed)[option], "token": ANY}
+        given: dict[str, Any] = {option: typed[option], "token": ANY}
         given |= {"drive_id": "0" * 16 if kind == "personal" else "b!", "drive_type": kind}
         try:
             OneDriveRemote(**given)

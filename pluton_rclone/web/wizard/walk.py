@@ -128,25 +128,17 @@ def location(request: Request) -> Response:
             draft.drives, shown["notes"] = {one.id: one for one in libraries}, libraries.notes
             draft.site_name = site.name
         else:
-            found = _search(request, draft)
+            found = draft.setup.sites(query.get("term", "").strip() or "*")
+            draft.sites.update((site.id, site) for site in found[:SHOWN_SITES])
     return _locations(request, draft, found, error=caught.error, **shown)
 
 
 def _locations(request: Request, draft: Draft, found: list[Site], **shown: Any) -> Response:
     none = {"site": None, "notes": (), "address": "", "address_error": None}
-    shown = {**none, **_listed(found), "term": request.query_params.get("term", ""), **shown}
+    listed = {"sites": found[:SHOWN_SITES], "more": max(0, len(found) - SHOWN_SITES)}
+    shown = {**none, **listed, "term": request.query_params.get("term", ""), **shown}
     status = 422 if shown["address_error"] else 200
     return draw_step(request, draft, "location", status=status, **shown)
-
-
-def _listed(found: list[Site]) -> dict[str, Any]:
-    return {"sites": found[:SHOWN_SITES], "more": max(0, len(found) - SHOWN_SITES)}
-
-
-def _search(request: Request, draft: Draft) -> list[Site]:
-    found = draft.setup.sites(request.query_params.get("term", "").strip() or "*")
-    draft.sites.update((site.id, site) for site in found[:SHOWN_SITES])
-    return found
 
 
 def address(request: Request) -> Response:
@@ -233,7 +225,7 @@ def save(request: Request) -> Response:
             what = "Test the connection first: only what passed the test is saved."
             raise HTTPException(409, what)
         return _start(request, draft, "save")
-    chosen = [field for field in fields.fields(draft.options) if field.name in draft.options]
+    chosen = [field for field in fields.fields(draft.options) if field.option.name in draft.options]
     shown = {**standing, "cloud": CLOUDS[_region(draft)].name, "chosen": chosen}
     return draw_step(request, draft, "save", **shown)
 

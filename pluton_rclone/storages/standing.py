@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from pathlib import Path
+from collections.abc import Sequence
 
 from pluton_rclone import process
+from pluton_rclone.pace import outside
 from pluton_rclone.rclone.commands import Command
 from pluton_rclone.rclone.runner import child_environment
 from pluton_rclone.remote.rules import reads_only
+from pluton_rclone.saved.lent import lend
+from pluton_rclone.saved.remote import SavedRemote
+from pluton_rclone.saved.wrapping import with_wrapped
 from pluton_rclone.values.program import USER_AGENT
-
-from .lent import lend
-from .remote import SavedRemote
-from .wrapping import with_wrapped
 
 CREDENTIALS = ("RCLONE_USER", "RCLONE_PASS", "RCLONE_AUTH_KEY")
 """Variables of the caller that pass to rclone: those that a client of serve has to know."""
 
 
-Pace = Callable[
-    [SavedRemote, Path, Sequence[str]],
-    AbstractContextManager[tuple[dict[str, str], Callable[[], None]]],
-]
-"""`pace.outside.paced`."""
-
-
 def stand(
-    saved: SavedRemote,
-    words: Sequence[str],
-    places: tuple[str, ...],
-    flags: Sequence[str],
-    pace: Pace,
+    saved: SavedRemote, words: Sequence[str], places: tuple[str, ...], flags: Sequence[str]
 ) -> int:
     """Runs it in our place, as `process.foreground`; what was connected for reading only is not
     written to."""
@@ -44,6 +31,6 @@ def stand(
         own += ["--ask-password=false", f"--config={loan.path}", f"--user-agent={USER_AGENT}"]
         argv = Command(tuple(words), tuple(flags), places).argv(binary.path, own)
         passed = {name: os.environ[name] for name in CREDENTIALS if name in os.environ}
-        with pace(saved, loan.path.with_name("asked"), flags) as (variables, let_go):
+        with outside.paced(saved, loan.path.with_name("asked"), flags) as (variables, let_go):
             env = child_environment({**passed, **loan.environment, **variables})
             return process.foreground(argv, env=env, on_signal=let_go)
