@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import os
 import posixpath
@@ -99,7 +98,7 @@ def transfer(
         raise UsageError("--keep-days needs a --backup-dir in a storage.")
     if old is not None:
         kept = posixpath.join(old.path, str(today())) if keep_days else old.path
-        options["backup_dir"] = dataclasses.replace(old, path=kept).location
+        options["backup_dir"] = old._replace(path=kept).location
     if word == "sync" and end.storage is None and os.path.realpath(end.path) == "/":
         raise UsageError("A sync to / would delete everything on this machine that is not in SRC.")
     rclone = ctx.storages.rclone(*remote_names(start, end))

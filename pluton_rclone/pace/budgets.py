@@ -53,6 +53,7 @@ _BELIEVED = 2  # times the longest window
 LONGEST_HOLD = 600.0  # seconds; Microsoft asks for five minutes at most, an impostor for years
 _RESERVED = 0.8  # of the lowest limit at most is kept for what is under way
 _SAVED = 3.0  # seconds' worth that were not asked at once may be asked later
+_IN_A_TURN = 4  # requests, where no limit is known to hold
 _EVENLY = 0.93  # of a limit that holds: the rest is for others, and for what is under way
 
 
@@ -113,10 +114,12 @@ class Turn(NamedTuple):
     holds: Limit | None
     nearest: Limit | None
     """The limit that may hold and is reached first."""
+    sent: int
+    """What this one may have under way."""
     room: float
-    """Requests that may be sent beside those under way."""
+    """Requests that may be sent beside what is under way, and beside this turn's."""
     requests: int
-    """Where a limit holds: that it may send until it asks again."""
+    """That it may send in its turn."""
     wait: float
     """Seconds until it may go on; 0: now."""
 
@@ -211,17 +214,17 @@ class Budget:
             self._asking[who] = sent
             under_way = self._under_way(now)
             holds, nearest = self._holds(now), self._nearest(now)
-            room = self._room(now) - under_way - more
-            ahead, wait, requests = more, 0.0, 0
+            requests, wait = _IN_A_TURN, 0.0
             if holds is not None:
                 each = rate(holds)
                 requests = max(1, int(each / 2))
                 wait = self._wait(now, under_way + requests + more)
                 wait = max(wait, (requests - self._saved(now, under_way)) / each)
-                ahead = 0 if rests or wait > 0 else requests + more
+            ahead = 0 if wait > 0 or (rests and holds) else requests + more
             self._asking[who] = sent + ahead
             self._lease(now, parts)
-        return Turn(holds, nearest, room, requests, wait)
+            room = self._room(now) - under_way - requests - more
+        return Turn(holds, nearest, sent, room, requests, wait)
 
     def _under_way(self, now: float) -> int:
         """The most requests that the account's rclones may have sent and not counted yet; however

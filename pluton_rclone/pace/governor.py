@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 _LONGEST = 0.25  # seconds between two looks
 _SHORTEST = 0.01
-_FORGETTING = 0.98  # with each look: a busy machine is late again (0.9: 30 times the refusals)
+_FORGETTING = 10.0  # seconds until half of it is forgotten: a busy machine is late again
 _BEYOND = 9  # requests beyond a limit that must be granted until it counts as not held
 _WARM_UP_LIMIT = 5.0  # seconds
 TRIAL = 20.0  # seconds to find out that a limit does not hold; old requests leave the window
@@ -83,7 +83,7 @@ class Governor:
         self._sent = Sent()
         self._counted = 0  # answers of the last look
         self._speed = 0.0  # answers a second then
-        self._planned = _SHORTEST
+        self._planned, self._looked_at = _SHORTEST, self._clock.now()
         self._more = 0.0  # requests than planned, of late: where this thread waits for its turn
         self._said_until = 0.0
         self._attends = False
@@ -144,19 +144,29 @@ class Governor:
             return self._round_trip
         if turn.holds is not None:
             return self._evenly(child, turn)
-        self._resume(child)
         if turn.nearest is None:
+            self._resume(child)
             return _LONGEST
         if turn.room * turn.nearest.cost < _WARM_UP * turn.nearest.amount:
             self._warm_up(turn.nearest)
-        if turn.room <= 0:
-            self._beyond(child, turn.nearest)
-            return _SHORTEST
-        # Half the time in which all of them together may send so many.
-        each = FASTEST * max(1, self._budget.askers)
-        return min(_LONGEST, max(_SHORTEST, turn.room / each / 2))
+        if turn.room > 0:
+            self._resume(child)
+            # Half the time in which all of them together may send so many.
+            each = FASTEST * max(1, self._budget.askers)
+            return min(_LONGEST, max(_SHORTEST, turn.room / each / 2))
+        if child.paused:
+            self._resume(child)
+            return turn.requests / FASTEST
+        if turn.sent > 2 * turn.requests:  # at most: it stands still, and then it is known
+            self._pause(child)
+            return self._round_trip
+        self._beyond(child, turn.nearest)
+        return _SHORTEST
 
     def _turn(self, child: Governed, rests: bool = False) -> Turn:
+        now = self._clock.now()
+        self._more *= 0.5 ** ((now - self._looked_at) / _FORGETTING)
+        self._looked_at = now
         sent, more = self._sent.most(self._round_trip), math.ceil(self._more) + _MORE
         return self._budget.turn(self, sent, more, rests)
 
@@ -166,7 +176,7 @@ class Governor:
             return
         now = self._clock.now()
         ran = self._sent.ran(now)
-        self._more = max(FASTEST * (ran - self._planned), _FORGETTING * self._more)
+        self._more = max(FASTEST * (ran - self._planned), self._more)
         self._asked = found
         self._counted = found.answers - before.answers
         self._speed = self._counted / max(ran, _SHORTEST)

@@ -19,13 +19,13 @@ from .commands import LogLevel as LogLevel  # for those that override `transfer`
 from .locations import Location, location
 from .run import Run, compare, decoded
 from .runner import BareRclone, Callbacks, Order, Runner, nothing
-from .transfer import Starting, Transfer
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .listing import Entry
     from .results import About, CheckResult, Total
+    from .transfer import Starting, Transfer
 
 T = TypeVar("T")
 
@@ -252,6 +252,8 @@ class Rclone:
     ) -> Transfer:
         """Start a command as a transfer, with progress `every` so many seconds; `level` as in
         `TransferOptions`."""
+        from .transfer import Transfer
+
         flags = commands.progress_flags(level, every)
         time, stall = self.limits
         return Transfer(command, self._starting(), flags, time_limit=time, stall_limit=stall)

@@ -3,10 +3,10 @@ Office files of a library in a run of their own, and errors that know a personal
 
 from __future__ import annotations
 
-import dataclasses
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
@@ -17,7 +17,6 @@ from pluton_rclone.rclone.commands import Command, progress_flags
 from pluton_rclone.rclone.engine import LogLevel, Rclone
 from pluton_rclone.rclone.locations import Location, is_local
 from pluton_rclone.rclone.runner import Runner, nothing
-from pluton_rclone.rclone.transfer import Transfer
 
 from . import office
 from .lent import Lent, is_refusal
@@ -26,7 +25,7 @@ from .wrapping import below
 if TYPE_CHECKING:
     from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.rclone.results import CheckResult, TransferResult
-    from pluton_rclone.rclone.transfer import Ended, Start
+    from pluton_rclone.rclone.transfer import Ended, Start, Transfer
     from pluton_rclone.runs.store import Recording
 
 T = TypeVar("T")
@@ -140,11 +139,13 @@ class SavedRclone(Rclone):
     def compare(
         self, command: Command, on_progress: Callable[[int], None] | None = None
     ) -> CheckResult:
+        from dataclasses import replace
+
         notices: list[str] = []
         with self._recording(command, notices.append) as recording:
             result = super().compare(command, on_progress)
             recording.compared(result)
-        return dataclasses.replace(result, notices=tuple(notices))
+        return replace(result, notices=tuple(notices))
 
     def transfer(
         self,
@@ -168,6 +169,8 @@ class SavedRclone(Rclone):
         runs = office.runs(command, self._is_folder) if into_a_library else office.Runs(command)
         if runs.ignoring:
             notice(office.SAID)
+        from pluton_rclone.rclone.transfer import Transfer
+
         starting, flags = self._starting(notice), progress_flags(level, every)
 
         def again(told: Iterable[str], last: Start) -> Start | None:
@@ -193,7 +196,7 @@ class SavedRclone(Rclone):
             if personal:
                 for error in (result.error, *(file.error for file in result.failed)):
                     without_administrator(error)
-            return dataclasses.replace(result, notices=(*notices, *result.notices))
+            return replace(result, notices=(*notices, *result.notices))
 
         try:
             return Transfer(

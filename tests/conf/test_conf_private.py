@@ -50,6 +50,10 @@ def conf(
     return conf
 
 
+plain = pytest.mark.parametrize("conf", [Path], ids=["plain"], indirect=True)
+"""For what does not depend on the file's encryption."""
+
+
 def rclone(
     config: Path | PrivateConfig, *arguments: str, environment: dict[str, str] | None = None
 ) -> None:
@@ -108,6 +112,7 @@ def test_a_refreshed_token_comes_back(conf: Conf, cloud: Emulator) -> None:
     assert is_last(cloud, conf, "anna")
 
 
+@plain
 def test_it_comes_back_while_rclone_still_runs(conf: Conf, cloud: Emulator) -> None:
     with conf.private(["anna"]) as private:
         for _ in range(2):
@@ -117,6 +122,7 @@ def test_it_comes_back_while_rclone_still_runs(conf: Conf, cloud: Emulator) -> N
             assert conf.section("anna")["token"] != before
 
 
+@plain
 def test_keys_of_ours_survive_the_refresh_and_options_changed_meanwhile_stay(
     conf: Conf, cloud: Emulator
 ) -> None:
@@ -129,6 +135,7 @@ def test_keys_of_ours_survive_the_refresh_and_options_changed_meanwhile_stay(
     assert is_last(cloud, conf, "anna")
 
 
+@plain
 def test_a_remote_renamed_meanwhile_gets_its_token_too(conf: Conf, cloud: Emulator) -> None:
     with conf.private(["anna"]) as private:
         rclone(private, "lsd", "anna:")
@@ -136,6 +143,7 @@ def test_a_remote_renamed_meanwhile_gets_its_token_too(conf: Conf, cloud: Emulat
     assert is_last(cloud, conf, "other")
 
 
+@plain
 def test_a_remote_deleted_meanwhile_stays_deleted(conf: Conf) -> None:
     with conf.private(["anna"]) as private:
         rclone(private, "lsd", "anna:")
@@ -143,6 +151,7 @@ def test_a_remote_deleted_meanwhile_stays_deleted(conf: Conf) -> None:
     assert "anna" not in conf
 
 
+@plain
 def test_a_new_sign_in_is_not_undone_by_an_rclone_that_still_has_the_old_one(
     conf: Conf, cloud: Emulator
 ) -> None:
@@ -153,6 +162,7 @@ def test_a_new_sign_in_is_not_undone_by_an_rclone_that_still_has_the_old_one(
     assert conf.section("anna")["token"] == new
 
 
+@plain
 def test_of_two_that_refresh_at_once_the_later_token_wins(conf: Conf, cloud: Emulator) -> None:
     with conf.private(["anna"]) as first, conf.private(["anna"]) as second:
         rclone(second, "lsd", "anna:")
@@ -213,6 +223,7 @@ def test_rclone_needs_no_more_than_the_environment_that_comes_with_it(
     assert is_last(cloud, conf, "anna")
 
 
+@plain
 def test_a_config_that_cannot_be_written_is_told_and_its_tokens_wait(
     conf: Conf, cloud: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -280,6 +291,7 @@ def test_what_nobody_can_come_back_for_is_removed_after_an_hour(conf: Conf, tmp_
     assert [folder for folder in home.iterdir() if folder.is_dir()] == [others]
 
 
+@plain
 def test_many_threads_borrow_at_once(conf: Conf, cloud: Emulator) -> None:
     def borrow() -> None:
         with conf.private(["anna"]) as private:
@@ -311,6 +323,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+@plain
 def test_a_leftover_is_found_by_a_process_of_another_login_session(
     conf: Conf, cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: Path
 ) -> None:
@@ -351,6 +364,7 @@ with Conf(sys.argv[1]).private(["anna"]) as config:
 """
 
 
+@plain
 def test_a_full_runtime_folder_gives_way_to_the_next(conf: Conf, runtime: Path) -> None:
     """A container has 64 MB of /dev/shm."""
     argv = inside_small_disk(runtime, "16k", [sys.executable, "-c", _FULL, str(conf.path)])

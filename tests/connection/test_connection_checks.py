@@ -73,8 +73,17 @@ def probes_of(cloud: Emulator, kind: DriveKind, folder: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_step_of_a_good_connection(cloud: Emulator, kind: DriveKind) -> None:
-    report = connected(cloud, kind).test()
+def test_every_step_of_a_good_connection_and_the_renewed_token_is_kept(
+    cloud: Emulator, kind: DriveKind, request: pytest.FixtureRequest
+) -> None:
+    if kind == "personal":
+        request.getfixturevalue("renewed_by_python")
+    storage = connected(cloud, kind)
+    before = storage.remote
+    report = storage.test()
+    after = storage.remote
+    assert after.token != before.token
+    assert after.sign_in == before.sign_in
     assert [(step.name, step.status) for step in report.steps] == [(name, "ok") for name in STEPS]
     assert report.ok
     assert "QuickXorHash of them is right" in step_of(report, "read")[1]
@@ -83,16 +92,6 @@ def test_every_step_of_a_good_connection(cloud: Emulator, kind: DriveKind) -> No
     assert probes_of(cloud, kind) == []
     bin_of_drive = emulated_drive(cloud, kind).bin
     assert len(bin_of_drive) == (1 if kind == "personal" else 0)
-
-
-@pytest.mark.usefixtures("renewed_by_python")
-def test_the_token_is_renewed_and_kept(cloud: Emulator) -> None:
-    storage = connected(cloud)
-    before = storage.remote
-    storage.test()
-    after = storage.remote
-    assert after.token != before.token
-    assert after.sign_in == before.sign_in
 
 
 @pytest.mark.parametrize(
@@ -176,32 +175,22 @@ def test_what_a_killed_test_left_stays_where_nothing_may_be_written(
     assert drive.read(left) == b"probe"
 
 
-def test_a_clock_that_is_off_is_a_warning(cloud: Emulator) -> None:
-    storage = connected(cloud)
-    cloud.world.advance(200)
-    status, text = step_of(storage.test(), "clock")
-    assert status == "warning"
-    assert "behind Microsoft's" in text
-
-
-def test_throttling_is_seen_whether_it_meets_us_or_rclone(cloud: Emulator) -> None:
-    storage = connected(cloud)
-    cloud.faults.throttle("1", where="createUploadSession")
-    cloud.faults.throttle("1", where="/root$")
-    status, text = step_of(storage.test(), "throttling")
-    assert status == "warning"
-    assert "2 times" in text
-
-
-def test_a_drive_nearly_full_and_a_secret_that_ends_soon_are_warnings(cloud: Emulator) -> None:
+def test_what_will_be_trouble_soon_or_makes_it_slow_is_a_warning(
+    cloud: Emulator,
+) -> None:
     ends = date.today() + timedelta(days=5)
     storage = connected(cloud, secret_expires=ends)
+    cloud.world.advance(200)
     drive = emulated_drive(cloud, "personal")
     drive.quota.total = 100_000
     drive.write("much.bin", bytes(91_000))
+    cloud.faults.throttle("1", where="createUploadSession")  # rclone's
+    cloud.faults.throttle("1", where="/root$")  # ours
     report = storage.test()
     assert report.ok
-    assert [step.name for step in report.warnings] == ["token", "quota"]
+    assert [step.name for step in report.warnings] == ["token", "clock", "quota", "throttling"]
+    assert "behind Microsoft's" in step_of(report, "clock")[1]
+    assert "2 times" in step_of(report, "throttling")[1]
 
 
 def test_a_damaged_probe_is_found_and_removed(cloud: Emulator) -> None:
@@ -274,30 +263,39 @@ def leftovers() -> list[Path]:
     return found
 
 
-# Before the probe is there, when it is, when it was read, and when it is gone.
-@pytest.mark.parametrize("step", ["token", "write", "read", "delete", "throttling"])
 def test_killed_before_each_step_the_next_test_leaves_nothing(
-    cloud: Emulator, forks: Forks, step: str
+    cloud: Emulator, forks: Forks
 ) -> None:
+    """Each but the last of these tests is killed, too, after it has looked for what others left."""
     storage = connected(cloud, "business", base_folder="laptop")
     emulated_drive(cloud, "business").folder("laptop")
     before = settings(storage)
-    assert killed(forks, "business", step, "before") == -signal.SIGKILL
+    left: list[str] = []
+    # before the probe is there, when it is, when it was read, and when it is gone
+    for step, probes in (("token", 0), ("write", 0), ("read", 1), ("delete", 1), ("throttling", 0)):
+        assert killed(forks, "business", step, "before") == -signal.SIGKILL
+        now = probes_of(cloud, "business", "laptop")
+        assert (len(now), set(now) & set(left)) == (probes, set())
+        assert settings(storage) == before
+        left = now
+    assert killed(forks, "business", "read", "before") == -signal.SIGKILL
+    assert len(probes_of(cloud, "business", "laptop")) == 1
     assert storage.test().ok
     assert probes_of(cloud, "business", "laptop") == []
     assert settings(storage) == before
     assert list(storage.storages) == ["business"]
 
 
-@pytest.mark.parametrize("step", ["write", "delete"])
 def test_killed_in_the_middle_of_a_step_the_next_test_leaves_nothing(
-    cloud: Emulator, forks: Forks, step: str
+    cloud: Emulator, forks: Forks
 ) -> None:
     storage = connected(cloud, "business")
     before = settings(storage)
     cloud.faults.latency = 0.05
-    assert killed(forks, "business", step, "during") == -signal.SIGKILL
+    for step in ("write", "delete"):
+        assert killed(forks, "business", step, "during") == -signal.SIGKILL
     cloud.faults.latency = 0
+    assert len(probes_of(cloud, "business")) <= 1
     assert storage.test().ok
     assert probes_of(cloud, "business") == []
     assert settings(storage) == before

@@ -6,8 +6,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +24,7 @@ from pluton_rclone.flows.shards import Piece, divide
 from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.values.encoding import ToOneDrive, standard_name
 from tests.connected import connected, emulated_drive, remote_of
+from tests.forked import Forks
 from tests.terminal import PATIENCE
 
 NAMES = st.text(
@@ -153,7 +152,7 @@ def test_a_tree_goes_up_in_shards_through_two_apps_which_share_the_requests_and_
 
 
 def test_a_run_that_was_killed_is_run_again_and_sends_what_is_missing_through_both_apps(
-    cloud: Emulator, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cloud: Emulator, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forks: Forks
 ) -> None:
     drive = two_doors(cloud)
     cloud.faults.latency = 0.05
@@ -164,13 +163,12 @@ def test_a_run_that_was_killed_is_run_again_and_sends_what_is_missing_through_bo
         'shards = 5\nthrough = ["{storage}", "two"]\n'
     )
     asked, charge = Counter[str](), cloud.budgets.charge
-    words = [sys.executable, "-m", "pluton_rclone", "flow", "run", "--no-server", str(file)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    with forks.started("flow", "run", "--no-server", file) as (process, _):
 
         def counted(who: Asking, units: int) -> Verdict:
             asked[who.app] += 1
             if asked.total() == 150:
-                process.kill()
+                process.send_signal(signal.SIGKILL)
             return charge(who, units)
 
         monkeypatch.setattr(cloud.budgets, "charge", counted)

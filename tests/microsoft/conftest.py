@@ -16,8 +16,11 @@ from pluton_rclone.microsoft.clouds import cloud as cloud_of_region
 from pluton_rclone.microsoft.entra.token import Token
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.microsoft.http import Http
+from tests.chromium import chromium
 
 from .waitless import Clock
+
+__all__ = ["chromium"]
 
 
 @pytest.fixture

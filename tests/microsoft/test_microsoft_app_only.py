@@ -131,7 +131,6 @@ def test_a_certificate_that_microsoft_does_not_know(cloud: Emulator, tmp_path: P
 
 # ---- the certificate's file
 
-OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 CURVE_KEY = ec.generate_private_key(ec.SECP256R1())
 UNUSABLE: dict[str, tuple[Callable[[], bytes], str | None, str]] = {
     "the wrong password": (
@@ -148,7 +147,11 @@ UNUSABLE: dict[str, tuple[Callable[[], bytes], str | None, str]] = {
     "no password for a PFX": (lambda: pfx(PASSWORD), None, "password is wrong or missing"),
     "no key": (lambda: PEM_CERTIFICATE, None, "not hold a private key"),
     "no certificate": (pem_key, None, "not hold a certificate"),
-    "another key": (lambda: pem_key(key=OTHER_KEY) + PEM_CERTIFICATE, None, "does not belong"),
+    "another key": (
+        lambda: pem_key(key=rsa.generate_private_key(65537, 2048)) + PEM_CERTIFICATE,
+        None,
+        "does not belong",
+    ),
     "a key that Microsoft does not take": (
         lambda: pem_key(key=CURVE_KEY) + made(CURVE_KEY).public_bytes(serialization.Encoding.PEM),
         None,

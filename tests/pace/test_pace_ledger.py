@@ -27,6 +27,8 @@ FIVE_MINUTES = Limit(200.0, 300.0, "requests")
 LIMITS = [MINUTE, FIVE_MINUTES]
 KEY = ("", "contoso.com", "app", "anna@contoso.com")
 FILES = 12  # of each process
+TURN = 4
+LEASED = 5 + TURN  # by one that has sent five
 
 
 class Process(Ledger):
@@ -60,9 +62,10 @@ def budget(name: str, key: tuple[str, ...] = KEY) -> Budget:
 
 
 def room(budget: Budget, now: float, sent: int = 5) -> float:
-    """What is left for it, if so many of its requests are under way."""
+    """What is left for it in its turn, if so many of its requests are under way."""
     Moment.at = now
-    return budget.turn(budget, sent, 0).room
+    turn = budget.turn(budget, sent, 0)
+    return turn.room + turn.requests
 
 
 def test_what_one_process_asks_the_others_have_to_do_without() -> None:
@@ -117,7 +120,7 @@ def test_who_shares_an_app_or_an_account_counts_what_others_have_under_way_in_on
     anna.join(anna)
     bert.join(bert)
     assert room(anna, 0.0) == 60 - 5
-    assert room(bert, 0.1) == room(anna, 0.2) == 60 - 2 * 5
+    assert room(bert, 0.1) == room(anna, 0.2) == 60 - 5 - LEASED
     assert anna.askers == bert.askers == 2
     bert.leave(bert)
     assert room(anna, 0.3) == 60 - 5
@@ -130,17 +133,19 @@ def test_a_lease_is_returned_or_expires_with_its_process(monkeypatch: pytest.Mon
     one.join(one)
     other.join(other)
     assert room(other, 0.0) == 60 - 5
-    assert room(one, 0.1) == 60 - 2 * 5
+    assert room(one, 0.1) == 60 - 5 - LEASED
     assert one.askers == 2
     room(other, 0.2, sent=9)
-    assert room(one, 0.3) == 60 - 5 - 9
-    assert room(one, 1.0 + LEASE) == 60 - 5 - 9  # it waits for something
+    assert room(one, 0.3) == 60 - 5 - 9 - TURN
+    assert room(one, 1.0 + LEASE) == 60 - 5 - 9 - TURN  # it waits for something
     monkeypatch.setattr(Process, "killed", {"other"})
-    assert room(one, 2.0 + 2 * LEASE) == 60 - 5 - 9  # it has asked, and nobody has counted it
-    assert (one.askers, one.left(MINUTE, 2.0 + 2 * LEASE)) == (1, 60 - 9)
+    assert (
+        room(one, 2.0 + 2 * LEASE) == 60 - 5 - 9 - TURN
+    )  # it has asked, and nobody has counted it
+    assert (one.askers, one.left(MINUTE, 2.0 + 2 * LEASE)) == (1, 60 - 9 - TURN)
     assert room(one, 70.0) == 60 - 5
     room(other, 71.0)
-    assert room(one, 71.0) == 60 - 2 * 5
+    assert room(one, 71.0) == 60 - 5 - LEASED
     other.leave(other)
     assert room(one, 71.0) == 60 - 5
 

@@ -15,8 +15,8 @@ from pluton_rclone.rclone.results import TransferResult
 
 from .places import DISK, led_to_the_emulator, make_place
 
-# The newest rclone on a drive of Microsoft's, an old one on a disk. The engine does not know of what
-# kind a drive is: tests/walk and emulator/graph/test_graph_rclone.py go through all of them.
+# The newest rclone on a drive of Microsoft's, an old one on a disk. The engine does not know of
+# what kind a drive is: tests/walk and emulator/graph/test_graph_rclone.py go through all of them.
 WAYS = ["personal", f"Debian's rclone, {DISK}"]
 
 

@@ -6,8 +6,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from pluton_rclone.errors import AccessDenied, TooManyDeletions, TransferFailed,
 from pluton_rclone.runs.store import RunRecord
 from tests.command_line import run_here
 from tests.connected import connected, emulated_drive
+from tests.forked import Forks
 from tests.storages.debian_restic import debian_restic
 from tests.terminal import PATIENCE
 from tests.web.client import at_the_page, until_over
@@ -186,13 +185,13 @@ def test_what_deletes_is_done_again_after_a_question_alone(
     assert names(emulated_drive(cloud, "personal"), "up") == ["1.txt", "2.txt"]
 
 
-def test_a_killed_command_did_not_end(storage: Storage, tmp_path: Path, cloud: Emulator) -> None:
+def test_a_killed_command_did_not_end(
+    storage: Storage, tmp_path: Path, cloud: Emulator, forks: Forks
+) -> None:
     (tmp_path / "big").write_bytes(os.urandom(2**20))
-    argv = [sys.executable, "-m", "pluton_rclone", "copy", str(tmp_path / "big"), "Work:up"]
-    argv += ["--bwlimit", "1K", "--json"]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()  # it is at work
+    words = ("copy", tmp_path / "big", "Work:up", "--bwlimit", "1K", "--json")
+    with forks.started(*words) as (process, said):
+        said.readline()  # it is at work
         assert last(storage).ended == "running"
         process.send_signal(signal.SIGKILL)
         process.wait(PATIENCE)
@@ -250,8 +249,9 @@ def test_the_page_shows_the_last_ten_as_a_strip_and_one_as_a_page(
         assert "1.txt" in one
         assert str(source) in one
         cloud.faults.clear()
-        for number in range(11):
-            storage.upload(source, f"up {number}").result()
+        storage.upload(source, "up again").result()
+        for _ in range(10):
+            storage.storages.runs.begin(last(storage).run).exited(0)
         assert anna.get("/storages/work").text.count("/storages/work/runs/") == 10
         other = connected(cloud, "business", name="Other")
         assert anna.get(f"/storages/{other.remote_name}/runs/1").status_code == 400

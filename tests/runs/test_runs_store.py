@@ -23,6 +23,8 @@ from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
 from pluton_rclone.runs import store
 from pluton_rclone.runs.run import Run
 from pluton_rclone.runs.store import FAILURES, KEPT, KEPT_DAYS, Runs
+from tests.forked import Forks
+from tests.terminal import PATIENCE
 
 RUN = Run(command="copy", storages=("work", "inner"), source="/srv", destination="work:data")
 PROCESSES, EACH = 8, 12
@@ -155,24 +157,18 @@ def test_a_run_is_kept_for_ninety_days_and_the_file_stays_small(
 
 
 def test_of_many_processes_at_once_no_record_is_lost_and_nobody_hears_of_a_lock(
-    runs: Runs,
+    runs: Runs, forks: Forks
 ) -> None:
-    conf = str(runs.path.with_name("rclone.conf"))
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, conf, str(EACH), str(number)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for number in range(PROCESSES)
-    ]
-    for writer in writers:  # all make the file and write at once
-        assert writer.stdin is not None
-        writer.stdin.write("go\n")
-        writer.stdin.flush()
-    assert [writer.communicate()[0] for writer in writers] == [""] * PROCESSES
+    conf = runs.path.with_name("rclone.conf")
+    reading, writing = os.pipe()
+    with open(reading), open(conf.with_name("said"), "w+b") as said:
+        streams = (reading, said.fileno(), said.fileno())
+        writers = [
+            forks.start(("-c", WRITER, conf, EACH, number), streams) for number in range(PROCESSES)
+        ]
+        os.close(writing)  # all make the file and write at once
+        assert [writer.wait(PATIENCE) for writer in writers] == [0] * PROCESSES
+        assert said.seek(0, os.SEEK_END) == 0
     found = runs.last(limit=1000)
     assert {one.run.destination for one in found} == {
         f"work:{process}/{number}" for process in range(PROCESSES) for number in range(EACH)

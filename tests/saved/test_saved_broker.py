@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -29,9 +28,8 @@ from pluton_rclone.values.token_text import token_digest
 from pluton_rclone.values.versions import NEWEST, Feature, Version
 from tests.conf.real_rclone import RCLONE
 from tests.connected import ANNA, connected
+from tests.forked import Forks
 from tests.terminal import PATIENCE
-
-pytestmark = pytest.mark.usefixtures("renewed_by_python")
 
 SOON = 12.0
 """Seconds until a token expires; rclone counts ten seconds early."""
@@ -78,21 +76,18 @@ print(sum(1 for _ in Storages()["personal"].rclone.walk("personal:")))
 """
 
 
+@pytest.mark.usefixtures("renewed_by_python")
 def test_of_four_rclones_in_three_processes_one_gets_a_new_token_for_all(
-    cloud: Emulator, storage: Storage
+    cloud: Emulator, storage: Storage, forks: Forks
 ) -> None:
-    argv = [sys.executable, "-c", IN_ANOTHER_PROCESS]
-    with (
-        subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as third,
-        subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as fourth,
-        ThreadPoolExecutor() as threads,
-    ):
+    with ThreadPoolExecutor() as threads:
+        others = [threads.submit(forks.run, "-c", IN_ANOTHER_PROCESS) for _ in range(2)]
         walks = [
             threads.submit(lambda: list(Storages()["personal"].rclone.walk("personal:")))
             for _ in range(2)
         ]
         assert {len(walk.result()) for walk in walks} == {13}
-        assert {third.communicate()[0], fourth.communicate()[0]} == {"13\n"}
+        assert {other.result().stdout for other in others} == {b"13\n"}
     assert renewals(cloud) == [200]
     assert storage.list()
 

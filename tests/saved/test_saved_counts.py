@@ -43,18 +43,18 @@ def there(cloud: Emulator) -> Count:
 def source(tmp_path: Path) -> Path:
     folder = tmp_path / "source"
     folder.mkdir()
-    for number in range(60):
+    for number in range(30):
         (folder / f"{number:02}").write_bytes(b"x" * 10_000)
     return folder
 
 
 def test_a_full_drive(storage: Storage, source: Path, cloud: Emulator, there: Count) -> None:
-    emulated_drive(cloud, "personal").quota.total = 285_000
+    emulated_drive(cloud, "personal").quota.total = 135_000
     first = storage.upload(source, "x").wait()
-    assert (first.transfers, first.unchanged, there("x")) == (28, 0, 28)
+    assert (first.transfers, first.unchanged, there("x")) == (13, 0, 13)
     assert "ended before all was tried" in str(first.error)
     second = storage.upload(source, "x", check_first=True).wait()  # else it may end before
-    assert (second.transfers, second.unchanged, there("x")) == (0, 28, 28)
+    assert (second.transfers, second.unchanged, there("x")) == (0, 13, 13)
 
 
 def test_what_a_second_round_brings_is_no_failure_and_was_not_there_before(
@@ -62,21 +62,21 @@ def test_what_a_second_round_brings_is_no_failure_and_was_not_there_before(
 ) -> None:
     cloud.faults.refuse(409, times=5, where="createUploadSession")
     result = storage.upload(source, "x").result()
-    assert (result.transfers, result.unchanged, result.failed, there("x")) == (60, 0, (), 60)
+    assert (result.transfers, result.unchanged, result.failed, there("x")) == (30, 0, (), 30)
 
 
 @pytest.mark.parametrize(
-    "limit", [{"max_transfer": 300_000}, {"max_transfer": 300_000, "cutoff_mode": "soft"}]
+    "limit", [{"max_transfer": 150_000}, {"max_transfer": 150_000, "cutoff_mode": "soft"}]
 )
 def test_a_limit(storage: Storage, source: Path, there: Count, limit: dict[str, object]) -> None:
     result = storage.upload(source, "x", transfers=4, **limit).wait()  # type: ignore[arg-type]
     assert result.ended == "failed"
     # With "hard" rclone breaks off, and does not hear of what arrives just then.
     unheard = 0 if limit.get("cutoff_mode") else 4
-    assert 0 < result.transfers <= there("x") <= result.transfers + unheard < 60
+    assert 0 < result.transfers <= there("x") <= result.transfers + unheard < 30
 
 
-# ---- "60 of 60 failed", where 28 had arrived: trouble in the middle of a run ----
+# ---- "30 of 30 failed", where 13 had arrived: trouble in the middle of a run ----
 
 Play = Callable[[Emulator, Transfer], None]
 """Once some have arrived, and while the others wait."""
@@ -110,45 +110,45 @@ TROUBLES: dict[str, tuple[Callable[[Emulator], object], Play, dict[str, object]]
     "connections are reset": (lambda cloud: None, reset, {}),
     "signed out everywhere": (lambda cloud: None, signed_out, {}),
     "refused from the middle on": (
-        lambda cloud: cloud.faults.refuse(403, times=None, where=SESSION, skip=28),
+        lambda cloud: cloud.faults.refuse(403, times=None, where=SESSION, skip=13),
         nothing_more,
         {},
     ),
     "refused from the middle on, three rounds": (
-        lambda cloud: cloud.faults.refuse(403, times=None, where=SESSION, skip=28),
+        lambda cloud: cloud.faults.refuse(403, times=None, where=SESSION, skip=13),
         nothing_more,
         {"retries": 3},
     ),
     "a first round in which all fail, and a second that is cancelled": (
-        lambda cloud: cloud.faults.refuse(403, times=60, where=SESSION),
+        lambda cloud: cloud.faults.refuse(403, times=30, where=SESSION),
         cancelled,
         {"retries": 3},
     ),
     "a first round in which all fail, and a second whose rclone is killed": (
-        lambda cloud: cloud.faults.refuse(403, times=60, where=SESSION),
+        lambda cloud: cloud.faults.refuse(403, times=30, where=SESSION),
         killed,
         {"retries": 3},
     ),
     "a first round in which all fail, and a second with a limit": (
-        lambda cloud: cloud.faults.refuse(403, times=60, where=SESSION),
+        lambda cloud: cloud.faults.refuse(403, times=30, where=SESSION),
         nothing_more,
-        {"retries": 3, "max_transfer": 280_000, "cutoff_mode": "soft"},
+        {"retries": 3, "max_transfer": 130_000, "cutoff_mode": "soft"},
     ),
     "a first round in which all fail, and a second in which some do": (
         lambda cloud: (
-            cloud.faults.refuse(403, times=60, where=SESSION),
-            cloud.faults.refuse(403, times=None, where=SESSION, skip=28),
+            cloud.faults.refuse(403, times=30, where=SESSION),
+            cloud.faults.refuse(403, times=None, where=SESSION, skip=13),
         ),
         nothing_more,
         {"retries": 2},
     ),
     "throttled to the end": (
-        lambda cloud: cloud.faults.throttle("0", times=None, where=SESSION, skip=28),
+        lambda cloud: cloud.faults.throttle("0", times=None, where=SESSION, skip=13),
         nothing_more,
         {"low_level_retries": 1},
     ),
     "full in the middle": (
-        lambda cloud: setattr(emulated_drive(cloud, "personal").quota, "total", 285_000),
+        lambda cloud: setattr(emulated_drive(cloud, "personal").quota, "total", 135_000),
         nothing_more,
         {"retries": 3},
     ),
@@ -158,7 +158,7 @@ TROUBLES: dict[str, tuple[Callable[[Emulator], object], Play, dict[str, object]]
         {},
     ),
     "fragments are refused": (
-        lambda cloud: cloud.faults.refuse(403, times=None, method="PUT", skip=28),
+        lambda cloud: cloud.faults.refuse(403, times=None, method="PUT", skip=13),
         nothing_more,
         {"low_level_retries": 1},
     ),
@@ -181,7 +181,7 @@ def test_trouble_in_the_middle_is_counted_as_it_is(
     prepare(cloud)
     cloud.faults.latency = 0.01
     given = {"retries": 1, "transfers": 4, **options}
-    gate = None if play is nothing_more else Gate(cloud, SESSION, lambda: there("x") >= 20)
+    gate = None if play is nothing_more else Gate(cloud, SESSION, lambda: there("x") >= 10)
     transfer = storage.upload(source, "x", log_level=level, **given)  # type: ignore[arg-type]
     if gate is not None:
         gate.wait()
@@ -189,7 +189,7 @@ def test_trouble_in_the_middle_is_counted_as_it_is(
         gate.open()
     result = transfer.wait()
     drive = emulated_drive(cloud, "personal")
-    arrived = {path for path in SIXTY if drive.find(f"x/{path}") is not None}
+    arrived = {path for path in ALL if drive.find(f"x/{path}") is not None}
     failed = {file.path for file in result.failed if not file.is_dir}
     assert failed & arrived == set()
     if result.ended == "done" or play is not nothing_more:
@@ -197,10 +197,10 @@ def test_trouble_in_the_middle_is_counted_as_it_is(
         return
     assert result.transfers == len(arrived) == there("x")
     if "ended before all was tried" not in str(result.error) and "limit" not in trouble:
-        assert failed | arrived == SIXTY
+        assert failed | arrived == ALL
 
 
-SIXTY = {f"{number:02}" for number in range(60)} - {"01"} | {"folder/01"}
+ALL = {f"{number:02}" for number in range(30)} - {"01"} | {"folder/01"}
 
 
 def test_files_that_go_are_not_already_there(storage: Storage, source: Path, there: Count) -> None:
@@ -209,9 +209,9 @@ def test_files_that_go_are_not_already_there(storage: Storage, source: Path, the
         (source / f"{number:02}").unlink()
     (source / "new").write_text("new")
     _, dry = command("sync", "--dry-run", source, "home:x")
-    assert (dry["transfers"], dry["deletes"], dry["unchanged"], there("x")) == (1, 7, 53, 60)
+    assert (dry["transfers"], dry["deletes"], dry["unchanged"], there("x")) == (1, 7, 23, 30)
     _, done = command("sync", "--yes", source, "home:x")
-    assert (done["transfers"], done["deletes"], done["unchanged"], there("x")) == (1, 7, 53, 54)
+    assert (done["transfers"], done["deletes"], done["unchanged"], there("x")) == (1, 7, 23, 24)
 
 
 def test_what_was_not_deleted_is_not_called_not_transferred(
@@ -222,7 +222,7 @@ def test_what_was_not_deleted_is_not_called_not_transferred(
         (source / f"{number:02}").unlink()
     cloud.faults.refuse(403, times=None, method="DELETE")
     result = storage.rclone.sync(str(source), storage.at("x"), retries=1).wait()
-    assert (result.deletes, there("x")) == (0, 60)
+    assert (result.deletes, there("x")) == (0, 30)
     assert str(result.error).startswith("3 files were not deleted")
 
 
@@ -243,7 +243,7 @@ def test_what_goes_to_the_backup_folder_is_kept_and_not_deleted(
     assert (dry["transfers"], dry["deletes"], dry["kept"], there("old")) == (3, 0, 5, 0)
     _, done = command("sync", "--yes", "--backup-dir", "home:old", source, "home:x")
     assert (done["transfers"], done["deletes"], done["kept"]) == (3, 0, 5)
-    assert (there("x"), there("old"), done["unchanged"]) == (58, 5, 55)
+    assert (there("x"), there("old"), done["unchanged"]) == (28, 5, 25)
     (source / "03").write_bytes(b"once more")
     _, copied = command("copy", "--backup-dir", "home:older", source, "home:x")
     assert (copied["transfers"], copied["kept"], there("older")) == (1, 1, 1)
@@ -262,7 +262,7 @@ def test_a_move_counts_what_it_keeps_apart_from_what_it_moves(
         storage.upload(source, "y").result()
         start = "home:y"
     _, moved = command("move", "--yes", "--backup-dir", "home:old", start, "home:x")
-    assert (there("x"), there("old")) == (61, 3)
+    assert (there("x"), there("old")) == (31, 3)
     assert moved["kept"] == 3
     assert moved["transfers"] == 4
 
@@ -309,7 +309,7 @@ def test_a_dry_run_promises_no_deletion_that_the_sync_withholds(
         assert "deleted at the destination" in result["notices"][-1]
         found.append(result["transfers"])
     assert found[0] == found[1]
-    assert there("x") >= 60
+    assert there("x") >= 30
 
 
 def test_a_dry_run_says_that_the_sync_would_stop_before_its_first_deletion(
@@ -321,9 +321,9 @@ def test_a_dry_run_says_that_the_sync_would_stop_before_its_first_deletion(
     limit = ("--max-delete", "3")
     _, dry = command("sync", "--dry-run", *limit, source, "home:x")
     assert (dry["deletes"], len(dry["planned"])) == (7, 7)
-    assert "would delete 7 of the 60 files at the destination, and 3 may go" in dry["notices"][-1]
+    assert "would delete 7 of the 30 files at the destination, and 3 may go" in dry["notices"][-1]
     code, _ = command("sync", "--yes", *limit, source, "home:x")
-    assert (code, there("x")) == (7, 60)
+    assert (code, there("x")) == (7, 30)
     _, enough = command("sync", "--dry-run", "--max-delete", "7", source, "home:x")
     assert enough["notices"] == []
 
@@ -333,6 +333,6 @@ def test_a_folder_that_is_moved_or_deleted_in_one_go(
 ) -> None:
     storage.upload(source, "x").result()
     moved = storage.rclone.move(storage.at("x"), storage.at("y")).result()
-    assert (moved.folders, moved.transfers, there("x"), there("y")) == (1, 0, 0, 60)
+    assert (moved.folders, moved.transfers, there("x"), there("y")) == (1, 0, 0, 30)
     deleted = storage.delete("y").result()
     assert (deleted.folders, deleted.deletes, there("y")) == (1, 0, 0)

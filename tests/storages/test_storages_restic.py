@@ -20,7 +20,7 @@ from pluton_rclone.process import Completed
 from pluton_rclone.saved import lent
 from pluton_rclone.setup.connect import DriveKind
 from pluton_rclone.storages.restic import Restic, as_shell, find_restic
-from tests.connected import ANNA, KINDS, connected
+from tests.connected import ANNA, BERT, KINDS, connected
 from tests.rclone.debian import Unavailable
 
 from .debian_restic import debian_restic
@@ -70,13 +70,6 @@ def there_and_back(storage: Storage, binary: Path, source: Path, restored: Path)
     assert content(restored / source.relative_to("/")) == content(source)
 
 
-def test_backup_check_and_restore(cloud: Emulator, restic: Path, tmp_path: Path) -> None:
-    """On a library; on the other kinds of drive with trouble in the middle, below."""
-    make_files(tmp_path / "source", 60)
-    storage = connected(cloud, "sharepoint")
-    there_and_back(storage, restic, tmp_path / "source", tmp_path / "restored")
-
-
 @pytest.mark.soak
 @pytest.mark.parametrize("kind", KINDS)
 def test_backup_of_two_thousand_files_with_throttling_in_the_middle(
@@ -88,10 +81,14 @@ def test_backup_of_two_thousand_files_with_throttling_in_the_middle(
     assert rule.met == 3
 
 
-def test_429_in_the_middle_of_a_backup(cloud: Emulator, restic: Path, tmp_path: Path) -> None:
+def test_backup_check_and_restore_with_429_in_the_middle(
+    cloud: Emulator, restic: Path, tmp_path: Path
+) -> None:
+    """On a library; on the other kinds of drive with other trouble, below."""
     make_files(tmp_path / "source", 60)
     rule = cloud.faults.throttle("1", times=2, where="createUploadSession", skip=4)
-    there_and_back(connected(cloud, "business"), restic, tmp_path / "source", tmp_path / "restored")
+    storage = connected(cloud, "sharepoint")
+    there_and_back(storage, restic, tmp_path / "source", tmp_path / "restored")
     assert rule.met == 2
 
 
@@ -127,13 +124,13 @@ def test_a_token_that_microsoft_refuses_in_the_middle_is_replaced_and_restic_goe
     monkeypatch.setattr(lent, "ASKED_AGAIN", 12.0)  # rclone asks again after two
     make_files(tmp_path / "source", 60)
     cloud.faults.latency = 0.1
-    with connected(cloud).restic(binary=restic, environment=PASSWORD) as opened:
+    with connected(cloud, "business").restic(binary=restic, environment=PASSWORD) as opened:
         good(opened.run("init", timeout=300))
         before = len(uploads(cloud))
         with opened.start("--no-cache", "backup", str(tmp_path / "source")) as child:
             while len(uploads(cloud)) == before and child.returncode is None:
                 time.sleep(0.01)
-            cloud.quirks.access_token_refused(ANNA)
+            cloud.quirks.access_token_refused(BERT)
             assert child.wait(timeout=300) == 0, child.stderr_tail
     assert [request.status for request in cloud.requests if request.path.endswith("/token")] == [
         200
@@ -162,14 +159,6 @@ def test_nothing_secret_is_an_argument_and_what_is_needed_is_in_the_environment(
     assert argv[0] == str(restic)
     with pytest.raises(UsageError, match="not open"):
         assert opened.environment
-
-
-def test_restic_names_itself_to_microsoft(cloud: Emulator, restic: Path) -> None:
-    with connected(cloud).restic(binary=restic, environment=PASSWORD) as opened:
-        good(opened.run("init", timeout=300))
-    agents = {request.user_agent for request in cloud.requests if request.method == "PUT"}
-    assert all(agent.startswith("ISV|Pluton|pluton-rclone/") for agent in agents)
-    assert agents
 
 
 def test_people_get_an_environment_that_works_in_a_shell(cloud: Emulator, restic: Path) -> None:
@@ -202,7 +191,7 @@ def test_a_repository_is_opened_once(cloud: Emulator) -> None:
             opened.__enter__()
 
 
-def test_a_token_that_microsoft_refuses_meanwhile_is_renewed_for_the_next_restic(
+def test_a_token_that_is_refused_meanwhile_is_renewed_for_the_next_restic_which_says_its_name(
     cloud: Emulator, restic: Path
 ) -> None:
     with connected(cloud).restic(binary=restic, environment=PASSWORD) as opened:
@@ -212,3 +201,6 @@ def test_a_token_that_microsoft_refuses_meanwhile_is_renewed_for_the_next_restic
         config = Path(opened.environment["RCLONE_CONFIG"])
         good(opened.run("init", timeout=300))
     assert not config.parent.exists()
+    agents = {request.user_agent for request in cloud.requests if request.method == "PUT"}
+    assert all(agent.startswith("ISV|Pluton|pluton-rclone/") for agent in agents)
+    assert agents

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from pluton_rclone import AppRegistration
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Consent, Emulator
+from tests.chromium import running
 
-from .browser import chromium
 from .server import served
 from .tour import tour
 from .visitor import Visitor
@@ -52,9 +52,9 @@ def main(folder: Path, looks: list[str]) -> None:
             app = AppRegistration(PUBLIC_CLIENT_ID)
             with (
                 served(app, folders=[home]) as address,
-                chromium(
+                running(home) as browser,
+                browser.person(
                     cloud,
-                    Path(scratch),
                     scheme="dark" if scheme == "dark" else "light",
                     width=width,
                 ) as context,

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pluton_rclone import process
+from tests.chromium import Chromium
 
-from .browser import chromium
 from .visitor import ADMIN, ANNA, BERT, Visitor, at_microsoft, closes
 
 if TYPE_CHECKING:
@@ -62,13 +62,12 @@ def pictures(demo: tuple[str, str, str]) -> Callable[[Page, str], None]:
 
 
 @pytest.mark.long
-def test_a_person_clicks_through_it_with_an_ordinary_browser(
-    demo: tuple[str, str, str], tmp_path: Path
+def test_a_person_and_an_administrator_click_through_it_with_an_ordinary_browser(
+    demo: tuple[str, str, str], chromium: Chromium
 ) -> None:
     address, door, files = demo
     take = pictures(demo)
-    with chromium(None, tmp_path, width=760, height=620) as context:
-        context.set_default_timeout(120_000)
+    with chromium.person(None, width=760, height=620) as context:
         control = context.new_page()
         control.goto(door)
 
@@ -128,22 +127,11 @@ def test_a_person_clicks_through_it_with_an_ordinary_browser(
         page.get_by_role("link", name="Storages", exact=True).first.click()
         assert visitor.complaints == []
 
-
-def test_a_device_code_is_typed_and_an_administrator_agrees(
-    demo: tuple[str, str, str], tmp_path: Path
-) -> None:
-    address, door, _ = demo
-    take = pictures(demo)
-    with chromium(None, tmp_path, width=760, height=620) as context:
-        context.set_default_timeout(120_000)
-        control = context.new_page()
-        control.goto(door)
-        visitor = Visitor(context, address)
-        page = visitor.page
-
+        # a device code is typed, and an administrator agrees
         visitor.add("Team library")
         visitor.press("Sign in on another device")
         code = page.get_by_label("The code").input_value()
+        control.goto(door)
         control.locator("#otc").fill(code)
         control.get_by_role("button", name="Type it").click()
         at_microsoft(control, BERT, "accept")

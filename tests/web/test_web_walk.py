@@ -10,9 +10,9 @@ import pytest
 
 from pluton_rclone import AppRegistration, Storages
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
+from tests.chromium import Chromium
 
 from .axe import violations
-from .browser import chromium
 from .server import served
 from .tour import NAME, tour
 from .visitor import ANNA, BERT, Visitor, at_microsoft
@@ -20,12 +20,14 @@ from .visitor import ANNA, BERT, Visitor, at_microsoft
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+pytestmark = pytest.mark.long  # all in one worker: with one browser
 LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1200), ("dark", 390))
 APP = AppRegistration(PUBLIC_CLIENT_ID)
 
 
-@pytest.mark.long
-def test_every_page_is_reached_and_accessible(cloud: Emulator, home: Path, tmp_path: Path) -> None:
+def test_every_page_is_reached_and_accessible(
+    cloud: Emulator, home: Path, chromium: Chromium
+) -> None:
     """Personal, Business and SharePoint; declined once, an administrator needed once, expired and
     signed in again.
 
@@ -48,7 +50,7 @@ def test_every_page_is_reached_and_accessible(cloud: Emulator, home: Path, tmp_p
                 found.append(f"{name}: wider than {width} pixels")
         page.set_viewport_size({"width": 1200, "height": 900})
 
-    with served(APP, folders=[home]) as address, chromium(cloud, tmp_path) as context:
+    with served(APP, folders=[home]) as address, chromium.person(cloud) as context:
         visitor = Visitor(context, address, look)
         tour(visitor, cloud, home)
     assert found == []
@@ -59,9 +61,9 @@ def test_every_page_is_reached_and_accessible(cloud: Emulator, home: Path, tmp_p
 
 
 def test_a_blocked_window_is_said_and_the_sign_in_goes_on_in_this_tab(
-    cloud: Emulator, tmp_path: Path
+    cloud: Emulator, chromium: Chromium
 ) -> None:
-    with served(APP) as address, chromium(cloud, tmp_path) as context:
+    with served(APP) as address, chromium.person(cloud) as context:
         anna = Visitor(context, address)
         anna.add("Blocked")
         # A person's click allows one window. It is used up here, so that Chromium's own pop-up
@@ -77,15 +79,15 @@ def test_a_blocked_window_is_said_and_the_sign_in_goes_on_in_this_tab(
         ).wait_for()
         assert violations(anna.page) == []
         anna.page.locator(f'[id="account-{ANNA}"]').wait_for()  # after a moment, in this tab
-        assert len(context.pages) == 2  # the browser's first empty one, and ours
+        assert context.pages == [anna.page]
         at_microsoft(anna.page, ANNA, "accept")
         anna.heading("Which OneDrive")
         assert anna.page.get_by_text("blocked the sign-in window").is_visible()
         assert anna.complaints == []
 
 
-def test_without_scripts_the_whole_walk_works(cloud: Emulator, tmp_path: Path) -> None:
-    with served(APP) as address, chromium(cloud, tmp_path, scripts=False) as context:
+def test_without_scripts_the_whole_walk_works(cloud: Emulator, chromium: Chromium) -> None:
+    with served(APP) as address, chromium.person(cloud, scripts=False) as context:
         bert = Visitor(context, address)
         bert.add("No scripts")
         bert.press("Authorize with OneDrive")

@@ -47,6 +47,7 @@ class Rclone:
             "client_id": app,
             "region": tenant.cloud,
             "token": json.dumps(saved),
+            "chunk_size": "320Ki",  # the smallest
             **options,
         }
         lines = [f"{name} = {value}" for name, value in options.items()]

@@ -28,7 +28,7 @@ def source(tmp_path: Path) -> Path:
     (folder / 'q"uo:te? $(x) é😀.txt').write_text("odd")
     (folder / " lead and trail .txt").write_text("spaces")
     (folder / "sub dir" / "deep" / "100% #1 + it's.bin").write_bytes(
-        random.Random(1).randbytes(11 << 20)
+        random.Random(1).randbytes(350 << 10)
     )
     os.utime(folder / "-rf", (1_600_000_000, 1_600_000_000))
     return folder
@@ -199,7 +199,7 @@ def test_office_files_in_a_library_change_on_arrival(cloud: Emulator, tmp_path: 
 
 def test_a_full_drive_ends_the_run(cloud: Emulator, source: Path) -> None:
     rclone = remote(cloud, "business")
-    rclone.drive.quota = Quota(1 << 20)
+    rclone.drive.quota = Quota(1 << 18)
     assert "quotaLimitReached" in rclone.run("copy", str(source / "sub dir"), "od:", expect=7)
 
 

@@ -1,0 +1,5 @@
+"""Fixtures of other folders that the tests of the page need, too."""
+
+from tests.chromium import chromium
+
+__all__ = ["chromium"]
