@@ -19,6 +19,7 @@ from pluton_rclone.runs.store import RunRecord
 from tests.command_line import run_here
 from tests.connected import connected, emulated_drive
 from tests.forked import Forks
+from tests.restic_repository import write_repository
 from tests.storages.debian_restic import debian_restic
 from tests.terminal import PATIENCE
 from tests.web.client import at_the_page, until_over
@@ -200,18 +201,24 @@ def test_a_killed_command_did_not_end(
 
 
 def test_restic_is_recorded_and_done_again(
-    storage: Storage, source: Path, monkeypatch: pytest.MonkeyPatch
+    cloud: Emulator, storage: Storage, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLUTON_RESTIC_BINARY", str(debian_restic()))
     monkeypatch.setenv("RESTIC_PASSWORD", "hunter2-geheim")
-    assert run_here("restic", "Work:repository", "--", "init").returncode == 0
+    write_repository(emulated_drive(cloud, "personal"), "repository", "hunter2-geheim")
+    assert run_here("restic", "Work:repository", "--", "unlock").returncode == 0
     with storage.restic("repository") as opened:
         assert opened.run("backup", str(source)).returncode == 0
         with opened.start("snapshots", on_stdout=lambda block: None) as child:
             assert child.wait(PATIENCE) == 0
     assert run_here("again", 2).returncode == 0
     ran = [(one.run.options[0], one.ended) for one in storage.storages.runs.last()]
-    assert ran == [("backup", "done"), ("snapshots", "done"), ("backup", "done"), ("init", "done")]
+    assert ran == [
+        ("backup", "done"),
+        ("snapshots", "done"),
+        ("backup", "done"),
+        ("unlock", "done"),
+    ]
     assert b"hunter2" not in storage.storages.runs.path.read_bytes()
 
 

@@ -15,13 +15,15 @@ import pytest
 
 from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.errors import ResticNotFound, UsageError
 from pluton_rclone.process import Completed
 from pluton_rclone.saved import lent
 from pluton_rclone.setup.connect import DriveKind
 from pluton_rclone.storages.restic import Restic, as_shell, find_restic
-from tests.connected import ANNA, BERT, KINDS, connected
+from tests.connected import ANNA, BERT, KINDS, connected, emulated_drive
 from tests.rclone.debian import Unavailable
+from tests.restic_repository import write_repository
 
 from .debian_restic import debian_restic
 
@@ -58,10 +60,12 @@ def good(done: Completed) -> str:
     return done.stdout.decode()
 
 
-def there_and_back(storage: Storage, binary: Path, source: Path, restored: Path) -> None:
-    """init, backup, check --read-data, restore, compare."""
+def there_and_back(
+    storage: Storage, drive: Drive, binary: Path, source: Path, restored: Path
+) -> None:
+    """backup, check --read-data, restore, compare."""
+    write_repository(drive, "repository", PASSWORD["RESTIC_PASSWORD"])
     with storage.restic("repository", binary=binary, environment=PASSWORD) as restic:
-        good(restic.run("init", timeout=300))
         good(restic.run("--no-cache", "backup", "--quiet", str(source), timeout=1200))
         assert "no errors were found" in good(
             restic.run("--no-cache", "check", "--read-data", timeout=1200)
@@ -77,7 +81,9 @@ def test_backup_of_two_thousand_files_with_throttling_in_the_middle(
 ) -> None:
     make_files(tmp_path / "source", 2000)
     rule = cloud.faults.throttle("1", times=3, where="createUploadSession", skip=2)
-    there_and_back(connected(cloud, kind), restic, tmp_path / "source", tmp_path / "restored")
+    drive = emulated_drive(cloud, kind)
+    storage = connected(cloud, kind)
+    there_and_back(storage, drive, restic, tmp_path / "source", tmp_path / "restored")
     assert rule.met == 3
 
 
@@ -87,8 +93,8 @@ def test_backup_check_and_restore_with_429_in_the_middle(
     """On a library; on the other kinds of drive with other trouble, below."""
     make_files(tmp_path / "source", 60)
     rule = cloud.faults.throttle("1", times=2, where="createUploadSession", skip=4)
-    storage = connected(cloud, "sharepoint")
-    there_and_back(storage, restic, tmp_path / "source", tmp_path / "restored")
+    storage, drive = connected(cloud, "sharepoint"), emulated_drive(cloud, "sharepoint")
+    there_and_back(storage, drive, restic, tmp_path / "source", tmp_path / "restored")
     assert rule.met == 2
 
 
@@ -105,8 +111,8 @@ def test_a_token_that_ends_in_the_middle_is_renewed_and_comes_home(
     cloud.world.lifetimes.rotated_refresh_token = 0
     cloud.faults.latency = 0.02
     storage = connected(cloud, kind, seconds=11)
-    before = storage.remote.token
-    there_and_back(storage, restic, tmp_path / "source", tmp_path / "restored")
+    before, drive = storage.remote.token, emulated_drive(cloud, kind)
+    there_and_back(storage, drive, restic, tmp_path / "source", tmp_path / "restored")
     assert storage.remote.token != before
     refreshes = [
         request
@@ -124,8 +130,9 @@ def test_a_token_that_microsoft_refuses_in_the_middle_is_replaced_and_restic_goe
     monkeypatch.setattr(lent, "ASKED_AGAIN", 12.0)  # rclone asks again after two
     make_files(tmp_path / "source", 60)
     cloud.faults.latency = 0.1
-    with connected(cloud, "business").restic(binary=restic, environment=PASSWORD) as opened:
-        good(opened.run("init", timeout=300))
+    storage, drive = connected(cloud, "business"), emulated_drive(cloud, "business")
+    write_repository(drive, "restic", PASSWORD["RESTIC_PASSWORD"])
+    with storage.restic(binary=restic, environment=PASSWORD) as opened:
         before = len(uploads(cloud))
         with opened.start("--no-cache", "backup", str(tmp_path / "source")) as child:
             while len(uploads(cloud)) == before and child.returncode is None:
