@@ -6,7 +6,6 @@ import contextlib
 import functools
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,13 +24,13 @@ AnyCommand = Callable[..., Any]
 Decorator = Callable[[AnyCommand], AnyCommand]
 
 
-@dataclass(frozen=True)
 class Context:
     """The options --config, --rclone and --json, and what they stand for."""
 
-    config: str | None = None
-    binary: str | None = None
-    as_json: bool = False
+    def __init__(
+        self, config: str | None = None, binary: str | None = None, as_json: bool = False
+    ) -> None:
+        self.config, self.binary, self.as_json = config, binary, as_json
 
     @functools.cached_property
     def output(self) -> Output:

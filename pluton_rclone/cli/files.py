@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,7 +109,7 @@ def size(ctx: Context, place: str, **given: Any) -> None:
     storage, path = parse_storage_place(place, ctx)
     with Place(storage, path).named():
         total = storage.size(path, **selection(**given))
-    ctx.output.result(dataclasses.asdict(total))
+    ctx.output.result(vars(total))
     if not ctx.as_json:
         tell(f"{counted(total.count, 'file')}, {human_bytes(total.bytes)}")
 
@@ -122,7 +121,7 @@ def about(ctx: Context, name: str) -> None:
     \b
     pluton-rclone about "OneDrive Personal Backups"
     """
-    sizes = dataclasses.asdict(ctx.storage_and_path(name)[0].about())
+    sizes = vars(ctx.storage_and_path(name)[0].about())
     ctx.output.result(sizes)
     for title, size in sizes.items() if not ctx.as_json else ():
         title = "Recycle bin" if title == "trashed" else title.capitalize()

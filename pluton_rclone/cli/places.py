@@ -10,8 +10,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from pluton_rclone.errors import ItemNotFound, NothingFound, StorageNotFound, UsageError
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from .context import Context
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Somewhere: in `storage` at `path`, or, if `storage` is None, the local `path`."""
 
     storage: Storage | None

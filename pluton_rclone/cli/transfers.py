@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import os
 import posixpath
 import re
 import sys
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +98,7 @@ def transfer(
         raise UsageError("--keep-days needs a --backup-dir in a storage.")
     if old is not None:
         kept = posixpath.join(old.path, str(today())) if keep_days else old.path
-        options["backup_dir"] = dataclasses.replace(old, path=kept).location
+        options["backup_dir"] = old._replace(path=kept).location
     if word == "sync" and end.storage is None and os.path.realpath(end.path) == "/":
         raise UsageError("A sync to / would delete everything on this machine that is not in SRC.")
     rclone = ctx.storages.rclone(*remote_names(start, end))
@@ -226,8 +224,6 @@ def delete(ctx: Context, place: str, dry_run: bool, yes: bool, **given: Any) -> 
     pluton-rclone delete --dry-run work:laptop/data/old
     pluton-rclone delete --dry-run work:laptop/data --include '*.tmp' --min-age 30d
     """
-    from pluton_rclone.rclone.results import Planned, TransferResult
-
     output, (storage, path) = ctx.output, parse_storage_place(place, ctx)
     if paths.holds_all(path, storage.record()["base_folder"]):
         raise UsageError("That is the whole storage.", advice="Name a file or folder in it.")
@@ -245,15 +241,8 @@ def delete(ctx: Context, place: str, dry_run: bool, yes: bool, **given: Any) -> 
         if options:
             what = f"What the filters select in {path}"
         confirm(output, yes, f"{what} {end}. Go on?")
-    if entry.is_dir:
-        finish(storage.delete(path, dry_run=dry_run, **options), output, "deleted", dry_run)
-        return
-    began = time.monotonic()
-    if not dry_run:
-        storage.delete_file(path)
-    done = TransferResult("done", 0, 0, 0, 0, int(not dry_run), 0, 0, 0, time.monotonic() - began)
-    planned = (Planned("delete", path, entry.size),) if dry_run else ()
-    tell(dataclasses.replace(done, planned=planned), output, "deleted", dry_run)
+    remove = storage.delete if entry.is_dir else storage.delete_file
+    finish(remove(path, dry_run=dry_run, **options), output, "deleted", dry_run)
 
 
 @command(SOURCE, DESTINATION)
@@ -339,11 +328,6 @@ def finish(transfer: Transfer, output: Output, verb: str, dry_run: bool) -> None
     Outlet.going_on = True
     with transfer:
         result = follow(transfer, output)
-    tell(result, output, verb, dry_run)
-
-
-def tell(result: TransferResult, output: Output, verb: str, dry_run: bool) -> None:
-    """Says what a transfer came to. Raises what went wrong."""
     if output.as_json:
         output.result({"result": result.record()})
     for planned in result.planned if not output.as_json else ():

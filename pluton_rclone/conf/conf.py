@@ -6,7 +6,6 @@ import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -111,6 +110,8 @@ class Conf:
     def inspect(self, *names: str, version: Version | None = None) -> list[Finding]:
         """What is wrong with these remotes, or with the file and every remote in it, and how to fix
         it. `version`: of the rclone at hand."""
+        from dataclasses import replace
+
         from pluton_rclone.remote.inspect import inspect_remote
 
         sections = {name: self.whole_section(name) for name in names} or self.sections()

@@ -10,9 +10,8 @@ import re
 import stat
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pluton_rclone.errors import ConfigLocked, ConfigNotWritable, ConfigUnreadable
 from pluton_rclone.process.system import held, new_private_file
@@ -30,17 +29,19 @@ _RECENT = 60.0  # seconds for which it is known who changed a remote
 Identity = tuple[int, int, int]  # inode, time and size: changes whenever the file does
 
 
-@dataclass(frozen=True)
-class Put:
+class Put(NamedTuple):
     """A content that was put in place. `came_out` is the content before (None: no file), `holder`
     the file that still holds it, to be removed once that is dealt with, and `identity` that of the
     new content. `mounted`: the file is a mount point and was written in place, or not at all if
     `came_out` is not what was expected."""
 
-    came_out: bytes | None = field(repr=False)
+    came_out: bytes | None
     holder: Path | None
     identity: Identity | None
     mounted: bool = False
+
+    def __repr__(self) -> str:
+        return f"Put({self.holder})"  # what came out holds secrets
 
 
 class ConfigFile:
@@ -200,7 +201,7 @@ class ConfigFile:
             path.unlink(missing_ok=True)
             raise
 
-    def wait_for_savers(self, put: Put, foreigners: set[int]) -> bool:
+    def wait_for_savers(self, put: Put, foreigners: Iterable[int]) -> bool:
         """Wait until no rclone can still save what it read before our content was put in place.
         False if the file was not written since. Needs no lock.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from pluton_rclone.errors import ConfigUnreadable, StorageNotFound
 from pluton_rclone.values.conf_text import SPACE, VARIABLE
@@ -25,8 +25,7 @@ LOOP = "rclone itself crashes on it"
 _SECTION_MARK = " "  # a key that rclone sets itself, to make a section exist
 
 
-@dataclass(frozen=True, repr=False)
-class Line:
+class Line(NamedTuple):
     """One line with its line end. `key` is None on everything but a `key = value` line."""
 
     raw: str
@@ -52,29 +51,28 @@ class Line:
         rest = body[split:]
         gap = rest[: len(rest) - len(rest.lstrip(SPACE))] if rest.strip(SPACE) else " "
         raw = self.raw[:split] + gap + quoted(value) + (end.lstrip(" \t") or end)
-        return replace(self, raw=raw, value=value)
+        return self._replace(raw=raw, value=value)
 
 
-@dataclass(frozen=True, repr=False)
 class Document:
     """A whole rclone.conf. Every edit gives a new one; an unedited one gives back its text."""
 
-    lines: tuple[Line, ...] = ()
-    _sections: dict[str, dict[str, str]] = field(init=False, compare=False)
-
-    def __repr__(self) -> str:
-        return f"Document({self.names()!r})"
-
-    def __post_init__(self) -> None:
-        found: dict[str, dict[str, str]] = {}
-        for line in self.lines:
+    def __init__(self, lines: tuple[Line, ...] = ()) -> None:
+        self.lines = lines
+        self._sections = found = dict[str, dict[str, str]]()
+        for line in lines:
             if line.is_header:
                 found.setdefault(line.section, {})
             elif line.key is not None:
                 values = found.setdefault(line.section, {})
                 if line.key != _SECTION_MARK:
                     values[line.key] = line.value
-        object.__setattr__(self, "_sections", found)
+
+    def __repr__(self) -> str:
+        return f"Document({self.names()!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Document) and self.lines == other.lines
 
     def text(self) -> str:
         return "".join(line.raw for line in self.lines)
@@ -172,7 +170,7 @@ class Document:
 
     def _ended(self, line: Line) -> Line:
         is_ended = line.raw.endswith("\n") or line.raw == _BOM
-        return line if is_ended else replace(line, raw=line.raw + self.line_end)
+        return line if is_ended else line._replace(raw=line.raw + self.line_end)
 
     def with_section(
         self, name: str, values: Mapping[str, str], above: str | None = None

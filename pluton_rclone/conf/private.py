@@ -15,9 +15,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pluton_rclone.errors import ConfigError, ConfigNotWritable, PlutonRcloneError
 from pluton_rclone.process import folders
@@ -51,12 +50,14 @@ Others = Callable[[str, dict[str, str]], Mapping[str, str]]
 """For a remote's name and whole section: the options that are others in the copy. None: none."""
 
 
-@dataclass(frozen=True)
-class PrivateConfig:
+class PrivateConfig(NamedTuple):
     """What to start rclone with: `--config path`, and these variables on top of its environment."""
 
     path: Path
-    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    environment: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"PrivateConfig({str(self.path)!r})"  # the password may be in the environment
 
 
 @contextmanager
@@ -86,22 +87,18 @@ def lend(
 _here: set[str] = set()
 
 
-@dataclass(eq=False)
 class _Loan:
     """One private folder, made or found abandoned; its lock `owner` is held throughout. `bases` are
     the digests of the tokens that it started from, of those that come back."""
 
-    shared: SharedConfig
-    folder: Path
-    owner: Held
-    bases: dict[str, str]
-    merged: disk.Identity | None = None
-    process: int = field(default_factory=os.getpid)
-    over: threading.Event = field(default_factory=threading.Event)
-    warn: Warn = nobody
-
-    def __post_init__(self) -> None:
-        self.conf = SharedConfig(self.folder / _CONF, self.shared.password)
+    def __init__(
+        self, shared: SharedConfig, folder: Path, owner: Held, bases: dict[str, str]
+    ) -> None:
+        self.shared, self.folder, self.owner, self.bases = shared, folder, owner, bases
+        self.conf = SharedConfig(folder / _CONF, shared.password)
+        self.merged: disk.Identity | None = None
+        self.process, self.over = os.getpid(), threading.Event()
+        self.warn: Warn = nobody
 
     def on(self, document: Document) -> Document:
         """The document with what was refreshed here."""
@@ -270,9 +267,9 @@ def _without_owner(prefix: str = "") -> Iterator[tuple[Path, Held, dict[str, Any
     """Folders whose owner is gone, held, and their origin: of one mark, or all older ones."""
     for home in folders.runtime_folders():
         for name in sorted(os.listdir(home)):
-            folder = home / name
             if not name.startswith(prefix) or name in _here or _LOAN.fullmatch(name) is None:
                 continue  # most of them, on a page with many at once
+            folder = home / name
             if not prefix and _age(folder) < _LONG:
                 continue
             if not folder.exists():  # a link to what has ended with its login session

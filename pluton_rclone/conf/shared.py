@@ -8,10 +8,10 @@ between; so it must be repeatable.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence, Set
 from functools import cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 from pluton_rclone import errors
 from pluton_rclone.errors import ConfigPasswordWrong, ConfigUnreadable
@@ -31,8 +31,7 @@ Edit = Callable[[Document], Document]
 _MOST_ROUNDS = 200
 
 
-@dataclass(frozen=True)
-class _Placed:
+class _Placed(NamedTuple):
     """A change that is in the file, as far as we know; `put` is None if nothing had to be changed.
     `names` are the remotes that it changed, `foreigners` the rclones that may have read the file as
     it was before."""
@@ -42,7 +41,7 @@ class _Placed:
     put: Put | None = None
     names: Sequence[str] = ()
     change: str = ""
-    foreigners: set[int] = field(default_factory=set)
+    foreigners: Set[int] = frozenset()
 
 
 class SharedConfig:

@@ -87,20 +87,15 @@ def _probe_file(saved: SavedRemote) -> Iterator[str]:
         ACTIVE_PROBES.discard(name)
 
 
-def _only(name: str) -> list[str]:
-    """Filter rules for the probe file: in a team folder of a business drive rclone 1.75 finds a
-    file by listing only, not by its path ("found file when looking for folder")."""
-    return [f"+ /{name}", "- *"]
-
-
 def _read_back(saved: SavedRemote, name: str, content: bytes) -> str:
     """The bytes, and the hash that Microsoft stored for them: a restore is verified by it."""
     rclone = saved.rclone
-    flags = [f"--filter={rule}" for rule in _only(name)]
+    # in a team folder of a business drive rclone 1.75 finds a file by listing alone (NOT_A_FOLDER)
+    flags = [f"--filter={rule}" for rule in commands.only(name)]
     if rclone.run("cat", *flags, places=[saved.at()]).stdout != content:
         raise Corrupted("The probe file came back with other bytes than were written.")
     ours = rclone.run("hashsum", "quickxor", stdin=content).stdout.decode().split()[:1]
-    entries = rclone.list(saved.at(), hashes=["quickxor"], filters=_only(name))
+    entries = rclone.list(saved.at(), hashes=["quickxor"], filters=commands.only(name))
     theirs = (entries[0].hashes or {}).get("quickxor") if entries else None
     if theirs is None:
         return "the same bytes came back; this drive stores no QuickXorHash"
@@ -139,7 +134,7 @@ def _delete(step: Step, saved: SavedRemote, name: str, remote: OneDriveRemote) -
 
 def _remove(saved: SavedRemote, name: str, *flags: str, seconds: float | None = None) -> None:
     """Removes the probe file, and never more than one file. TimeoutError after `seconds`."""
-    options: TransferOptions = {"filters": _only(name), "max_delete": 1, "retries": 1}
+    options: TransferOptions = {"filters": commands.only(name), "max_delete": 1, "retries": 1}
     options["extra"] = flags
     command = commands.remove("delete", saved.at(), options)
     with saved.rclone.transfer(command, recorded=False) as removal:

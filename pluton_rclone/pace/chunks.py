@@ -1,4 +1,4 @@
-"""Fitted: a transfer's chunk size and files at once suit the files and the memory at hand."""
+"""A transfer's chunk size and files at once suit the files and the memory at hand."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from pluton_rclone.process import Child
-from pluton_rclone.rclone.commands import TRANSFERS, Command
-from pluton_rclone.rclone.runner import Around, Order, Runner
+from pluton_rclone.rclone.commands import Command
 from pluton_rclone.values.size import MIB, Size
 
 from . import memory
@@ -38,23 +36,6 @@ _ENTRIES = 20_000
 _SECONDS = 0.25
 _AT_ONCE, _CHUNK = "RCLONE_TRANSFERS", "RCLONE_ONEDRIVE_CHUNK_SIZE"
 _FLAG = re.compile(r"--(transfers|onedrive-chunk-size)=(.*)", re.DOTALL)
-
-
-class Fitted(Around):
-    """Chooses for each transfer; `destination` gives the section that a command writes to."""
-
-    def __init__(
-        self, inner: Runner, destination: Callable[[Command], Mapping[str, str] | None]
-    ) -> None:
-        super().__init__(inner)
-        self._destination = destination
-
-    def start(self, order: Order) -> Child:
-        command = order.command
-        if command.words[0] in TRANSFERS:
-            section, flags = self._destination(command), order.every_flag
-            order = order.plus(variables(command, section, order.variables, flags))
-        return self.inner.start(order)
 
 
 class Fit(NamedTuple):

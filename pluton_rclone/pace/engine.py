@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.rclone.runner import BareRclone
+from pluton_rclone.process import Child
+from pluton_rclone.rclone.commands import TRANSFERS
+from pluton_rclone.rclone.runner import Around, BareRclone, Order, Runner
 from pluton_rclone.saved.rclone import SavedRclone, destination
 from pluton_rclone.saved.remote import SavedRemote
 from pluton_rclone.saved.wrapping import with_wrapped
 from pluton_rclone.values.program import USER_AGENT
 
-from .chunks import Fitted
 from .paced import Paced
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.binary import Binary
-    from pluton_rclone.rclone.commands import LogLevel
+    from pluton_rclone.rclone.commands import Command, LogLevel
 
     from .budgets import Budget
     from .canary import Canary
@@ -67,3 +68,22 @@ def saved_remote(
 ) -> SavedRemote:
     """A remote of that file; `binary` finds rclone when it is first wanted."""
     return SavedRemote(conf, name, lambda: engine(conf, [name], binary(), log_level=log_level))
+
+
+class Fitted(Around):
+    """Chooses for each transfer; `destination` gives the section that a command writes to."""
+
+    def __init__(
+        self, inner: Runner, destination: Callable[[Command], Mapping[str, str] | None]
+    ) -> None:
+        super().__init__(inner)
+        self._destination = destination
+
+    def start(self, order: Order) -> Child:
+        command = order.command
+        if command.words[0] in TRANSFERS:
+            from .chunks import variables
+
+            section, flags = self._destination(command), order.every_flag
+            order = order.plus(variables(command, section, order.variables, flags))
+        return self.inner.start(order)

@@ -24,7 +24,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pluton_rclone.process import Child
-from pluton_rclone.rclone import asked
 from pluton_rclone.rclone.commands import TRANSFERS
 from pluton_rclone.rclone.runner import Around, Order, Runner, nothing
 from pluton_rclone.saved.lent import slow_down
@@ -98,6 +97,8 @@ class Paced(Around):
 
     def _governed(self, budget: Callable[[], Budget], order: Order) -> Child:
         """The governor is made once rclone is at work: that takes less than its start."""
+        from pluton_rclone.rclone.asked import VARIABLE
+
         assert order.config is not None
         told, ended = order.on.stderr or nothing, order.on.end
         socket = order.config.with_name(_SOCKET)
@@ -117,7 +118,7 @@ class Paced(Around):
             if ended is not None:
                 ended()
 
-        variables = {**FULL.variables(), asked.VARIABLE: str(_address(order))}
+        variables = {**FULL.variables(), VARIABLE: str(_address(order))}
         child = self.inner.start(order.plus(variables).calling(stderr=hear, end=end))
         try:
             from .governor import Governor
@@ -134,6 +135,8 @@ class Paced(Around):
 
 def _address(order: Order) -> str | None:
     """Where rclone counts for us: a socket beside its private rclone.conf, if it has one."""
+    from pluton_rclone.rclone import asked
+
     return None if order.config is None else asked.address(order.config.with_name(_SOCKET))
 
 

@@ -89,7 +89,7 @@ def which(name: str, path: str | None = None) -> str | None:
         import shutil
 
         return shutil.which(name, path=path)
-    folders = os.get_exec_path() if path is None else path.split(os.pathsep)
+    folders = (os.environ.get("PATH", os.defpath) if path is None else path).split(os.pathsep)
     found = (os.path.join(one, name) for one in ([""] if "/" in name else folders))
     return next((one for one in found if os.path.isfile(one) and os.access(one, os.X_OK)), None)
 

@@ -354,9 +354,9 @@ NOT_A_FOLDER = "found file when looking for folder"
 """What rclone says of a single file below a folder that somebody shared."""
 
 
-def only(name: str) -> tuple[str, str]:
-    """Flags that leave one file of a folder."""
-    return f"--filter=+ /{filter_name(name)}", "--filter=- *"
+def only(name: str) -> list[str]:
+    """Filter rules that leave one file of a folder."""
+    return [f"+ /{filter_name(name)}", "- *"]
 
 
 def beside(command: Command) -> Command | None:
@@ -364,7 +364,7 @@ def beside(command: Command) -> Command | None:
     above, slash, name = command.places[0].rpartition("/")
     if command.words not in (("copy",), ("move",)) or not slash or is_local(command.places[0]):
         return None
-    flags = (*only(name), *command.flags)
+    flags = (*(f"--filter={rule}" for rule in only(name)), *command.flags)
     return command._replace(places=(above, *command.places[1:]), flags=flags)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from pluton_rclone import process
@@ -34,16 +34,18 @@ class Callbacks(NamedTuple):
     """While it runs, with what the caller should know about it."""
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """A run to be started: what its caller wants, and what the runners on the way add."""
 
     command: Command
     flags: tuple[str, ...] = ()
-    on: Callbacks = Callbacks()  # noqa: RUF009 - immutable
+    on: Callbacks = Callbacks()
     config: Path | None = None
     """The rclone.conf that it reads; None: that of the runner."""
-    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    variables: Mapping[str, str] = MappingProxyType({})
+
+    def __repr__(self) -> str:
+        return f"Order({self.command!r})"  # the variables may hold a password
 
     @property
     def every_flag(self) -> tuple[str, ...]:
@@ -51,11 +53,11 @@ class Order:
 
     def plus(self, variables: Mapping[str, str]) -> Order:
         """With these variables in addition."""
-        return replace(self, variables={**self.variables, **variables})
+        return self._replace(variables={**self.variables, **variables})
 
     def calling(self, **callbacks: Callable[..., None]) -> Order:
         """With these members of `Callbacks` in place of the caller's."""
-        return replace(self, on=self.on._replace(**callbacks))
+        return self._replace(on=self.on._replace(**callbacks))
 
 
 class Runner(Protocol):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pluton_rclone.values.drive_ids import is_personal
 from pluton_rclone.values.size import KIB, MIB, Size
@@ -22,8 +22,7 @@ CHUNK_TOP = Size(190 * CHUNK)  # rclone cannot print 191
 CUTOFF_LIMIT = 4 * MIB
 
 
-@dataclass(frozen=True)
-class Warn:
+class Warn(NamedTuple):
     """Something about an option that works, but not as well as it could, or not for ever."""
 
     option: str

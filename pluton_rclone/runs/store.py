@@ -115,9 +115,6 @@ class Recording:
         ended, code = ("differs", 7) if found else ("done", 0)
         self._end(ended, None, code, found, files=files)
 
-    def deleted_one(self) -> None:
-        self._end("done", None, deletes=1)
-
     def exited(self, code: int) -> None:
         """A program of its own, such as restic, has ended."""
         self._end("failed" if code else "done", None, code)

@@ -17,7 +17,6 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -207,7 +206,7 @@ class Lent(Around):
                 if order.on.end is not None:
                     order.on.end()
 
-        lent = replace(order, config=loan.path).plus(loan.environment)
+        lent = order._replace(config=loan.path).plus(loan.environment)
         try:
             return self.inner.start(lent.calling(end=end, stderr=hear))
         except BaseException:

@@ -3,7 +3,6 @@ Office files of a library in a run of their own, and errors that know a personal
 
 from __future__ import annotations
 
-import dataclasses
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -13,22 +12,19 @@ from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import PlutonRcloneError, TokenExpired, Who
 from pluton_rclone.process import Completed
 from pluton_rclone.rclone import commands
-from pluton_rclone.rclone.commands import Command, TransferOptions, progress_flags
+from pluton_rclone.rclone.commands import Command, progress_flags
 from pluton_rclone.rclone.engine import LogLevel, Rclone
 from pluton_rclone.rclone.locations import Location, is_local
 from pluton_rclone.rclone.runner import Runner, nothing
-from pluton_rclone.rclone.transfer import Transfer
 
 from . import office
 from .lent import Lent, is_refusal
 from .wrapping import below
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
     from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.rclone.results import CheckResult, TransferResult
-    from pluton_rclone.rclone.transfer import Ended, Start
+    from pluton_rclone.rclone.transfer import Ended, Start, Transfer
     from pluton_rclone.runs.store import Recording
 
 T = TypeVar("T")
@@ -139,12 +135,6 @@ class SavedRclone(Rclone):
             found = self.stat(place)
         return None if found is None else found.is_dir
 
-    def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> None:
-        command = commands.remove("deletefile", place, options)
-        with self._recording(command) as recording:
-            super().deletefile(place, **options)
-            recording.deleted_one()
-
     def compare(
         self, command: Command, on_progress: Callable[[int], None] | None = None
     ) -> CheckResult:
@@ -152,7 +142,9 @@ class SavedRclone(Rclone):
         with self._recording(command, notices.append) as recording:
             result = super().compare(command, on_progress)
             recording.compared(result)
-        return dataclasses.replace(result, notices=tuple(notices))
+        from dataclasses import replace
+
+        return replace(result, notices=tuple(notices))
 
     def transfer(
         self,
@@ -176,6 +168,8 @@ class SavedRclone(Rclone):
         runs = office.runs(command, self._is_folder) if into_a_library else office.Runs(command)
         if runs.ignoring:
             notice(office.SAID)
+        from pluton_rclone.rclone.transfer import Transfer
+
         starting, flags = self._starting(notice), progress_flags(level, every)
 
         def again(told: Iterable[str], last: Start) -> Start | None:
@@ -201,7 +195,9 @@ class SavedRclone(Rclone):
             if personal:
                 for error in (result.error, *(file.error for file in result.failed)):
                     without_administrator(error)
-            return dataclasses.replace(result, notices=(*notices, *result.notices))
+            from dataclasses import replace
+
+            return replace(result, notices=(*notices, *result.notices))
 
         try:
             return Transfer(

@@ -144,10 +144,10 @@ class Storage:
         remove = self.rclone.delete if selects(options) else self.rclone.purge
         return remove(self.at(path), **options)
 
-    def delete_file(self, path: str) -> None:
+    def delete_file(self, path: str, **options: Unpack[TransferOptions]) -> Transfer:
         """Delete one file. NothingFound if there is none; RcloneTooOld as for `delete`."""
         self.require()
-        self.rclone.deletefile(self.at(path))
+        return self.rclone.deletefile(self.at(path), **options)
 
     def restic(
         self,

@@ -212,7 +212,7 @@ def test_hard_delete_passes_the_recycle_bin_and_without_it_files_are_there(
     drive = emulated_drive(cloud, kind)
     for name, hard in (("soft.txt", False), ("hard.txt", True)):
         drive.write(name, b"x")
-        connected(cloud, kind, name=name, hard_delete=hard).delete_file(name)
+        connected(cloud, kind, name=name, hard_delete=hard).delete_file(name).result()
     assert drive.bin.names() == ["soft.txt"]
 
 

@@ -252,7 +252,7 @@ def test_one_variable_with_certificates_holds_for_the_sign_in_and_for_rclone(
     nothing."""
     storage = connected(cloud, "personal")
     authority = os.environ["SSL_CERT_FILE"]
-    for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+    for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"):
         monkeypatch.delenv(variable)
     monkeypatch.setenv(name, authority)
     with pool(clock) as http:

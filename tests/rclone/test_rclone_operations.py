@@ -197,7 +197,7 @@ def test_copy_and_delete_one_file(engine: Rclone, source: Path, tmp_path: Path) 
     engine.copyto(source / "a.txt", "place:x/b.txt").result()
     engine.copyto("place:x/b.txt", tmp_path / "c.txt").result()
     assert (tmp_path / "c.txt").read_bytes() == b"hello"
-    engine.deletefile("place:x/b.txt")
+    assert engine.deletefile("place:x/b.txt").result().deletes == 1
     assert engine.stat("place:x/b.txt") is None
 
 
@@ -229,7 +229,7 @@ def test_what_is_not_there(engine: Rclone, tmp_path: Path) -> None:
     with pytest.raises(NothingFound):
         engine.list("place:nothing")
     with pytest.raises(NothingFound):
-        engine.deletefile("place:nothing.txt")
+        engine.deletefile("place:nothing.txt").result()
     with pytest.raises(NothingFound) as caught:
         engine.copy(tmp_path / "nothing", "place:x").result()
     assert isinstance(caught.value.result, TransferResult)

@@ -112,7 +112,7 @@ def test_other_runs_are_recorded_and_what_nobody_asked_for_is_not(
     storage.check(source, "up")
     (source / "0.txt").write_text("other")
     storage.check(source, "up")
-    storage.delete_file("up/0.txt")
+    storage.delete_file("up/0.txt").result()
     storage.delete("up").result()
     ran = [(one.run.command, one.ended) for one in reversed(storage.storages.runs.last())]
     assert ran == [

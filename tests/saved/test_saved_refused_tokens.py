@@ -48,7 +48,7 @@ CALLS: dict[str, Callable[[Storage, Path], Any]] = {
         str(here), storage.at("folder"), max_delete=2
     ).result(),
     "delete": lambda storage, _: storage.delete("folder").result(),
-    "delete a file": lambda storage, _: storage.delete_file("folder/a.txt"),
+    "delete a file": lambda storage, _: storage.delete_file("folder/a.txt").result(),
     "test": lambda storage, _: storage.test().raise_for_failure(),
     "drive": lambda storage, _: storage.drive(),
 }
