@@ -306,22 +306,16 @@ def run(
     env: Mapping[str, str],
     stdin: Source | None = None,
     timeout: float | None = None,
-    on_signal: Callable[[], None] | None = None,
-    ladder: Sequence[tuple[int, float]] = LADDER,
 ) -> Completed:
-    """Run to the end and keep all output. TimeoutError after `timeout` seconds; then it is gone,
-    ended as `Child` says of `on_signal` and `ladder`."""
+    """Run to the end and keep all output. TimeoutError after `timeout` seconds; then it is gone."""
+    return collected(partial(start, argv, env=env, stdin=stdin), timeout)
+
+
+def collected(begin: Callable[..., Child], timeout: float | None) -> Completed:
+    """As `run`, of a child that is begun with these callbacks."""
     out: list[bytes] = []
     err: list[bytes] = []
-    with start(
-        argv,
-        env=env,
-        stdin=stdin,
-        on_stdout=out.append,
-        on_stderr=err.append,
-        on_signal=on_signal,
-        ladder=ladder,
-    ) as child:
+    with begin(on_stdout=out.append, on_stderr=err.append) as child:
         code = child.wait(timeout)
     return Completed(code, b"".join(out), b"".join(line + b"\n" for line in err))
 

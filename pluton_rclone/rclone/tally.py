@@ -196,6 +196,8 @@ class Tally:
             not_made = self._making.keys() - {file.path for file in failed}
             fault = TransferFailed("The folder could not be made.")
             failed += tuple(FailedFile(path, fault, True, is_dir=True) for path in sorted(not_made))
+        if command == "deletefile":  # what is wrong with the file is what is wrong with the run
+            failed = ()
         if stopped is None and failed:
             error = transfer_failed(command, failed, early=self._broke_off, exit_code=exit_code)
         elif stopped is None and exit_code != 0:

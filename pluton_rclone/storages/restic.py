@@ -10,9 +10,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pluton_rclone import process
 from pluton_rclone.errors import NextStep, PlutonRcloneError, ResticNotFound, UsageError
@@ -125,11 +126,7 @@ class Restic:
     def run(self, *arguments: str, timeout: float | None = None) -> Completed:
         """Run restic to its end; its failures are in the exit status. TimeoutError after `timeout`
         seconds; then it is gone."""
-        with self._begun(arguments) as begun:
-            given: Any = {"env": begun.environment, "on_signal": begun.let_go, "ladder": LADDER}
-            done = process.run(begun.argv, timeout=timeout, **given)
-            begun.recording.exited(done.returncode)
-        return done
+        return process.collected(partial(self.start, *arguments), timeout)
 
     def foreground(self, *arguments: str) -> int:
         """Run restic with our terminal; its exit code (`process.foreground`)."""
