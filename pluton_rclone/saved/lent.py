@@ -94,7 +94,7 @@ def _giver(
 
             from .registration import own_registration
 
-            return sign_in_as_app(own_registration(conf.remote(storage))).token
+            return sign_in_as_app(own_registration(conf.whole_section(storage))).token
 
         return as_application
     if not Feature.TOKEN_ADDRESS.known_to(version):

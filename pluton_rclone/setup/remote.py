@@ -100,7 +100,7 @@ def state_of(remote: OneDriveRemote, name: str) -> SetupState:
     granted = remote.granted_scopes
     wide = any(scope.startswith("Files.") and scope.endswith(".All") for scope in granted)
     return SetupState(
-        app=registration(remote),
+        app=registration(remote.to_section()),
         access="read" if reads_only(granted) else "write",
         name=name,
         expected=expected,
