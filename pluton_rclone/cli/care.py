@@ -134,7 +134,7 @@ def reauthorize(
     from pluton_rclone.microsoft.entra.app import Certificate
 
     output, storage = ctx.output, ctx.storage(name)
-    credential: str | Certificate | None = Certificate(certificate) if certificate else None
+    credential: str | Certificate | None = Certificate.at(certificate) if certificate else None
     if client_secret or client_secret_file:
         credential = read_secret(output, "client_secret", client_secret_file)
     expected: Literal["anyone", "same"] = "anyone" if other_account else "same"

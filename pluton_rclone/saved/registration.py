@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 
 if TYPE_CHECKING:
+    from pluton_rclone.microsoft.entra.token import Token
+    from pluton_rclone.microsoft.http import Http
     from pluton_rclone.remote.onedrive import OneDriveRemote
 
 
@@ -16,10 +16,7 @@ def registration(remote: OneDriveRemote) -> AppRegistration | None:
     """None for rclone's own. A certificate's password comes from the environment."""
     if not remote.client_id:
         return None
-    certificate = None
-    if remote.certificate:
-        password = os.environ.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD") or None
-        certificate = Certificate(Path(remote.certificate), password)
+    certificate = Certificate.at(remote.certificate) if remote.certificate else None
     tenant, given = remote.tenant or "common", remote.client_secret
     secret = given.get_secret_value() if given else None
     return AppRegistration(remote.client_id, tenant, remote.region, secret, certificate)
@@ -30,3 +27,10 @@ def own_registration(remote: OneDriveRemote) -> AppRegistration:
     app = registration(remote)
     assert app is not None
     return app
+
+
+def app_token(remote: OneDriveRemote, http: Http | None = None) -> Token:
+    """A new token of the application itself."""
+    from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
+
+    return sign_in_as_app(own_registration(remote), http=http).token
