@@ -29,6 +29,8 @@ from typing import IO
 
 ROOT = Path(__file__).parents[1]
 NUMBER = struct.Struct("!q")
+LEFT_OUT = ("pluton_rclone.__main__", "pluton_rclone.rclone_python", "pluton_rclone.flows.engine")
+"""What a fork imports if it needs it: Prefect is two thirds of all that could be imported."""
 
 # `pluton-rclone WORDS`, the main() of MODULE if they begin with -m, or the code after -c
 _HAND_OVER = """\
@@ -224,7 +226,7 @@ def _import_all() -> None:
     import pluton_rclone
 
     for module in pkgutil.walk_packages(pluton_rclone.__path__, "pluton_rclone."):
-        if not module.name.startswith(("pluton_rclone.__main__", "pluton_rclone.rclone_python")):
+        if not module.name.startswith(LEFT_OUT):
             importlib.import_module(module.name)
     for name in ("msal", "requests", "rich.console", "rich.progress", "rich.table", "keyring"):
         importlib.import_module(name)

@@ -10,7 +10,7 @@ import pytest
 
 from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
-from tests.connected import connected
+from tests.connected import connected, emulated_drive
 
 NAMES = [
     b"$(touch PWNED).txt",
@@ -58,7 +58,11 @@ def test_they_arrive_and_come_back_byte_for_byte(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_alone_is_a_source_and_a_destination_folder(
-    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: bytes
+    cloud: Emulator,
+    storage: Storage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: bytes,
 ) -> None:
     folder = os.path.join(os.fsencode(tmp_path), name)
     os.mkdir(folder)
@@ -67,7 +71,7 @@ def test_each_alone_is_a_source_and_a_destination_folder(
     monkeypatch.chdir(tmp_path)
 
     storage.upload(name, "inside").result()
-    assert [entry.name for entry in storage.list("inside")] == ["file.txt"]
+    assert emulated_drive(cloud, "personal").read("inside/file.txt") == b"content"
     storage.download("inside", name + b" back").result()
 
     with open(os.path.join(os.fsencode(tmp_path), name + b" back", b"file.txt"), "rb") as file:

@@ -74,6 +74,9 @@ def patterns() -> dict[re.Pattern[Any], set[str]]:
     """Every pattern, with the ways in which it is used; all of them where that cannot be seen."""
     files = [Path(str(importlib.import_module(name).__file__)) for name in module_names()]
     source = "\n".join(file.read_text() for file in files)
+    all_calls: dict[str, set[str]] = {}
+    for owner, call in re.findall(rf"\b(\w+)\.({'|'.join(WAYS)})\(", source):
+        all_calls.setdefault(owner, set()).add(call)
     found: dict[re.Pattern[Any], set[str]] = {}
     for name, file in zip(module_names(), files, strict=True):
         for pattern, call in written(file):
@@ -81,8 +84,7 @@ def patterns() -> dict[re.Pattern[Any], set[str]]:
                 found.setdefault(pattern, set()).add(call)
         for variable, value in dict(vars(importlib.import_module(name))).items():
             for pattern, called in compiled(value, variable):
-                calls = re.findall(rf"\b{re.escape(called)}\.(\w+)\(", source) if called else []
-                used = set(calls) & set(WAYS) or set(WAYS)
+                used = all_calls.get(called) or set(WAYS)
                 found.setdefault(pattern, set()).update(used)
     for pattern, _ in compiled(dict(vars(importlib.import_module("pluton_rclone.cli.values"))), ""):
         found[pattern] = {"fullmatch"}  # its class has a `pattern`, as loops elsewhere have

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import re
 import shlex
@@ -218,6 +217,8 @@ def teller(file: str) -> Tell:
         lines = Path(file).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--notify {file} cannot be read.", why=str(error)) from None
+    import logging
+
     from apprise import Apprise, AppriseAsset, NotifyType
 
     logging.getLogger("apprise").disabled = True  # it says whole addresses

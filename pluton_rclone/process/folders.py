@@ -67,12 +67,17 @@ def leave_word(folder: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder of ours that holds files alone, and the links to it."""
-    with contextlib.suppress(OSError):  # also if another process removes it meanwhile
+    """Remove a folder of ours, and the links to it."""
+    with contextlib.suppress(OSError):  # `resolve` raises if another process removes it meanwhile
         place = folder.resolve()
-        for file in place.iterdir():
-            file.unlink(missing_ok=True)
-        place.rmdir()
+        try:
+            for file in place.iterdir():
+                file.unlink(missing_ok=True)
+            place.rmdir()
+        except OSError:
+            import shutil  # 3 ms of every command, for a folder in it, that ours do not have
+
+            shutil.rmtree(place, ignore_errors=True)
     for link in (home / folder.name for home in runtime_folders()):
         if link.is_symlink():
             link.unlink(missing_ok=True)

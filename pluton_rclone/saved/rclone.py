@@ -6,7 +6,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
@@ -139,12 +138,12 @@ class SavedRclone(Rclone):
     def compare(
         self, command: Command, on_progress: Callable[[int], None] | None = None
     ) -> CheckResult:
-        from dataclasses import replace
-
         notices: list[str] = []
         with self._recording(command, notices.append) as recording:
             result = super().compare(command, on_progress)
             recording.compared(result)
+        from dataclasses import replace
+
         return replace(result, notices=tuple(notices))
 
     def transfer(
@@ -196,6 +195,8 @@ class SavedRclone(Rclone):
             if personal:
                 for error in (result.error, *(file.error for file in result.failed)):
                     without_administrator(error)
+            from dataclasses import replace
+
             return replace(result, notices=(*notices, *result.notices))
 
         try:

@@ -18,17 +18,10 @@ from .conftest import Command
 
 CHEN = "chen@tailspin.partner.onmschina.cn"
 IN_CHINA = client_id(PUBLIC_CLIENT_ID, "cn")
-CHINA = {  # how browsers show the same folder
-    "its path": "/Shared%20Documents/A/B",
-    "a modern view": (
-        "/Shared%20Documents/Forms/AllItems.aspx"
-        "?id=%2Fsites%2FProjects%2FShared%20Documents%2FA%2FB"
-    ),
-    "a classic view": (
-        "/Shared%20Documents/Forms/AllItems.aspx"
-        "?RootFolder=%2Fsites%2FProjects%2FShared%20Documents%2FA%2FB"
-    ),
-}
+# As browsers show it; its other addresses: tests/microsoft/test_microsoft_locations.py.
+IN_A_VIEW = (
+    "/Shared%20Documents/Forms/AllItems.aspx?id=%2Fsites%2FProjects%2FShared%20Documents%2FA%2FB"
+)
 CHANNEL = "https://teams.microsoft.com/l/channel/19%3Aabc%40thread.tacv2/Plans?groupId=1&tenantId=2"
 FILE = (
     "https://teams.microsoft.com/l/file/1?objectUrl="
@@ -49,14 +42,13 @@ def in_china(cloud: Emulator) -> str:
     return site.web_url
 
 
-@pytest.mark.parametrize("form", CHINA)
 def test_a_folder_in_china_at_the_terminal(
-    command: Command, in_china: str, form: str, browser: Callable[..., None]
+    command: Command, in_china: str, browser: Callable[..., None]
 ) -> None:
     browser(CHEN)
     ran = command(
         *("connect", "Team", "--type", "sharepoint", "--region", "cn", "--client-id", IN_CHINA),
-        *("--site", in_china + CHINA[form]),
+        *("--site", in_china + IN_A_VIEW),
     )
     assert ran.code == 0, ran.err
     assert Storages()["team"].remote.base_folder == "A/B"
@@ -66,20 +58,19 @@ def test_a_folder_in_china_at_the_terminal(
 def test_a_folder_in_china_without_its_region_is_refused_before_the_sign_in(
     command: Command, cloud: Emulator, in_china: str
 ) -> None:
-    ran = command("connect", "Team", "--type", "sharepoint", "--site", in_china + CHINA["its path"])
+    ran = command("connect", "Team", "--type", "sharepoint", "--site", in_china + IN_A_VIEW)
     assert ran.code != 0
     assert "cn" in ran.err
     assert cloud.requests == []
 
 
-@pytest.mark.parametrize("form", CHINA)
-def test_a_folder_in_china_on_the_page(cloud: Emulator, in_china: str, form: str) -> None:
+def test_a_folder_in_china_on_the_page(cloud: Emulator, in_china: str) -> None:
     with at_the_page() as page:
         draft = page.begin("Team")
         page.sign_in(cloud, draft, CHEN, region="cn", client_id=IN_CHINA, tenant="")
         page.post(f"{draft}/type", {"kind": "sharepoint"})
         page.sign_in(cloud, draft, CHEN)
-        page.post(f"{draft}/address", {"address": in_china + CHINA[form]})
+        page.post(f"{draft}/address", {"address": in_china + IN_A_VIEW})
         assert 'value="A/B"' in page.get(f"{draft}/options").text
         page.post(f"{draft}/options", {"base_folder": "A/B"})
         page.post(f"{draft}/test")

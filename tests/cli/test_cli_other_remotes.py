@@ -36,16 +36,16 @@ def served(how: str, folder: Path, *flags: str) -> Iterator[str]:
         server.stderr.read()
 
 
-@pytest.fixture
-def s3(tmp_path: Path) -> Iterator[str]:
-    (tmp_path / "served/bucket").mkdir(parents=True)
-    yield from served("s3", tmp_path / "served", f"--auth-key={KEY},{KEY}")
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "bucket").mkdir()
+    yield from served("s3", folder, f"--auth-key={KEY},{KEY}")
 
 
-@pytest.fixture
-def webdav(tmp_path: Path) -> Iterator[str]:
-    (tmp_path / "dav").mkdir()
-    yield from served("webdav", tmp_path / "dav")
+@pytest.fixture(scope="module")
+def webdav(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    yield from served("webdav", tmp_path_factory.mktemp("dav"))
 
 
 @pytest.fixture

@@ -35,7 +35,8 @@ _NEVER = {
     "pluton_rclone.rclone.faults",  # the patterns of errors
 }
 _BESIDE_RCLONE = {
-    *("ctypes", "msgspec", "filelock", "sqlite3"),
+    *("concurrent.futures", "ctypes", "dataclasses", "filelock", "hashlib", "logging", "msgspec"),
+    *("secrets", "shutil", "sqlite3"),
     *(f"pluton_rclone.rclone.{name}" for name in ("events", "listing", "results", "tally")),
     *("pluton_rclone.pace.budgets", "pluton_rclone.pace.governor", "pluton_rclone.runs"),
     "pluton_rclone.values.refusals",

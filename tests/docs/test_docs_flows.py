@@ -9,9 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import prefect.settings
 import pytest
-from prefect.cli.server import start
 from ruamel.yaml import YAML
 
 from pluton_rclone.cli.app import application
@@ -37,6 +35,8 @@ def compose() -> dict[str, Any]:
 def test_what_the_compose_file_names_is_in_it_and_prefect_knows_its_settings(
     compose: dict[str, Any],
 ) -> None:
+    import prefect.settings  # 1.4 s of CPU, which each worker of pytest-xdist would pay
+
     services = compose["services"]
     for service in services.values():
         assert set(service.get("depends_on", ())) <= set(services)
@@ -62,6 +62,8 @@ def test_the_worker_of_the_compose_file_is_a_command_of_ours(compose: dict[str, 
 def test_the_server_of_the_compose_file_gets_the_address_of_its_database(
     compose: dict[str, Any], tmp_path: Path
 ) -> None:
+    from prefect.cli.server import start
+
     secret = tmp_path / "postgres"
     secret.write_text("pass-word\n")
     program = tmp_path / "prefect"

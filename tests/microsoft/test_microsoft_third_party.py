@@ -29,12 +29,18 @@ def node() -> str:
     return prepare()
 
 
-@pytest.fixture
-def third_party(node: str, cloud: Emulator) -> Iterator[Emulator]:
-    """The emulated world, with somebody else's sign-in service in it."""
+@pytest.fixture(scope="session")
+def provider(node: str) -> Iterator[int]:
+    """The port of somebody else's sign-in service."""
     with third_party_provider(node, PUBLIC_CLIENT_ID) as port:
-        cloud.route("login.microsoftonline.com", port, path="/common/v2.0")
-        yield cloud
+        yield port
+
+
+@pytest.fixture
+def third_party(provider: int, cloud: Emulator) -> Emulator:
+    """The emulated world, with that service in it."""
+    cloud.route("login.microsoftonline.com", provider, path="/common/v2.0")
+    return cloud
 
 
 class _Page(HTMLParser):

@@ -88,3 +88,12 @@ def test_a_folder_that_another_process_removes_meanwhile_is_gone_and_that_is_all
     monkeypatch.setattr(Path, "resolve", gone)
     folders.remove(tmp_path / "gone")
     assert not (tmp_path / "gone").exists()
+
+
+def test_a_folder_goes_with_all_that_is_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "deep").mkdir(parents=True)
+    for file in (folder / "rclone.conf", folder / "deep" / "file"):
+        file.write_text("secret")
+    folders.remove(folder)
+    assert not folder.exists()

@@ -31,9 +31,9 @@ def out(text: bytes) -> None:
 
 
 def flood() -> None:
-    """100 MB into each pipe, a line here and a line there."""
+    """20 MB into each pipe, a line here and a line there."""
     line = b"x" * 1023 + b"\n"
-    for _ in range(100):
+    for _ in range(20):
         sys.stdout.buffer.write(line * 1024)
         sys.stderr.buffer.write(line * 1024)
     sys.stdout.buffer.flush()
@@ -41,8 +41,8 @@ def flood() -> None:
 
 
 def endless_line() -> None:
-    """100 MB without a newline into stderr."""
-    for _ in range(100):
+    """20 MB without a newline into stderr."""
+    for _ in range(20):
         sys.stderr.buffer.write(b"y" * 1024 * 1024)
     sys.stderr.buffer.flush()
 

@@ -40,7 +40,7 @@ def test_a_flood_in_both_pipes_of_a_listing(fake: Fake) -> None:
 
 
 def test_a_flood_in_both_pipes_of_anything_else(fake: Fake) -> None:
-    assert len(fake("flood").run("x").stdout) == 100 * 1024 * 1024
+    assert len(fake("flood").run("x").stdout) == 20 * 1024 * 1024
 
 
 def test_a_line_without_end_does_not_fill_the_memory(fake: Fake) -> None:
@@ -48,9 +48,9 @@ def test_a_line_without_end_does_not_fill_the_memory(fake: Fake) -> None:
     assert transfer.result(timeout=PATIENCE).ok
 
 
-@pytest.mark.parametrize("number", sorted({*range(1, 32)} - {*(17, 18, 19, 20, 21, 22, 23, 28)}))
-def test_death_by_each_signal(fake: Fake, number: int) -> None:
-    """Those that end a process: not CHLD, CONT, STOP, TSTP, TTIN, TTOU, URG, WINCH."""
+@pytest.mark.parametrize("name", ["HUP", "INT", "ABRT", "KILL", "SEGV", "PIPE", "TERM", "SYS"])
+def test_death_by_a_signal(fake: Fake, name: str) -> None:
+    number = signal.Signals[f"SIG{name}"].value
     error = finished(fake(f"signal {number}"))
     assert type(error) is errors.RcloneError
     assert f"signal {number} " in error.what
@@ -265,7 +265,7 @@ def test_a_slow_listener_loses_nothing(fake: Fake) -> None:
     number = sum(
         isinstance(event, events.PlainText) for event in fake("flood").copy("a:", "b:").events()
     )
-    assert number == 100 * 1024
+    assert number == 20 * 1024
 
 
 def test_a_listener_that_stops_does_not_stop_rclone(fake: Fake) -> None:

@@ -72,10 +72,10 @@ HOSTILE = st.one_of(
 QUOTE = "\u201b".encode()
 """rclone quotes with it, and writes a local name that holds it differently: a limit of rclone, see
 below."""
-NAMES = st.sets(HOSTILE.filter(lambda name: QUOTE not in name), min_size=1, max_size=8)
+NAMES = st.sets(HOSTILE.filter(lambda name: QUOTE not in name), min_size=1, max_size=12)
 
 SLOW = settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

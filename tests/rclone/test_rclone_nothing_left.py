@@ -188,7 +188,7 @@ def test_a_transfer_goes_on_when_the_thread_that_started_it_has_ended(
     assert digests(tmp_path / "target") == digests(source)
 
 
-def test_16_transfers_at_once_with_two_configurations_and_two_binaries(
+def test_8_transfers_at_once_with_two_configurations_and_two_binaries(
     binary: Binary, old_binary: Binary, tmp_path: Path
 ) -> None:
     """Each configuration gives the same remote name another place; each transfer has a file of its
@@ -201,7 +201,7 @@ def test_16_transfers_at_once_with_two_configurations_and_two_binaries(
         config.write_text(f"[place]\ntype = alias\nremote = {place}\n")
         engines.append(Rclone(kind, config=config, user_agent=f"test{number}"))
     failures: list[BaseException] = []
-    gate = threading.Barrier(16)
+    gate = threading.Barrier(8)
 
     def one(number: int) -> None:
         try:
@@ -214,7 +214,7 @@ def test_16_transfers_at_once_with_two_configurations_and_two_binaries(
         except (PlutonRcloneError, AssertionError, OSError) as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(16)]
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -222,7 +222,7 @@ def test_16_transfers_at_once_with_two_configurations_and_two_binaries(
     assert failures == []
     for parity in (0, 1):
         found = {path.name: path.read_text() for path in (tmp_path / f"place{parity}").iterdir()}
-        assert found == {f"file {number}": f"content {number}" for number in range(parity, 16, 2)}
+        assert found == {f"file {number}": f"content {number}" for number in range(parity, 8, 2)}
 
 
 def test_a_failure_in_one_does_not_touch_the_other(

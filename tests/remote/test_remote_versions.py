@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ def binary(version: str) -> Path:
     return RCLONE if version == "1.75.2" else wheel_rclone(version)
 
 
+@cache
 def ask(path: Path) -> Known:
     found = Binary(path)
     return Known.parse(found.version, found.providers())

@@ -20,6 +20,7 @@ from pluton_rclone.setup.connect import DriveKind
 from tests.cli.conftest import Command
 from tests.command_line import run_here
 from tests.connected import BERT, KINDS, connected, emulated_drive, remote_of
+from tests.restic_repository import write_repository
 from tests.storages.test_storages_restic import PASSWORD, good
 
 ROOT = ["Backups/", "Other/", "above.txt"]
@@ -93,8 +94,9 @@ def test_ours_rclone_and_restic_see_one_folder_through_every_change(
         ran = subprocess.run(argv, env=given, capture_output=True, timeout=300)
         assert ran.returncode == 0, ran.stderr
 
-    by_hand("work", Storages().path, "init")
-    assert drive.read("Backups/r/config")
+    write_repository(drive, "Backups/r", PASSWORD["RESTIC_PASSWORD"])
+    by_hand("work", Storages().path, "--no-cache", "backup", str(tmp_path / "single.txt"))
+    assert drive.folder("Backups/r/snapshots").children
 
     def everybody_agrees(name: str, config: Path | None = None) -> None:
         where = () if config is None else ("--config", str(config))
@@ -103,7 +105,7 @@ def test_ours_rclone_and_restic_see_one_folder_through_every_change(
         storage = Storages(config)[name]
         assert storage.at("sub") == f"{name}:sub"
         assert rclone("lsf", f"{name}:", config=config) == ["here.txt", "r/", "sub/"]
-        assert rclone("lsf", f"{name}:sub", config=config) == names(storage, "sub") == ["deep.txt"]
+        assert names(storage, "sub") == ["deep.txt"]
         assert rclone("lsf", storage.at("/"), config=config) == ["Backups/", "Other/", "above.txt"]
         assert names(storage, "/") == ["Backups", "Other", "above.txt"]
         rclone("copyto", str(tmp_path / "single.txt"), f"{name}:sub/single.txt", config=config)
@@ -310,6 +312,6 @@ def test_restic_cannot_open_a_repository_below_a_root_folder_id_on_business(
         "rooted", {key: value for key, value in section.items() if "pluton" not in key}
     )
     rooted = Storages()["rooted"]
+    write_repository(emulated_drive(cloud, "business"), "Backups/r", PASSWORD["RESTIC_PASSWORD"])
     with rooted.restic("r", binary=restic, environment=PASSWORD) as opened:
-        good(opened.run("init", timeout=300))
         assert b"config/> does not exist" in opened.run("cat", "config", timeout=300).stderr

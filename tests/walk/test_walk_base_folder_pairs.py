@@ -12,6 +12,7 @@ from pluton_rclone import Storages, StorageSetup
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import AccessDenied
 from tests.cli.conftest import Command
+from tests.restic_repository import write_repository
 from tests.storages.test_storages_restic import PASSWORD
 
 from .test_walk_base_folder import added, filled, names, rclone, saved_before
@@ -127,6 +128,7 @@ def test_a_run_is_done_again_in_the_same_place(
         assert drive.read(f"{there}/new.txt") == b"new"
     monkeypatch.setenv("PLUTON_RESTIC_BINARY", str(restic))
     monkeypatch.setenv("RESTIC_PASSWORD", PASSWORD["RESTIC_PASSWORD"])
-    for number, place in ((5, "work:r"), (7, "work:/s")):
-        assert command("restic", place, "init").code == 0
-        assert "already" in command("again", str(number)).err
+    for number, place, there in ((5, "work:r", "Backups/r"), (7, "work:/s", "s")):
+        write_repository(drive, there, PASSWORD["RESTIC_PASSWORD"])
+        assert command("restic", place, "snapshots").code == 0
+        assert command("again", str(number)).code == 0
