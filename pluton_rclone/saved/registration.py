@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
+
+if TYPE_CHECKING:
+    from pluton_rclone.microsoft.entra.token import Token
+    from pluton_rclone.microsoft.http import Http
 
 
 def registration(section: Mapping[str, str]) -> AppRegistration | None:
@@ -14,10 +17,8 @@ def registration(section: Mapping[str, str]) -> AppRegistration | None:
     None for rclone's own. A certificate's password comes from the environment."""
     if not section.get("client_id"):
         return None
-    certificate = None
-    if file := section.get("pluton_certificate"):
-        password = os.environ.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD") or None
-        certificate = Certificate(Path(file), password)
+    file = section.get("pluton_certificate")
+    certificate = Certificate.at(file) if file else None
     tenant, region = section.get("tenant") or "common", section.get("region") or "global"
     secret = section.get("client_secret") or None
     return AppRegistration(section["client_id"], tenant, region, secret, certificate)
@@ -28,3 +29,10 @@ def own_registration(section: Mapping[str, str]) -> AppRegistration:
     app = registration(section)
     assert app is not None
     return app
+
+
+def app_token(section: Mapping[str, str], http: Http | None = None) -> Token:
+    """A new token of the application itself."""
+    from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
+
+    return sign_in_as_app(own_registration(section), http=http).token

@@ -129,7 +129,9 @@ class SavedRemote:
         """A token that Graph takes now, renewed if it has expired or is `refused`."""
         remote = self.options
         if remote.client_credentials:
-            return _app_token(remote, http)
+            from .registration import app_token
+
+            return app_token(remote.to_section(), http)
         if is_ours_to_renew(self.section):
             without = {token_digest(refused)} if refused else ()
             return good_token(self.conf, self.name, refused=without)
@@ -145,7 +147,7 @@ class SavedRemote:
         not renewed."""
         remote = self.options
         if remote.client_credentials:
-            _app_token(remote, None)
+            self.graph_token()
             return "fetched anew for each run"
         token = stored_token(remote.to_section())
         if is_ours_to_renew(self.section):
@@ -167,11 +169,3 @@ class SavedRemote:
 
         place, token = cloud(self.options.region), self.graph_token(http)
         return Graph(place, token, http=http, renew=renewed, saved=True)
-
-
-def _app_token(remote: OneDriveRemote, http: Http | None) -> Token:
-    from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
-
-    from .registration import own_registration
-
-    return sign_in_as_app(own_registration(remote.to_section()), http=http).token
