@@ -56,8 +56,8 @@ class Spawner:
                 threading.Thread(target=_serve, args=(requests,), daemon=True, name=name).start()
                 self._requests = requests
             requests = self._requests
-            requests.put(request)
         try:
+            requests.put(request)
             done.wait()
             for problem in problems:
                 raise problem
