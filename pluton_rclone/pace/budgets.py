@@ -84,7 +84,8 @@ class Part(msgspec.Struct):
         self.slots[-1] = (self.slots[-1][0], self.slots[-1][1] + amount)
         while self.slots[0][0] + width + longest <= now:
             del self.slots[0]
-        self.saved -= amount
+        if self.holds is not None:  # more than a window's worth is forgotten with the window
+            self.saved = max(self.saved - amount, -self.holds.amount)
 
     def save(self, now: float, under_way: float) -> float:
         """How many requests may be asked evenly, beside those under way. What is not asked at once

@@ -15,7 +15,7 @@ class Log:
 
     def __getattr__(self, level: str) -> Callable[..., None]:
         if level == "debug" and "logging" not in sys.modules:
-            return lambda *_: None  # nobody has asked for it
+            return lambda *_, **__: None  # nobody has asked for it
         import logging
 
         logged: Callable[..., None] = getattr(logging.getLogger(self._name), level)
