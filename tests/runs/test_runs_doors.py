@@ -19,6 +19,8 @@ from pluton_rclone.runs.store import RunRecord
 from tests.command_line import run_here
 from tests.connected import connected, emulated_drive
 from tests.forked import Forks
+from tests.gates import Gate
+from tests.restic_repository import write_repository
 from tests.storages.debian_restic import debian_restic
 from tests.terminal import PATIENCE
 from tests.web.client import at_the_page, until_over
@@ -188,30 +190,33 @@ def test_what_deletes_is_done_again_after_a_question_alone(
 def test_a_killed_command_did_not_end(
     storage: Storage, tmp_path: Path, cloud: Emulator, forks: Forks
 ) -> None:
-    (tmp_path / "big").write_bytes(os.urandom(2**20))
-    words = ("copy", tmp_path / "big", "Work:up", "--bwlimit", "1K", "--json")
-    with forks.started(*words) as (process, said):
-        said.readline()  # it is at work
+    (tmp_path / "file").write_bytes(b"content")
+    at_work = Gate(cloud, "createUploadSession")
+    with forks.started("copy", tmp_path / "file", "Work:up") as (process, _):
+        at_work.wait()
         assert last(storage).ended == "running"
         process.send_signal(signal.SIGKILL)
         process.wait(PATIENCE)
+    at_work.open()
     assert last(storage).ended == "did not end"
     assert "did not end" in run_here("history").stdout
 
 
 def test_restic_is_recorded_and_done_again(
-    storage: Storage, source: Path, monkeypatch: pytest.MonkeyPatch
+    cloud: Emulator, storage: Storage, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLUTON_RESTIC_BINARY", str(debian_restic()))
     monkeypatch.setenv("RESTIC_PASSWORD", "hunter2-geheim")
-    assert run_here("restic", "Work:repository", "--", "init").returncode == 0
+    drive = emulated_drive(cloud, "personal")
+    write_repository(drive, "repository", os.environ["RESTIC_PASSWORD"])
+    assert run_here("restic", "Work:repository", "--", "check").returncode == 0
     with storage.restic("repository") as opened:
         assert opened.run("backup", str(source)).returncode == 0
         with opened.start("snapshots", on_stdout=lambda block: None) as child:
             assert child.wait(PATIENCE) == 0
     assert run_here("again", 2).returncode == 0
     ran = [(one.run.options[0], one.ended) for one in storage.storages.runs.last()]
-    assert ran == [("backup", "done"), ("snapshots", "done"), ("backup", "done"), ("init", "done")]
+    assert ran == [("backup", "done"), ("snapshots", "done"), ("backup", "done"), ("check", "done")]
     assert b"hunter2" not in storage.storages.runs.path.read_bytes()
 
 
