@@ -18,6 +18,7 @@ from pluton_rclone.pace import outside
 from pluton_rclone.pace.budgets import LIMITS, Budget
 from pluton_rclone.process.spawning import killed_with_parent
 from tests.connected import budget_for, connected, emulated_drive, saved
+from tests.restic_repository import write_repository
 from tests.storages.debian_restic import debian_restic
 from tests.terminal import PATIENCE
 
@@ -41,8 +42,9 @@ def child_of(pid: int) -> int:
 def test_what_restic_asks_is_counted(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     storage = connected(cloud, "business")
     budget = budget_for(storage, Budget(), monkeypatch)
+    write_repository(emulated_drive(cloud, "business"), "restic", PASSWORD["RESTIC_PASSWORD"])
     with storage.restic(binary=debian_restic(), environment=PASSWORD) as restic:
-        assert restic.run("init", timeout=PATIENCE).returncode == 0
+        assert restic.run("snapshots", timeout=PATIENCE).returncode == 0
     assert budget.left(LIMITS[-1], budget.clock.now()) < LIMITS[-1].amount
     assert budget.askers == 0
 
@@ -75,8 +77,8 @@ def test_a_restic_that_is_cancelled_while_its_rclone_stands_still_removes_its_lo
         yield b"planted"
         over.wait(PATIENCE)
 
+    write_repository(drive, "restic", PASSWORD["RESTIC_PASSWORD"])
     with storage.restic(binary=debian_restic(), environment=PASSWORD) as restic:
-        assert restic.run("init", timeout=PATIENCE).returncode == 0
         before = len(cloud.requests)  # it asks for the index once it knows that it has a lock
         with restic.start("--no-cache", "backup", "--stdin", stdin=endless()) as child:
             deadline = time.monotonic() + PATIENCE
@@ -100,11 +102,11 @@ def test_where_restic_starts_two_they_go_evenly(
     budget = budget_for(storage, Budget(), monkeypatch)
     secret = {**PASSWORD, "RESTIC_FROM_PASSWORD": PASSWORD["RESTIC_PASSWORD"]}
     binary = debian_restic()
+    write_repository(emulated_drive(cloud, "business"), "one", PASSWORD["RESTIC_PASSWORD"])
     with (
         storage.restic("one", binary=binary, environment=secret) as one,
         storage.restic("two", binary=binary, environment=secret) as two,
     ):
-        assert one.run("init", timeout=PATIENCE).returncode == 0
         stand_still(budget)  # which does not concern them
         done = two.run(
             "init", "--copy-chunker-params", "--from-repo", one.repository, timeout=PATIENCE

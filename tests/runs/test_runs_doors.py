@@ -4,7 +4,6 @@ page."""
 from __future__ import annotations
 
 import json
-import os
 import signal
 from pathlib import Path
 
@@ -207,16 +206,20 @@ def test_restic_is_recorded_and_done_again(
 ) -> None:
     monkeypatch.setenv("PLUTON_RESTIC_BINARY", str(debian_restic()))
     monkeypatch.setenv("RESTIC_PASSWORD", "hunter2-geheim")
-    drive = emulated_drive(cloud, "personal")
-    write_repository(drive, "repository", os.environ["RESTIC_PASSWORD"])
-    assert run_here("restic", "Work:repository", "--", "check").returncode == 0
+    write_repository(emulated_drive(cloud, "personal"), "repository", "hunter2-geheim")
+    assert run_here("restic", "Work:repository", "--", "unlock").returncode == 0
     with storage.restic("repository") as opened:
         assert opened.run("backup", str(source)).returncode == 0
         with opened.start("snapshots", on_stdout=lambda block: None) as child:
             assert child.wait(PATIENCE) == 0
     assert run_here("again", 2).returncode == 0
     ran = [(one.run.options[0], one.ended) for one in storage.storages.runs.last()]
-    assert ran == [("backup", "done"), ("snapshots", "done"), ("backup", "done"), ("check", "done")]
+    assert ran == [
+        ("backup", "done"),
+        ("snapshots", "done"),
+        ("backup", "done"),
+        ("unlock", "done"),
+    ]
     assert b"hunter2" not in storage.storages.runs.path.read_bytes()
 
 

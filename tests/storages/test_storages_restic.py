@@ -15,6 +15,7 @@ import pytest
 
 from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.errors import ResticNotFound, UsageError
 from pluton_rclone.process import Completed
 from pluton_rclone.saved import lent
@@ -59,11 +60,12 @@ def good(done: Completed) -> str:
     return done.stdout.decode()
 
 
-def there_and_back(storage: Storage, binary: Path, source: Path, restored: Path) -> None:
-    """init if there is no repository, backup, check --read-data, restore, compare."""
+def there_and_back(
+    storage: Storage, drive: Drive, binary: Path, source: Path, restored: Path
+) -> None:
+    """backup, check --read-data, restore, compare."""
+    write_repository(drive, "repository", PASSWORD["RESTIC_PASSWORD"])
     with storage.restic("repository", binary=binary, environment=PASSWORD) as restic:
-        if storage.stat("repository/config") is None:
-            good(restic.run("init", timeout=300))
         good(restic.run("--no-cache", "backup", "--quiet", str(source), timeout=1200))
         assert "no errors were found" in good(
             restic.run("--no-cache", "check", "--read-data", timeout=1200)
@@ -79,7 +81,9 @@ def test_backup_of_two_thousand_files_with_throttling_in_the_middle(
 ) -> None:
     make_files(tmp_path / "source", 2000)
     rule = cloud.faults.throttle("1", times=3, where="createUploadSession", skip=2)
-    there_and_back(connected(cloud, kind), restic, tmp_path / "source", tmp_path / "restored")
+    drive = emulated_drive(cloud, kind)
+    storage = connected(cloud, kind)
+    there_and_back(storage, drive, restic, tmp_path / "source", tmp_path / "restored")
     assert rule.met == 3
 
 
@@ -89,9 +93,8 @@ def test_backup_check_and_restore_with_429_in_the_middle(
     """On a library; on the other kinds of drive with other trouble, below."""
     make_files(tmp_path / "source", 60)
     rule = cloud.faults.throttle("1", times=2, where="createUploadSession", skip=4)
-    storage = connected(cloud, "sharepoint")
-    write_repository(emulated_drive(cloud, "sharepoint"), "repository", *PASSWORD.values())
-    there_and_back(storage, restic, tmp_path / "source", tmp_path / "restored")
+    storage, drive = connected(cloud, "sharepoint"), emulated_drive(cloud, "sharepoint")
+    there_and_back(storage, drive, restic, tmp_path / "source", tmp_path / "restored")
     assert rule.met == 2
 
 
@@ -107,10 +110,9 @@ def test_a_token_that_ends_in_the_middle_is_renewed_and_comes_home(
     # A refresh token that was used is dead: losing the one that came for it would show.
     cloud.world.lifetimes.rotated_refresh_token = 0
     cloud.faults.latency = 0.02
-    write_repository(emulated_drive(cloud, kind), "repository", *PASSWORD.values())
     storage = connected(cloud, kind, seconds=11)
-    before = storage.remote.token
-    there_and_back(storage, restic, tmp_path / "source", tmp_path / "restored")
+    before, drive = storage.remote.token, emulated_drive(cloud, kind)
+    there_and_back(storage, drive, restic, tmp_path / "source", tmp_path / "restored")
     assert storage.remote.token != before
     refreshes = [
         request
@@ -128,8 +130,9 @@ def test_a_token_that_microsoft_refuses_in_the_middle_is_replaced_and_restic_goe
     monkeypatch.setattr(lent, "ASKED_AGAIN", 12.0)  # rclone asks again after two
     make_files(tmp_path / "source", 60)
     cloud.faults.latency = 0.1
-    write_repository(emulated_drive(cloud, "business"), "restic", *PASSWORD.values())
-    with connected(cloud, "business").restic(binary=restic, environment=PASSWORD) as opened:
+    storage, drive = connected(cloud, "business"), emulated_drive(cloud, "business")
+    write_repository(drive, "restic", PASSWORD["RESTIC_PASSWORD"])
+    with storage.restic(binary=restic, environment=PASSWORD) as opened:
         before = len(uploads(cloud))
         with opened.start("--no-cache", "backup", str(tmp_path / "source")) as child:
             while len(uploads(cloud)) == before and child.returncode is None:
@@ -198,13 +201,12 @@ def test_a_repository_is_opened_once(cloud: Emulator) -> None:
 def test_a_token_that_is_refused_meanwhile_is_renewed_for_the_next_restic_which_says_its_name(
     cloud: Emulator, restic: Path
 ) -> None:
-    write_repository(emulated_drive(cloud, "personal"), "restic", *PASSWORD.values())
     with connected(cloud).restic(binary=restic, environment=PASSWORD) as opened:
         assert not opened.refused()
         cloud.quirks.access_token_refused(ANNA)
         assert opened.refused()
         config = Path(opened.environment["RCLONE_CONFIG"])
-        good(opened.run("snapshots", timeout=300))
+        good(opened.run("init", timeout=300))
     assert not config.parent.exists()
     agents = {request.user_agent for request in cloud.requests if request.method == "PUT"}
     assert all(agent.startswith("ISV|Pluton|pluton-rclone/") for agent in agents)
