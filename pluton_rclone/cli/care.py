@@ -134,7 +134,7 @@ def reauthorize(
     from pluton_rclone.microsoft.entra.app import Certificate
 
     output, storage = ctx.output, ctx.storage(name)
-    credential: str | Certificate | None = Certificate(certificate) if certificate else None
+    credential: str | Certificate | None = Certificate.at(certificate) if certificate else None
     if client_secret or client_secret_file:
         credential = read_secret(output, "client_secret", client_secret_file)
     expected: Literal["anyone", "same"] = "anyone" if other_account else "same"
@@ -237,8 +237,7 @@ def drives(ctx: Context, name: str) -> None:
     with ctx.storage_and_path(name)[0].graph() as graph:
         found = graph.drives()
     members = ("id", "name", "type", "owner", "web_url")
-    ctx.output.result([{key: getattr(one, key) for key in members} for one in found])
-    if not ctx.as_json:
+    if not ctx.output.result([{key: getattr(one, key) for key in members} for one in found]):
         rows = [(d.name, human_drive_type(d.type), d.owner, d.id, d.web_url) for d in found]
         ctx.output.table(("Name", "Type", "Owner", "Id", "Address"), rows)
     for note in found.notes:
@@ -257,8 +256,8 @@ def sites(ctx: Context, name: str, term: str) -> None:
     """
     with ctx.storage_and_path(name)[0].graph() as graph:
         found = graph.sites(term)
-    ctx.output.result([{"id": one.id, "name": one.name, "web_url": one.web_url} for one in found])
-    if ctx.as_json:
+    members = ("id", "name", "web_url")
+    if ctx.output.result([{key: getattr(one, key) for key in members} for one in found]):
         return
     if not found:
         raise UsageError(f"No site matches {term!r}.")

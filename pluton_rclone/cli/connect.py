@@ -246,8 +246,7 @@ def registration(wanted: Wanted) -> AppRegistration | None:
     if secret:
         changes["client_secret"] = ask.secret_in(secret)
     if certificate:
-        password = os.environ.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD")
-        changes["certificate"] = Certificate(certificate, password or None)
+        changes["certificate"] = Certificate.at(certificate)
     return replace(found, **{key: value for key, value in changes.items() if value is not None})
 
 

@@ -109,8 +109,7 @@ def size(ctx: Context, place: str, **given: Any) -> None:
     storage, path = parse_storage_place(place, ctx)
     with Place(storage, path).named():
         total = storage.size(path, **selection(**given))
-    ctx.output.result(vars(total))
-    if not ctx.as_json:
+    if not ctx.output.result(vars(total)):
         tell(f"{counted(total.count, 'file')}, {human_bytes(total.bytes)}")
 
 
@@ -122,8 +121,7 @@ def about(ctx: Context, name: str) -> None:
     pluton-rclone about "OneDrive Personal Backups"
     """
     sizes = vars(ctx.storage_and_path(name)[0].about())
-    ctx.output.result(sizes)
-    for title, size in sizes.items() if not ctx.as_json else ():
+    for title, size in sizes.items() if not ctx.output.result(sizes) else ():
         title = "Recycle bin" if title == "trashed" else title.capitalize()
         tell(f"{title:<12} {human_bytes(size)}")
 

@@ -46,8 +46,7 @@ def plan(ctx: Context, action: str, file: Path | None, schema: bool) -> None:
     found = _read(ctx, file)
     storages, notes = _meant(ctx, found)
     steps = [str(step) for step in found.all_steps()]
-    ctx.output.result({"plan": found.record(), "storages": storages, "notes": notes})
-    if ctx.as_json:
+    if ctx.output.result({"plan": found.record(), "storages": storages, "notes": notes}):
         return
     tell(f"The plan {found.name}: {counted(len(steps), 'step')}")
     tell(f"  storages  {', '.join(storages)}")

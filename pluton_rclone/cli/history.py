@@ -40,15 +40,13 @@ def history(ctx: Context, name: str | None, limit: int) -> None:
     output, runs = ctx.output, ctx.new_storages.runs
     if name is not None and name.isascii() and name.isdigit():
         one = runs.get(int(name))
-        output.result(one.record())
-        if not ctx.as_json:
+        if not output.result(one.record()):
             show(one)
         return
     found = runs.last(
         ctx.storages.reach(name.rstrip(":")).remote_name if name else None, limit=limit
     )
-    output.result([one.record() for one in found])
-    if not ctx.as_json:
+    if not output.result([one.record() for one in found]):
         heads = ("Id", "Began", "Run", "End", "Files", "Size", "Failed", "Took")
         output.table(heads, [_row(one) for one in found])
     if not found:

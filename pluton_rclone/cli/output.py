@@ -131,10 +131,11 @@ class Output:
         if not self.as_json:
             tell(text, file=sys.stderr)
 
-    def result(self, record: Mapping[str, Any] | Sequence[Any]) -> None:
-        """The command's result as one JSON document; silent without --json."""
+    def result(self, record: Mapping[str, Any] | Sequence[Any]) -> bool:
+        """The command's result as one JSON document, with --json alone: whether that was all."""
         if self.as_json:
             print(as_json(record), flush=True)
+        return self.as_json
 
     def line(self, record: Mapping[str, Any]) -> None:
         """One entry of a stream: a JSON object on a line of its own; silent without --json."""

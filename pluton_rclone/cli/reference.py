@@ -119,8 +119,7 @@ def versions(binaries: tuple[str, ...], as_json: bool) -> None:
     found = [find_binary(binary) for binary in binaries or [None]]
     known = [Known.parse(binary.version, binary.providers()) for binary in found]
     rows, output = table(known), Output(as_json)
-    output.result({"table": rows})
-    if not as_json:
+    if not output.result({"table": rows}):
         output.table(rows[0], rows[1:])
 
 
@@ -189,8 +188,7 @@ def doctor(ctx: Context) -> None:
     rclone = sorted(name for name in os.environ if name.startswith("RCLONE_"))
     facts["network variables"] = ", ".join(network) or "none"
     facts["rclone variables"] = ", ".join(rclone) or "none"
-    ctx.output.result(facts)
-    for name, value in facts.items() if not ctx.as_json else ():
+    for name, value in facts.items() if not ctx.output.result(facts) else ():
         tell(f"{name:<20} {value}")
 
 

@@ -54,8 +54,7 @@ def restic(
     path = named or path or "restic"
     if environment:
         variables = storage.restic(path).environment_for_people()
-        ctx.output.result(variables)
-        if not ctx.as_json:
+        if not ctx.output.result(variables):
             print(as_shell(variables), end="")
         return 0
     if not arguments:

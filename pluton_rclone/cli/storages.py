@@ -32,8 +32,7 @@ def storages(ctx: Context) -> None:
     """
     output, found = ctx.output, ctx.new_storages
     records = [storage.record() for storage in found.values()]
-    output.result(records)
-    if ctx.as_json:
+    if output.result(records):
         return
     if not records:
         where = f" in {found.path}" if found.path.exists() else f": there is no file {found.path}"
@@ -54,8 +53,7 @@ def show(ctx: Context, name: str) -> None:
     """
     storage = ctx.storage(name)
     section, remote = storage.masked_section(), storage.remote_name
-    ctx.output.result({"name": storage.name, "remote": remote, "options": section})
-    if not ctx.as_json:
+    if not ctx.output.result({"name": storage.name, "remote": remote, "options": section}):
         tell(f"[{remote}]")
         for option, value in section.items():
             tell(f"{option} = {value}")

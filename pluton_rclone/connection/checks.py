@@ -101,7 +101,7 @@ def _warn(step: Step, remote: OneDriveRemote) -> None:
 
 def _has_registration(origin: SavedRemote, remote: OneDriveRemote) -> bool:
     with suppress(errors.RemoteError):  # it lacks its drive, for example
-        return registration(origin.options) == registration(remote)
+        return registration(origin.options.to_section()) == registration(remote.to_section())
     return False
 
 

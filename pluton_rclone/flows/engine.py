@@ -89,19 +89,18 @@ def _may_help(task: object, run: object, state: State[Any]) -> bool:
 
 
 @task(name="step", persist_result=False, cache_policy=NO_CACHE, retry_condition_fn=_may_help)
-def step_of_plan(target: dict[str, Any], step: dict[str, Any], limits: list[str]) -> dict[str, Any]:
-    """One step in one storage: its outcome. StepFailed."""
-    wanted, what = msgspec.convert(target, Target), Step.model_validate(step)
+def step_of_plan(target: Target, step: Step, limits: list[str]) -> Outcome:
+    """One step in one storage, in this process. StepFailed."""
     with concurrency(
         limits,
         strict=True,
         lease_duration=_LEASE,
         raise_on_lease_renewal_failure=False,
     ):
-        outcome = do(Storages(), wanted, what, _progress(f"{wanted.name}: {what}"))
+        outcome = do(Storages(), target, step, _progress(f"{target.name}: {step}"))
     if not outcome.ok:
         raise StepFailed(outcome)
-    return outcome.record()
+    return outcome
 
 
 def _progress(title: str) -> Callable[[float], None]:
@@ -160,16 +159,15 @@ def _carried_out(plan: Plan, chosen: list[Target]) -> State[Any]:
             retries=retry.times,
             retry_delay_seconds=exponential_backoff(retry.wait) if retry.times else 0,
         )
-        given = (msgspec.to_builtins(target), step.model_dump(mode="json", exclude_unset=True))
         slots = list(shared[target.name].values())
-        state = here.copy().run(lambda: named(*given, slots, return_state=True))
+        state = here.copy().run(lambda: named(target, step, slots, return_state=True))
         found = state.result(raise_on_failure=False)
         if isinstance(found, StepFailed):
             return found.outcome
         if isinstance(found, Exception):
             error = redact(f"{type(found).__name__}: {found}")
             return Outcome(storage=target.name, step=str(step), ended="failed", error=error)
-        return msgspec.convert(found, Outcome)
+        return found
 
     outcomes = carry_out(plan, Storages(), chosen, perform)
     data = [one.record() for one in outcomes]

@@ -90,11 +90,9 @@ def _giver(
     if section.get("pluton_certificate") and not section.get("client_secret"):
 
         def as_application() -> Token:  # rclone cannot read a certificate
-            from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
+            from .registration import app_token
 
-            from .registration import own_registration
-
-            return sign_in_as_app(own_registration(conf.remote(storage))).token
+            return app_token(conf.whole_section(storage))
 
         return as_application
     if not Feature.TOKEN_ADDRESS.known_to(version):

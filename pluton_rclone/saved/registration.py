@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 
 if TYPE_CHECKING:
-    from pluton_rclone.remote.onedrive import OneDriveRemote
+    from pluton_rclone.microsoft.entra.token import Token
+    from pluton_rclone.microsoft.http import Http
 
 
-def registration(remote: OneDriveRemote) -> AppRegistration | None:
-    """None for rclone's own. A certificate's password comes from the environment."""
-    if not remote.client_id:
+def registration(section: Mapping[str, str]) -> AppRegistration | None:
+    """From a remote's section, without its model, whose library a renewal would import for 150 ms.
+    None for rclone's own. A certificate's password comes from the environment."""
+    if not section.get("client_id"):
         return None
-    certificate = None
-    if remote.certificate:
-        password = os.environ.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD") or None
-        certificate = Certificate(Path(remote.certificate), password)
-    tenant, given = remote.tenant or "common", remote.client_secret
-    secret = given.get_secret_value() if given else None
-    return AppRegistration(remote.client_id, tenant, remote.region, secret, certificate)
+    file = section.get("pluton_certificate")
+    certificate = Certificate.at(file) if file else None
+    tenant, region = section.get("tenant") or "common", section.get("region") or "global"
+    secret = section.get("client_secret") or None
+    return AppRegistration(section["client_id"], tenant, region, secret, certificate)
 
 
-def own_registration(remote: OneDriveRemote) -> AppRegistration:
-    """As `registration`, for a remote without a person: the model refuses one without it."""
-    app = registration(remote)
+def own_registration(section: Mapping[str, str]) -> AppRegistration:
+    """As `registration`, for one that is known to have its own."""
+    app = registration(section)
     assert app is not None
     return app
+
+
+def app_token(section: Mapping[str, str], http: Http | None = None) -> Token:
+    """A new token of the application itself."""
+    from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
+
+    return sign_in_as_app(own_registration(section), http=http).token

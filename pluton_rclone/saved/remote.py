@@ -112,14 +112,14 @@ class SavedRemote:
 
     def token(self) -> Token:
         """The token as it is stored. TokenExpired when there is none."""
-        return stored_token(self.options)
+        return stored_token(self.options.to_section())
 
     def usable_token(self, http: Http | None = None) -> Token:
         """A token that Graph takes now, for use beside an rclone: what only rclone can renew is
         left to it. TokenExpired if it has not done so yet."""
         remote = self.options
         if not remote.client_credentials and not is_ours_to_renew(self.section):
-            token = stored_token(remote)
+            token = stored_token(remote.to_section())
             if token.expired():
                 raise TokenExpired("The stored token has expired; rclone is renewing it.")
             return token
@@ -129,11 +129,13 @@ class SavedRemote:
         """A token that Graph takes now, renewed if it has expired or is `refused`."""
         remote = self.options
         if remote.client_credentials:
-            return _app_token(remote, http)
+            from .registration import app_token
+
+            return app_token(remote.to_section(), http)
         if is_ours_to_renew(self.section):
             without = {token_digest(refused)} if refused else ()
             return good_token(self.conf, self.name, refused=without)
-        token = stored_token(remote)
+        token = stored_token(remote.to_section())
         if token.expired() or token.access_token == refused:
             self.renew(refused=refused is not None)
             token = self.token()
@@ -145,9 +147,9 @@ class SavedRemote:
         not renewed."""
         remote = self.options
         if remote.client_credentials:
-            _app_token(remote, None)
+            self.graph_token()
             return "fetched anew for each run"
-        token = stored_token(remote)
+        token = stored_token(remote.to_section())
         if is_ours_to_renew(self.section):
             good_token(self.conf, self.name, refused={token_digest(token.access_token)})
             return "renewed just now"
@@ -167,11 +169,3 @@ class SavedRemote:
 
         place, token = cloud(self.options.region), self.graph_token(http)
         return Graph(place, token, http=http, renew=renewed, saved=True)
-
-
-def _app_token(remote: OneDriveRemote, http: Http | None) -> Token:
-    from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
-
-    from .registration import own_registration
-
-    return sign_in_as_app(own_registration(remote), http=http).token

@@ -19,12 +19,11 @@ from pluton_rclone.errors import (
     TokenExpired,
 )
 from pluton_rclone.process.system import held
-from pluton_rclone.values.token_text import SIGN_IN, token_digest
+from pluton_rclone.values.token_text import SIGN_IN, TOKEN, token_digest
 
 if TYPE_CHECKING:
     from pluton_rclone.microsoft.entra.token import Token
     from pluton_rclone.microsoft.http import Http
-    from pluton_rclone.remote.onedrive import OneDriveRemote
 
 _PATIENCE = 60.0  # seconds; Microsoft answers within one
 
@@ -35,13 +34,14 @@ def is_ours_to_renew(section: Mapping[str, str]) -> bool:
     return bool(section.get("client_id")) and not section.get("token_url")
 
 
-def stored_token(remote: OneDriveRemote) -> Token:
-    """The token as rclone.conf has it. TokenExpired if there is none."""
+def stored_token(section: Mapping[str, str]) -> Token:
+    """The token in a remote's section. TokenExpired if there is none; TokenInvalid."""
     from pluton_rclone.microsoft.entra.token import Token
 
-    if remote.token is None:
+    if not section.get(TOKEN):
         raise TokenExpired("This storage has no token.", why="nobody has signed in")
-    return Token.from_rclone(remote.token.get_secret_value(), scopes=remote.granted_scopes)
+    scopes = tuple(section.get("pluton_granted_scopes", "").split())
+    return Token.from_rclone(section[TOKEN], scopes=scopes)
 
 
 def good_token(conf: Conf, name: str, *, refused: Container[str] = ()) -> Token:
@@ -53,7 +53,7 @@ def good_token(conf: Conf, name: str, *, refused: Container[str] = ()) -> Token:
     A process of its own renews, which goes on to the end if this one is killed: where a refresh
     token is used once, the answer on its way has the only good one. If that process fails, this one
     tries, to say why, and does not wait again. It also tries where there cannot be another."""
-    token = stored_token(conf.remote(name))
+    token = stored_token(conf.whole_section(name))
     if _is_good(token, refused):
         return token
     from pluton_rclone.microsoft.http import LONGEST_WAIT, Http
@@ -61,7 +61,7 @@ def good_token(conf: Conf, name: str, *, refused: Container[str] = ()) -> Token:
     patience = LONGEST_WAIT
     if not (conf.is_variable(name) or getattr(sys, "frozen", False)):
         with _turn(conf, name, "asked"):  # one such process for all
-            token = stored_token(conf.remote(name))
+            token = stored_token(conf.whole_section(name))
             if not _is_good(token, refused):
                 digest = token_digest(token.access_token)
                 known = [digest] if digest in refused else []
@@ -83,7 +83,7 @@ renewed_here(Conf(path), name, refused)"""
 
 def renewed_here(conf: Conf, name: str, refused: Container[str], http: Http | None = None) -> Token:
     """As `good_token`, by this process."""
-    token = stored_token(conf.remote(name))
+    token = stored_token(conf.whole_section(name))
     if _is_good(token, refused):
         return token
     from pluton_rclone.microsoft.entra.sign_in import refresh
@@ -91,21 +91,21 @@ def renewed_here(conf: Conf, name: str, refused: Container[str], http: Http | No
     from .registration import own_registration
 
     with _turn(conf, name, "renewed"):
-        keep, remote = conf.keeper(name), conf.remote(name)
-        token = stored_token(remote)
+        keep, section = conf.keeper(name), conf.whole_section(name)
+        token = stored_token(section)
         if _is_good(token, refused):
             return token
         if not conf.is_variable(name):
             conf.check_writable()
         try:
             # As rclone does, without naming permissions: what was granted stays.
-            renewed = refresh(own_registration(remote), token, http=http)
+            renewed = refresh(own_registration(section), token, http=http)
         except (TokenExpired, InteractionRequired) as problem:
-            now = stored_token(conf.remote(name))  # an rclone without us may have been faster
+            now = stored_token(conf.whole_section(name))  # another rclone may have been faster
             if now.refresh_token != token.refresh_token and _is_good(now, refused):
                 return now
             problem.advice, problem.next_step = TokenExpired.default_advice, NextStep.REAUTHORIZE
-            problem.details.setdefault("storage", remote.description or name)
+            problem.details.setdefault("storage", section.get("description") or name)
             raise
         keep(renewed.to_rclone())
         return renewed

@@ -73,9 +73,7 @@ def authorization(state: SetupState) -> dict[str, Any]:
         "client_credentials": state.app_only,
     }
     if state.scopes:
-        agreed = remote_options(state.scopes)
-        given["access_scopes"] = agreed["access_scopes"]
-        given["disable_site_permission"] = agreed["disable_site_permission"]
+        given |= remote_options(state.scopes)
     app = state.app
     if app is None:
         given.update(client_id="", client_secret=None, tenant="", certificate="")
@@ -100,7 +98,7 @@ def state_of(remote: OneDriveRemote, name: str) -> SetupState:
     granted = remote.granted_scopes
     wide = any(scope.startswith("Files.") and scope.endswith(".All") for scope in granted)
     return SetupState(
-        app=registration(remote),
+        app=registration(remote.to_section()),
         access="read" if reads_only(granted) else "write",
         name=name,
         expected=expected,

@@ -71,3 +71,19 @@ def test_a_small_command_imports_little_before_rclone_starts_and_nothing_large_a
 
 def test_the_modules_that_are_not_imported_are_there() -> None:
     assert [name for name in _NEVER | _BESIDE_RCLONE if find_spec(name) is None] == []
+
+
+_RENEWED = """
+import sys
+from pluton_rclone.saved.renewal import Conf, renewed_here
+renewed_here(Conf(), "business", ())
+print("msal" in sys.modules, "pydantic" in sys.modules)
+"""
+
+
+def test_the_process_that_renews_a_token_loads_no_model_of_a_remote(cloud: Emulator) -> None:
+    storage = connected(cloud, "business", seconds=1)
+    before = storage.section_with_secrets()["token"]
+    done = subprocess.run([sys.executable, "-c", _RENEWED], capture_output=True, check=True)
+    assert done.stdout.split() == [b"True", b"False"]
+    assert storage.section_with_secrets()["token"] != before

@@ -53,11 +53,14 @@ def test_a_stream_becomes_a_file_and_a_file_a_stream(rclone: Rclone, size: int) 
     assert b"".join(rclone.blocks("place:x/y.bin")) == content
 
 
-def test_parts_of_a_file(rclone: Rclone) -> None:
-    rclone.rcat(b"0123456789", "place:digits", size=10)
+def test_parts_of_a_file_and_a_folder_is_not_read_as_one(rclone: Rclone) -> None:
+    rclone.rcat(b"0123456789", "place:folder/digits", size=10)
     parts = ((2, 3), (None, 4), (7, None), (-2, None))
-    found = [rclone.cat("place:digits", offset=offset, count=count) for offset, count in parts]
+    file = "place:folder/digits"
+    found = [rclone.cat(file, offset=offset, count=count) for offset, count in parts]
     assert found == [b"234", b"0123", b"789", b"89"]
+    with pytest.raises(UsageError, match="is a folder"):
+        rclone.cat("place:folder")
 
 
 def test_a_source_that_breaks_leaves_nothing(rclone: Rclone) -> None:
@@ -73,12 +76,6 @@ def test_a_source_that_breaks_leaves_nothing(rclone: Rclone) -> None:
 def test_reading_what_is_not_there(rclone: Rclone) -> None:
     with pytest.raises(NothingFound):
         rclone.cat("place:nothing")
-
-
-def test_a_folder_is_not_read_as_a_file(rclone: Rclone) -> None:
-    rclone.rcat(b"0123456789", "place:folder/digits")
-    with pytest.raises(UsageError, match="is a folder"):
-        rclone.cat("place:folder")
 
 
 def test_check(rclone: Rclone, source: Path) -> None:
@@ -106,8 +103,11 @@ def test_check(rclone: Rclone, source: Path) -> None:
         rclone.check(source / "nothing", "place:x")
 
 
-def test_hashes(rclone: Rclone, source: Path, kind: str) -> None:
-    rclone.copy(source, "place:x").result()
+def test_every_file_is_an_event_and_has_its_hashes(rclone: Rclone, source: Path, kind: str) -> None:
+    transfer = rclone.copy(source, "place:x", log_level="INFO")
+    seen = {event.path for event in transfer.events() if isinstance(event, events.Transferred)}
+    assert seen == {"a.txt", "b.bin", "sub/c.bin"}
+    assert transfer.result().ok
     stored = "quickxor" if kind == "personal" else "sha1"
     there, here = (
         {
@@ -123,7 +123,7 @@ def test_hashes(rclone: Rclone, source: Path, kind: str) -> None:
     assert set(there) == {"a.txt", "b.bin", "sub/c.bin"}
 
 
-def test_a_dry_run_is_a_plan(rclone: Rclone, source: Path) -> None:
+def test_a_dry_run_is_a_plan_and_deleting_goes_by_a_filter(rclone: Rclone, source: Path) -> None:
     rclone.copy(source, "place:x").result()
     (source / "a.txt").unlink()
     (source / "new").write_bytes(b"12345")
@@ -133,41 +133,26 @@ def test_a_dry_run_is_a_plan(rclone: Rclone, source: Path) -> None:
         ("delete", "a.txt"),
     }
     assert rclone.stat("place:x/new") is None
-    assert rclone.stat("place:x/a.txt") is not None
+    assert rclone.delete("place:x", filters=["- *.txt", "+ *"]).result().ok
+    assert [entry.path for entry in rclone.walk("place:x", files_only=True)] == ["a.txt"]
 
 
-def test_what_is_replaced_can_be_kept(rclone: Rclone, source: Path) -> None:
-    rclone.copy(source, "place:x").result()
-    (source / "a.txt").write_bytes(b"a longer one")
-    rclone.sync(source, "place:x", backup_dir="place:old").result()
-    assert rclone.stat("place:old/a.txt") is not None
-
-
-def test_what_must_not_change_is_named(rclone: Rclone, source: Path) -> None:
+def test_what_must_not_change_is_named_and_what_is_replaced_can_be_kept(
+    rclone: Rclone, source: Path
+) -> None:
     rclone.copy(source, "place:x").result()
     (source / "a.txt").write_bytes(b"a longer one")
     with pytest.raises(TransferFailed) as caught:
         rclone.copy(source, "place:x", immutable=True, retries=1).result()
     [failed] = caught.value.result.failed
     assert (failed.path, failed.error.code, failed.retry_helps) == ("a.txt", "conflict", False)
+    rclone.sync(source, "place:x", backup_dir="place:old").result()
+    assert rclone.stat("place:old/a.txt") is not None
 
 
 def test_only_these_files(rclone: Rclone, source: Path) -> None:
     rclone.copy(source, "place:x", files_from=["sub/c.bin"]).result()
     assert [entry.path for entry in rclone.walk("place:x", files_only=True)] == ["sub/c.bin"]
-
-
-def test_deleting_by_filter(rclone: Rclone, source: Path) -> None:
-    rclone.copy(source, "place:x").result()
-    assert rclone.delete("place:x", filters=["- *.txt", "+ *"]).result().ok
-    assert [entry.path for entry in rclone.walk("place:x", files_only=True)] == ["a.txt"]
-
-
-def test_every_file_is_an_event(rclone: Rclone, source: Path) -> None:
-    transfer = rclone.copy(source, "place:x", log_level="INFO")
-    seen = {event.path for event in transfer.events() if isinstance(event, events.Transferred)}
-    assert seen == {"a.txt", "b.bin", "sub/c.bin"}
-    assert transfer.result().ok
 
 
 def test_a_limit_for_one_run(rclone: Rclone, source: Path) -> None:

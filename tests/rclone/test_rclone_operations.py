@@ -88,19 +88,13 @@ def filled_engine(engine: Rclone, source: Path) -> Rclone:
     return engine
 
 
-def test_copy_there_and_back(engine: Rclone, source: Path, tmp_path: Path) -> None:
-    result = engine.copy(source, "place:base").result()
-    assert (result.ended, result.transfers, result.bytes, result.failed) == ("done", 3, 700_005, ())
-    again = engine.copy(source, "place:base").result()
-    assert (again.transfers, again.checks) == (0, 3)
-    engine.copy("place:base", tmp_path / "back").result()
-    for path in ("a.txt", "empty.bin", "sub/räksmörgås 100% #1.bin"):
-        assert (tmp_path / "back" / path).read_bytes() == (source / path).read_bytes()
-
-
-def test_progress_ends_with_everything(engine: Rclone, source: Path) -> None:
+def test_copy_there_and_back_with_progress_that_ends_with_everything(
+    engine: Rclone, source: Path, tmp_path: Path
+) -> None:
     with engine.copy(source, "place:base") as transfer:
         *_, last = transfer
+        result = transfer.result()
+    assert (result.ended, result.transfers, result.bytes, result.failed) == ("done", 3, 700_005, ())
     assert (last.bytes, last.total_bytes, last.transfers, last.fraction) == (
         700_005,
         700_005,
@@ -108,6 +102,11 @@ def test_progress_ends_with_everything(engine: Rclone, source: Path) -> None:
         1.0,
     )
     assert last.in_flight == ()
+    again = engine.copy(source, "place:base").result()
+    assert (again.transfers, again.checks) == (0, 3)
+    engine.copy("place:base", tmp_path / "back").result()
+    for path in ("a.txt", "empty.bin", "sub/räksmörgås 100% #1.bin"):
+        assert (tmp_path / "back" / path).read_bytes() == (source / path).read_bytes()
 
 
 def test_list(filled: Rclone) -> None:
@@ -202,11 +201,15 @@ def test_copy_and_delete_one_file(engine: Rclone, source: Path, tmp_path: Path) 
     assert engine.stat("place:x/b.txt") is None
 
 
-def test_sync_deletes_what_is_not_in_the_source(filled_engine: Rclone, source: Path) -> None:
+def test_sync_deletes_what_is_not_in_the_source_and_purge_all(
+    filled_engine: Rclone, source: Path
+) -> None:
     (source / "a.txt").unlink()
     result: TransferResult = filled_engine.sync(source, "place:base").result()
     assert result.deletes == 1
     assert filled_engine.stat("place:base/a.txt") is None
+    filled_engine.purge("place:base").result()
+    assert filled_engine.stat("place:base") is None
 
 
 def test_move_leaves_nothing_behind(engine: Rclone, source: Path) -> None:
@@ -215,11 +218,6 @@ def test_move_leaves_nothing_behind(engine: Rclone, source: Path) -> None:
     found = engine.stat("place:base/a.txt")
     assert found is not None
     assert found.size == 5
-
-
-def test_purge(filled_engine: Rclone) -> None:
-    filled_engine.purge("place:base").result()
-    assert filled_engine.stat("place:base") is None
 
 
 def test_filters(engine: Rclone, source: Path) -> None:

@@ -179,7 +179,7 @@ def test_a_certificate_gives_rclone_its_tokens_for_as_long_as_it_runs(
         granted_scopes=(),
     )
     emulated_drive(cloud, "business").write("a.txt", b"a")
-    storage = Storages().add("Daemon", remote)
+    storage = Storages().add_tested("Daemon", remote)
     assert [entry.name for entry in storage.list()] == ["a.txt"]
     storage.update(base_folder="below")
     assert storage.list() == []

@@ -25,6 +25,11 @@ class Certificate:
     path: Path
     password: str | None = field(default=None, repr=False)
 
+    @classmethod
+    def at(cls, path: str | Path) -> Certificate:
+        """With the password in PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD, if there is one."""
+        return cls(Path(path), os.environ.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD") or None)
+
 
 @dataclass(frozen=True)
 class AppRegistration:
