@@ -278,6 +278,8 @@ def test_a_dead_proxy_is_the_same_fault_everywhere(
 ) -> None:
     save_storage(cloud, name="Ended", seconds=-60)
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("RCLONE_LOW_LEVEL_RETRIES", "2")  # it waits for longer with each
+    monkeypatch.setenv("RCLONE_RETRIES", "1")
     found = {
         arguments[0]: connected(*arguments, "--json")
         for arguments in (
