@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from pluton_rclone.errors import GraphError
@@ -56,6 +57,7 @@ class Canary:
 
 def _number(text: str | None) -> float | None:
     try:
-        return None if text is None else float(text)
+        found = float(text or "")
     except ValueError:
         return None
+    return found if 0 < found < math.inf else None

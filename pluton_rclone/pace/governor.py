@@ -39,6 +39,7 @@ _SHORTEST = 0.01
 _FORGETTING = 10.0  # seconds until half of it is forgotten: a busy machine is late again
 _BEYOND = 9  # requests beyond a limit that must be granted until it counts as not held
 _WARM_UP_LIMIT = 5.0  # seconds
+_LONGEST_ROUND_TRIP = 0.5  # seconds: one slow answer must not slow down all that follows
 TRIAL = 20.0  # seconds to find out that a limit does not hold; old requests leave the window
 _LEAVING = 1.0  # seconds in which a lease is returned, unless we are waiting for Microsoft
 _WORTH_SAYING = 2.0  # seconds of standing still
@@ -229,7 +230,7 @@ class Governor:
                 self._hear(canary.ask(), limit)
                 began = self._clock.now()
                 self._hear(canary.ask(), limit)
-                self._round_trip = self._clock.now() - began
+                self._round_trip = min(self._clock.now() - began, _LONGEST_ROUND_TRIP)
             except Exception as problem:  # noqa: BLE001 - then there is none; `_beyond` says so
                 log.info("Microsoft cannot be asked whether a limit holds: %s", problem)
             finally:

@@ -72,7 +72,7 @@ class Ledger(Shelf):
         self._keys = {counts: _digest(boot, counts, *names) for counts, names in of.items()}
         self._db: sqlite3.Connection | None = None
         self._process = 0
-        self._is_broken = False
+        self._is_broken = not boot  # what lies there may be of a clock that is over
 
     @property
     def owner(self) -> str:
@@ -116,7 +116,7 @@ class Ledger(Shelf):
                 name: _decode(stored[key]) for name, key in self._keys.items() if key in stored
             }
             return stored
-        except Exception as error:  # noqa: BLE001 - whatever it is, the work goes on
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the work goes on
             self._give_up(error)
             return None
 
@@ -127,7 +127,7 @@ class Ledger(Shelf):
             rows = [row for row in now.items() if before.get(row[0]) != row[1]]
             self._db.executemany("REPLACE INTO parts (key, part) VALUES (?, ?)", rows)
             self._db.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - whatever it is, the work goes on
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the work goes on
             self._give_up(error)
 
     def _opened(self) -> sqlite3.Connection | None:
@@ -147,12 +147,30 @@ class Ledger(Shelf):
         self._db, self._process = db, os.getpid()
         return db
 
-    def _give_up(self, error: Exception) -> None:
-        log.info("this process counts alone what it asks of Microsoft: %s", error)
+    def _give_up(self, error: BaseException) -> None:
         with suppress(Exception):
             if self._db is not None:
                 self._db.execute("ROLLBACK")
+        if not isinstance(error, Exception):  # Ctrl-C: the others do not wait for the file
+            raise error
+        log.info("this process counts alone what it asks of Microsoft: %s", error)
         self._is_broken = "locked" not in str(error)
+
+
+_inherited: list[Budget] = []
+
+
+def _leave() -> None:
+    """A fork has none of the threads that ask, and may inherit their locks held. SQLite must not be
+    used there, nor closed."""
+    global _LOCK
+    _LOCK = threading.Lock()
+    _inherited.extend(BUDGETS.values())
+    BUDGETS.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave)
 
 
 def _digest(*names: str) -> str:

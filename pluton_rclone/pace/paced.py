@@ -124,12 +124,12 @@ class Paced(Around):
             from .governor import Governor
 
             made.append(Governor(socket, budget(), self._canary, lambda s: told(_waiting(s))))
+            made[0].attend(child)
         except BaseException:
             child.kill()
             raise
         finally:
             known.set()
-        made[0].attend(child)
         return child
 
 

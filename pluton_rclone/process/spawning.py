@@ -54,8 +54,8 @@ class Spawner:
                 name = "pluton-rclone-spawner"
                 threading.Thread(target=self._serve, daemon=True, name=name).start()
                 self._serves = True
-            self._requests.put(request)
         try:
+            self._requests.put(request)
             done.wait()
             for problem in problems:
                 raise problem

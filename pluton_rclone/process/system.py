@@ -89,7 +89,8 @@ def which(name: str, path: str | None = None) -> str | None:
         import shutil
 
         return shutil.which(name, path=path)
-    folders = (os.environ.get("PATH", os.defpath) if path is None else path).split(os.pathsep)
+    path = os.environ.get("PATH", os.defpath) if path is None else path
+    folders = path.split(os.pathsep) if path else []  # an empty one is not the current folder
     found = (os.path.join(one, name) for one in ([""] if "/" in name else folders))
     return next((one for one in found if os.path.isfile(one) and os.access(one, os.X_OK)), None)
 

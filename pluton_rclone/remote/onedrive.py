@@ -26,7 +26,6 @@ _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 _WORDS = {
     "bool_parsing": "it is a switch: true or false",
     "int_parsing": "it is a whole number",
-    "date_from_datetime_parsing": "it is a day, written as in 2027-03-31",
 }
 """For people; what is not here is said in pydantic's own words."""
 
@@ -120,6 +119,14 @@ class OneDriveRemote(BaseModel):
     def _apart(cls, value: Any) -> Any:
         return tuple(value.split()) if isinstance(value, str) else value
 
+    @field_validator("secret_expires", mode="before")
+    @classmethod
+    def _no_timestamp(cls, value: Any) -> Any:
+        try:
+            return date.fromisoformat(value) if isinstance(value, str) else value
+        except ValueError:
+            raise ValueError("it is a day, written as in 2027-03-31") from None
+
     @field_validator("base_folder")
     @classmethod
     def _normal_base_folder(cls, value: str) -> str:
@@ -136,7 +143,8 @@ class OneDriveRemote(BaseModel):
             ("encoding", rules.encoding_fault(self.encoding)),
             ("metadata_permissions", rules.metadata_permissions_fault(self.metadata_permissions)),
         ]
-        found.append(("list_chunk", "it must be at least 1" if self.list_chunk < 1 else None))
+        counts = 0 < self.list_chunk < 2**31  # beyond, rclone refuses to use the remote
+        found.append(("list_chunk", None if counts else f"it must be from 1 to {2**31 - 1}"))
         if self.token is not None:
             # rclone's way without an administrator (tenant_url) has a token that nobody renews.
             is_renewed = not (self.client_credentials or self.tenant_url)

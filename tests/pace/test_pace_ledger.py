@@ -3,6 +3,7 @@ what another one asks, and one that is killed holds up nobody."""
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import threading
@@ -14,6 +15,7 @@ import pytest
 
 from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
+from pluton_rclone.pace import ledger
 from pluton_rclone.pace.budgets import LEASE, UNITS, Budget, Clock, Limit, rate
 from pluton_rclone.pace.ledger import FILE, Ledger, account_of, budget_of
 from pluton_rclone.process.folders import runtime_folder
@@ -245,3 +247,33 @@ def test_those_that_are_killed_hold_up_nobody(cloud: Emulator, tmp_path: Path, k
         assert time.monotonic() < until
         time.sleep(0.05)
         left.granted(left.clock.now())
+
+
+def test_a_call_that_is_interrupted_leaves_the_file_to_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(part: object) -> bytes:
+        raise KeyboardInterrupt
+
+    one, other = budget("one"), budget("other")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(ledger, "_encode", interrupted)
+        one.spend(1.0, 10)
+    for each in (other, one):
+        each.spend(1.0, 10)
+    assert (one.left(MINUTE, 1.0), other.left(MINUTE, 1.0)) == (40, 40)
+
+
+def test_a_fork_begins_without_what_its_parent_asks_and_waits_for_none_of_its_locks() -> None:
+    section = {"client_id": "a", "pluton_account_name": f"{random.random()}@y.com"}
+    found = budget_of(section)
+    assert found is not None
+    found.join("a governor")
+    with found._lock:  # by another thread of the parent, which the fork does not have
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(int(PATIENCE))
+            again = budget_of(section)
+            os._exit(again is None or again.turn("another", 0, 0).holds is not None)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    found.leave("a governor")

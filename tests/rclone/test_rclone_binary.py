@@ -57,6 +57,16 @@ def test_who_names_one_gets_no_other(tmp_path: Path) -> None:
         )
 
 
+def test_an_empty_search_path_is_not_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executable(tmp_path / "rclone")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", "")  # as Python has it where it cannot find itself
+    with pytest.raises(RcloneNotFound, match="not on PATH"):
+        find_binary(None, {"PATH": ""})
+
+
 @pytest.mark.parametrize(
     ("text", "version"),
     [

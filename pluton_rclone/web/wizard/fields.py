@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from pluton_rclone.errors import PlutonRcloneError
-from pluton_rclone.remote.options import BY_NAME, Option
+from pluton_rclone.remote.options import BY_NAME, TRUE, Option
 from pluton_rclone.values.token_text import ANY
 
 from ..plumbing.guard import form_of
@@ -55,7 +55,7 @@ def of_section(section: Mapping[str, str]) -> dict[str, Any]:
     """The options of a saved remote as the form has them."""
     own = {key.removeprefix("pluton_"): value for key, value in section.items()}
     return {
-        name: value == "true" if value in ("true", "false") else value
+        name: value in TRUE if BY_NAME[name].kind == "switch" else value
         for name, value in own.items()
         if name in names()
     }
