@@ -256,9 +256,10 @@ def test_a_call_that_is_interrupted_leaves_the_file_to_the_others(
         raise KeyboardInterrupt
 
     one, other = budget("one"), budget("other")
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(ledger, "_encode", interrupted)
-        one.spend(1.0, 10)
+        with pytest.raises(KeyboardInterrupt):
+            one.spend(1.0, 10)
     for each in (other, one):
         each.spend(1.0, 10)
     assert (one.left(MINUTE, 1.0), other.left(MINUTE, 1.0)) == (40, 40)
