@@ -28,7 +28,6 @@ class _Killable(Protocol):
 
 
 Spawned = TypeVar("Spawned", bound=_Killable)
-_Requests = queue.SimpleQueue[Callable[[], None]]
 
 
 class Spawner:
@@ -36,7 +35,8 @@ class Spawner:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._requests: _Requests | None = None
+        self._requests = queue.SimpleQueue[Callable[[], None]]()
+        self._serves = False
 
     def spawn(self, make: Callable[[], Spawned]) -> Spawned:
         """What `make` returns, made in the lasting thread; what it raises is raised here."""
@@ -50,26 +50,23 @@ class Spawner:
             done.set()
 
         with self._lock:
-            if self._requests is None:
-                requests: _Requests = queue.SimpleQueue()
+            if not self._serves:
                 name = "pluton-rclone-spawner"
-                threading.Thread(target=_serve, args=(requests,), daemon=True, name=name).start()
-                self._requests = requests
-            requests = self._requests
+                threading.Thread(target=self._serve, daemon=True, name=name).start()
+                self._serves = True
         try:
-            requests.put(request)
+            self._requests.put(request)
             done.wait()
             for problem in problems:
                 raise problem
             return made[0]
         except BaseException:  # also Ctrl-C while waiting: the caller does not know the child
-            requests.put(partial(_kill, made))  # once it is made
+            self._requests.put(partial(_kill, made))  # once it is made
             raise
 
-
-def _serve(requests: _Requests) -> None:
-    while True:
-        requests.get()()  # under no name here: the caller alone keeps the child
+    def _serve(self) -> None:
+        while True:
+            self._requests.get()()  # under no name here: the caller alone keeps the child
 
 
 def _kill(made: list[Spawned]) -> None:

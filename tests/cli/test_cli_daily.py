@@ -118,15 +118,14 @@ def test_restic_takes_the_repository_as_a_place(connected: Command) -> None:
 # ---- prompts -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("answer", ["business", "2", "OneDrive for Business"])
-def test_a_question_takes_words_as_well_as_numbers(answer: str, at_terminal: AtTerminal) -> None:
+def test_a_question_takes_words_as_well_as_numbers(at_terminal: AtTerminal) -> None:
     with at_terminal("connect", "words", person="bert@contoso.onmicrosoft.com") as terminal:
         terminal.expect("right account?")
         terminal.answer("y")
         terminal.expect("Drive type [2]:")
         terminal.answer("one of them")
         terminal.expect("Write a number from 1 to 3, or a word of one line.")
-        terminal.answer(answer)
+        terminal.answer("OneDrive for Business")
         terminal.expect("Saved as the remote 'words'")
         assert terminal.end() == 0
 

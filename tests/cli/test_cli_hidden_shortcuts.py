@@ -54,7 +54,7 @@ def test_connecting_names_them_and_what_is_printed_connects_them(
 def test_programs_get_them_as_values(command: Command, cloud: Emulator) -> None:
     drive, library = shared_with_bert(cloud)
     storage = connected(cloud, "business", name="work")
-    assert storage.test().shortcuts == ()  # this account lists them: rclone sees them too
+    assert storage.check_health().shortcuts == ()  # this account lists them: rclone sees them too
     with cloud.quirks.shortcuts_on_request(drive):
         (found,) = storage.check_health().shortcuts
         assert (found.path, found.drive_id) == ("/Our team", library.id)
@@ -62,7 +62,7 @@ def test_programs_get_them_as_values(command: Command, cloud: Emulator) -> None:
         (step,) = [one for one in ran.json["steps"] if one["shortcuts"]]
         assert (ran.code, step["name"], step["status"]) == (0, "list", "ok")
         assert step["shortcuts"] == [vars(found)]
-    assert Storages()["work"].test().shortcuts == ()
+    assert Storages()["work"].check_health().shortcuts == ()
 
 
 @pytest.mark.parametrize("kind", ["personal", "sharepoint"])

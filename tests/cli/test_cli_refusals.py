@@ -12,7 +12,7 @@ import pytest
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.quirks import NO_DRIVE
-from pluton_rclone.microsoft.http import ATTEMPTS
+from pluton_rclone.microsoft.http import ATTEMPTS, Http
 from tests.cli.conftest import Command
 from tests.connected import connected as save_storage
 
@@ -46,6 +46,14 @@ def judge(ran_code: int, said: str, screen: Screen) -> None:
         assert words in flat, said
     for words in (*screen.lacks, "Traceback", "rclone reports a fault", "HTTP error 4"):
         assert words not in flat, said
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a request is repeated: how long that is, tests/microsoft/test_microsoft_http.py shows
+    with a clock of its own; and rclone waits for longer with each time that it asks."""
+    monkeypatch.setattr(Http, "_hold", lambda http, seconds: max(0.0, seconds))
+    monkeypatch.setenv("RCLONE_LOW_LEVEL_RETRIES", "3")
 
 
 @pytest.mark.parametrize("body", ["html", "text", "empty"])

@@ -4,7 +4,6 @@ page."""
 from __future__ import annotations
 
 import json
-import os
 import signal
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from pluton_rclone.runs.store import RunRecord
 from tests.command_line import run_here
 from tests.connected import connected, emulated_drive
 from tests.forked import Forks
+from tests.gates import Gate
 from tests.restic_repository import write_repository
 from tests.storages.debian_restic import debian_restic
 from tests.terminal import PATIENCE
@@ -189,13 +189,14 @@ def test_what_deletes_is_done_again_after_a_question_alone(
 def test_a_killed_command_did_not_end(
     storage: Storage, tmp_path: Path, cloud: Emulator, forks: Forks
 ) -> None:
-    (tmp_path / "big").write_bytes(os.urandom(2**20))
-    words = ("copy", tmp_path / "big", "Work:up", "--bwlimit", "1K", "--json")
-    with forks.started(*words) as (process, said):
-        said.readline()  # it is at work
+    (tmp_path / "file").write_bytes(b"content")
+    at_work = Gate(cloud, "createUploadSession")
+    with forks.started("copy", tmp_path / "file", "Work:up") as (process, _):
+        at_work.wait()
         assert last(storage).ended == "running"
         process.send_signal(signal.SIGKILL)
         process.wait(PATIENCE)
+    at_work.open()
     assert last(storage).ended == "did not end"
     assert "did not end" in run_here("history").stdout
 
