@@ -71,3 +71,8 @@ def test_a_moment_says_its_zone() -> None:
         == '<time datetime="2026-10-01T14:03:00+00:00">2026-10-01 14:03 UTC</time>'
     )
     assert wording.moment(None) == ""
+
+
+def test_a_folder_that_is_called_true_is_no_switch() -> None:
+    given = fields.of_section({"pluton_base_folder": "true", "hard_delete": "true"})
+    assert given == {"base_folder": "true", "hard_delete": True}
