@@ -191,8 +191,9 @@ class Governor:
     def _count_the_last(self) -> None:
         """An rclone that has ended does not say what it was answered since: as fast as before."""
         now = self._clock.now()
-        asked_since = self._speed * self._sent.ran(now)
-        self._budget.spend(now, min(asked_since, self._sent.most(self._round_trip)))
+        asked_since = min(self._speed * self._sent.ran(now), self._sent.most(self._round_trip))
+        if asked_since:
+            self._budget.spend(now, asked_since)
 
     def _evenly(self, child: Governed, turn: Turn) -> float:
         if turn.wait <= 0:
