@@ -56,6 +56,7 @@ tenant = 4
 worker = 3
 batch = 5
 """
+LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 
 
 class Cluster:
@@ -76,6 +77,8 @@ class Cluster:
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PREFECT_SERVER_DATABASE_TIMEOUT": "60",  # SQLite on a busy disk
+            # as docs/flows.md says: a server that restarts must not forget who holds a limit
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
         }
 
     def start(self, name: str, *words: str) -> subprocess.Popen[bytes]:
