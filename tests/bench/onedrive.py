@@ -54,11 +54,14 @@ class Figure(NamedTuple):
 
 @contextmanager
 def world(name: str) -> Iterator[tuple[Emulator, Storage]]:
-    """A fresh Microsoft with one business storage; "b" has budgets."""
+    """A fresh Microsoft with one business storage, and a ledger of budgets that knows nothing of
+    another one; "b" has budgets."""
     kept = dict(os.environ)
     with tempfile.TemporaryDirectory() as folder, Emulator() as cloud:
         os.environ.update(
-            environment(cloud, os.environ), RCLONE_CONFIG=str(Path(folder) / "rclone.conf")
+            environment(cloud, os.environ),
+            RCLONE_CONFIG=str(Path(folder) / "rclone.conf"),
+            XDG_RUNTIME_DIR=folder,
         )
         try:
             yield cloud, connected(cloud, "business")
