@@ -4,8 +4,9 @@ cloud, tenant and app, requests by cloud and account.
 They lie in one SQLite file in the runtime folder. Nothing in it needs its writer to go on: what was
 asked leaves its window, and leases expire. Where it cannot be used, each process counts alone.
 
-Measured with 120 files, a quarter of Microsoft's budgets and time, answers after 0.1 s, on a busy
-machine: one process 28 s; two 32 s, no refusal; two that count alone 39 s with 12 refusals.
+Measured with 1,500 files and answers after 0.1 s: one, two, four and eight processes take 1.016,
+1.015, 1.029 and 1.030 of the time that the budget allows, without a refusal; four bare rclones, at
+a quarter of Microsoft's time, 2.36 with 44 refusals.
 """
 
 from __future__ import annotations
