@@ -89,7 +89,7 @@ class Part(msgspec.Struct):
 
     def save(self, now: float, under_way: float) -> float:
         """How many requests may be asked evenly, beside those under way. What is not asked at once
-        may be asked later: a second's worth, at least one request."""
+        may be asked later: _SAVED seconds' worth, at least one request."""
         assert self.holds is not None
         cost = self.holds.cost
         each = rate(self.holds) * cost
@@ -115,8 +115,6 @@ class Turn(NamedTuple):
     holds: Limit | None
     nearest: Limit | None
     """The limit that may hold and is reached first."""
-    sent: int
-    """What this one may have under way."""
     room: float
     """Requests that may be sent beside what is under way, and beside this turn's."""
     requests: int
@@ -206,10 +204,11 @@ class Budget:
                 part.leases.pop(self.shelf.owner, None)
 
     def turn(self, who: object, sent: int, more: int, rests: bool = False) -> Turn:
-        """One of those that ask may have sent so many requests that are not counted yet, and sends
-        so `many` more than it wants to, because it is looked at too late. Where a limit holds, it
-        may go on once there is enough for half a second, and until that is sent. What it has under
-        way is leased to it: none of the others takes it."""
+        """`who` asks whether it may go on: it has `sent` so many requests, at most, that are not
+        counted yet, and may send so many `more` than its turn gives, as it is looked at late. Where
+        a limit holds, a turn is half a second's worth, once there is so much, and one that `rests`
+        takes none. What it has under way is leased to it for LEASE seconds.
+        """
         now = self.clock.now()
         with self._open() as parts:
             self._asking[who] = sent
@@ -225,7 +224,7 @@ class Budget:
             self._asking[who] = sent + ahead
             self._lease(now, parts)
             room = self._room(now) - under_way - requests - more
-        return Turn(holds, nearest, sent, room, requests, wait)
+        return Turn(holds, nearest, room, requests, wait)
 
     def _under_way(self, now: float) -> int:
         """The most requests that the account's rclones may have sent and not counted yet; however

@@ -158,7 +158,7 @@ class Governor:
         if child.paused:
             self._resume(child)
             return turn.requests / FASTEST
-        if turn.sent > 2 * turn.requests:  # at most: it stands still, and then it is known
+        if self._sent.most(self._round_trip) > 2 * turn.requests:  # standing still, it is known
             self._pause(child)
             return self._round_trip
         self._beyond(child, turn.nearest)

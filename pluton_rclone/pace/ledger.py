@@ -159,11 +159,11 @@ class Ledger(Shelf):
 
 
 _inherited: list[Budget] = []
+"""Of the process that forked: kept, for SQLite must neither be used in a fork nor closed there."""
 
 
-def _leave() -> None:
-    """A fork has none of the threads that ask, and may inherit their locks held. SQLite must not be
-    used there, nor closed."""
+def _begin_anew() -> None:
+    """A fork has none of the threads that ask, and may inherit their locks held."""
     global _LOCK
     _LOCK = threading.Lock()
     _inherited.extend(BUDGETS.values())
@@ -171,7 +171,7 @@ def _leave() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave)
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def _digest(*names: str) -> str:

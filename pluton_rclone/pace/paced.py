@@ -106,7 +106,8 @@ class Paced(Around):
         made: list[Governor] = []
 
         def hear(line: bytes) -> None:
-            if (event := slow_down(line)) is not None and known.wait():
+            if (event := slow_down(line)) is not None:
+                known.wait()
                 for governor in made:
                     governor.refused(event.seconds)
             told(line)
