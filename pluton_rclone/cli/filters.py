@@ -130,7 +130,7 @@ def checked(flags: tuple[str, ...]) -> list[str]:
         reasons = [
             why
             for why, names in _REFUSED.items()
-            if name in names or name.startswith(tuple(one for one in names if one[1] == "-"))
+            if name in names or name.startswith(tuple(one for one in names if one.startswith("--")))
         ]
         if name.startswith("--") and SECRET_NAME.search(name) and name not in _FILES:
             reasons = [_LEAKS]

@@ -274,8 +274,9 @@ def _text(value: object) -> str:
 
 def _value(option: Option, text: str) -> Any:
     """A text of rclone.conf as the model takes it, which refuses what rclone would not read."""
-    switch = option.kind == "switch"
-    return text in TRUE if switch and text in (*TRUE, *_FALSE) else text
+    if option.kind == "switch" and text in (*TRUE, *_FALSE):
+        return text in TRUE
+    return text
 
 
 _LOOK = "Have its drive looked for: the token stays."

@@ -49,8 +49,8 @@ def lacks(
     """What rclone of this version would do wrong with a remote: option, since when it is right,
     what and why."""
     for option in (one for one in OPTIONS if one.matters and tuple(version) < one.since):
-        text = section.get(option.name, "")
-        if text in TRUE if option.kind == "switch" else text not in ("", option.default):
+        text, is_switch = section.get(option.name, ""), option.kind == "switch"
+        if (is_switch and text in TRUE) or (not is_switch and text not in ("", option.default)):
             yield option.name, option.since, f"silently ignores {option.name}", None
     is_public = section.get("client_id") and not section.get("client_secret")
     if is_public and not Feature.PUBLIC_CLIENT.known_to(version):
