@@ -45,6 +45,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as home, memory_folder() as folder, Emulator() as cloud:
         os.environ.update(environment(cloud, os.environ), RCLONE_CONFIG=f"{home}/rclone.conf")
+        os.environ["XDG_RUNTIME_DIR"] = home  # a ledger that knows nothing of other measurements
         storage = connected(cloud, "business")
         drive = emulated_drive(cloud, "business")
         for number in range(20):

@@ -46,6 +46,7 @@ def main(arguments: Sequence[str]) -> None:
     compileall.compile_dir(pluton_rclone.__path__[0], quiet=1)
     with tempfile.TemporaryDirectory() as home, memory_folder() as folder, Emulator() as cloud:
         os.environ.update(environment(cloud, os.environ), RCLONE_CONFIG=f"{home}/rclone.conf")
+        os.environ["XDG_RUNTIME_DIR"] = home  # a ledger that knows nothing of other measurements
         storage = connected(cloud, "business")
         binary, drive = storage.rclone.binary.path, emulated_drive(cloud, "business")
         for number in range(20):
