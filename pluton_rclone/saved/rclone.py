@@ -168,8 +168,6 @@ class SavedRclone(Rclone):
         runs = office.runs(command, self._is_folder) if into_a_library else office.Runs(command)
         if runs.ignoring:
             notice(office.SAID)
-        from dataclasses import replace
-
         from pluton_rclone.rclone.transfer import Transfer
 
         starting, flags = self._starting(notice), progress_flags(level, every)
@@ -197,6 +195,8 @@ class SavedRclone(Rclone):
             if personal:
                 for error in (result.error, *(file.error for file in result.failed)):
                     without_administrator(error)
+            from dataclasses import replace  # only here: rclone runs by now
+
             return replace(result, notices=(*notices, *result.notices))
 
         try:
