@@ -120,7 +120,9 @@ def say_what_cannot_match(output: Output, source: Place, options: dict[str, Any]
 
 def checked(flags: tuple[str, ...]) -> list[str]:
     """The flags, if they are some and none of them is refused. UsageError."""
-    if flags and not flags[0].startswith("-"):
+    if not flags:
+        return []
+    if not flags[0].startswith("-"):
         advice = "Behind -- stand flags for rclone alone; SRC and DST stand before it."
         raise UsageError(f"{flags[0]!r} is not a flag of rclone.", advice=advice)
     from pluton_rclone.values.redaction import SECRET_NAME

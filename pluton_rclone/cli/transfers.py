@@ -89,8 +89,6 @@ def transfer(
     **given: Any,
 ) -> None:
     """copy, sync and move: with a preflight if wanted and a question if there is one."""
-    from .files import look
-
     output, options = ctx.output, selection(**given, extra=checked(passed) or None)
     start, end = parse_end(source, ctx), parse_end(destination, ctx)
     old = None if backup_dir is None else place_to_keep(backup_dir, end, ctx)
@@ -108,6 +106,8 @@ def transfer(
             place.storage.require()
     say_what_cannot_match(output, start, options)
     if look_first:
+        from .files import look
+
         into = parse_storage_place(destination, ctx)
         wanted = {name: options[name] for name in FILTERS if name in options}
         look(output, start, into, wanted, anyway)
