@@ -40,6 +40,14 @@ def test_while_it_stands_still_its_answers_are_not_counted_and_soon_after_they_a
     assert sent.most(ROUND_TRIP) == 6  # of these 50 ms alone
 
 
+def test_a_look_that_is_late_finds_no_more_than_a_round_trips_worth_under_way() -> None:
+    sent = Sent()
+    sent.goes_on(10.0)
+    sent.ran(11.0)
+    assert sent.most(ROUND_TRIP) == 13  # and 30 ms in which it may not have counted yet
+    assert sent.most(ROUND_TRIP) == 13
+
+
 @given(
     turns=st.lists(st.tuples(st.floats(0.0, 1.0), st.integers(1, 30)), min_size=1, max_size=30),
     latency=st.floats(0.0, ROUND_TRIP),

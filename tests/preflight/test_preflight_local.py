@@ -206,10 +206,15 @@ def test_folders_that_look_alike_once_translated(tmp_path: Path) -> None:
         tmp_path,
         {"in/a:b/x": b"", "in/a：b/x": b"", "a:b": b"", "a：b": b"", "c:d/x": b"", "‛‛/x": b""},
     )
-    assert rules(preflight(tmp_path)) == [
+    found = list(preflight(tmp_path))
+    assert rules(found) == [
         ("in/a:b", "folder_looks_alike"),
         ("in/a：b", "folder_looks_alike"),
     ]
+    assert {(one.detail, one.is_dir) for one in found} == {
+        ("beside 'a:b'", True),
+        ("beside 'a：b'", True),
+    }
 
 
 def test_a_finding_names_the_others(tmp_path: Path) -> None:
