@@ -50,6 +50,8 @@ def health(ctx: Context, names: tuple[str, ...], form: str) -> None:
     pluton-rclone health --json | jq '.storages[] | select(.ok | not) | .storage'
     """
     if form == "prometheus":
+        if ctx.as_json:
+            raise UsageError("--json and --format prometheus exclude each other.")
         needs("prometheus", "prometheus_client")
     chosen = [ctx.storage_and_path(name)[0].remote_name for name in names]
     report = ctx.storages.health(*chosen)

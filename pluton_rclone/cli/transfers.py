@@ -94,6 +94,10 @@ def transfer(
     old = None if backup_dir is None else place_to_keep(backup_dir, end, ctx)
     if keep_days and (old is None or old.storage is None):
         raise UsageError("--keep-days needs a --backup-dir in a storage.")
+    if keep_days and old is not None and is_in(end, old):
+        why = "the folders in it that are named for a day are deleted when they are old"
+        advice = "Name a folder in the storage of DST that does not hold DST."
+        raise UsageError(f"DST is in --backup-dir {backup_dir}.", why=why, advice=advice)
     if old is not None:
         kept = posixpath.join(old.path, str(today())) if keep_days else old.path
         options["backup_dir"] = old._replace(path=kept).location
@@ -139,10 +143,15 @@ def place_to_keep(backup_dir: str, end: Place, ctx: Context) -> Place:
     if old.remote_name != end.remote_name:
         why = "rclone moves what it keeps, and can do that in one place only"
         raise UsageError(f"--backup-dir {backup_dir} is not where DST is.", why=why, advice=advice)
-    inner, outer = (f"/{one.path.strip('/')}/".replace("//", "/") for one in (old, end))
-    if inner.startswith(outer):
+    if is_in(old, end):
         raise UsageError(f"--backup-dir {backup_dir} is inside of DST.", advice=advice)
     return old
+
+
+def is_in(one: Place, other: Place) -> bool:
+    """Whether a place is another one of the same storage, or inside of it."""
+    inner, outer = (f"/{place.path.strip('/')}/".replace("//", "/") for place in (one, other))
+    return inner.startswith(outer)
 
 
 def today() -> datetime.date:
@@ -155,7 +164,8 @@ def forget(output: Output, history: Place, last: datetime.date) -> None:
     if storage is None or storage.stat(history.path) is None:
         return
     for entry in storage.list(history.path):
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", entry.name) and entry.name < str(last):
+        named = entry.is_dir and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", entry.name)
+        if named and entry.name < str(last):
             storage.delete(posixpath.join(history.path, entry.name)).result()
             output.say(f"What was kept on {entry.name} is deleted")
 

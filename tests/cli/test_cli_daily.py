@@ -243,6 +243,8 @@ def test_health_for_prometheus_has_one_value_of_each_metric_for_each_storage(
         assert [one.labels["storage"] for one in family.samples] == ["Work files", odd]
     assert [one.value for one in found["pluton_rclone_storage_ok"].samples] == [1.0, 1.0]
 
+    assert connected("health", "--format", "prometheus", "--json").code == 2
+
 
 # ---- import --------------------------------------------------------------------------------------
 

@@ -199,6 +199,10 @@ def test_days_are_kept_only_of_a_backup_folder_in_a_storage(
     restored = connected("copy", "Work files:x", *here)
     assert (restored.code, "needs a --backup-dir" in restored.err) == (2, True)
 
+    above = ("Work files:old/2020-01-01", "--backup-dir", "Work files:old", "--keep-days", "30")
+    emptied = connected("copy", str(source), *above)
+    assert (emptied.code, "DST is in --backup-dir" in emptied.err) == (2, True)
+
     for_no_day = ("--backup-dir", "Work files:old", "--keep-days", "0")
     assert connected("copy", str(source), "Work files:x", *for_no_day).code == 2
 
