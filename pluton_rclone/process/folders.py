@@ -109,7 +109,7 @@ def _own(place: Path) -> list[Path]:
     folder = place / _name()
     if is_ours_alone(folder):
         return [folder]
-    if not folder.exists():
+    if not os.path.lexists(folder):  # or the place cannot be looked into
         return []
     return [found for found in sorted(place.glob(f"{_name()}-*")) if is_ours_alone(found)]
 
