@@ -168,11 +168,7 @@ class Conf:
 
         check_name(new_name)
         if name != new_name:
-            self._change(
-                name,
-                lambda now: pairs.renamed(now, name, new_name) if name in now else now,
-                new_name,
-            )
+            self._change(name, lambda now: pairs.renamed(now, name, new_name), new_name)
 
     def delete(self, name: str) -> None:
         """Remove a remote with its comment. StorageNotFound."""

@@ -244,3 +244,6 @@ def test_the_default_is_the_file_that_rclone_itself_uses(
 
 def test_rclones_variable_wins(tmp_path: Path) -> None:
     assert default_path({"RCLONE_CONFIG": str(tmp_path / "x"), "HOME": "/"}) == tmp_path / "x"
+    # as closed as /root is to another user, who may have HOME=/root in a container
+    closed = Path("/", "x" * 300)
+    assert default_path({"HOME": str(closed)}) == closed / ".config" / "rclone" / "rclone.conf"
