@@ -103,16 +103,8 @@ class Table(Http):
         self.rows = rows
         self.sent: list[Mapping[str, str]] = []
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        data: Any = None,
-        params: Any = None,
-    ) -> Answer:
-        self.sent.append({name.lower(): value for name, value in (headers or {}).items()})
+    def request(self, method: str, url: str, **sent: Any) -> Answer:
+        self.sent.append({name.lower(): value for name, value in sent["headers"].items()})
         path = url.removeprefix("https://graph.microsoft.com").partition("?")[0]
         missing = [404, {"error": {"code": "itemNotFound", "message": "Item not found"}}]
         status, body = self.rows.get(path, missing)

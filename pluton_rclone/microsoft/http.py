@@ -123,24 +123,17 @@ class Http:
         if session is not None:
             session.close()
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        data: Any = None,
-        params: Any = None,
-    ) -> Answer:
-        """The answer, whatever its status. Redirects are not followed: a token must not travel on.
-        429, 503 and 504 are repeated, within bounds; 500, 502 and lost connections only for GET,
-        since no code or refresh token may be presented twice. Raises `Unreachable`, `Cancelled`."""
+    def request(self, method: str, url: str, **sent: Any) -> Answer:
+        """The answer to what is `sent` as by `once`, whatever its status. Redirects are not
+        followed: a token must not travel on. 429, 503 and 504 are repeated, within bounds; 500, 502
+        and lost connections only for GET, since no code or refresh token may be presented twice.
+        Raises `Unreachable`, `Cancelled`."""
         repeatable = method == "GET"
         waited = 0.0
         for attempt in range(1, ATTEMPTS + 1):
             waited += self._hold(self._not_before - self._now())
             try:
-                answer = self.once(method, url, headers, data, params)
+                answer = self.once(method, url, **sent)
             except Unreachable as problem:
                 if attempt >= ATTEMPTS_TO_CONNECT or not repeatable or "limit" in problem.details:
                     raise
@@ -168,7 +161,7 @@ class Http:
         return seconds
 
     def once(
-        self, method: str, url: str, headers: Any, data: Any = None, params: Any = None
+        self, method: str, url: str, headers: Any = None, data: Any = None, params: Any = None
     ) -> Answer:
         """As `request`, sent one single time, without a wait before or after."""
         from . import connections
