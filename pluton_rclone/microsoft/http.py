@@ -25,7 +25,6 @@ from .clouds import CLOUDS, GERMANY_CLOSED
 
 if TYPE_CHECKING:
     import requests
-    from typing_extensions import Self
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +110,7 @@ class Http:
         self._session: requests.Session | None = None
         self._not_before = 0.0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Http:
         return self
 
     def __exit__(self, *_: object) -> None:

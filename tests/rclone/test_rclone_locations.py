@@ -74,8 +74,9 @@ CALLER = {
 }
 
 
-def test_what_passes_to_rclone() -> None:
-    passed = child_environment(None, CALLER)
+def test_what_passes_to_rclone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", CALLER)
+    passed = child_environment({})
     assert set(CALLER) - set(passed) == {
         "RCLONE_CONFIG",
         "RCLONE_CONFIG_PASS",
@@ -89,10 +90,10 @@ def test_what_passes_to_rclone() -> None:
     assert passed["SSL_CERT_FILE"] == "/ca.pem"
 
 
-def test_what_is_given_explicitly_passes_whatever_it_is() -> None:
-    assert (
-        child_environment({"RCLONE_CONFIG_PASS": "given"}, CALLER)["RCLONE_CONFIG_PASS"] == "given"
-    )
+def test_what_is_given_explicitly_passes_whatever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", CALLER)
+    given = child_environment({"RCLONE_CONFIG_PASS": "given"})
+    assert given["RCLONE_CONFIG_PASS"] == "given"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from pluton_rclone import errors
@@ -21,9 +21,6 @@ from ..http import Http
 from .drives import Drive, Quota, Shortcut, Site, of_microsoft
 from .faults import graph_error
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 # These end every search: nothing that comes after could do better.
 _HOPELESS = (errors.TokenExpired, errors.InteractionRequired, errors.Cancelled, errors.UsageError)
 _PERSONAL_DRIVE = re.compile(r"/drives/[0-9A-Fa-f]{15,16}(?:/|$|\?)")
@@ -37,7 +34,7 @@ class Drives(tuple[Drive, ...]):
 
     notes: tuple[str, ...]
 
-    def __new__(cls, found: Iterable[Drive], notes: Iterable[str] = ()) -> Self:
+    def __new__(cls, found: Iterable[Drive], notes: Iterable[str] = ()) -> Drives:
         made = super().__new__(cls, found)
         made.notes = tuple(notes)
         return made
@@ -64,7 +61,7 @@ class Graph:
         self._http = http or Http()
         self._own_http = http is None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Graph:
         return self
 
     def __exit__(self, *_: object) -> None:
