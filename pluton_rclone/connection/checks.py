@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pluton_rclone import errors
-from pluton_rclone.errors import GraphError, PlutonRcloneError, TokenExpired
 from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.saved.base_folder import with_id, with_path
 from pluton_rclone.saved.registration import registration
@@ -117,7 +116,7 @@ def _token(
     if not token.refresh_token:
         why, expired = "it came without a refresh token", token.expired()
         end = "has expired" if expired else f"expires at {token.expiry:%Y-%m-%d %H:%M} UTC"
-        step.error = TokenExpired(f"The token {end} and cannot be renewed.", why=why)
+        step.error = errors.TokenExpired(f"The token {end} and cannot be renewed.", why=why)
         if expired:
             raise step.error
         return
@@ -132,7 +131,7 @@ def _token(
     step.error = _secret_ends(remote)
 
 
-def _secret_ends(remote: OneDriveRemote) -> PlutonRcloneError | None:
+def _secret_ends(remote: OneDriveRemote) -> errors.PlutonRcloneError | None:
     if (end := remote.secret_expires) is None:
         return None
     days = (end - datetime.now(timezone.utc).date()).days
@@ -173,7 +172,7 @@ def _shortcuts(step: Step, saved: SavedRemote, http: Http) -> None:
     try:
         with saved.graph(http) as graph:
             found = [graph.hidden_shortcuts(*folder) for folder in folders.items()]
-    except GraphError as problem:
+    except errors.GraphError as problem:
         step.text += f"; shortcuts in it could not be looked for: {problem.why or problem.what}"
         return
     step.shortcuts = tuple(shortcut for each in found for shortcut in each)
@@ -199,7 +198,7 @@ def _clock(step: Step, offset: float | None) -> None:
         why = "tokens seem to expire too early or too late"
         advice = "Set the clock (NTP): above five minutes Microsoft refuses sign-ins."
         what = f"The clock of this machine {apart}."
-        step.error = TokenExpired(what, why=why, advice=advice)
+        step.error = errors.TokenExpired(what, why=why, advice=advice)
 
 
 def _room(step: Step, saved: SavedRemote, quota: Quota | None) -> None:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pluton_rclone import errors
-from pluton_rclone.errors import Cancelled, Unreachable
 from pluton_rclone.process.aside import aside
 from pluton_rclone.values.program import USER_AGENT
 
@@ -133,7 +132,7 @@ class Http:
             waited += self._hold(self._not_before - self._now())
             try:
                 answer = self.once(method, url, **sent)
-            except Unreachable as problem:
+            except errors.Unreachable as problem:
                 if attempt >= ATTEMPTS_TO_CONNECT or not repeatable or "limit" in problem.details:
                     raise
                 pause = 0.5 * 2.0 ** (attempt - 1)
@@ -156,7 +155,7 @@ class Http:
         if seconds <= 0 and not self._cancel.is_set():
             return 0.0
         if self._cancel.wait(max(0.0, seconds)):
-            raise Cancelled("Stopped while talking to Microsoft.")
+            raise errors.Cancelled("Stopped while talking to Microsoft.")
         return seconds
 
     def once(
@@ -200,7 +199,7 @@ class Http:
             return self._session
 
 
-def _unreachable(url: str, problem: Exception) -> Unreachable:
+def _unreachable(url: str, problem: Exception) -> errors.Unreachable:
     """The host, the cause and who can fix it, without the URL, which may hold secrets."""
     import requests
 
@@ -223,4 +222,4 @@ def _unreachable(url: str, problem: Exception) -> Unreachable:
         why = f"{why}. {GERMANY_CLOSED}"
         advice = "Choose region global, with a registration made there."
     who, what = errors.Who.YOU if advice else None, f"{host} cannot be reached."
-    return Unreachable(what, why=why, who=who, advice=advice, host=host, limit=limit)
+    return errors.Unreachable(what, why=why, who=who, advice=advice, host=host, limit=limit)
