@@ -112,6 +112,21 @@ def test_a_folder_that_another_process_removes_meanwhile_is_gone_and_that_is_all
     assert not (tmp_path / "gone").exists()
 
 
+def test_the_word_that_is_left_is_found_where_another_user_took_the_usual_name(
+    runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = tmp_path / "usual"
+    (usual / f"pluton-rclone-{os.getuid()}").mkdir(parents=True)  # which all can enter
+    monkeypatch.setattr(folders, "_usual_places", lambda: [usual])
+    loan = runtime_folder() / "loan"
+    loan.mkdir()
+    folders.leave_word(loan)
+    (beside,) = (place for place in runtime_folders() if runtime not in place.parents)
+    assert (beside / "loan").resolve() == loan
+    folders.remove(loan)
+    assert list(beside.iterdir()) == []
+
+
 def test_a_folder_goes_with_all_that_is_in_it(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     (folder / "deep").mkdir(parents=True)
