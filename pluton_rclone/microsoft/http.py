@@ -214,6 +214,14 @@ def _unreachable(url: str, problem: Exception) -> errors.Unreachable:
     elif isinstance(problem, requests.exceptions.ProxyError):
         why = "the proxy did not let the connection through"
         advice = "Check HTTPS_PROXY and NO_PROXY, or have the network's administrator allow it."
+    elif isinstance(problem, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+        why = "the address of the proxy cannot be used"  # ours can
+        advice = "Write HTTPS_PROXY as http://host:port; socks5:// needs the library PySocks."
+    elif not isinstance(problem, requests.RequestException):  # no such file of CAs, for example
+        why = text
+        advice = (
+            "Correct that on this machine; REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE name such files."
+        )
     elif isinstance(problem, requests.exceptions.Timeout):
         why = "no answer in time"
     elif isinstance(problem, requests.exceptions.ConnectionError):
