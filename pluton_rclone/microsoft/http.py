@@ -219,9 +219,7 @@ def _unreachable(url: str, problem: Exception) -> errors.Unreachable:
         advice = "Write HTTPS_PROXY as http://host:port; socks5:// needs the library PySocks."
     elif not isinstance(problem, requests.RequestException):  # no such file of CAs, for example
         why = text
-        advice = (
-            "Correct that on this machine; REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE name such files."
-        )
+        advice = "Correct that here; REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE may name such a file."
     elif isinstance(problem, requests.exceptions.Timeout):
         why = "no answer in time"
     elif isinstance(problem, requests.exceptions.ConnectionError):
