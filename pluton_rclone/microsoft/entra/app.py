@@ -132,7 +132,7 @@ def _read(source: Certificate) -> tuple[Any, Any]:
         what = f"The certificate file {source.path} cannot be read."
         advice = "Check path and permissions."
         raise RegistrationError(what, why=problem.strerror, who=Who.YOU, advice=advice) from None
-    password = source.password.encode() if source.password else None
+    password = source.password.encode(errors="replace") if source.password else None  # wrong then
     key = certificate = None
     encrypted = b"ENCRYPTED" in content
     try:
