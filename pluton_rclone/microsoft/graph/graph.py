@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -216,8 +217,6 @@ class Graph:
 
     def _verified(self, records: Sequence[dict[str, Any]], notes: Sequence[str] = ()) -> Drives:
         """The drives among `records` whose root can be read, each once; notes about the others."""
-        from concurrent.futures import ThreadPoolExecutor
-
         merged: dict[str, dict[str, Any]] = {}
         # Phantoms share the id of a drive: its own record comes first, above all that of /me/drive.
         for record in sorted(records, key=lambda record: of_microsoft(record.get("name"))):
