@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import PlutonRcloneError, StorageExists
 from pluton_rclone.remote.pairs import drive_of, storage_of
+from pluton_rclone.values.conf_text import check_values
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN, token_digest
 
 from . import journal, pairs, variables
@@ -143,7 +144,6 @@ class Conf:
     def add(self, name: str, section: Mapping[str, str]) -> None:
         """A new remote at the end of the file. StorageExists; OptionInvalid for an unfit value."""
         from pluton_rclone.remote.names import check_name
-        from pluton_rclone.values.conf_text import check_values
 
         check_name(name)
         check_values(section)
@@ -152,8 +152,6 @@ class Conf:
 
     def update(self, name: str, changes: Mapping[str, str | None]) -> None:
         """Set keys of a remote (text) or remove them (None); the others stay, a new token too."""
-        from pluton_rclone.values.conf_text import check_values
-
         check_values({key: value for key, value in changes.items() if value is not None})
         token = changes.get(TOKEN)
         if self.is_variable(name) and token and changes.keys() <= {TOKEN, SIGN_IN}:
@@ -168,11 +166,7 @@ class Conf:
 
         check_name(new_name)
         if name != new_name:
-            self._change(
-                name,
-                lambda now: pairs.renamed(now, name, new_name) if name in now else now,
-                new_name,
-            )
+            self._change(name, lambda now: pairs.renamed(now, name, new_name), new_name)
 
     def delete(self, name: str) -> None:
         """Remove a remote with its comment. StorageNotFound."""

@@ -22,10 +22,13 @@ def is_encrypted(data: bytes) -> bool:
 
 
 def key_from_password(password: str) -> bytes:
-    """The 32-byte key that rclone derives; ConfigPasswordMissing for an empty or blank password."""
+    """The 32-byte key that rclone derives; ConfigPasswordMissing for one that rclone refuses."""
     if not password.strip():
         what, why = "the password of rclone.conf is empty", "rclone takes no blank password"
         raise ConfigPasswordMissing(what, why=why)
+    if any("\ud800" <= letter <= "\udfff" for letter in password):
+        what, why = "the password of rclone.conf is not UTF-8", "rclone takes no other"
+        raise ConfigPasswordMissing(what, why=why, advice="Set it again, in UTF-8.")
     import hashlib
     import unicodedata
 

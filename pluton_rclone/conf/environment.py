@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from pluton_rclone.errors import ConfigPasswordMissing
@@ -31,7 +32,8 @@ def default_path(environment: Mapping[str, str] | None = None) -> Path:
         places.insert(0, Path(values["XDG_CONFIG_HOME"]) / "rclone" / _NAME)
     if sys.platform == "win32" and values.get("APPDATA"):
         places.insert(0, Path(values["APPDATA"]) / "rclone" / _NAME)
-    return next((place for place in places if place.exists()), places[0])
+    # of a folder that this user may not enter, rclone, too, says that it is not there
+    return next((place for place in places if os.path.exists(place)), places[0])
 
 
 def find_password(given: str | None = None, path: Path | None = None) -> str:
@@ -45,8 +47,8 @@ def find_password(given: str | None = None, path: Path | None = None) -> str:
     if password := os.environ.get(PASSWORD):
         return password
     credential = Path(os.environ.get("CREDENTIALS_DIRECTORY") or os.devnull, CREDENTIAL)
-    if credential.is_file():
-        return credential.read_text("utf-8").strip("\r\n")
+    with suppress(OSError):  # there is none, or it is another user's
+        return credential.read_bytes().decode("utf-8", "surrogateescape").strip("\r\n")
     if path is not None and (password := keyrings.kept(path)):
         return password
     raise ConfigPasswordMissing("rclone.conf is encrypted and no password was given")
@@ -54,11 +56,9 @@ def find_password(given: str | None = None, path: Path | None = None) -> str:
 
 def from_command(command: str) -> str:
     """What a password command prints; ConfigPasswordMissing if it fails."""
-    import csv
     import shutil
 
-    # rclone splits it as a line of CSV with spaces (fs.SpaceSepList)
-    argv = next(csv.reader([command], delimiter=" "))
+    argv = space_separated(command)
     program = shutil.which(argv[0])
     if program is None:
         raise _failed(argv[0], "there is no such program")
@@ -76,6 +76,14 @@ def from_command(command: str) -> str:
     if not password:
         raise _failed(argv[0], "it printed nothing")
     return password
+
+
+def space_separated(text: str) -> list[str]:
+    """The words of a value that rclone reads as a line of CSV with spaces (fs.SpaceSepList)."""
+    import csv
+    import io
+
+    return next(csv.reader(io.StringIO(text, newline=""), delimiter=" "), [])
 
 
 def _failed(program: str, why: str) -> ConfigPasswordMissing:

@@ -78,5 +78,5 @@ def _list(folder: str) -> list[str]:
 
 def _read(path: str) -> bytes:
     with contextlib.suppress(OSError), open(path, "rb", buffering=0) as file:
-        return file.read(4096)
+        return file.read()
     return b""

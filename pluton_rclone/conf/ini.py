@@ -100,17 +100,11 @@ class Document:
         return {key: self._expanded(name, value) for key, value in self._sections[name].items()}
 
     def whole_section(self, name: str) -> dict[str, str]:
-        """The section as rclone uses it: its own keys and those that it inherits."""
-        return {**self.section(name), **self.inherited(name)}
-
-    def inherited(self, name: str) -> dict[str, str]:
-        """What rclone takes from `[a]` for `[a.b]` because the section itself does not have it."""
-        own = self._sections[name]
-        found: dict[str, str] = {}
-        parent = name
+        """The section as rclone uses it: its own keys, and of `[a]` what `[a.b]` does not have."""
+        found, parent = self.section(name), name
         while (parent := parent.rpartition(".")[0]) in self._sections:
             for key, value in self._sections[parent].items():
-                if key not in own and key not in found:
+                if key not in found:
                     found[key] = self._expanded(parent, value)
         return found
 

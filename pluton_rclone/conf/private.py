@@ -40,12 +40,6 @@ _LOAN = re.compile(rf"([0-9a-f]{{8}}|{UNFINISHED})-[0-9a-f]{{16}}")
 _LONG = 3600.0
 _Made = TypeVar("_Made")
 Warn = Callable[[PlutonRcloneError], None]
-
-
-def nobody(_: PlutonRcloneError) -> None:
-    """Hears no warning."""
-
-
 Others = Callable[[str, dict[str, str]], Mapping[str, str]]
 """For a remote's name and whole section: the options that are others in the copy. None: none."""
 
@@ -98,7 +92,7 @@ class _Loan:
         self.conf = SharedConfig(folder / _CONF, shared.password)
         self.merged: disk.Identity | None = None
         self.process, self.over = os.getpid(), threading.Event()
-        self.warn: Warn = nobody
+        self.warn: Warn = lambda error: None
 
     def on(self, document: Document) -> Document:
         """The document with what was refreshed here."""
@@ -124,7 +118,7 @@ class _Loan:
             what = "tokens that rclone refreshes now are lost at the next restart of this machine"
             log.warning("%s: %s", error, what)
             self.warn(error)
-            self.warn = nobody
+            self.warn = lambda error: None  # once is enough
 
     def merge(self) -> None:
         """Bring every later token into the real file. ConfigError."""
@@ -258,8 +252,11 @@ def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
 def sweep() -> None:
     """Remove what was never finished, and the copies of an rclone.conf that is gone."""
     for folder, owner, origin in _without_owner():
-        if not Path(origin.get("config", "")).is_file():
-            folders.remove(folder)
+        with suppress(OSError):  # of one that cannot be looked at, the copy stays
+            try:
+                os.stat(origin["config"])
+            except (KeyError, FileNotFoundError, NotADirectoryError):
+                folders.remove(folder)
         owner.release()
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pluton_rclone import errors
-from pluton_rclone.errors import ConfigPasswordWrong, ConfigUnreadable
 from pluton_rclone.process.log import Log
 
 from . import encryption, journal, variables
@@ -103,7 +102,7 @@ class SharedConfig:
         log.warning(what, self.file.path, old)
         data = old.read_bytes()
         if new is not None:
-            with contextlib.suppress(ConfigUnreadable, OSError):
+            with contextlib.suppress(errors.ConfigUnreadable, OSError):
                 document = self.decode(data)
                 tokens = with_later_tokens(document, self.decode(new.read_bytes()))
                 return data if tokens is document else self.encode(tokens, data), (old, new)
@@ -142,7 +141,7 @@ class SharedConfig:
                 try:
                     document = self.decode(data, key)
                     done = encryption.is_encrypted(data or b"") == (key is not None)
-                except ConfigPasswordWrong:  # it has the one before
+                except errors.ConfigPasswordWrong:  # it has the one before
                     document, done = self.decode(data), False
                 if done:
                     break
@@ -163,9 +162,9 @@ class SharedConfig:
             source = Document()
             try:  # killed after the exchange, it has what came out: maybe the only copy of a token
                 source = self.decode(path.read_bytes())
-            except (errors.ConfigPasswordMissing, ConfigPasswordWrong):
+            except (errors.ConfigPasswordMissing, errors.ConfigPasswordWrong):
                 self.decode(self._bytes()[0])  # raises if it is not the file's either: it stays
-            except (ConfigUnreadable, OSError):
+            except (errors.ConfigUnreadable, OSError):
                 pass
             self._apply(partial(with_later_tokens, source=source))
             path.unlink(missing_ok=True)

@@ -31,7 +31,8 @@ def keep_mode_and_owner(descriptor: int, found: os.stat_result | None, mode: int
         return
     if found is not None:
         if (found.st_uid, found.st_gid) != (os.geteuid(), os.getegid()):
-            with contextlib.suppress(PermissionError):
+            # not ours to give away; or EINVAL, of a user that this container does not have
+            with contextlib.suppress(OSError):
                 os.fchown(descriptor, found.st_uid, found.st_gid)
         mode &= stat.S_IMODE(found.st_mode)
     os.fchmod(descriptor, mode)

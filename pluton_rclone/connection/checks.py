@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pluton_rclone import errors
-from pluton_rclone.errors import GraphError, PlutonRcloneError, TokenExpired
 from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.saved.base_folder import with_id, with_path
 from pluton_rclone.saved.registration import registration
@@ -16,7 +15,7 @@ from pluton_rclone.values.drive_ids import normal_drive_id
 from pluton_rclone.values.token_text import TOKEN
 from pluton_rclone.values.units import counted, human_bytes, human_drive_type
 
-from .probe import list_if_there, listed, probe, sweep
+from .probe import listed, probe, sweep
 from .report import ConnectionReport, OnStep, Step, StepFailed, Walk
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 NEARLY_FULL = 0.9  # Microsoft says "nearing" below 10 % left (microsoft-graph-docs quota.md)
 IDLE_DAYS = 90  # without use, a refresh token expires then (entra-docs refresh-tokens.md)
-SECRET_SOON = timedelta(days=30)
+SECRET_SOON = 30  # days
 CLOCK_OFF = 120.0  # seconds; Microsoft refuses tokens from about five minutes on
 
 
@@ -78,8 +77,7 @@ def run_test(
             if on_trial and remote.base_folder and not remote.base_folder_id:
                 place = saved.at(f"/{remote.base_folder}")
                 _keep(saved, remote, with_id(remote, saved.rclone, place))
-            entries = list_if_there(saved)
-            step.text = listed(saved, entries)
+            entries, step.text = listed(saved)
             _shortcuts(step, saved, http)
             if writing and entries and not reads_only(remote.granted_scopes):
                 step.text += sweep(saved, entries)
@@ -106,11 +104,7 @@ def _has_registration(origin: SavedRemote, remote: OneDriveRemote) -> bool:
 
 
 def _token(
-    step: Step,
-    saved: SavedRemote,
-    remote: OneDriveRemote,
-    http: Http,
-    origin: SavedRemote | None,
+    step: Step, saved: SavedRemote, remote: OneDriveRemote, http: Http, origin: SavedRemote | None
 ) -> None:
     """Renews the token, which proves that it can be: by us if the registration is ours."""
     if remote.client_credentials:
@@ -122,7 +116,7 @@ def _token(
     if not token.refresh_token:
         why, expired = "it came without a refresh token", token.expired()
         end = "has expired" if expired else f"expires at {token.expiry:%Y-%m-%d %H:%M} UTC"
-        step.error = TokenExpired(f"The token {end} and cannot be renewed.", why=why)
+        step.error = errors.TokenExpired(f"The token {end} and cannot be renewed.", why=why)
         if expired:
             raise step.error
         return
@@ -137,13 +131,16 @@ def _token(
     step.error = _secret_ends(remote)
 
 
-def _secret_ends(remote: OneDriveRemote) -> PlutonRcloneError | None:
+def _secret_ends(remote: OneDriveRemote) -> errors.PlutonRcloneError | None:
     if (end := remote.secret_expires) is None:
         return None
-    left = end - datetime.now(timezone.utc).date()
-    if left > SECRET_SOON:
+    days = (end - datetime.now(timezone.utc).date()).days
+    if days > SECRET_SOON:
         return None
-    return errors.SecretExpired(f"The client secret expires on {end}.", why=f"in {left.days} days")
+    if days < 0:
+        return errors.SecretExpired(f"The client secret expired on {end}.")
+    why = f"in {counted(days, 'day')}" if days else "today"
+    return errors.SecretExpired(f"The client secret expires on {end}.", why=why)
 
 
 def _drive(saved: SavedRemote, remote: OneDriveRemote, http: Http) -> Drive:
@@ -175,7 +172,7 @@ def _shortcuts(step: Step, saved: SavedRemote, http: Http) -> None:
     try:
         with saved.graph(http) as graph:
             found = [graph.hidden_shortcuts(*folder) for folder in folders.items()]
-    except GraphError as problem:
+    except errors.GraphError as problem:
         step.text += f"; shortcuts in it could not be looked for: {problem.why or problem.what}"
         return
     step.shortcuts = tuple(shortcut for each in found for shortcut in each)
@@ -201,7 +198,7 @@ def _clock(step: Step, offset: float | None) -> None:
         why = "tokens seem to expire too early or too late"
         advice = "Set the clock (NTP): above five minutes Microsoft refuses sign-ins."
         what = f"The clock of this machine {apart}."
-        step.error = TokenExpired(what, why=why, advice=advice)
+        step.error = errors.TokenExpired(what, why=why, advice=advice)
 
 
 def _room(step: Step, saved: SavedRemote, quota: Quota | None) -> None:
@@ -224,6 +221,6 @@ def _room(step: Step, saved: SavedRemote, quota: Quota | None) -> None:
 def _throttling(step: Step, seen: int) -> None:
     step.text = "Microsoft did not ask to slow down"
     if seen:
-        what = f"Microsoft asked {seen} times to slow down during this test."
+        what = f"Microsoft asked {counted(seen, 'time')} to slow down during this test."
         advice = "The connection works; other programs of this account or organisation are busy."
         step.error = errors.Throttled(what, advice=advice)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import Corrupted, NothingFound, PlutonRcloneError, RemoteError
+from pluton_rclone.process.system import is_alive
 from pluton_rclone.rclone import commands
 from pluton_rclone.remote.options import BY_NAME
 from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.values.units import counted
 
-from .report import ACTIVE_PROBES, Walk, abandoned_probes, probe_name
+from .report import Step, Walk
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.commands import TransferOptions
@@ -22,26 +25,41 @@ if TYPE_CHECKING:
     from pluton_rclone.remote.onedrive import OneDriveRemote
     from pluton_rclone.saved.remote import SavedRemote
 
-    from .report import Step
-
+# A later test removes a probe file after an hour, or if its process on this host is gone.
+PROBE_PREFIX = ".pluton-connection-test"
+PROBE_LIFETIME = 3600.0  # seconds
+ACTIVE_PROBES: set[str] = set()  # the probe files of tests that run in this process
 PROBE_BYTES = 4096
 HARD_DELETE = "--onedrive-hard-delete"
 
 
-def list_if_there(saved: SavedRemote) -> Sequence[Entry] | None:
-    """What is in the base folder; None when there is none."""
+def listed(saved: SavedRemote) -> tuple[Sequence[Entry], str]:
+    """What is in the base folder, and the same in words."""
     try:
-        return saved.rclone.list(saved.at())
+        entries = saved.rclone.list(saved.at())
     except NothingFound:
-        return None
-
-
-def listed(saved: SavedRemote, entries: Sequence[Entry] | None) -> str:
-    """The listing of the base folder in words."""
-    if entries is None:
-        return "the base folder is not there yet; the first write makes it"
+        return (), "the base folder is not there yet; the first write makes it"
     where = saved.options.base_folder or "the root"
-    return f"{counted(len(entries), 'entry', 'entries')} in {where}"
+    return entries, f"{counted(len(entries), 'entry', 'entries')} in {where}"
+
+
+def probe_name() -> str:
+    """A unique name for a probe file: host, process and a random part."""
+    return f"{PROBE_PREFIX}-{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+
+
+def abandoned_probes(names: Sequence[tuple[str, float]]) -> list[str]:
+    """Of (name, age in seconds): probe files an hour old, or whose process here is gone."""
+    found = []
+    for name, age in names:
+        if not name.startswith(PROBE_PREFIX + "-") or name in ACTIVE_PROBES:
+            continue
+        host, _, pid = name[len(PROBE_PREFIX) + 1 :].rpartition("-")[0].rpartition("-")
+        here = host == socket.gethostname()[:20] and pid.isdecimal()
+        gone = here and (int(pid) == os.getpid() or not is_alive(int(pid)))
+        if gone or age > PROBE_LIFETIME:
+            found.append(name)
+    return found
 
 
 def sweep(saved: SavedRemote, entries: Sequence[Entry]) -> str:

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pluton_rclone.errors import ConnectionTestFailed, PlutonRcloneError
 from pluton_rclone.microsoft.graph.drives import Shortcut
-from pluton_rclone.process.system import is_alive
 
 Status = Literal["ok", "warning", "failed", "skipped"]
-
-# A later test removes a probe file after an hour, or if its process on this host is gone.
-PROBE_PREFIX = ".pluton-connection-test"
-PROBE_LIFETIME = 3600.0  # seconds
-ACTIVE_PROBES: set[str] = set()  # the probe files of tests that run in this process
 
 
 @dataclass
@@ -115,22 +106,3 @@ class Walk:
             self.on_step(step)
         if step.status == "failed":
             raise StepFailed(name) from step.error
-
-
-def probe_name() -> str:
-    """A unique name for a probe file: host, process and a random part."""
-    return f"{PROBE_PREFIX}-{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
-
-
-def abandoned_probes(names: Sequence[tuple[str, float]]) -> list[str]:
-    """Of (name, age in seconds): probe files an hour old, or whose process here is gone."""
-    found = []
-    for name, age in names:
-        if not name.startswith(PROBE_PREFIX + "-") or name in ACTIVE_PROBES:
-            continue
-        host, _, pid = name[len(PROBE_PREFIX) + 1 :].rpartition("-")[0].rpartition("-")
-        here = host == socket.gethostname()[:20] and pid.isdigit()
-        gone = here and (int(pid) == os.getpid() or not is_alive(int(pid)))
-        if gone or age > PROBE_LIFETIME:
-            found.append(name)
-    return found

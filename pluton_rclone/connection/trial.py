@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.private import in_first_place, require_room
 from pluton_rclone.pace.engine import saved_remote
-from pluton_rclone.process.folders import runtime_folders
+from pluton_rclone.process import folders
 from pluton_rclone.process.system import is_alive
 from pluton_rclone.values.token_text import TOKEN
 
@@ -56,10 +55,10 @@ def trial_of(
 
 def sweep() -> None:
     """Removes folders of trials whose process is gone, and copies lent from them: secrets."""
-    for home in runtime_folders():
+    for home in folders.runtime_folders():
         for folder in home.iterdir():
             if _is_left(folder.name) or _is_left(_lent_from(folder)):
-                shutil.rmtree(folder, ignore_errors=True)
+                folders.remove(folder)
 
 
 def _is_left(name: str) -> bool:

@@ -17,10 +17,7 @@ import msgspec
 from pluton_rclone.microsoft.graph.delta import Item
 from pluton_rclone.rclone.listing import Entry
 
-_TABLE = """create table items (
-    key text primary key, parent text, id text, name text, translated int, size int,
-    modified text, is_dir int, mime_type text, quick_xor text, root int, deleted int,
-    elsewhere int, notebook int) without rowid"""
+_TABLE = f"create table items ({','.join(Item._fields)}, primary key (key)) without rowid"
 # Only folders and OneNote's notebooks hold something; all that is asked here stands in the index.
 _REACHED = """with recursive reached(key) as (
     select key from items where root

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from pluton_rclone.errors import OptionInvalid, RegistrationError
 
@@ -36,8 +35,7 @@ class Cloud:
 
     def owns(self, url: str) -> bool:
         """Whether a token of this cloud may be sent there: https and this cloud's Graph only."""
-        parts = urlsplit(url)
-        return parts.scheme == "https" and parts.netloc.lower() == self.graph_host
+        return _https_host(url) == self.graph_host
 
 
 GERMANY_CLOSED = (
@@ -100,16 +98,21 @@ _OTHER_WORDS = {
 }
 
 
-def is_of_microsoft(address: str, *, sharepoint: bool = False) -> bool:
+def _https_host(address: str) -> str:
+    """The host, with user and port as they stand there, which none of ours has; "" if not https."""
+    scheme, _, rest = address.lower().partition("://")
+    return re.split("[/?#]", rest)[0] if scheme == "https" else ""
+
+
+def is_of_microsoft(address: str, *, sharepoint: bool) -> bool:
     """Whether secrets may go to a given address: https, and Microsoft's sign-in or SharePoint."""
-    parts = urlsplit(address)
-    host = parts.netloc.lower()  # with user and port, which no known host has
+    host = _https_host(address)
+    if not sharepoint:
+        known = ((cloud.login_host, cloud.other_consent_host) for cloud in CLOUDS.values())
+        return bool(host) and any(host in hosts for hosts in known)
     name, _, suffix = host.partition(".")
-    if parts.scheme != "https" or (sharepoint and not re.fullmatch("[a-z0-9-]+", name)):
-        return False
-    if sharepoint:
-        return any(suffix == known.sharepoint_suffix for known in CLOUDS.values())
-    return any(host in (known.login_host, known.other_consent_host) for known in CLOUDS.values())
+    known_suffix = any(suffix == cloud.sharepoint_suffix for cloud in CLOUDS.values())
+    return known_suffix and re.fullmatch("[a-z0-9-]+", name) is not None
 
 
 def cloud(region: str) -> Cloud:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pluton_rclone import errors
-from pluton_rclone.errors import Cancelled, Unreachable
 from pluton_rclone.process.aside import aside
 from pluton_rclone.values.program import USER_AGENT
 
@@ -25,7 +24,6 @@ from .clouds import CLOUDS, GERMANY_CLOSED
 
 if TYPE_CHECKING:
     import requests
-    from typing_extensions import Self
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +109,7 @@ class Http:
         self._session: requests.Session | None = None
         self._not_before = 0.0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Http:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -123,25 +121,18 @@ class Http:
         if session is not None:
             session.close()
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        data: Any = None,
-        params: Any = None,
-    ) -> Answer:
-        """The answer, whatever its status. Redirects are not followed: a token must not travel on.
-        429, 503 and 504 are repeated, within bounds; 500, 502 and lost connections only for GET,
-        since no code or refresh token may be presented twice. Raises `Unreachable`, `Cancelled`."""
+    def request(self, method: str, url: str, **sent: Any) -> Answer:
+        """The answer to what is `sent` as by `once`, whatever its status. Redirects are not
+        followed: a token must not travel on. 429, 503 and 504 are repeated, within bounds; 500, 502
+        and lost connections only for GET, since no code or refresh token may be presented twice.
+        Raises `Unreachable`, `Cancelled`."""
         repeatable = method == "GET"
         waited = 0.0
         for attempt in range(1, ATTEMPTS + 1):
             waited += self._hold(self._not_before - self._now())
             try:
-                answer = self.once(method, url, headers, data, params)
-            except Unreachable as problem:
+                answer = self.once(method, url, **sent)
+            except errors.Unreachable as problem:
                 if attempt >= ATTEMPTS_TO_CONNECT or not repeatable or "limit" in problem.details:
                     raise
                 pause = 0.5 * 2.0 ** (attempt - 1)
@@ -164,11 +155,11 @@ class Http:
         if seconds <= 0 and not self._cancel.is_set():
             return 0.0
         if self._cancel.wait(max(0.0, seconds)):
-            raise Cancelled("Stopped while talking to Microsoft.")
+            raise errors.Cancelled("Stopped while talking to Microsoft.")
         return seconds
 
     def once(
-        self, method: str, url: str, headers: Any, data: Any = None, params: Any = None
+        self, method: str, url: str, headers: Any = None, data: Any = None, params: Any = None
     ) -> Answer:
         """As `request`, sent one single time, without a wait before or after."""
         from . import connections
@@ -208,7 +199,7 @@ class Http:
             return self._session
 
 
-def _unreachable(url: str, problem: Exception) -> Unreachable:
+def _unreachable(url: str, problem: Exception) -> errors.Unreachable:
     """The host, the cause and who can fix it, without the URL, which may hold secrets."""
     import requests
 
@@ -223,6 +214,12 @@ def _unreachable(url: str, problem: Exception) -> Unreachable:
     elif isinstance(problem, requests.exceptions.ProxyError):
         why = "the proxy did not let the connection through"
         advice = "Check HTTPS_PROXY and NO_PROXY, or have the network's administrator allow it."
+    elif isinstance(problem, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+        why = "the address of the proxy cannot be used"  # ours can
+        advice = "Write HTTPS_PROXY as http://host:port; socks5:// needs the library PySocks."
+    elif not isinstance(problem, requests.RequestException):  # no such file of CAs, for example
+        why = text
+        advice = "Correct that here; REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE may name such a file."
     elif isinstance(problem, requests.exceptions.Timeout):
         why = "no answer in time"
     elif isinstance(problem, requests.exceptions.ConnectionError):
@@ -231,4 +228,4 @@ def _unreachable(url: str, problem: Exception) -> Unreachable:
         why = f"{why}. {GERMANY_CLOSED}"
         advice = "Choose region global, with a registration made there."
     who, what = errors.Who.YOU if advice else None, f"{host} cannot be reached."
-    return Unreachable(what, why=why, who=who, advice=advice, host=host, limit=limit)
+    return errors.Unreachable(what, why=why, who=who, advice=advice, host=host, limit=limit)

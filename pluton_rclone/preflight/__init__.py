@@ -19,7 +19,7 @@ from typing import Union
 from pluton_rclone.values.encoding import ONEDRIVE_ENCODING
 from pluton_rclone.values.units import human_bytes
 
-from .entries import EntryScan, Listed
+from .entries import Listed, scan_entries
 from .finding import Finding, Summary
 from .judge import Judge
 from .local import scan_local
@@ -88,7 +88,7 @@ def preflight(
         if isinstance(source, (str, bytes, os.PathLike)):
             yield from scan_local(os.fsencode(source), judge, summary)
         else:
-            yield from EntryScan(source, judge, summary)
+            yield from scan_entries(source, judge, summary)
         to_send = summary.bytes_to_send
         if quota_free is not None and to_send > quota_free and not_there_yet is not None:
             to_send = min(to_send, not_there_yet())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -38,54 +38,48 @@ class _Known:
     folders: bytearray = field(default_factory=bytearray)
 
 
-class EntryScan:
-    """One pass over a listing; iterate for the findings, `summary` counts along. What is wrong with
-    names of a folder together is told at the end."""
+def scan_entries(entries: Iterable[Listed], judge: Judge, summary: Summary) -> Iterator[Finding]:
+    """The findings of a listing, while `summary` counts along. What is wrong with names of a folder
+    together is told at the end."""
+    top, found = judge.top()
+    folders = {"": _Known(top)}
+    yield from found
 
-    def __init__(self, entries: Iterable[Listed], judge: Judge, summary: Summary) -> None:
-        self._entries, self._judge, self._summary = entries, judge, summary
-        self._known: dict[str, _Known] = {}
-
-    def __iter__(self) -> Iterator[Finding]:
-        top, found = self._judge.top()
-        self._known[""] = _Known(top)
-        yield from found
-        for entry in self._entries:
-            path = entry.path
-            if entry.is_dir:
-                known = self._known.get(path)
-                if known is None or known.listed:
-                    known = yield from self._new_folder(path)
-                known.listed = True
-                continue
-            parent, name = yield from self._place(path)
-            size = max(entry.size, 0)
-            told = self._judge.alone(parent.folder, name, False, size)
-            parent.files += _kept(name)
-            refused = any(RULES[rule].refuses for rule, _ in told)
-            self._summary.add_file(size, parent.folder.arrives and not refused)
+    def make_known(path: str) -> Iterator[Finding]:
+        """The folder at `path`, again if it is listed twice, and those above it."""
+        unknown = [path]
+        while (above := unknown[-1].rpartition("/")[0]) not in folders:
+            unknown.append(above)
+        for folder in reversed(unknown):
+            above, _, name = folder.rpartition("/")
+            parent = folders[above]
+            told = judge.alone(parent.folder, name, True, 0)
             for rule, detail in told:
-                yield Finding(path, RULES[rule], detail=detail)
-        for known in self._known.values():
-            names = _names(known.files), _names(known.folders)
-            yield from self._judge.together(known.folder, *names)
+                yield Finding(folder, RULES[rule], True, detail)
+            refused = {rule for rule, _ in told if RULES[rule].refuses}
+            parent.folders += _kept(name)
+            summary.folders += 1
+            folders.setdefault(folder, _Known(judge.child(parent.folder, name, refused)))
 
-    def _place(self, path: str) -> Generator[Finding, None, tuple[_Known, str]]:
-        """The folder that it lies in, and its name there."""
+    for entry in entries:
+        path = entry.path
+        if entry.is_dir:
+            if path not in folders or folders[path].listed:
+                yield from make_known(path)
+            folders[path].listed = True
+            continue
         above, _, name = path.rpartition("/")
-        return self._known.get(above) or (yield from self._new_folder(above)), name
-
-    def _new_folder(self, path: str) -> Generator[Finding, None, _Known]:
-        """Make the folder at `path` known, and those above it; again if it is listed twice."""
-        parent, name = yield from self._place(path)
-        told = self._judge.alone(parent.folder, name, True, 0)
+        if above not in folders:
+            yield from make_known(above)
+        parent, size = folders[above], max(entry.size, 0)
+        told = judge.alone(parent.folder, name, False, size)
+        parent.files += _kept(name)
+        refused = any(RULES[rule].refuses for rule, _ in told)
+        summary.add_file(size, parent.folder.arrives and not refused)
         for rule, detail in told:
-            yield Finding(path, RULES[rule], True, detail)
-        refused = {rule for rule, _ in told if RULES[rule].refuses}
-        parent.folders += _kept(name)
-        self._summary.folders += 1
-        known = _Known(self._judge.child(parent.folder, name, refused))
-        return self._known.setdefault(path, known)
+            yield Finding(path, RULES[rule], detail=detail)
+    for known in folders.values():
+        yield from judge.together(known.folder, _names(known.files), _names(known.folders))
 
 
 def _kept(name: str) -> bytes:

@@ -19,20 +19,9 @@ from pluton_rclone.values.encoding import (
 )
 from pluton_rclone.values.printable import printable
 
+from . import rules
 from .finding import Finding
-from .rules import (
-    FORBIDDEN_ANYWHERE,
-    FORBIDDEN_NAMES,
-    MANY_ENTRIES,
-    MAX_FILE_SIZE,
-    MAX_NAME,
-    MAX_PATH,
-    RULES,
-    TOO_MANY_ENTRIES,
-    not_translated,
-    refused_name,
-    utf16_length,
-)
+from .rules import RULES
 
 _SHOWN = 3  # other names told in one finding
 _MOST = 3
@@ -77,32 +66,32 @@ class Judge:
             if rule is not None:
                 found.append(Finding(".", RULES[rule], True, f"the destination folder {part!r}"))
         whole = "/".join(filter(None, (self._prefix.strip("/"), translated)))
-        if too_long := len(whole) > MAX_PATH:
+        if too_long := len(whole) > rules.MAX_PATH:
             detail = f"the destination has {len(whole)} characters"
             found.append(Finding(".", RULES["path_too_long"], True, detail))
         before = f"{whole}/" if whole else ""
-        room, room_utf16 = len(before), utf16_length(before)
+        room, room_utf16 = len(before), rules.utf16_length(before)
         return Folder("", room, room_utf16, not parts, not found, too_long), found
 
     def child(self, folder: Folder, name: str, refused: set[str]) -> Folder:
         """A folder inside `folder`, itself under the rules named in `refused`."""
         arriving = name if name.isascii() else self.arriving(name)  # ASCII keeps its length
         room = folder.room + len(arriving) + 1
-        room_utf16 = folder.room_utf16 + utf16_length(arriving) + 1
+        room_utf16 = folder.room_utf16 + rules.utf16_length(arriving) + 1
         arrives = folder.arrives and not refused
         too_long = folder.too_long or "path_too_long" in refused
         return Folder(folder.below(name), room, room_utf16, False, arrives, too_long)
 
     def alone(self, folder: Folder, name: str, is_dir: bool, size: int) -> list[tuple[str, str]]:
         """What is wrong with an entry by itself: rules and details."""
-        told = [("file_too_large", f"{size / 1e9:,.1f} GB")] if size > MAX_FILE_SIZE else []
+        told = [("file_too_large", f"{size / 1e9:,.1f} GB")] if size > rules.MAX_FILE_SIZE else []
         lower = name.lower()
         most = len(name) if name.isascii() else _MOST * len(name)
         if (
-            most <= MAX_NAME
-            and folder.room_utf16 + most <= MAX_PATH
-            and lower not in FORBIDDEN_NAMES
-            and FORBIDDEN_ANYWHERE not in lower
+            most <= rules.MAX_NAME
+            and folder.room_utf16 + most <= rules.MAX_PATH
+            and lower not in rules.FORBIDDEN_NAMES
+            and rules.FORBIDDEN_ANYWHERE not in lower
             and not folder.at_root
             and self._to_onedrive.is_default
         ):
@@ -113,13 +102,13 @@ class Judge:
         rule = self._name_rule(arriving, folder=is_dir, at_root=folder.at_root)
         if rule is not None:
             yield rule, f"{len(arriving)} characters" if rule == "name_too_long" else ""
-        length, as_windows_counts = folder.room + len(arriving), utf16_length(arriving)
-        if length > MAX_PATH:
+        length, as_windows_counts = folder.room + len(arriving), rules.utf16_length(arriving)
+        if length > rules.MAX_PATH:
             if not folder.too_long:
                 yield "path_too_long", f"{length} characters"
-        elif as_windows_counts > MAX_NAME >= len(arriving):
+        elif as_windows_counts > rules.MAX_NAME >= len(arriving):
             yield "length_doubtful", f"the name: {as_windows_counts}, as Windows counts"
-        elif (whole := folder.room_utf16 + as_windows_counts) > MAX_PATH:
+        elif (whole := folder.room_utf16 + as_windows_counts) > rules.MAX_PATH:
             yield "length_doubtful", f"the path: {whole}, as Windows counts"
 
     def together(self, folder: Folder, files: list[str], folders: list[str]) -> Iterator[Finding]:
@@ -136,8 +125,8 @@ class Judge:
                 yield Finding(folder.below(member.name), RULES[rule], member.is_dir, detail)
         if not all(map(str.isascii, folders)):
             yield from self._looking_alike(folder, folders)
-        if len(names) >= MANY_ENTRIES:
-            rule = "folder_too_full" if len(names) >= TOO_MANY_ENTRIES else "folder_large"
+        if len(names) >= rules.MANY_ENTRIES:
+            rule = "folder_too_full" if len(names) >= rules.TOO_MANY_ENTRIES else "folder_large"
             yield Finding(folder.path or ".", RULES[rule], True, f"{len(names):,} entries")
 
     def _looking_alike(self, folder: Folder, folders: list[str]) -> Iterator[Finding]:
@@ -157,9 +146,9 @@ class Judge:
         return self._to_onedrive.from_standard(self._standard(name))
 
     def _name_rule(self, arriving: str, *, folder: bool, at_root: bool) -> str | None:
-        rule = refused_name(arriving, drive_type=self._drive_type, at_root=at_root)
+        rule = rules.refused_name(arriving, drive_type=self._drive_type, at_root=at_root)
         if rule is None and not self._to_onedrive.is_default:
-            unfit = not_translated(arriving, drive_type=self._drive_type, folder=folder)
+            unfit = rules.not_translated(arriving, drive_type=self._drive_type, folder=folder)
             rule = "name_not_translated" if unfit else None
         return rule
 

@@ -37,9 +37,10 @@ def scan_local(root: bytes, judge: Judge, summary: Summary) -> Iterator[Finding]
         root, only = os.path.split(root)
     waiting = [top]
     while waiting:
-        scan = _FolderScan(root or b".", waiting.pop(), judge, summary)
+        folder = waiting.pop()
+        scan = _FolderScan(root or b".", folder, judge, summary)
         yield from scan.findings(only)
-        waiting += scan.children()
+        waiting += (judge.child(folder, name, refused) for name, refused in scan.folders.items())
 
 
 class _FolderScan:
@@ -50,7 +51,7 @@ class _FolderScan:
         self._folder, self._judge, self._summary = folder, judge, summary
         self._user = system.user()
         self._files: list[str] = []
-        self._folders: dict[str, set[str]] = {}  # and the rules by which they are refused
+        self.folders: dict[str, set[str]] = {}  # and the rules by which they are refused
         self._not_found_again: dict[str, int] = {}  # names, and the bytes to send
 
     def findings(self, only: bytes | None) -> Iterator[Finding]:
@@ -64,7 +65,7 @@ class _FolderScan:
             pass
         except OSError as error:
             yield Finding(self._folder.path or ".", RULES["unreadable"], True, error.strerror or "")
-        names = self._files, list(self._folders)
+        names = self._files, list(self.folders)
         same = list(self._judge.together(self._folder, *names))
         yield from same
         # what is one name with another when translated is found: the other one
@@ -72,16 +73,11 @@ class _FolderScan:
         for name, size in self._not_found_again.items():
             path = self._folder.below(name)
             if path not in found:
-                is_dir = name in self._folders
+                is_dir = name in self.folders
                 if is_dir:
-                    self._folders[name].add("name_not_found_again")
+                    self.folders[name].add("name_not_found_again")
                 self._summary.bytes_to_send -= size
                 yield Finding(path, RULES["name_not_found_again"], is_dir)
-
-    def children(self) -> Iterator[Folder]:
-        """The folders in it, afterwards."""
-        for name, refused in self._folders.items():
-            yield self._judge.child(self._folder, name, refused)
 
     def _entry(self, entry: os.DirEntry[bytes]) -> Iterable[Finding]:
         """No generator: most entries have no finding."""
@@ -113,7 +109,7 @@ class _FolderScan:
         refused = {rule for rule, _ in told if RULES[rule].refuses}
         if is_dir:
             self._summary.folders += 1
-            self._folders[name] = refused
+            self.folders[name] = refused
         else:
             self._files.append(name)
             arrives = folder.arrives and not refused

@@ -79,10 +79,11 @@ class Child:
         self._parent = os.getpid()  # a child of os.fork() only has a copy of this object
         self._on_signal, self._on_end, self._ladder = on_signal, on_end, ladder
         self._failure: BaseException | None = None
-        self._returncode: int | None = None
+        self.returncode: int | None = None
+        """None while it runs; then its exit code, or -N if signal N ended it."""
         self._ended = threading.Event()
         self._signals = threading.Lock()
-        self._paused = self._signalled = False
+        self.paused = self._signalled = False
         self._tail: collections.deque[bytes] = collections.deque(maxlen=TAIL_LINES)
         self._process = SPAWNER.spawn(
             lambda: subprocess.Popen(
@@ -121,11 +122,6 @@ class Child:
         return self._process.pid
 
     @property
-    def returncode(self) -> int | None:
-        """None while it runs; then its exit code, or -N if signal N ended it."""
-        return self._returncode
-
-    @property
     def stderr_tail(self) -> bytes:
         """The last lines that it wrote to stderr."""
         return b"\n".join(self._tail)
@@ -150,8 +146,8 @@ class Child:
             raise TimeoutError(f"process {self.pid} is still running after {timeout} s")
         if self._failure is not None:
             raise self._failure
-        assert self._returncode is not None
-        return self._returncode
+        assert self.returncode is not None
+        return self.returncode
 
     @property
     def ended(self) -> bool:
@@ -162,21 +158,17 @@ class Child:
         if self._on_signal is not None:
             self._on_signal()
         with self._signals:
-            if self._returncode is not None or self._parent != os.getpid():
+            if self.returncode is not None or self._parent != os.getpid():
                 return
             self._signalled = True
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 system.send(self.pid, number)
-                if self._paused:  # it gets the signal when it goes on
-                    self._paused = False
+                if self.paused:  # it gets the signal when it goes on
+                    self.paused = False
                     system.set_paused(self.pid, False)
 
     def kill(self) -> None:
         self.signal(KILL)
-
-    @property
-    def paused(self) -> bool:
-        return self._paused
 
     def pause(self) -> None:
         """Stop it until `resume`, or until it gets a signal, if it still runs."""
@@ -188,11 +180,11 @@ class Child:
 
     def _set_paused(self, paused: bool) -> None:
         with self._signals:
-            if self._returncode is not None or self._signalled or paused == self._paused:
+            if self.returncode is not None or self._signalled or paused == self.paused:
                 return
             with contextlib.suppress(ProcessLookupError):
                 system.set_paused(self.pid, paused)
-                self._paused = paused
+                self.paused = paused
 
     def cancel(self, ladder: Sequence[tuple[int, float]] = ()) -> None:
         """End it with each signal of the ladder, or of its own, in turn; returns at once if it has
@@ -246,8 +238,8 @@ class Child:
         if not system.wait_unreaped(self.pid):
             self._process.wait()
         with self._signals:
-            self._returncode = self._process.wait()
-        log.debug("ended %d: %d", self.pid, self._returncode)
+            self.returncode = self._process.wait()
+        log.debug("ended %d: %d", self.pid, self.returncode)
         try:
             if self._on_end is not None:
                 self._on_end()

@@ -33,14 +33,17 @@ def usable_folders() -> Iterator[Path]:
     problem = OSError("there is no folder for private files")
     for place in _places():
         try:
-            yield (_own(place) or [_made(place)])[0]
+            yield _ours(place)
         except OSError as error:
             log.debug("no folder for private files in %s: %s", place, error)
             problem = error
     raise problem
 
 
-def _made(place: Path) -> Path:
+def _ours(place: Path) -> Path:
+    """Our folder in a place, made if need be. OSError."""
+    if found := _own(place):
+        return found[0]
     folder = place / _name()
     try:
         folder.mkdir(mode=0o700)
@@ -61,9 +64,7 @@ def leave_word(folder: Path) -> None:
     if not usual or any(place in folder.parents[1:2] for place in usual):
         return
     with contextlib.suppress(OSError):
-        mine = _own(usual[0]) or [usual[0] / _name()]
-        mine[0].mkdir(mode=0o700, exist_ok=True)
-        (mine[0] / folder.name).symlink_to(folder)
+        (_ours(usual[0]) / folder.name).symlink_to(folder)
 
 
 def remove(folder: Path) -> None:
@@ -109,7 +110,7 @@ def _own(place: Path) -> list[Path]:
     folder = place / _name()
     if is_ours_alone(folder):
         return [folder]
-    if not folder.exists():
+    if not os.path.lexists(folder):  # or the place cannot be looked into
         return []
     return [found for found in sorted(place.glob(f"{_name()}-*")) if is_ours_alone(found)]
 

@@ -18,16 +18,12 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from .system import which
 
-
-class _Killable(Protocol):
-    def kill(self) -> None: ...
-
-
-Spawned = TypeVar("Spawned", bound=_Killable)
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 
 class Spawner:
@@ -38,9 +34,10 @@ class Spawner:
         self._requests = queue.SimpleQueue[Callable[[], None]]()
         self._serves = False
 
-    def spawn(self, make: Callable[[], Spawned]) -> Spawned:
+    def spawn(self, make: Callable[[], Popen[bytes]]) -> Popen[bytes]:
         """What `make` returns, made in the lasting thread; what it raises is raised here."""
-        done, made, problems = threading.Event(), list[Spawned](), list[BaseException]()
+        made: list[Popen[bytes]] = []
+        done, problems = threading.Event(), list[BaseException]()
 
         def request() -> None:  # a Future would take an `ls` 5 ms to import
             try:
@@ -69,7 +66,7 @@ class Spawner:
             self._requests.get()()  # under no name here: the caller alone keeps the child
 
 
-def _kill(made: list[Spawned]) -> None:
+def _kill(made: list[Popen[bytes]]) -> None:
     for child in made:
         child.kill()
 

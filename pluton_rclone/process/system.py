@@ -54,7 +54,7 @@ def is_alive(pid: int) -> bool:
     if sys.platform != "win32":
         try:
             os.kill(pid, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, OverflowError):  # no process has so large a number
             return False
         except OSError:
             pass

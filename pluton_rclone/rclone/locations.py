@@ -43,10 +43,11 @@ def local(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
     text = os.fsdecode(path)
     if not text:
         raise UsageError("the local path is empty")
-    absolute = os.path.join(os.getcwd(), text)
-    if not absolute.isascii():
-        absolute = "/".join(map(_as_rclone_reads, absolute.split("/")))
-    return _checked(absolute)
+    if not os.path.isabs(text):
+        text = os.path.join(os.getcwd(), text)
+    if not text.isascii():
+        text = "/".join(map(_as_rclone_reads, text.split("/")))
+    return _checked(text)
 
 
 def source(place: Location, *, follow: bool) -> str:

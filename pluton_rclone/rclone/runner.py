@@ -148,19 +148,15 @@ bring in another configuration, or a token that wins over the one in the file. F
 options, and `Rclone(environment=…)`."""
 
 
-def child_environment(
-    explicit: Mapping[str, str] | None = None, caller: Mapping[str, str] | None = None
-) -> dict[str, str]:
-    """The caller's environment (os.environ by default) without RCLONE_… except `KEPT`, and
-    `explicit`."""
-    caller = os.environ if caller is None else caller
+def child_environment(explicit: Mapping[str, str]) -> dict[str, str]:
+    """Our environment without RCLONE_… except `KEPT`, and `explicit`."""
     passed = {
         name: value
-        for name, value in caller.items()
+        for name, value in os.environ.items()
         if not name.upper().startswith("RCLONE_") or name in KEPT
     }
-    bundle = caller.get("REQUESTS_CA_BUNDLE") or caller.get("CURL_CA_BUNDLE")
+    bundle = passed.get("REQUESTS_CA_BUNDLE") or passed.get("CURL_CA_BUNDLE")
     if bundle and not passed.keys() & {"SSL_CERT_FILE", "SSL_CERT_DIR", "RCLONE_CA_CERT"}:
         # the sign-in trusts it; rclone reads neither of the two
         passed["SSL_CERT_DIR" if os.path.isdir(bundle) else "SSL_CERT_FILE"] = bundle
-    return {**passed, **(explicit or {})}
+    return {**passed, **explicit}

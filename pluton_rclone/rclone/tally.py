@@ -154,15 +154,12 @@ class Tally:
         """Every file whose last try failed, once."""
         from . import faults  # its patterns take 10 ms, and only a failure needs them
 
-        return self._of_runs_before + tuple(
-            FailedFile(
-                path,
-                faults.fault(event.text, subject=path),
-                faults.retry_helps(event.text),
-                deleting=_DELETING.match(event.text) is not None,
-            )
-            for path, event in {**self._earlier, **self._failed}.items()
-        )
+        found = list(self._of_runs_before)
+        for path, event in {**self._earlier, **self._failed}.items():
+            error = faults.fault(event.text, subject=path)
+            deleting = _DELETING.match(event.text) is not None
+            found.append(FailedFile(path, error, error.details["retry"], deleting=deleting))
+        return tuple(found)
 
     def _finally_failed(self, *, broken: bool) -> tuple[FailedFile, ...]:
         """What failed in an earlier round counts only if the last one surely did not get to it:

@@ -130,10 +130,10 @@ class SavedRclone(Rclone):
         """As `office.is_folder_here`, also of a remote's; None if it does not answer."""
         if is_local(place):
             return office.is_folder_here(place)
-        found = None
         with suppress(PlutonRcloneError):  # the transfer says why
             found = self.stat(place)
-        return None if found is None else found.is_dir
+            return None if found is None else found.is_dir
+        return None
 
     def compare(
         self, command: Command, on_progress: Callable[[int], None] | None = None

@@ -6,12 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import (
-    AccessDenied,
-    OptionInvalid,
-    RemoteIncomplete,
-    TokenExpired,
-)
+from pluton_rclone.errors import AccessDenied, OptionInvalid, RemoteIncomplete, TokenExpired
 from pluton_rclone.rclone import locations
 from pluton_rclone.values import paths
 from pluton_rclone.values.token_text import ANY, TOKEN, token_digest

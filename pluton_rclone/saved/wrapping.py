@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from pluton_rclone.conf.conf import Conf
+from pluton_rclone.conf.environment import space_separated
 from pluton_rclone.errors import StorageNotFound
 
 
@@ -35,12 +36,9 @@ def _wrapped(section: Mapping[str, str]) -> Iterator[str]:
     """What `remote` and `upstreams` name: `NAME:path`, `NAME,option=value:path`, in a combine
     `folder=NAME:path`; several are separated by spaces, and quoted if they hold some."""
     places = [section.get("remote", "")]
-    if "upstreams" in section:
-        import csv
-
-        combined = section.get("type") == "combine"
-        for upstreams in csv.reader([section["upstreams"]], delimiter=" "):
-            places += [place.partition("=")[2] if combined else place for place in upstreams]
+    combined = section.get("type") == "combine"
+    for place in space_separated(section["upstreams"]) if "upstreams" in section else ():
+        places.append(place.partition("=")[2] if combined else place)
     for place in places:
         name, colon, _ = place.partition(":")
         if colon and name:

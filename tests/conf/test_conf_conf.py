@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -77,6 +78,23 @@ def test_the_owner_stays(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "fchown", lambda _descriptor, user, group: given.append((user, group)))
     Conf(path).add("anna", {"type": "memory"})
     assert given == [(path.stat().st_uid, path.stat().st_gid)]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EINVAL])
+def test_where_the_owner_cannot_stay_the_file_is_written_all_the_same(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """EINVAL: in a container that does not have this user (`unshare --user --map-root-user` beside
+    a file of somebody else)."""
+
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(folders, "_places", lambda: [tmp_path])
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    monkeypatch.setattr(os, "fchown", refused)
+    Conf(path).add("anna", {"type": "memory"})
+    assert "anna" in Conf(path).names()
 
 
 def test_a_symbolic_link_is_followed_and_stays_one(path: Path, tmp_path: Path) -> None:
@@ -244,3 +262,6 @@ def test_the_default_is_the_file_that_rclone_itself_uses(
 
 def test_rclones_variable_wins(tmp_path: Path) -> None:
     assert default_path({"RCLONE_CONFIG": str(tmp_path / "x"), "HOME": "/"}) == tmp_path / "x"
+    # as closed as /root is to another user, who may have HOME=/root in a container
+    closed = Path("/", "x" * 300)
+    assert default_path({"HOME": str(closed)}) == closed / ".config" / "rclone" / "rclone.conf"

@@ -58,8 +58,9 @@ def test_the_password_comes_from_the_argument_the_command_or_the_variable(
     monkeypatch.setenv("RCLONE_CONFIG_PASS", "another")
     with pytest.raises(ConfigPasswordWrong):
         Conf(plain).names()
-    monkeypatch.setenv("RCLONE_PASSWORD_COMMAND", 'printf "geheim\\n"')
-    assert Conf(plain).names() == ["disk", "vault"]
+    for command in ('printf "geheim\\n"', "echo geheim\na second line, which rclone passes over"):
+        monkeypatch.setenv("RCLONE_PASSWORD_COMMAND", command)
+        assert Conf(plain).names() == ["disk", "vault"]
     assert Conf(plain, password="geheim").names() == ["disk", "vault"]
 
 
@@ -91,6 +92,9 @@ def test_missing_wrong_and_blank_passwords_have_their_own_errors(
         Conf(plain).names()
     with pytest.raises(ConfigPasswordMissing, match="empty"):
         Conf(plain, password="  ").names()
+    with pytest.raises(ConfigPasswordMissing, match="not UTF-8") as unfit:
+        Conf(plain, password="gehe\udcedm").names()
+    assert unfit.value.__context__ is None  # which would hold it
     with pytest.raises(ConfigPasswordWrong) as caught:
         Conf(plain, password="falsch").add("x", {"type": "memory"})
     assert "falsch" not in repr(caught.value.record())
@@ -161,6 +165,9 @@ def test_the_password_comes_from_systemd_or_the_keyring_where_nothing_else_says_
     assert Conf(plain).names() == ["disk", "vault"]
     keyring.clear()
     (tmp_path / "rclone-config-pass").write_text("geheim\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/" + "x" * 300)  # as closed as another user's
+    with pytest.raises(ConfigPasswordMissing):
+        Conf(plain).names()
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     assert Conf(plain).names() == ["disk", "vault"]
     monkeypatch.setenv("RCLONE_CONFIG_PASS", "rclone's own comes first")

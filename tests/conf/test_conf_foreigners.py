@@ -39,6 +39,7 @@ def running(argv: list[str], folder: Path, **environment: str) -> Iterator[int]:
     [
         (["--config", "{folder}/rclone.conf"], {}, True),
         (["--config={folder}/rclone.conf"], {}, True),
+        (["--exclude", "x" * 5000, "--config={folder}/rclone.conf"], {}, True),
         (["--config", "rclone.conf"], {}, True),
         (["--config", "{folder}/link.conf"], {}, True),
         ([], {"RCLONE_CONFIG": "{folder}/rclone.conf"}, True),

@@ -131,7 +131,6 @@ def test_values_that_need_quotes_get_them() -> None:
 def test_what_a_section_inherits_and_expands_is_written_out_for_a_private_config() -> None:
     document = parse("[DEFAULT]\nd = D\n[base]\ntype = s3\nkey = %(d)s\n[base.one]\nbucket = b\n")
     assert document.section("base.one") == {"bucket": "b"}
-    assert document.inherited("base.one") == {"type": "s3", "key": "D"}
     assert document.only(["base.one"]).section("base.one") == {
         "bucket": "b",
         "type": "s3",

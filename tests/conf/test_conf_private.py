@@ -270,25 +270,25 @@ print(json.dumps({"why": why, "first_ended_with": ended, "second_starts_with": s
 
 def test_what_nobody_can_come_back_for_is_removed_after_an_hour(conf: Conf, tmp_path: Path) -> None:
     """A copy of an rclone.conf that is no more, and one that was never finished: by a run that
-    takes more than half a second."""
+    takes more than half a second. One of an rclone.conf that cannot be looked at stays, and does
+    not end the thread that brings tokens home."""
     gone = tmp_path / "gone.conf"
     gone.write_text("[anna]\ntype = memory\n")
     with Conf(gone).private(["anna"]) as private:
         home = private.path.parent.parent
-        left, unfinished, others = (
-            home / f"{name}-0123456789abcdef" for name in ("01234567", "unfinished", "fedcba98")
-        )
-        for folder in (left, unfinished, others):
+        marks = ("01234567", "unfinished", "fedcba98", "00000000")
+        left, unfinished, others, closed = (home / f"{mark}-0123456789abcdef" for mark in marks)
+        for folder in (left, unfinished, others, closed):
             shutil.copytree(private.path.parent, folder)
     (unfinished / "origin.json").unlink()
-    there = {"config": str(conf.path), "tokens": {}}
-    (others / "origin.json").write_text(json.dumps(there))
-    for folder in (left, unfinished, others):
+    for folder, config in ((others, str(conf.path)), (closed, "/" + "x" * 300)):
+        (folder / "origin.json").write_text(json.dumps({"config": config, "tokens": {}}))
+    for folder in (left, unfinished, others, closed):
         os.utime(folder, (0, 0))
     gone.unlink()
     with conf.private(["anna"]):
         wait_for(lambda: not left.exists() and not unfinished.exists())
-    assert [folder for folder in home.iterdir() if folder.is_dir()] == [others]
+    assert {folder for folder in home.iterdir() if folder.is_dir()} == {others, closed}
 
 
 @plain

@@ -7,19 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from pluton_rclone import Storage, Storages
-from pluton_rclone.connection.report import (
-    PROBE_PREFIX,
-    ConnectionReport,
-    Step,
-    abandoned_probes,
-    probe_name,
-)
+from pluton_rclone.connection.probe import PROBE_PREFIX, abandoned_probes, probe_name
+from pluton_rclone.connection.report import ConnectionReport, Step
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import ConnectionTestFailed, NextStep
 from pluton_rclone.process.folders import runtime_folder
@@ -193,6 +188,23 @@ def test_what_will_be_trouble_soon_or_makes_it_slow_is_a_warning(
     assert "2 times" in step_of(report, "throttling")[1]
 
 
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [
+        (-3, "The client secret expired on {}."),
+        (0, "The client secret expires on {}. (today)"),
+        (1, "The client secret expires on {}. (in 1 day)"),
+        (31, ""),
+    ],
+)
+def test_when_the_client_secret_ends_is_said_as_people_say_it(
+    cloud: Emulator, days: int, told: str
+) -> None:
+    ends = datetime.now(timezone.utc).date() + timedelta(days=days)
+    report = connected(cloud, secret_expires=ends).check_health()
+    assert "".join(str(step.error) for step in report.warnings) == told.format(ends)
+
+
 def test_a_damaged_probe_is_found_and_removed(cloud: Emulator) -> None:
     storage = connected(cloud)
     cloud.faults.damaged_uploads = 1
@@ -238,6 +250,9 @@ def test_probes_of_others_are_left_alone_and_those_of_the_dead_are_not() -> None
     found = abandoned_probes([(dead, 5), (elsewhere, 5), (running, 5), ("letter.txt", 9000)])
     assert found == [dead]
     assert abandoned_probes([(elsewhere, 4000)]) == [elsewhere]
+    # named by somebody who shares the folder: such numbers no process has
+    odd = [dead.replace("4194305", number) for number in ("9" * 30, "\u00b2")]
+    assert abandoned_probes([(name, 5) for name in odd]) == odd[:1]
     assert probe_name().startswith(PROBE_PREFIX)
 
 

@@ -164,6 +164,8 @@ def test_ids_are_addresses_too() -> None:
         f"https://{HOST}/sites/a%00b",
         "x" * 9000,
         "https://unit.sharepoint-mil.us/sites/x",
+        "https://teams.microsoft.com/l/file/1?objectUrl=https%3A%2F%2F%5B",
+        "https://teams.microsoft.com/?objectUrl=" * 209,
     ],
 )
 def test_what_is_no_address_is_refused_with_advice(address: str) -> None:

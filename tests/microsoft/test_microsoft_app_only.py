@@ -138,6 +138,12 @@ UNUSABLE: dict[str, tuple[Callable[[], bytes], str | None, str]] = {
         "wrong",
         "password is wrong",
     ),
+    "a password that is not UTF-8": (
+        lambda: pem_key(PASSWORD) + PEM_CERTIFICATE,
+        "\udcff",
+        "password is wrong",
+    ),
+    "one of a PFX": (lambda: pfx(PASSWORD), "\udcff", "password is wrong"),
     "no password": (
         lambda: pem_key(PASSWORD) + PEM_CERTIFICATE,
         None,

@@ -86,6 +86,7 @@ def test_germany_can_be_chosen_and_carries_its_warning() -> None:
         "https://graph.microsoft.com@evil.example/",
         "https://graph.microsoft.com:444/",
         "https://login.microsoftonline.com/",
+        "https://[",
     ],
 )
 def test_a_token_goes_to_its_own_graph_only(address: str) -> None:

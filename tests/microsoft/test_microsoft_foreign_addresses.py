@@ -24,6 +24,7 @@ FOREIGN = [
     "https://a.b.sharepoint.com/_api",
     "//login.microsoftonline.com/",
     "evil",
+    "https://[",
     "https://\u202eevil.example/",
 ]
 

@@ -214,9 +214,7 @@ class Hostile(Http):
         super().__init__(cancel=threading.Event())
         self.body, self.status = body, status
 
-    def once(
-        self, method: str, url: str, headers: Any, data: Any = None, params: Any = None
-    ) -> Answer:
+    def once(self, method: str, url: str, *sent: Any, **named: Any) -> Answer:
         return Answer(self.status, {}, decoded(self.body))
 
 
@@ -308,9 +306,7 @@ def token_answers() -> Iterator[bytes]:
 class AfterDiscovery(Hostile):
     """As `Hostile`, once MSAL has found the endpoints."""
 
-    def once(
-        self, method: str, url: str, headers: Any, data: Any = None, params: Any = None
-    ) -> Answer:
+    def once(self, method: str, url: str, *sent: Any, **named: Any) -> Answer:
         if method == "GET":
             root = "https://login.microsoftonline.com/common/oauth2/v2.0"
             found = {
@@ -320,7 +316,7 @@ class AfterDiscovery(Hostile):
                 "issuer": "https://login.microsoftonline.com/common/v2.0",
             }
             return Answer(200, {}, found)
-        return super().once(method, url, headers, data, params)
+        return super().once(method, url, *sent, **named)
 
 
 @pytest.mark.parametrize("http", [Hostile, AfterDiscovery])

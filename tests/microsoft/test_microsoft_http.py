@@ -235,6 +235,25 @@ def test_a_certificate_that_is_not_trusted(
     assert refusal.value.who is errors.Who.YOU
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("REQUESTS_CA_BUNDLE", "/missing/ca.pem", "invalid path: /missing/ca.pem"),
+        ("HTTPS_PROXY", "http://127.0.0.1:port", "the address of the proxy cannot be used"),
+        ("HTTPS_PROXY", "nonsense://127.0.0.1", "the address of the proxy cannot be used"),
+    ],
+)
+def test_what_is_wrong_with_this_machines_variables_is_said_with_who_can_fix_it(
+    cloud: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch, name: str, value: str, why: str
+) -> None:
+    """Before: "(OSError)" or "(InvalidURL)", and that nobody can fix it."""
+    monkeypatch.setenv(name, value)
+    with pool(clock) as http, pytest.raises(errors.Unreachable, match=why) as refusal:
+        http.request("POST", ME)
+    assert name in refusal.value.advice
+    assert refusal.value.who is errors.Who.YOU
+
+
 def test_the_ca_that_rclone_reads_is_enough(
     cloud: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

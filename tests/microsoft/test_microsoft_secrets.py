@@ -261,9 +261,9 @@ def test_a_service_that_echoes_what_it_got(
     }
     once = http.Http.once
 
-    def echo(self: http.Http, method: str, *rest: Any) -> http.Answer:
+    def echo(self: http.Http, method: str, *rest: Any, **sent: Any) -> http.Answer:
         if method == "GET":
-            return once(self, method, *rest)
+            return once(self, method, *rest, **sent)
         return http.Answer(400, {}, body)
 
     monkeypatch.setattr(http.Http, "once", echo)
@@ -281,9 +281,9 @@ def test_a_damaged_token_answer(
     answer = f'{{"access_token": "{watch.plant("access")}", '.encode()
     once = http.Http.once
 
-    def damaged(self: http.Http, method: str, *rest: Any) -> http.Answer:
+    def damaged(self: http.Http, method: str, *rest: Any, **sent: Any) -> http.Answer:
         if method == "GET":
-            return once(self, method, *rest)
+            return once(self, method, *rest, **sent)
         return http.Answer(200, {}, http.decoded(answer))
 
     monkeypatch.setattr(http.Http, "once", damaged)

@@ -28,6 +28,13 @@ def rules(findings: Iterable[Finding]) -> list[tuple[str, str]]:
     return sorted((finding.path, finding.rule.name) for finding in findings)
 
 
+def test_a_file_in_a_thousand_folders_of_which_none_is_listed() -> None:
+    """As a bucket's keys have them. Before, a RecursionError."""
+    scan = preflight([Entry("d/" * 1000 + "x")])
+    assert rules(scan) == [("d/" * 200 + "d", "path_too_long")]
+    assert (scan.summary.files, scan.summary.folders) == (1, 1000)
+
+
 def test_every_rule_that_a_listing_can_break() -> None:
     deep = "/".join(["d" * 100] * 4)
     entries = [

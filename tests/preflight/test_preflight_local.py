@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone.errors import NothingFound
-from pluton_rclone.preflight import Finding, judge, preflight
+from pluton_rclone.preflight import Finding, preflight
+from pluton_rclone.preflight import rules as table
 
 from .real_rclone import make, unreadable_as_ordinary_user
 
@@ -349,8 +350,8 @@ def test_the_memory_stays_flat(tmp_path: Path) -> None:
 def test_folders_with_very_many_entries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], rule: str
 ) -> None:
-    monkeypatch.setattr(judge, "MANY_ENTRIES", limits[0])
-    monkeypatch.setattr(judge, "TOO_MANY_ENTRIES", limits[1])
+    monkeypatch.setattr(table, "MANY_ENTRIES", limits[0])
+    monkeypatch.setattr(table, "TOO_MANY_ENTRIES", limits[1])
     make(
         tmp_path,
         {"full/a": b"", "full/b": b"", "full/c": b"", "full/d/": b"", "full/e/": b"", "few/a": b""},

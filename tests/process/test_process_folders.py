@@ -69,6 +69,28 @@ def test_a_squatted_folder_is_stepped_around_and_every_process_finds_the_same_on
     assert runtime_folders() == [folder]
 
 
+def test_a_link_to_nothing_in_its_place_is_stepped_around_and_the_same_one_is_found_again(
+    one_place: Path,
+) -> None:
+    """Before, each process made another one, and nobody came back for a token in the last."""
+    (one_place / f"pluton-rclone-{os.getuid()}").symlink_to(one_place / "nothing")
+    folder = runtime_folder()
+    assert runtime_folder() == folder
+    assert runtime_folders() == [folder]
+
+
+def test_a_place_that_cannot_be_looked_into_has_no_folder_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As XDG_RUNTIME_DIR of another user, which sudo may keep."""
+    closed = Path("/", "x" * 300)
+    with pytest.raises(OSError, match="too long"):
+        (closed / "pluton-rclone").stat()
+    monkeypatch.setattr(folders, "_places", lambda: [closed, tmp_path])
+    assert runtime_folders() == []
+    assert runtime_folder().parent == tmp_path
+
+
 def test_where_no_folder_can_be_made_an_oserror_says_so(
     one_place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,6 +110,21 @@ def test_a_folder_that_another_process_removes_meanwhile_is_gone_and_that_is_all
     monkeypatch.setattr(Path, "resolve", gone)
     folders.remove(tmp_path / "gone")
     assert not (tmp_path / "gone").exists()
+
+
+def test_the_word_that_is_left_is_found_where_another_user_took_the_usual_name(
+    runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = tmp_path / "usual"
+    (usual / f"pluton-rclone-{os.getuid()}").mkdir(parents=True)  # which all can enter
+    monkeypatch.setattr(folders, "_usual_places", lambda: [usual])
+    loan = runtime_folder() / "loan"
+    loan.mkdir()
+    folders.leave_word(loan)
+    (beside,) = (place for place in runtime_folders() if runtime not in place.parents)
+    assert (beside / "loan").resolve() == loan
+    folders.remove(loan)
+    assert list(beside.iterdir()) == []
 
 
 def test_a_folder_goes_with_all_that_is_in_it(tmp_path: Path) -> None:

@@ -59,7 +59,9 @@ def mark(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def binary() -> Binary:
     """The rclone of this environment."""
-    return find_binary(environment={"PATH": os.environ["PATH"]})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PLUTON_RCLONE_BINARY", raising=False)
+        return find_binary()
 
 
 @pytest.fixture(scope="session")

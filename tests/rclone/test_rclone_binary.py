@@ -22,39 +22,43 @@ def executable(path: Path, text: str = "#!/bin/sh\necho rclone v1.70.1\n") -> Pa
     return path
 
 
-def test_an_explicit_path_comes_first(tmp_path: Path) -> None:
+@pytest.fixture(autouse=True)
+def unnamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PLUTON_RCLONE_BINARY", raising=False)
+
+
+def test_an_explicit_path_comes_first_then_the_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mine, other = executable(tmp_path / "mine"), executable(tmp_path / "other")
-    assert find_binary(mine, {"PLUTON_RCLONE_BINARY": str(other)}).path == str(mine)
+    monkeypatch.setenv("PLUTON_RCLONE_BINARY", str(other))
+    assert find_binary(mine).path == str(mine)
+    assert find_binary().path == str(other)
 
 
-def test_then_the_variable(tmp_path: Path) -> None:
-    other = executable(tmp_path / "other")
-    assert find_binary(None, {"PLUTON_RCLONE_BINARY": str(other)}).path == str(other)
-
-
-def test_then_the_one_of_this_python_environment() -> None:
-    assert find_binary(None, {"PATH": "/nowhere"}).path == os.path.join(
-        os.path.dirname(sys.executable), "rclone"
-    )
+def test_then_the_one_of_this_python_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert find_binary().path == os.path.join(os.path.dirname(sys.executable), "rclone")
 
 
 def test_then_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     there = executable(tmp_path / "bin" / "rclone")
-    assert find_binary(None, {"PATH": str(there.parent)}).path == str(there)
+    monkeypatch.setenv("PATH", str(there.parent))
+    assert find_binary().path == str(there)
 
 
 def test_nowhere_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(RcloneNotFound, match="not on PATH"):
-        find_binary(None, {"PATH": str(tmp_path)})
+        find_binary()
 
 
-def test_who_names_one_gets_no_other(tmp_path: Path) -> None:
+def test_who_names_one_gets_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLUTON_RCLONE_BINARY", str(tmp_path / "missing"))
     with pytest.raises(RcloneNotFound, match="PLUTON_RCLONE_BINARY"):
-        find_binary(
-            None, {"PLUTON_RCLONE_BINARY": str(tmp_path / "missing"), "PATH": os.environ["PATH"]}
-        )
+        find_binary()
 
 
 def test_an_empty_search_path_is_not_the_current_folder(
@@ -63,8 +67,9 @@ def test_an_empty_search_path_is_not_the_current_folder(
     executable(tmp_path / "rclone")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "executable", "")  # as Python has it where it cannot find itself
+    monkeypatch.setenv("PATH", "")
     with pytest.raises(RcloneNotFound, match="not on PATH"):
-        find_binary(None, {"PATH": ""})
+        find_binary()
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,7 @@ def test_what_our_token_endpoint_says_is_told_apart(
     """rclone 1.75.2 has these two forms of what the endpoint answered."""
     text = f"Failed to lsjson: couldn't fetch token: {quoted.format(reason)}"
     found = faults.run_fault("lsjson", 1, [text])
-    assert (type(found), faults.retry_helps(text)) == (kind, retry)
+    assert (type(found), found.details["retry"]) == (kind, retry)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,8 @@ def test_a_404_means_what_was_asked_for(
     text: str, kind: type[errors.PlutonRcloneError], retry: bool
 ) -> None:
     """Of a file that was listed a moment ago it passes (rclone#6075, #8558)."""
-    assert (type(faults.fault(text)), faults.retry_helps(text)) == (kind, retry)
+    found = faults.fault(text)
+    assert (type(found), found.details["retry"]) == (kind, retry)
 
 
 @pytest.mark.parametrize(

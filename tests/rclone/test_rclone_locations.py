@@ -54,6 +54,16 @@ def test_local_paths(path: str, expected: str, monkeypatch: pytest.MonkeyPatch) 
     assert locations.local(path) == expected
 
 
+def test_a_whole_path_is_one_also_where_the_current_folder_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert locations.local(tmp_path) == str(tmp_path)
+
+
 CALLER = {
     "PATH": "/bin",
     "HOME": "/root",
@@ -74,8 +84,9 @@ CALLER = {
 }
 
 
-def test_what_passes_to_rclone() -> None:
-    passed = child_environment(None, CALLER)
+def test_what_passes_to_rclone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", CALLER)
+    passed = child_environment({})
     assert set(CALLER) - set(passed) == {
         "RCLONE_CONFIG",
         "RCLONE_CONFIG_PASS",
@@ -89,10 +100,10 @@ def test_what_passes_to_rclone() -> None:
     assert passed["SSL_CERT_FILE"] == "/ca.pem"
 
 
-def test_what_is_given_explicitly_passes_whatever_it_is() -> None:
-    assert (
-        child_environment({"RCLONE_CONFIG_PASS": "given"}, CALLER)["RCLONE_CONFIG_PASS"] == "given"
-    )
+def test_what_is_given_explicitly_passes_whatever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", CALLER)
+    given = child_environment({"RCLONE_CONFIG_PASS": "given"})
+    assert given["RCLONE_CONFIG_PASS"] == "given"
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def secrets_of(cloud: Emulator) -> list[str]:
 def rclone(config: Path, *words: str) -> str:
     done = subprocess.run(
         [RCLONE, f"--config={config}", *words],
-        env=child_environment(),
+        env=child_environment({}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

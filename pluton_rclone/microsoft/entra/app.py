@@ -132,7 +132,8 @@ def _read(source: Certificate) -> tuple[Any, Any]:
         what = f"The certificate file {source.path} cannot be read."
         advice = "Check path and permissions."
         raise RegistrationError(what, why=problem.strerror, who=Who.YOU, advice=advice) from None
-    password = source.password.encode() if source.password else None
+    # what is not UTF-8 becomes a wrong one: Python's own error would hold it
+    password = source.password.encode(errors="replace") if source.password else None
     key = certificate = None
     encrypted = b"ENCRYPTED" in content
     try:

@@ -56,8 +56,13 @@ def read_paste(text: str) -> Pasted:
             raise TokenInvalid("There is nothing between the arrows.")
     for candidate in _candidates(text):
         pasted = _from_value(candidate)
-        if pasted is not None:
-            return _usable(pasted)
+        if pasted is None:
+            continue
+        if pasted.token.refresh_token or pasted.options.get("client_credentials") == "true":
+            return pasted
+        what = "This token cannot be renewed: it does not have a refresh_token."
+        advice = "Run `rclone authorize onedrive` again and paste everything that it prints."
+        raise TokenInvalid(what, why="it would expire within the hour", advice=advice)
     raise _explained(text)
 
 
@@ -147,14 +152,6 @@ def _from_options(options: Mapping[str, Any]) -> Pasted:
     others = {str(key): value for key, value in options.items() if key != "token"}
     texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in others.items()}
     return Pasted(given, texts)
-
-
-def _usable(pasted: Pasted) -> Pasted:
-    if pasted.token.refresh_token is None and pasted.options.get("client_credentials") != "true":
-        what = "This token cannot be renewed: it does not have a refresh_token."
-        advice = "Run `rclone authorize onedrive` again and paste everything that it prints."
-        raise TokenInvalid(what, why="it would expire within the hour", advice=advice)
-    return pasted
 
 
 def _sections(text: str) -> dict[str, dict[str, str]]:

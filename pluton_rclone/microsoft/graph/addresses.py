@@ -102,7 +102,7 @@ def read_address(text: str) -> Address:
         return _personal(parts, host, query)
     if _TEAMS.fullmatch(host):
         inner = query.get("objectUrl", "")  # a file's link holds the address in SharePoint
-        if inner.startswith("https://") and not _TEAMS.fullmatch(urlsplit(inner).hostname or ""):
+        if inner.startswith("https://"):
             return read_address(inner)
         what, why = "This is a link into Microsoft Teams.", "it names a channel, not a folder"
         advice = "In the channel's files choose Open in SharePoint; copy the browser's address."

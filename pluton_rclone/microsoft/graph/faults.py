@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from pluton_rclone import errors
-from pluton_rclone.errors import PlutonRcloneError
 from pluton_rclone.values import refusals
 from pluton_rclone.values.redaction import redact
 from pluton_rclone.values.refusals import Meaning, Place
@@ -29,7 +28,7 @@ def graph_error(
     subject: str | None = None,
     personal: bool = False,
     saved: bool = False,
-) -> PlutonRcloneError:
+) -> errors.PlutonRcloneError:
     """The exception for a refused Graph request. `body` is the parsed JSON, or anything else.
     `subject` names what was asked for. `personal`: it is a personal account's; `saved`: that of a
     saved remote. Never raises."""

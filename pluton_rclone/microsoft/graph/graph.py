@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from pluton_rclone import errors
@@ -21,9 +22,6 @@ from ..http import Http
 from .drives import Drive, Quota, Shortcut, Site, of_microsoft
 from .faults import graph_error
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 # These end every search: nothing that comes after could do better.
 _HOPELESS = (errors.TokenExpired, errors.InteractionRequired, errors.Cancelled, errors.UsageError)
 _PERSONAL_DRIVE = re.compile(r"/drives/[0-9A-Fa-f]{15,16}(?:/|$|\?)")
@@ -37,7 +35,7 @@ class Drives(tuple[Drive, ...]):
 
     notes: tuple[str, ...]
 
-    def __new__(cls, found: Iterable[Drive], notes: Iterable[str] = ()) -> Self:
+    def __new__(cls, found: Iterable[Drive], notes: Iterable[str] = ()) -> Drives:
         made = super().__new__(cls, found)
         made.notes = tuple(notes)
         return made
@@ -64,7 +62,7 @@ class Graph:
         self._http = http or Http()
         self._own_http = http is None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Graph:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -219,8 +217,6 @@ class Graph:
 
     def _verified(self, records: Sequence[dict[str, Any]], notes: Sequence[str] = ()) -> Drives:
         """The drives among `records` whose root can be read, each once; notes about the others."""
-        from concurrent.futures import ThreadPoolExecutor
-
         merged: dict[str, dict[str, Any]] = {}
         # Phantoms share the id of a drive: its own record comes first, above all that of /me/drive.
         for record in sorted(records, key=lambda record: of_microsoft(record.get("name"))):
