@@ -66,7 +66,7 @@ def create_app(
     storages = Storages() if storages is None else storages
     url = public_url.rstrip("/")
     address = Address.of(url)
-    local = address.origin == url and not address.secure
+    local = not address.secure and url.count("/") == 2
     sessions = Sessions()
     if local_folders is None:
         home = Path(os.path.expanduser("~"))
@@ -74,7 +74,7 @@ def create_app(
     page = Page(
         storages=storages,
         address=address,
-        redirect_uri=redirect_uri or (url if local else f"{url}/callback"),
+        redirect_uri=redirect_uri or (address.origin if local else f"{url}/callback"),
         sessions=sessions,
         jobs=Jobs(),
         registration=app or AppRegistration.from_environment(),

@@ -150,6 +150,14 @@ def test_it_answers_to_the_host_that_browsers_name(home: Path, address: str, hos
     assert made.state.page.address.host == host
 
 
+def test_at_port_80_microsoft_sends_people_back_to_where_the_page_is(home: Path) -> None:
+    made = create_app(Storages(), public_url="http://localhost:80", app=APP)
+    assert (made.state.page.redirect_uri, made.state.page.address.host) == (
+        "http://localhost",
+        "localhost",
+    )
+
+
 def test_a_page_of_its_own_has_no_path(home: Path) -> None:
     with pytest.raises(UsageError, match="below a path"):
         serve(public_url="https://pluton.example/onedrive", app=APP)
