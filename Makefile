@@ -1,15 +1,15 @@
 # Every target builds what it needs from nothing; `make help` lists them.
 # PYTHON=python3.12 chooses a Python, also one of pyenv's; each but the default has a venv of its own.
-PYTHON ?= python3
-VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
+override PYTHON := $(or $(strip $(PYTHON)),python3)
+OF_PYTHON := $(if $(filter-out python3,$(PYTHON)),-$(lastword $(subst /, ,$(PYTHON))))
+VENV := .venv$(OF_PYTHON)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := .venv-tools
-FLOORS := .venv-floors$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
+FLOORS := .venv-floors$(OF_PYTHON)
 THIRD := .venv-third-parties
 # More than the cores that CI has: while one waits for an rclone, a browser or a clock, another one works.
 WORKERS ?= 4
-PIP := -m pip --quiet --disable-pip-version-check install
 # What shows that everything imports and runs once; the whole suite is `make test`.
 ONCE := tests/packaging tests/test_demo.py tests/test_readme.py tests/web/test_web_wording.py
 
@@ -24,21 +24,12 @@ help: ## This list
 
 install: $(READY) ## Build .venv with the pinned versions (done by the others when needed)
 
-# $(call venv,FOLDER,PYTHON,PINNED): a venv with exactly what the file pins
-define venv
-	@python=$$(.ci/python $(2)) && { test -x $(1)/bin/python || "$$python" -m venv $(1) || { rm -rf $(1); exit 1; }; }
-	@echo "installing the pinned versions into $(1)"
-	@$(1)/bin/python $(PIP) --require-hashes --requirement $(3)
-endef
-
 $(READY): pyproject.toml constraints.txt
-	$(call venv,$(VENV),$(PYTHON),constraints.txt)
-	@$(BIN)/python $(PIP) --no-deps --no-build-isolation --editable .
-	@touch $@
+	@.ci/venv $(VENV) "$(PYTHON)" constraints.txt .
 
 $(TOOLS)/.ready: .ci/tools.txt
-	$(call venv,$(TOOLS),$(PYTHON),.ci/tools.txt)
-	@touch $@
+	@.ci/venv $(TOOLS) "$(PYTHON)" .ci/tools.txt
+
 demo: $(READY) ## Connect, test, save, back up, verify and restore, on the emulated Microsoft (SRC=/some/folder)
 	@$(BIN)/python bin/demo.py $(if $(SRC),--source "$(SRC)")
 
@@ -86,19 +77,13 @@ floors: $(FLOORS)/.ready ## Run a part of the suite on the lowest versions that 
 	    $(ONCE) tests/rclone_python tests/values $(ARGS)
 
 $(FLOORS)/.ready: pyproject.toml constraints.txt .ci/floors.txt
-	$(call venv,$(FLOORS),$(PYTHON),constraints.txt)
-	@$(FLOORS)/bin/python $(PIP) --require-hashes --requirement .ci/floors.txt
-	@$(FLOORS)/bin/python $(PIP) --no-deps --no-build-isolation --editable .
-	@touch $@
+	@.ci/venv $(FLOORS) "$(PYTHON)" constraints.txt .ci/floors.txt .
 
 third-parties: $(THIRD)/.ready ## Microsoft's own SDK and another client of OneDrive walk the emulator
 	@$(THIRD)/bin/python -m pytest -q -n 0 -W ignore tests/third_parties $(ARGS)
 
 $(THIRD)/.ready: pyproject.toml constraints.txt .ci/third-parties.txt
-	$(call venv,$(THIRD),$(PYTHON),constraints.txt)
-	@$(THIRD)/bin/python $(PIP) --require-hashes --requirement .ci/third-parties.txt
-	@$(THIRD)/bin/python $(PIP) --no-deps --no-build-isolation --editable .
-	@touch $@
+	@.ci/venv $(THIRD) "$(PYTHON)" constraints.txt .ci/third-parties.txt .
 
 attack: $(READY) ## The attacks that are too heavy for `test`: loopback only, bounded in time and memory
 	@$(BIN)/python -m pytest -n 0 -s -m attack $(ARGS)
@@ -110,4 +95,6 @@ lock: $(TOOLS)/.ready ## Renew the pinned versions (constraints.txt, .ci/*.txt) 
 	@$(TOOLS)/bin/python .ci/lock.py
 
 clean: ## Remove what the others made
-	@rm -rf .venv .venv-* dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv* build dist *.egg-info .coverage* .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	    .import_linter_cache
+	@find . -name __pycache__ -prune -exec rm -rf {} +

@@ -77,7 +77,7 @@ def _run(arguments: Sequence[str]) -> int:
     from pluton_rclone.errors import Cancelled, PlutonRcloneError, UsageError
 
     from .app import LazyGroup, application
-    from .output import NAMED, Output, ReaderGone, exit_code, with_command
+    from .output import NAMED, Output, ReaderGone, exit_code, refused, with_command
 
     separator = arguments.index("--") if "--" in arguments else len(arguments)
     output = Output("--json" in arguments[:separator])  # behind it stands another command
@@ -93,7 +93,8 @@ def _run(arguments: Sequence[str]) -> int:
         return exit_code(error)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "pluton-rclone"
-        output.error(UsageError(error.format_message(), advice=f"See {command} --help."))
+        what = error.format_message().replace("\n\t", " ")  # a missing choice's, one a line
+        output.error(UsageError(what, advice=f"See {command} --help."))
         return UsageError.exit_code
     except click.ClickException as error:
         output.error(UsageError(error.format_message()))
@@ -101,6 +102,9 @@ def _run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         output.stopped()
         return Cancelled.exit_code
+    except OSError as error:  # the current folder is gone, a full /tmp
+        output.error(refused(error))
+        return PlutonRcloneError.exit_code
     except ReaderGone:  # `| head`: nothing is wrong, and others end by that signal
         return 128 + 13  # SIGPIPE's number; Windows has no name for it
     return result if isinstance(result, int) else 0

@@ -64,7 +64,8 @@ Learn and try
   reference - errors options
   reference 67 versions
   tools 56 web
-  tools - demo emulator
+  tools 6 demo
+  tools - emulator
 For programs
   reference - schema
   tools - completion

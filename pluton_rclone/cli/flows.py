@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pluton_rclone.flows.plan import Plan
     from pluton_rclone.flows.steps import Outcome
 
+FLOWS = ("prefect", "tomllib" if sys.version_info >= (3, 11) else "tomli")
 POOL = "Prefect's work pool. [default: pluton-rclone]"
 LIMIT = "worker: so many flow runs at once; a plan's own waits for its batches."
 ALONE = "run: in this process alone, without Prefect: no server, nothing to look at afterwards."
@@ -37,7 +39,7 @@ def plan(ctx: Context, action: str, file: Path | None, schema: bool) -> None:
     pluton-rclone plan check nightly.toml
     pluton-rclone plan check --schema
     """
-    needs("flows", "prefect")
+    needs("flows", *FLOWS)
     if schema:
         from pluton_rclone.flows.plan import Plan
 
@@ -99,8 +101,10 @@ def flow(
     PREFECT_API_URL=http://server:4200/api pluton-rclone flow deploy nightly.toml
     PREFECT_API_URL=http://server:4200/api pluton-rclone flow worker
     """
-    needs("flows", "prefect")
+    needs("flows", *FLOWS)
     if not no_server:  # what else is started finds them there
+        if os.path.expanduser("~") == "~":
+            raise UsageError("Prefect needs a home folder.", advice="Set HOME, or --no-server.")
         named = {"RCLONE_CONFIG": ctx.config, "PLUTON_RCLONE_BINARY": ctx.binary}
         os.environ.update({name: path for name, path in named.items() if path})
     if action == "worker":

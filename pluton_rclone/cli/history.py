@@ -38,7 +38,7 @@ def history(ctx: Context, name: str | None, limit: int) -> None:
     pluton-rclone history --json | jq '.[] | select(.ended == "failed")'
     """
     output, runs = ctx.output, ctx.new_storages.runs
-    if name is not None and name.isascii() and name.isdigit():
+    if name is not None and name.isascii() and name.isdigit() and len(name) < 20:
         one = runs.get(int(name))
         if not output.result(one.record()):
             show(one)

@@ -173,6 +173,14 @@ class Output:
         self.error(Cancelled("Stopped."))
 
 
+def refused(error: OSError) -> PlutonRcloneError:
+    """What the system refuses (a folder that is gone, a file), where no room has words for it."""
+    said = error.strerror or str(error)
+    what = f"{error.filename}: {said}." if error.filename else f"The system says: {said}."
+    advice = "Check that path, its rights and its room, and that your current folder still exists."
+    return PlutonRcloneError(what, why=type(error).__name__, advice=advice)
+
+
 def error_lines(error: PlutonRcloneError) -> list[tuple[str, str]]:
     """The lines below an error's first sentence: (heading, text)."""
     nobody = str(error.who) == "nobody: try again later"

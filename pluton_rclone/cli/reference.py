@@ -103,10 +103,9 @@ def explain(option: Option) -> None:
     tell(f"    Default: {option.default or 'none'}\n")
 
 
-@click.command()
+@command()
 @click.argument("binaries", nargs=-1, metavar="[RCLONE]...")
-@JSON
-def versions(binaries: tuple[str, ...], as_json: bool) -> None:
+def versions(ctx: Context, binaries: tuple[str, ...]) -> None:
     """Show what rclone binaries know, and how they differ.
 
     \b
@@ -116,9 +115,9 @@ def versions(binaries: tuple[str, ...], as_json: bool) -> None:
     from pluton_rclone.rclone.binary import find_binary
     from pluton_rclone.remote.versions import Known, table
 
-    found = [find_binary(binary) for binary in binaries or [None]]
+    found = [find_binary(binary) for binary in binaries or [ctx.binary]]
     known = [Known.parse(binary.version, binary.providers()) for binary in found]
-    rows, output = table(known), Output(as_json)
+    rows, output = table(known), ctx.output
     if not output.result({"table": rows}):
         output.table(rows[0], rows[1:])
 

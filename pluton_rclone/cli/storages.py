@@ -15,7 +15,7 @@ from pluton_rclone.values.units import human_drive_type
 
 from . import ask
 from .arguments import NAME
-from .context import FILE, Context, command, flag, valued
+from .context import FILE, Context, command, flag, needs, valued
 from .output import Output, tell
 
 if TYPE_CHECKING:
@@ -158,6 +158,8 @@ def encrypt(
     pluton-rclone encrypt --password-command "pass show rclone"
     pluton-rclone encrypt --decrypt
     """
+    if keyring:
+        needs("keyring", "keyring")
     from pluton_rclone.conf import keyrings
     from pluton_rclone.conf.environment import from_command
 

@@ -56,6 +56,7 @@ def web(
             open_in_browser(address)
 
     app = registration(Wanted(client_id=client_id))
+    _ = ctx.new_storages.binary  # without one, nothing that is done on the page would end well
     serve(ctx.new_storages, app=app, local_folders=folders or None, on_ready=ready, **given)
 
 
@@ -104,10 +105,11 @@ def demo(web: bool, no_browser: bool, person: str) -> int:
     pluton-rclone demo --web
     pluton-rclone demo
     """
-    needs("emulator", *EMULATOR)
-    if web:
-        needs("web", *WEB)
+    needs("emulator" + ",web" * web, *EMULATOR, *WEB * web)
     from pluton_rclone.emulator import command
+    from pluton_rclone.rclone.binary import find_binary
+
+    find_binary()
 
     page = ["pluton-rclone", "web", "--folder", "{files}", *["--no-browser"] * no_browser]
     shell = [os.environ.get("SHELL") or "sh"]

@@ -28,6 +28,8 @@ def default_path(environment: Mapping[str, str] | None = None) -> Path:
         return Path(values["RCLONE_CONFIG"])
     home = Path(values.get("HOME") or os.path.expanduser("~"))
     places = [home / ".config" / "rclone" / _NAME, home / ".rclone.conf"]
+    if home == Path("~"):  # a user without one: rclone takes the current folder
+        places = [Path(".rclone.conf")]
     if values.get("XDG_CONFIG_HOME"):
         places.insert(0, Path(values["XDG_CONFIG_HOME"]) / "rclone" / _NAME)
     if sys.platform == "win32" and values.get("APPDATA"):

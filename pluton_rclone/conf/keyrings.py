@@ -27,12 +27,9 @@ def kept(path: Path) -> str | None:
 
 def keep(path: Path, password: str | None) -> None:
     """Store the password, or remove the present one (None). UsageError without a usable keyring."""
-    try:
-        import keyring
-        from keyring.errors import KeyringError
-    except ImportError as error:
-        advice = "Install the library keyring (the extra of that name)."
-        raise UsageError("No keyring can be used.", why=str(error), advice=advice) from None
+    import keyring
+    from keyring.errors import KeyringError
+
     try:
         if password is None:
             keyring.delete_password(SERVICE, str(path))

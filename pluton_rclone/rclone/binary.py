@@ -87,9 +87,10 @@ def _note(path: str) -> Path:
         found = os.stat(path)
     except OSError:  # a run says why
         found = None
-    if found is None or found.st_size < _SCRIPT:
-        return Path(os.devnull)
     folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    # a user without a home has no cache folder
+    if found is None or found.st_size < _SCRIPT or not os.path.isabs(folder):
+        return Path(os.devnull)
     key = "-".join(f"{n:x}" for n in (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns))
     return Path(folder, "pluton-rclone", f"rclone-{key}")
 

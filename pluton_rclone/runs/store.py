@@ -40,6 +40,7 @@ KEPT = 10_000
 """Runs at most: one a minute would fill the file."""
 FAILURES = 1_000
 """So many failed files of a run are kept with their errors; all are counted."""
+_MOST = 2**63 - 1  # that SQLite counts to
 _PATIENCE = 10.0  # seconds for the others' writes
 _ELSEWHERE = 86_400.0  # seconds in which a run of another machine is taken to go on
 _SCHEMA = """
@@ -245,6 +246,7 @@ class Runs:
         import sqlite3
 
         query = f"SELECT run, owner, told, {', '.join(_COLUMNS)} FROM runs {where}"
+        values = tuple(min(one, _MOST) if isinstance(one, int) else one for one in values)
         try:
             if not self.path.exists():
                 return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -65,14 +66,15 @@ def create_app(
     storages = Storages() if storages is None else storages
     url = public_url.rstrip("/")
     address = Address.of(url)
-    local = address.origin == url and not address.secure
+    local = not address.secure and url.count("/") == 2
     sessions = Sessions()
     if local_folders is None:
-        local_folders = [Path.home() / "pluton-restores"]
+        home = Path(os.path.expanduser("~"))
+        local_folders = [home / "pluton-restores"] if home.is_absolute() else []
     page = Page(
         storages=storages,
         address=address,
-        redirect_uri=redirect_uri or (url if local else f"{url}/callback"),
+        redirect_uri=redirect_uri or (address.origin if local else f"{url}/callback"),
         sessions=sessions,
         jobs=Jobs(),
         registration=app or AppRegistration.from_environment(),
@@ -213,12 +215,18 @@ def _error(request: Request, error: Exception) -> Response:
     return draw(request, "error.html", status=status, error=error)
 
 
+_WORDS = {
+    "Not Found": "There is no such page.",
+    "Method Not Allowed": "A form leads here; there is nothing to see.",
+}
+
+
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 303:
         return Response(status_code=303, headers=error.headers)
     gone = error.status_code == 404
-    what = "There is no such page." if error.detail == "Not Found" else error.detail
+    what = _WORDS.get(error.detail, error.detail)
     advice = (
         "What was here may have been removed." if gone else "Go back in your browser and try again."
     )

@@ -4,10 +4,13 @@ connection: time to send, time to read; and for their number."""
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
@@ -106,12 +109,23 @@ def serve(
     try:
         url = public_url or f"http://localhost:{sockets[0].getsockname()[1]}"
         made = create_app(storages, public_url=url, app=app, local_folders=local_folders)
+        if urlsplit(url).path.strip("/"):
+            advice = "Give it a host name of its own: https://pluton.example."
+            raise UsageError(f"The page cannot be served below a path: {url!r}.", advice=advice)
         address = one_time_address(made)
         on_ready(address)  # who comes before the server runs waits at the socket
         server(made).run(sockets=sockets)
     finally:
         for one in sockets:
             one.close()
+
+
+class Server(uvicorn.Server):
+    """A second Ctrl-C would leave the lifespan, and what runs, as they are, with a traceback."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            super().handle_exit(sig, frame)
 
 
 def server(made: Starlette) -> uvicorn.Server:
@@ -127,20 +141,30 @@ def server(made: Starlette) -> uvicorn.Server:
         lifespan="on",
         ws="none",
     )
-    return uvicorn.Server(config)
+    return Server(config)
 
 
 def listen(host: str | None, port: int) -> list[socket.socket]:
-    """Browsers try ::1 as well as 127.0.0.1 for localhost; without IPv6, IPv4 is enough."""
+    """Browsers try ::1 as well as 127.0.0.1 for localhost; without IPv6, IPv4 is enough. Where
+    another program has ::1, it would get what is meant for us."""
     loopback = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
-    wanted = [(socket.AF_INET, host)] if host else loopback
+    family = socket.AF_INET6 if ":" in (host or "") else socket.AF_INET
+    wanted = [(family, host)] if host else loopback
     sockets: list[socket.socket] = []
     for family, name in wanted:
+        address = (name, sockets[0].getsockname()[1] if sockets else port)
         try:
-            address = (name, sockets[0].getsockname()[1] if sockets else port)
             sockets.append(socket.create_server(address, family=family, backlog=128))
-        except OSError as error:
-            if not sockets:
-                what, advice = f"The page cannot listen on {name}:{port}.", "Choose another port."
-                raise UsageError(what, why=error.strerror, advice=advice) from None
+        except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host
+            taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+            if sockets and not taken:
+                continue
+            for one in sockets:
+                one.close()
+            if sockets and not port:
+                return listen(host, port)
+            at = f"[{name}]" if family == socket.AF_INET6 else name
+            what = f"The page cannot listen on {at}:{address[1]}."
+            why = getattr(error, "strerror", None) or str(error)
+            raise UsageError(what, why=why, advice="Choose another port.") from None
     return sockets

@@ -260,6 +260,12 @@ def test_the_default_is_the_file_that_rclone_itself_uses(
     assert said.splitlines()[-1] == str(tmp_path / expected)
 
 
+def test_without_a_home_rclone_takes_the_current_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As its source says; no user of a test's machine lacks one in the system's list of users."""
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    assert default_path({}) == Path(".rclone.conf")
+
+
 def test_rclones_variable_wins(tmp_path: Path) -> None:
     assert default_path({"RCLONE_CONFIG": str(tmp_path / "x"), "HOME": "/"}) == tmp_path / "x"
     # as closed as /root is to another user, who may have HOME=/root in a container

@@ -7,9 +7,12 @@ import importlib.metadata
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from packaging.requirements import Requirement
+
+from pluton_rclone.cli import run
 
 DECLARED = [Requirement(line) for line in importlib.metadata.requires("pluton-rclone") or []]
 
@@ -22,7 +25,9 @@ def modules_of(extra: str) -> list[str]:
     return [
         item.name.replace("-", "_")
         for item in DECLARED
-        if item.name not in needed and item.marker and item.marker.evaluate({"extra": extra})
+        if item.name not in needed
+        and item.marker
+        and any(item.marker.evaluate({"extra": one}) for one in extra.split(","))
     ]
 
 
@@ -49,7 +54,10 @@ def without(
         ("web", ["web"]),
         ("emulator", ["emulator"]),
         ("emulator", ["emulator", "--", "true"]),
+        ("emulator,web", ["demo", "--web"]),
         ("flows", ["flow", "run", "--no-server", "plan.toml"]),
+        ("flows", ["plan", "check", "plan.toml"]),
+        ("keyring", ["encrypt", "--keyring"]),
     ],
 )
 def test_a_command_without_its_extra_says_in_one_line_what_to_install(
@@ -63,6 +71,13 @@ def test_a_command_without_its_extra_says_in_one_line_what_to_install(
         == f"ERROR This command needs: pip install 'pluton-rclone[{extra}]'"
     )
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 11), reason="Python itself reads TOML")
+def test_what_reads_plans_on_an_old_python_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with patch.dict(sys.modules, {"tomli": None}):
+        assert run(["plan", "check", "plan.toml"]) == 2
+    assert "pip install 'pluton-rclone[flows]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("extra", ["web", "emulator"])

@@ -160,6 +160,16 @@ def test_a_cache_that_cannot_be_written_is_no_fault(
     assert Binary(program(tmp_path / "rclone", "1.70.1")).version == Version(1, 70, 1)
 
 
+def test_a_user_without_a_home_has_no_cache_folder(
+    binary: Binary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    monkeypatch.chdir(tmp_path)
+    assert Binary(binary.path).version == binary.version
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_real_one_is_as_its_package_installed_it(binary: Binary) -> None:
     assert installed_by_pip(binary.path) is True
 

@@ -10,7 +10,10 @@ import pytest
 
 from pluton_rclone import AppRegistration, Storages
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
+from pluton_rclone.errors import StorageNotFound
+from pluton_rclone.web.plumbing.context import Healths
 from tests.chromium import Chromium
+from tests.connected import connected
 
 from .axe import violations
 from .server import served
@@ -84,6 +87,20 @@ def test_a_blocked_window_is_said_and_the_sign_in_goes_on_in_this_tab(
         anna.heading("Which OneDrive")
         assert anna.page.get_by_text("blocked the sign-in window").is_visible()
         assert anna.complaints == []
+
+
+def test_a_part_that_fails_draws_no_page_in_the_page(
+    cloud: Emulator, chromium: Chromium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> object:
+        raise StorageNotFound("It was removed meanwhile.")
+
+    connected(cloud)
+    monkeypatch.setattr(Healths, "of", gone)
+    with served(APP) as address, chromium.person(cloud) as context:
+        visitor = Visitor(context, address)
+        visitor.page.get_by_text("This did not load. Reload the page to try again.").wait_for()
+        assert visitor.page.get_by_role("heading", level=1).count() == 1
 
 
 def test_without_scripts_the_whole_walk_works(cloud: Emulator, chromium: Chromium) -> None:

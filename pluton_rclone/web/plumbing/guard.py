@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -17,10 +18,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from anyio import from_thread, sleep
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pluton_rclone.errors import UsageError
 from pluton_rclone.storages.storage import Storage
 
 from .jobs import UNEXPECTED
@@ -32,6 +34,9 @@ MAX_BODY = 64 * 1024  # bytes: forms, no uploads
 MAX_FIELDS = 200
 AT_ONCE = 12  # requests of one owner: a browser has six; each may hold a thread and an rclone
 PAUSE = 1.0  # seconds, at least, that those wait who ask for more, so that others need not
+_ADDRESS = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z\d._-]+|\[[a-f\d:.]+\])(:(?P<port>\d{1,5}))?(/[^\s?#]*)?"
+)
 TOKEN_FIELD = "anti_forgery"
 TOKEN_HEADER = "x-anti-forgery"
 FORM = "application/x-www-form-urlencoded"
@@ -77,11 +82,14 @@ class Address:
 
     @classmethod
     def of(cls, public_url: str) -> Address:
-        """Raises ValueError for an address without scheme or host."""
-        parts = urlsplit(public_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{public_url!r} is no address of a page")
-        return cls(f"{parts.scheme}://{parts.netloc.lower()}")
+        """UsageError for what browsers do not show as a page's address."""
+        found = _ADDRESS.fullmatch(public_url.lower())
+        if found is None or int(found["port"] or 0) > 65535:
+            advice = "Write it as browsers show it: https://pluton.example or https://host:8443."
+            raise UsageError(f"{public_url!r} is not the address of a page.", advice=advice)
+        default = {"http": "80", "https": "443"}[found["scheme"]]  # which no browser names
+        port = "" if found["port"] in (None, default) else f":{found['port']}"
+        return cls(f"{found['scheme']}://{found['host']}{port}")
 
     @property
     def host(self) -> str:
@@ -116,7 +124,10 @@ class Guard:
         if scope["type"] != "http":
             return
         request, begun = Request(scope, receive), False
-        refused = await self._refusal(request)
+        try:
+            refused = await self._refusal(request)
+        except ClientDisconnect:  # in the middle of its form
+            return
         mine = session_of(request)
         owner = mine.owner if mine is not None else ""
         pause = 0.0

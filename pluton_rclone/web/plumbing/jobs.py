@@ -39,6 +39,7 @@ class Work:
     title: str
     owner: str | None = None
     id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    once: str = field(default="", kw_only=True)  # the form that asked for it
     started: float = field(default_factory=time.time)
     over: bool = False
     error: PlutonRcloneError | None = None
@@ -104,9 +105,13 @@ class Jobs:
 
     def start(self, work: AnyWork, run: Callable[[AnyWork], Any]) -> AnyWork:
         """Run it in a thread, in its turn. `work.error` keeps an error of ours; any other is logged
-        as well. UsageError if the owner has too much unfinished."""
+        as well. What the same form has begun already is not begun again. UsageError if the owner
+        has too much unfinished."""
         with self._lock:
             mine = [one for one in self._work.values() if one.owner == work.owner]
+            for one in mine:
+                if work.once and one.once == work.once and isinstance(one, type(work)):
+                    return one
             if sum(not one.over for one in mine) >= UNFINISHED:
                 advice = "Try again when some of it is done."
                 raise UsageError("Too much is going on already.", advice=advice)

@@ -48,9 +48,11 @@ function follow(part) {
 
 async function fill(part) {
   try {
-    show(part, await (await fetchPart(part.dataset.lazy)).text());
+    const answer = await fetchPart(part.dataset.lazy), html = await answer.text();
+    if (!answer.ok) throw new Error(html); // a page of its own, which says why
+    show(part, html);
   } catch {
-    part.textContent = "The server does not answer. Reload the page to try again.";
+    part.textContent = "This did not load. Reload the page to try again.";
   }
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,7 @@ def begin(request: Request, kind: str) -> Response:
             return see_other(request, "transfers", work.id)
     local = local or next(iter(folders), "")
     shown = {"storage": storage, "kind": kind, "path": path, "folders": folders, "local": local}
+    shown["once"] = secrets.token_urlsafe(8)  # a button that is pressed twice begins one transfer
     status = 422 if caught.error else 200
     return draw(request, "transfer_form.html", status=status, error=caught.error, **shown)
 
@@ -132,7 +134,7 @@ def _start(request: Request, storage: Storage, kind: str, local: Path, path: str
 
     source, destination = (here, there) if kind == "copy" else (there, here)
     work = Copying(kind, storage.name, person, begin=begin, source=source, destination=destination)
-    work.storage = storage.remote_name
+    work.storage, work.once = storage.remote_name, form_of(request).get("once", "")
     return page.jobs.start(work, Copying.run)
 
 

@@ -41,12 +41,17 @@ def allowed(
     if is_private(real, root, private):
         why = "this page uses no name that begins with a dot, no rclone.conf, no runtime folder"
         raise UsageError(f"{text!r} is private.", why=why, advice="Choose another folder.")
-    if must_exist and not real.exists():
-        raise UsageError(f"There is no {text!r} on this machine.", advice="Check the path.")
-    if not must_exist:
-        if real.exists() and not real.is_dir():
-            raise UsageError(f"{text!r} is a file.", advice="Give a folder, new or there already.")
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        if must_exist and not real.exists():
+            raise UsageError(f"There is no {text!r} on this machine.", advice="Check the path.")
+        if not must_exist:
+            if real.exists() and not real.is_dir():
+                advice = "Give a folder, new or there already."
+                raise UsageError(f"{text!r} is a file.", advice=advice)
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        advice = "Change its rights, or choose another folder."
+        raise UsageError(f"{text!r} cannot be used.", why=error.strerror, advice=advice) from None
     return real
 
 

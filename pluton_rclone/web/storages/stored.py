@@ -110,7 +110,7 @@ def _open(request: Request, one: RunRecord) -> bool:
 def run(request: Request) -> Response:
     """GET: one run of a storage."""
     storage, text = storage_of(request, "read"), request.path_params["run"]
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
         raise UsageError("There is no such run.")
     one = page_of(request).storages.runs.get(int(text))
     if storage.remote_name not in one.run.storages or not _open(request, one):

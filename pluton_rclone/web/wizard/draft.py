@@ -108,13 +108,18 @@ def draft_of(request: Request, step: str = "") -> Draft:
         what = "This storage is not being added here"
         raise HTTPException(404, f"{what}: it was saved, given up, or begun by somebody else.")
     found.changed = time.time()
-    if step and not found.may_see(step):
+    if found.saved or (step and not found.may_see(step)):
         raise HTTPException(303, headers=dict(onward(request, found).headers))
     return found
 
 
 def onward(request: Request, draft: Draft, step: str = "") -> Response:
-    """On to a step, by default the next one."""
+    """On to a step, by default the next one; to the storage once it is one: the browser's Back
+    leads to forms that are over."""
+    if draft.saved:
+        ready = see_other(request, "storages", draft.saved)
+        ready.headers["location"] += "?new=yes"
+        return ready
     return see_other(request, "setups", draft.id, step or draft.next_step())
 
 

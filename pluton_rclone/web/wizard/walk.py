@@ -213,14 +213,12 @@ def save(request: Request) -> Response:
     draft = draft_of(request)
     # A saving that ends meanwhile says first that it saved: whether it did is asked last.
     in_turn, standing = draft.may_see("save"), steps_view(work_of(request, Steps, draft.job))
-    if draft.saved:
-        ready = see_other(request, "storages", draft.saved)
-        ready.headers["location"] += "?new=yes"
-        return ready
-    if not in_turn:
+    if draft.saved or not in_turn:
         return onward(request, draft)
     if request.method == "POST":
         work = work_of(request, Steps, draft.job)
+        if work is not None and not work.over:  # the button was pressed twice
+            return onward(request, draft, "save")
         if work is None or not work.ok:
             what = "Test the connection first: only what passed the test is saved."
             raise HTTPException(409, what)

@@ -1,0 +1,86 @@
+"""The Makefile: what its targets name is there, any PYTHON is understood, an interrupted
+installation is repaired, and `clean` knows all that the others make."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def would_run(*words: str) -> str:
+    """What make would run. A make around these tests gives its own words to it, if it may."""
+    env = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFL"))
+    }
+    done = subprocess.run(
+        ["make", "-n", *words], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_everything_that_test_quick_lists_is_there() -> None:
+    """pytest runs nothing at all where one is missing."""
+    lines = (ROOT / "tests" / "quick.txt").read_text(encoding="utf-8").splitlines()
+    listed = [line for line in lines if line and not line.startswith("#")]
+    missing = []
+    for line in listed:
+        file, _, test = line.partition("::")
+        place, name = ROOT / file, test.partition("[")[0]
+        if not place.exists() or (name and f"def {name}(" not in place.read_text("utf-8")):
+            missing.append(line)
+
+    assert len(listed) > 20
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("python", "venv"),
+    [
+        ("", '.venv "python3"'),
+        ("python3", '.venv "python3"'),
+        ("python3.12", '.venv-python3.12 "python3.12"'),
+        ("/opt/my own/python3.12", '.venv-python3.12 "/opt/my own/python3.12"'),
+    ],
+)
+def test_any_python_has_a_venv_and_the_empty_one_is_the_default(python: str, venv: str) -> None:
+    said = would_run("-W", "constraints.txt", "install", f"PYTHON={python}")
+    assert said == f".ci/venv {venv} constraints.txt .\n"
+
+
+def test_a_python_in_a_folder_with_a_space_is_found(tmp_path: Path) -> None:
+    python = tmp_path / "my own" / "python"
+    python.parent.mkdir()
+    python.symlink_to(sys.executable)
+    found = subprocess.run([ROOT / ".ci/python", python], capture_output=True, text=True)
+
+    assert (found.stdout, found.stderr) == (f"{python}\n", "")
+
+
+def test_an_interrupted_installation_is_made_anew_also_by_two_at_once(tmp_path: Path) -> None:
+    """Ctrl-C while pip was installed: the venv has a Python and no pip."""
+    nothing, folder = tmp_path / "nothing.txt", tmp_path / "venv"
+    nothing.touch()
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").symlink_to(sys.executable)
+    (folder / ".installing").touch()
+    words: list[str | Path] = [ROOT / ".ci/venv", folder, sys.executable, nothing]
+    both = [subprocess.Popen(words, cwd=ROOT, stderr=subprocess.DEVNULL) for _ in range(2)]
+
+    assert [one.wait(300) for one in both] == [0, 0]
+    subprocess.run([folder / "bin" / "python", "-c", "import pip"], check=True, timeout=120)
+    assert (folder / ".ready").exists()
+    assert not (folder / ".installing").exists()
+
+
+def test_clean_removes_whatever_git_is_told_to_ignore() -> None:
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    removed = would_run("clean")
+
+    assert [name for name in ignored if name.rstrip("/") not in removed] == []
