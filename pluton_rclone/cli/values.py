@@ -48,9 +48,34 @@ TIMES = Pattern(
 )
 
 
+GIVEN = Pattern("value", r"[\s\S]*\S[\s\S]*", "give one, or leave the option out.")
+
+
+def refuse_contradictions(*groups: tuple[str, ...]) -> None:
+    """UsageError if the command line has two of a group, each an option, or one with its value, as
+    in "--method rclone" or "--set base_folder"."""
+    ctx, given = click.get_current_context(), set[str]()
+    for option in ctx.command.params:
+        source = ctx.get_parameter_source(option.name or "")
+        if isinstance(option, click.Option) and source is click.core.ParameterSource.COMMANDLINE:
+            name, value = max(option.opts, key=len), ctx.params.get(option.name or "")
+            values = value if isinstance(value, tuple) else (value,)
+            given |= {name, *(f"{name} {str(one).partition('=')[0]}" for one in values)}
+    for group in groups:
+        first, *others = [word for word in group if word in given] or [""]
+        if others:
+            raise contradiction(first, others[0])
+
+
+def contradiction(one: str, other: str) -> UsageError:
+    """What is said of two that cannot both be meant."""
+    return UsageError(f"{one} and {other} contradict each other.", advice="Give one of them.")
+
+
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
-    """OPTION=VALUE pairs as options of the remote, which checks them. UsageError, for a secret."""
-    from pluton_rclone.remote.options import BY_NAME
+    """OPTION=VALUE pairs as options of the remote, which checks them; OPTION= is None: the default.
+    UsageError, also for a secret; OptionInvalid for what is not the person's to decide."""
+    from pluton_rclone.remote.options import BY_NAME, require_person
 
     given: dict[str, Any] = {}
     for setting in settings:
@@ -66,9 +91,12 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
                 advice="A file, the environment or stdin can hold it: `pluton-rclone connect "
                 f"--help`, and `pluton-rclone set NAME --secret {name}`.",
             )
-        none = not value and BY_NAME[name].kind in ("secret", "day")
-        given[name] = None if none else value
-    return given
+        if name not in ("client_secret", "description"):  # one can be taken away, one is a name
+            require_person([name])
+        if given.get(name, value) != value:
+            raise contradiction(f"{name}={given[name]}", setting)
+        given[name] = value
+    return {name: value or None for name, value in given.items()}
 
 
 def unknown_option(name: str) -> UsageError:

@@ -21,10 +21,10 @@ DRIVE_TYPES = {"personal": "personal", "business": "business", "sharepoint": "do
 
 
 class SetupState(msgspec.Struct, kw_only=True):
-    """The answers so far. `shared`: a folder of another account is wanted. `folder_id` is
-    the id of `folder`, once known; `typed` is the folder that a person gave, for whichever drive comes
-    to be chosen. `expected` is the account of a storage being re-authorized;
-    `passed` is the digest of the tested settings. `scopes` are empty if unknown."""
+    """The answers so far. `shared`: a folder of another account is wanted. `folder_id` is the id of
+    `folder`, once known; `typed` is the folder that a person gave, for any drive that is chosen
+    later. `expected` is the account of a storage being re-authorized; `passed` is the digest of the
+    tested settings. `scopes` are empty if unknown."""
 
     app: AppRegistration | None = None
     access: Access

@@ -203,14 +203,16 @@ def test_what_was_typed_as_options_outlives_a_step_back_and_another_sign_in(
         anna.post(f"{draft}/options", {"base_folder": "Backups", "chunk_size": "20 MiB"})
         anna.post(f"{draft}/type", {"kind": "personal"})
         saved = anna.get(f"{draft}/save").text
-        assert "Backups" in saved and "20 MiB" in saved
+        assert "Backups" in saved
+        assert "20 MiB" in saved
 
         typed = {"region": "us", "base_folder": "Backups", "list_chunk": "500"}
         anna.post(f"{draft}/options", typed)
         anna.sign_in(cloud, draft, ANNA, region="global")
         anna.post(f"{draft}/type", {"kind": "personal"})
         form = anna.get(f"{draft}/options").text
-        assert 'value="Backups"' in form and 'value="500"' in form
+        assert 'value="Backups"' in form
+        assert 'value="500"' in form
         anna.post(f"{draft}/test")
         until_over(anna)
         anna.post(f"{draft}/save")
