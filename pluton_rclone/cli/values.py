@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from pluton_rclone.errors import UsageError
+from pluton_rclone.values.size import NUMBER
 
 from .app import did_you_mean
 
-SIZE = r"\d+(?:\.\d+)?(?:b|[kmgtpe](?:ib?)?)?"  # rclone fs/sizesuffix.go
-RATE = rf"(?!\d?\d:\d\d(?:\s|$))(?:off|{SIZE})(?::(?:off|{SIZE}))?"  # upload:download, no hour
+RATE = rf"(?!\d?\d:\d\d(?:\s|$))(?:off|{NUMBER})(?::(?:off|{NUMBER}))?"  # upload:download, no hour
 MOMENT = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)\w*-)?\d{1,2}:\d\d"  # rclone fs/bwtimetable.go
 
 
@@ -26,7 +26,7 @@ class Pattern(click.ParamType):  # type: ignore[type-arg]  # not generic in each
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         text = str(value).strip()
-        if not re.fullmatch(self.pattern, text, re.IGNORECASE):
+        if not re.fullmatch(self.pattern, text, re.IGNORECASE | re.ASCII):
             self.fail(f"{value!r} is not a {self.name}: {self.hint}", param, ctx)
         return text
 
@@ -37,7 +37,7 @@ RATES = Pattern(
     "write bytes a second as in 512K or 2M, upload:download as in 2M:8M, or hours as in "
     "'08:00,512K 19:00,off'.",
 )
-SIZES = Pattern("size", rf"off|{SIZE}", "write a number with K, M, G or T, as in 500M or 10G.")
+SIZES = Pattern("size", rf"off|{NUMBER}", "write a number with K, M, G or T, as in 500M or 10G.")
 AGES = Pattern(
     "time",
     r"(?:\d+(?:\.\d+)?(?:ms|[smhdwy]))+|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?",

@@ -14,9 +14,10 @@ from typing import Any, Literal, NamedTuple, TypedDict
 
 from pluton_rclone.errors import UsageError
 from pluton_rclone.process.pipes import Source
+from pluton_rclone.values.conf_text import REMOTE_NAME
 
 from .brake import Brake
-from .locations import REMOTE_NAME, Location, is_local, location
+from .locations import Location, is_local, location
 from .locations import source as read_from
 
 Size = int | str

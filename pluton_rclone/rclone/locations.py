@@ -14,13 +14,10 @@ import re
 import sys
 
 from pluton_rclone.errors import UsageError
+from pluton_rclone.values.conf_text import REMOTE_NAME
 
 Location = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 """A str is an rclone location; bytes and path objects are local paths with any characters."""
-
-REMOTE_NAME = re.compile(r"[\w.+@]+(?:[ -][\w.+@ -]*[\w.+@-])?")
-"""rclone's configNameRe, [\\w.+@]+(?:[ -]+[\\w.+@-]+)*, in a form that takes linear time: words of
-letters, digits and _.+@, joined by spaces or dashes; no dash or space first."""
 
 _QUOTE = "\u201b"
 # of the control characters; "␀", "．" and "／" stand for themselves

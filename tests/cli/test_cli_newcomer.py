@@ -129,6 +129,11 @@ def test_a_preflight_names_the_source_that_is_not_there(connected: Command, sour
         ("--bwlimit", "2M,3M", "is not a rate"),
         ("--max-transfer", "much", "is not a size: write a number with K, M, G or T"),
         ("--max-duration", "long", "is not a time: write a number with s, m or h"),
+        ("--max-transfer", "٣M", "is not a size"),
+        ("--max-transfer", "1e3", "is not a size"),
+        ("--max-transfer", "infB", "is not a size"),
+        ("--bwlimit", "１M", "is not a rate"),
+        ("--max-duration", "٣s", "is not a time"),
     ],
 )
 def test_limits_that_are_none_are_refused_before_rclone_starts(
@@ -154,6 +159,9 @@ def test_limits_that_are_none_are_refused_before_rclone_starts(
         ("--bwlimit", "Mon-08:00,1M Sat-00:00,off"),
         ("--max-transfer", "1.5G"),
         ("--max-transfer", "10b"),
+        ("--max-transfer", ".5M"),
+        ("--max-transfer", "5."),
+        ("--max-transfer", "OFF"),
         ("--max-duration", "2h30m"),
     ],
 )
