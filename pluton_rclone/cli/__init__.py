@@ -75,6 +75,7 @@ def _run(arguments: Sequence[str]) -> int:
     import click
 
     from pluton_rclone.errors import Cancelled, PlutonRcloneError, UsageError
+    from pluton_rclone.values.paths import require_path
 
     from .app import LazyGroup, application
     from .output import NAMED, Output, ReaderGone, exit_code, with_command
@@ -85,7 +86,7 @@ def _run(arguments: Sequence[str]) -> int:
     if "_PLUTON_RCLONE_COMPLETE" in os.environ:
         from . import complete as complete
     try:
-        given = list(arguments) or ["--help"]
+        given = list(map(require_path, arguments)) or ["--help"]
         result = application.main(given, prog_name="pluton-rclone", standalone_mode=False)
         sys.stdout.flush()
     except PlutonRcloneError as error:

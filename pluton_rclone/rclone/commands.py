@@ -340,7 +340,7 @@ def one_file(word: str, place: Location, **given: object) -> Command:
     if not colon or not REMOTE_NAME.fullmatch(remote) or not name or "\n" in name:
         return command
     flags = (*command.flags, _flag("files_from_raw", "-"))
-    return Command(command.words, flags, (f"{remote}:{above or slash}",), name.encode() + b"\n")
+    return Command(command.words, flags, (f"{remote}:{above or slash}",), os.fsencode(name) + b"\n")
 
 
 def lsjson(place: Location, options: ListOptions, *, depth: Literal["all", "one"]) -> Command:

@@ -85,7 +85,7 @@ class Graph:
         a 401."""
         url = path if "://" in path else f"{self.cloud.graph_root}/v1.0{path}"
         if parameters:
-            url = f"{url}?{urlencode(parameters, safe='$,', quote_via=quote)}"
+            url = f"{url}?{urlencode(parameters, safe='$,', quote_via=_quote)}"
         if not self.cloud.owns(url):
             why = f"the address is not at {self.cloud.graph_host}"
             raise errors.UsageError("A token of one cloud is not sent to another's host.", why=why)
@@ -284,7 +284,7 @@ class Graph:
 
     def site_at(self, host: str, path: str) -> Site:
         """The site at a path of a host, such as contoso.sharepoint.com and /sites/Backups."""
-        place = quote(path.strip("/"), safe="/")
+        place = _quote(path.strip("/"), safe="/")
         address = f"/sites/{host}:/{place}" if place else f"/sites/{host}"
         return Site.from_graph(self.get(address, target="sites", subject=f"https://{host}{path}"))
 
@@ -299,6 +299,15 @@ class Graph:
         return self._verified(self.library_records(site))
 
 
+def _quote(value: str, safe: str = "/", *_: Any) -> str:
+    """As urllib's. UsageError for a lone surrogate, as text in another encoding has it."""
+    try:
+        return quote(value, safe=safe)
+    except UnicodeEncodeError:
+        what = f"{value!a} is not Unicode text: nothing at Microsoft is called that."
+        raise errors.UsageError(what, advice="Type it again, or copy it as UTF-8.") from None
+
+
 def _id(value: str) -> str:
     """An id or user name as one segment of a path; `!`, `,` and `@` stay readable."""
-    return quote(value, safe="!,@")
+    return _quote(value, safe="!,@")
