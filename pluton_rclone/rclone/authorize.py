@@ -94,7 +94,7 @@ def refusal(text: str, code: int) -> Exception:
         )
     if "unknown command" in text or "unknown flag" in text:
         return RcloneUsage("This rclone does not have the `authorize` we need.", exit_code=code)
-    lines = [line for line in text.splitlines() if "Fatal error" in line or "Failed" in line]
+    lines = [line for line in text.split("\n") if "Fatal error" in line or "Failed" in line]
     return AuthorizationFailed(
         "rclone's sign-in did not finish.",
         why=lines[-1] if lines else None,

@@ -1,5 +1,5 @@
-"""Arguments that no file system and no other program takes: NUL, lone surrogates, bytes that are not
-UTF-8. Each is a usage error in words."""
+"""Arguments that no file system and no other program takes: NUL, lone surrogates, bytes that are
+not UTF-8. Each is a usage error in words."""
 
 from __future__ import annotations
 
