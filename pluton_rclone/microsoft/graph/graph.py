@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from pluton_rclone import errors
 from pluton_rclone.errors import AccessDenied, DriveNotFound, GraphError, PlutonRcloneError
@@ -85,7 +85,8 @@ class Graph:
         a 401."""
         url = path if "://" in path else f"{self.cloud.graph_root}/v1.0{path}"
         if parameters:
-            url = f"{url}?{urlencode(parameters, safe='$,', quote_via=_quote)}"
+            given = (f"{name}={_quote(value, '$,')}" for name, value in parameters.items())
+            url = f"{url}?{'&'.join(given)}"
         if not self.cloud.owns(url):
             why = f"the address is not at {self.cloud.graph_host}"
             raise errors.UsageError("A token of one cloud is not sent to another's host.", why=why)
@@ -299,7 +300,7 @@ class Graph:
         return self._verified(self.library_records(site))
 
 
-def _quote(value: str, safe: str = "/", *_: Any) -> str:
+def _quote(value: str, safe: str) -> str:
     """As urllib's. UsageError for a lone surrogate, as text in another encoding has it."""
     try:
         return quote(value, safe=safe)
