@@ -115,7 +115,7 @@ def drive_id_fault(drive_id: str, drive_type: str) -> str | None:
 def encoding_fault(text: str) -> str | None:
     from pluton_rclone.values.encoding import WORDS, as_rclone_writes
 
-    unknown = [name for name in text.split(",") if name not in WORDS]
+    unknown = [name for name in map(str.strip, text.split(",")) if name not in WORDS]
     if not unknown:
         return None
     meant = as_rclone_writes(unknown[0])
