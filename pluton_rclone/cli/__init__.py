@@ -93,8 +93,13 @@ def _run(arguments: Sequence[str]) -> int:
         output.error(with_command(error, LazyGroup.called))
         return exit_code(error)
     except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "pluton-rclone"
-        output.error(UsageError(error.format_message(), advice=f"See {command} --help."))
+        command = f"pluton-rclone {LazyGroup.called}".rstrip()
+        advice = f"See {error.ctx.command_path if error.ctx else command} --help."
+        if isinstance(error, click.NoSuchOption):
+            from .values import instead_of
+
+            advice = instead_of(error.option_name) or advice
+        output.error(UsageError(error.format_message(), advice=advice))
         return UsageError.exit_code
     except click.ClickException as error:
         output.error(UsageError(error.format_message()))

@@ -172,6 +172,8 @@ def set_options(
         raise UsageError("There is nothing to change.", advice=advice)
     if secret_file and not secret:
         raise UsageError("--secret-file is of no option.", advice="Add --secret OPTION.")
+    if "=" in name and name not in ctx.storages:
+        raise UsageError(f"{name!r} is not a storage's name.", advice="Give the name first.")
     output, storage = ctx.output, ctx.storage(name)
     changes: dict[str, Any] = parse_settings(settings)
     if secret:

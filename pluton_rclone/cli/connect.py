@@ -143,6 +143,7 @@ def connect(
     friendly = name or ask.text(
         output, "Storage name", option="NAME", default="OneDrive Backups", check=storages.free_name
     )
+    friendly = friendly.removesuffix(":")  # as NAME: is written elsewhere
     storages.free_name(friendly, remote_name)
     setup = StorageSetup(registration(wanted), access="read" if read_only else "write")
     setup.name = friendly
@@ -206,7 +207,7 @@ def import_(
     pluton-rclone import work rclone.conf --section old
     ssh old-machine pluton-rclone export work | pluton-rclone import work - --yes
     """
-    output = ctx.output
+    output, name = ctx.output, name.removesuffix(":")
     if file is None and Path(name).is_file():
         advice = f"The storage's name comes first: import NAME {name}"
         raise UsageError(f"{name!r} is a file, and no storage is named.", advice=advice)

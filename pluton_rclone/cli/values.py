@@ -79,7 +79,7 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
 
     given: dict[str, Any] = {}
     for setting in settings:
-        name, equals, value = setting.partition("=")
+        name, equals, value = map(str.strip, setting.partition("="))
         if not equals:
             advice = "Write it as in chunk_size=20Mi, without spaces."
             raise UsageError(f"{setting!r} is not OPTION=VALUE.", advice=advice)
@@ -97,6 +97,16 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
             raise contradiction(f"{name}={given[name]}", setting)
         given[name] = value
     return {name: value or None for name, value in given.items()}
+
+
+def instead_of(option: str) -> str:
+    """How an option of a remote is given, for --chunk-size and the like; "" if it is not one."""
+    from pluton_rclone.remote.options import BY_NAME
+
+    name = option.lstrip("-").replace("-", "_")
+    if name not in BY_NAME or BY_NAME[name].decided_by != "person":
+        return ""
+    return f"It is an option of a storage: connect NAME --set {name}=…, or set NAME {name}=…"
 
 
 def unknown_option(name: str) -> UsageError:
