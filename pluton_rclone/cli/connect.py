@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from pluton_rclone.errors import ItemNotFound, TokenInvalid, UsageError
-from pluton_rclone.setup.connect import DriveKind, StorageSetup
+from pluton_rclone.remote.rules import drive_id_fault
+from pluton_rclone.setup.connect import DRIVE_TYPES, DriveKind, StorageSetup
 from pluton_rclone.values.units import human_bytes, human_drive_type
 
 from . import ask
@@ -20,7 +21,7 @@ from .context import FILE, Context, command, flag, valued
 from .output import Output
 from .storages import print_step
 from .transfers import SURE, confirm
-from .values import GIVEN, parse_settings, refuse_contradictions
+from .values import GIVEN, contradiction, parse_settings, refuse_contradictions
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.report import Step
@@ -129,6 +130,12 @@ def connect(
         options["base_folder"] = wanted.base_folder
     kind = wanted.kind or ("sharepoint" if wanted.site else None)
     # What is impossible is said before the sign-in, not after it.
+    if (
+        wanted.kind
+        and wanted.drive_id
+        and drive_id_fault(wanted.drive_id, DRIVE_TYPES[wanted.kind])
+    ):
+        raise contradiction(f"--type {wanted.kind}", f"--drive {wanted.drive_id}")
     if method == "app" and kind != "sharepoint" and not (wanted.user or wanted.drive_id):
         raise UsageError(
             "Whose OneDrive, or which library?",
@@ -159,6 +166,9 @@ def connect(
     default: Method = "browser" if setup.has_app else "rclone"
     sign_in(setup, method or default, output, place=place, confirm=True)
     drive = locate(setup, output, replace(wanted, kind=kind))
+    if wanted.kind and setup.drive_type != wanted.kind:
+        other = "--site" if wanted.site else "--drive" if wanted.drive_id else "what was pasted"
+        raise contradiction(f"--type {wanted.kind}", f"{other} ({human_drive_type(drive.type)})")
     room = f", {human_bytes(drive.quota.remaining)} free" if drive.quota.state == "known" else ""
     folder = f", folder {setup.folder}" if setup.folder else ""
     output.say(f"Drive: {drive.name} ({human_drive_type(drive.type)}{room}){folder}")

@@ -3,6 +3,7 @@ accident, too; and OPTION= is the default again."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,8 @@ CONNECT = ("connect", "New")
             "--tenant consumers",
             "--type business",
         ),
+        ((*CONNECT, "--type", "personal", "--drive", "b!1"), "--type personal", "--drive b!1"),
+        ((*CONNECT, "--type", "business", "--drive", "ab12"), "--type business", "--drive ab12"),
         ((*CONNECT, "--method", "device", "--user", "x"), "--user", "--method device"),
         (
             (*CONNECT, "--method", "browser", "--certificate", "/dev/null"),
@@ -64,6 +67,24 @@ def test_of_two_that_contradict_each_other_none_wins_in_silence(
     assert other in refused.error["what"]
     assert "contradict each other" in refused.error["what"]
     assert len(cloud.requests) == before
+
+
+def test_a_drive_of_another_type_than_asked_for_is_not_saved(
+    command: Command, cloud: Emulator, browser: Callable[..., None]
+) -> None:
+    administrator = "admin@contoso.onmicrosoft.com"
+    browser(administrator)
+    drive = cloud.files.drive_of(administrator).id
+    refused = command("connect", "New", "--type", "sharepoint", "--drive", drive, "--json")
+    assert (refused.code, refused.error["error"]) == (2, "usage")
+    assert "--type sharepoint and --drive (business) contradict" in refused.error["what"]
+    assert command("storages", "--json").json == []
+
+
+def test_a_base_folder_that_is_none_is_refused_before_the_sign_in(command: Command) -> None:
+    refused = command("connect", "New", "--type", "personal", "--base-folder", "a/../../b")
+    assert (refused.code, "base_folder" in refused.err) == (5, True)
+    assert "Authorize with OneDrive" not in refused.err
 
 
 @pytest.mark.parametrize("option", ["--site", "--drive", "--user", "--client-id"])
