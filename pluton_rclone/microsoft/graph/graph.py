@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from pluton_rclone import errors
 from pluton_rclone.errors import AccessDenied, DriveNotFound, GraphError, PlutonRcloneError
-from pluton_rclone.values.drive_ids import normal_drive_id
+from pluton_rclone.values.drive_ids import is_personal, normal_drive_id
 from pluton_rclone.values.refusals import Place as Target
 
 from ..clouds import Cloud
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # These end every search: nothing that comes after could do better.
 _HOPELESS = (errors.TokenExpired, errors.InteractionRequired, errors.Cancelled, errors.UsageError)
-_PERSONAL_DRIVE = re.compile(r"/drives/[0-9A-Fa-f]{15,16}(?:/|$|\?)")
+_DRIVE = re.compile(r"/drives/([^/?]+)")
 AT_ONCE = 8  # requests in parallel: quick, and far below Microsoft's limits
 MOST_PAGES = 1000  # a bound against a feed that never ends
 SHORTCUTS = "Include-Feature=AddToOneDrive"  # onedrive-api-docs#1427, #1781, #1891
@@ -109,7 +109,7 @@ class Graph:
                 headers=answer.headers,
                 target=target,
                 subject=subject,
-                personal=_PERSONAL_DRIVE.search(url) is not None,
+                personal=any(map(is_personal, _DRIVE.findall(url))),
                 saved=self._saved,
             )
         if not isinstance(answer.json, dict):
