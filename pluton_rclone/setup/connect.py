@@ -168,13 +168,10 @@ class StorageSetup(Steps):
         if drive is not None and drive != self._state.drive:
             self.choose_drive(drive)
         self._account()
-        self._require_drive()
-        return make_remote(self._state, options)
-
-    def _require_drive(self) -> None:
         if self._state.drive is None:
             advice = "Choose the drive, site or address first."
             raise UsageError("No drive is chosen yet.", advice=advice)
+        return make_remote(self._state, options)
 
     def authorization(self) -> dict[str, Any]:
         """What the sign-in changes in a remote, for `OneDriveRemote.replace`."""
