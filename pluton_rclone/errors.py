@@ -80,6 +80,7 @@ class Who(str, enum.Enum):
 class NextStep(str, enum.Enum):
     """What helps next, where a door has something for it: a command, a button, a function."""
 
+    CONNECT = "connect"
     REAUTHORIZE = "reauthorize"
     CONNECT_ANEW = "connect_anew"
     REPAIR = "repair"

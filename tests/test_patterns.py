@@ -397,7 +397,7 @@ def is_bytes(pattern: re.Pattern[Any]) -> bool:
 
 
 def test_names_are_what_rclone_takes_for_names() -> None:
-    from pluton_rclone.rclone.locations import REMOTE_NAME
+    from pluton_rclone.values.conf_text import REMOTE_NAME
 
     rclones = re.compile(r"[\w.+@]+(?:[ -]+[\w.+@-]+)*")
     for length in range(8):

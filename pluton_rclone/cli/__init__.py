@@ -75,6 +75,7 @@ def _run(arguments: Sequence[str]) -> int:
     import click
 
     from pluton_rclone.errors import Cancelled, PlutonRcloneError, UsageError
+    from pluton_rclone.values.paths import require_path
 
     from .app import LazyGroup, application
     from .output import NAMED, Output, ReaderGone, exit_code, refused, with_command
@@ -85,16 +86,21 @@ def _run(arguments: Sequence[str]) -> int:
     if "_PLUTON_RCLONE_COMPLETE" in os.environ:
         from . import complete as complete
     try:
-        given = list(arguments) or ["--help"]
+        given = list(map(require_path, arguments)) or ["--help"]
         result = application.main(given, prog_name="pluton-rclone", standalone_mode=False)
         sys.stdout.flush()
     except PlutonRcloneError as error:
         output.error(with_command(error, LazyGroup.called))
         return exit_code(error)
     except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "pluton-rclone"
+        command = f"pluton-rclone {LazyGroup.called}".rstrip()
+        advice = f"See {error.ctx.command_path if error.ctx else command} --help."
+        if isinstance(error, click.NoSuchOption):
+            from .values import instead_of
+
+            advice = instead_of(error.option_name) or advice
         what = error.format_message().replace("\n\t", " ")  # a missing choice's, one a line
-        output.error(UsageError(what, advice=f"See {command} --help."))
+        output.error(UsageError(what, advice=advice))
         return UsageError.exit_code
     except click.ClickException as error:
         output.error(UsageError(error.format_message()))

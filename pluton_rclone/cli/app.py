@@ -90,6 +90,12 @@ OTHERWISE = {
     "verify": "To verify a backup: pluton-rclone check FOLDER NAME:path",
     "add": "To add a storage: pluton-rclone connect NAME",
     "login": "To sign in: pluton-rclone connect NAME, or reauthorize NAME for an existing storage",
+    "reconnect": "To sign in again: pluton-rclone reauthorize NAME",
+    "config": "To connect or change one: pluton-rclone connect NAME, or set NAME OPTION=VALUE",
+    "edit": "To change a storage: pluton-rclone set NAME OPTION=VALUE, or rename NAME NEW_NAME",
+    "remotes": "To list storages: pluton-rclone storages",
+    "rm": "To delete: pluton-rclone delete NAME:path",
+    "help": "For help: pluton-rclone --help, or after a command: pluton-rclone connect --help",
     "list": "To list storages: pluton-rclone storages; files: pluton-rclone ls NAME:path",
 }
 

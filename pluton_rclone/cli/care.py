@@ -21,7 +21,7 @@ from .output import Output, advice
 from .storages import MARKS, run_test
 from .timer import pinged
 from .transfers import SURE, confirm
-from .values import parse_settings
+from .values import contradiction, parse_settings, refuse_contradictions
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.health import HealthReport
@@ -135,6 +135,9 @@ def reauthorize(
     """
     from pluton_rclone.microsoft.entra.app import Certificate
 
+    refuse_contradictions(
+        ("--client-secret", "--certificate"), ("--client-secret-file", "--certificate")
+    )
     output, storage = ctx.output, ctx.storage(name)
     credential: str | Certificate | None = Certificate.at(certificate) if certificate else None
     if client_secret or client_secret_file:
@@ -169,9 +172,15 @@ def set_options(
     if not settings and not secret:
         advice = "Give OPTION=VALUE, or --secret OPTION."
         raise UsageError("There is nothing to change.", advice=advice)
+    if secret_file and not secret:
+        raise UsageError("--secret-file is of no option.", advice="Add --secret OPTION.")
+    if "=" in name and name not in ctx.storages:
+        raise UsageError(f"{name!r} is not a storage's name.", advice="Give the name first.")
     output, storage = ctx.output, ctx.storage(name)
     changes: dict[str, Any] = parse_settings(settings)
     if secret:
+        if secret in changes:
+            raise contradiction(f"--secret {secret}", f"{secret}=")
         changes[secret] = read_secret(output, secret, secret_file)
     run_test(output, storage.update, **changes)
     output.say(f"Saved: {', '.join((*settings, *([secret] if secret else [])))}")

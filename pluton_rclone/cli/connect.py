@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from pluton_rclone.errors import ItemNotFound, TokenInvalid, UsageError
-from pluton_rclone.setup.connect import DriveKind, StorageSetup
+from pluton_rclone.remote.rules import drive_id_fault
+from pluton_rclone.setup.connect import DRIVE_TYPES, DriveKind, StorageSetup
 from pluton_rclone.values.units import human_bytes, human_drive_type
 
 from . import ask
@@ -20,7 +21,7 @@ from .context import FILE, Context, command, flag, valued
 from .output import Output
 from .storages import print_step
 from .transfers import SURE, confirm
-from .values import parse_settings
+from .values import GIVEN, contradiction, parse_settings, refuse_contradictions
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.report import Step
@@ -34,11 +35,29 @@ TYPES: dict[DriveKind, str] = {
     "sharepoint": "SharePoint document library: the files of a site or team",
 }
 APP = "The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]"
-CLIENT_ID = valued("--client-id", "ID", APP)
+CLIENT_ID = valued("--client-id", "ID", APP, type=GIVEN)
 MADE = "The remote's name in rclone.conf. [default: made from the friendly name]"
 REMOTE_NAME = valued("--remote-name", "NAME", MADE)
 CLOUDS = click.Choice(["global", "us", "de", "cn"])
+SITE = "A SharePoint site, library or folder, as the browser shows its address."
 START = "The folder of the drive that the storage starts from."
+
+
+# One of each is all that could be meant.
+CONTRADICTIONS = (
+    ("--site", "--drive", "--user"),
+    ("--base-folder", "--set base_folder"),
+    ("--client-secret-file", "--certificate"),
+    ("--method rclone", "--client-id"),
+    ("--method rclone", "--client-secret-file"),
+    ("--method rclone", "--certificate"),
+    ("--type personal", "--method app"),
+    ("--type personal", "--tenant organizations"),
+    ("--tenant consumers", "--type business", "--type sharepoint"),
+    *(("--type personal", f"--region {region}") for region in ("us", "de", "cn")),
+    *(("--user", f"--method {method}") for method in ("browser", "device", "rclone", "token")),
+    *(("--certificate", f"--method {method}") for method in ("browser", "device", "token")),
+)
 
 
 @dataclass(frozen=True)
@@ -66,9 +85,9 @@ class Wanted:
     "browser]",
 )
 @valued("--type kind", None, "The drive type. [default: asked]", type=click.Choice(list(TYPES)))
-@valued("--site", "URL", "A SharePoint site, library or folder, as the browser shows its address.")
-@valued("--drive drive_id", "ID", "The drive, if there are several.")
-@valued("--user", "NAME", "With --method app: whose OneDrive, by user name.")
+@valued("--site", "URL", SITE, type=GIVEN)
+@valued("--drive drive_id", "ID", "The drive, if there are several.", type=GIVEN)
+@valued("--user", "NAME", "With --method app: whose OneDrive, by user name.", type=GIVEN)
 @valued("--base-folder", "PATH", START, default="")
 @flag("--read-only", help="Ask for permission to read only.")
 @CLIENT_ID
@@ -105,11 +124,18 @@ def connect(
     pluton-rclone connect server --method device
     """
     output, storages = ctx.output, ctx.new_storages
+    refuse_contradictions(*CONTRADICTIONS)
     options, wanted = parse_settings(settings), Wanted(**given)
-    if "base_folder" in options:
-        wanted = replace(wanted, base_folder=options.pop("base_folder"))
+    if wanted.base_folder:
+        options["base_folder"] = wanted.base_folder
     kind = wanted.kind or ("sharepoint" if wanted.site else None)
     # What is impossible is said before the sign-in, not after it.
+    if (
+        wanted.kind
+        and wanted.drive_id
+        and drive_id_fault(wanted.drive_id, DRIVE_TYPES[wanted.kind])
+    ):
+        raise contradiction(f"--type {wanted.kind}", f"--drive {wanted.drive_id}")
     if method == "app" and kind != "sharepoint" and not (wanted.user or wanted.drive_id):
         raise UsageError(
             "Whose OneDrive, or which library?",
@@ -124,6 +150,7 @@ def connect(
     friendly = name or ask.text(
         output, "Storage name", option="NAME", default="OneDrive Backups", check=storages.free_name
     )
+    friendly = friendly.removesuffix(":")  # as NAME: is written elsewhere
     storages.free_name(friendly, remote_name)
     setup = StorageSetup(registration(wanted), access="read" if read_only else "write")
     setup.name = friendly
@@ -139,6 +166,9 @@ def connect(
     default: Method = "browser" if setup.has_app else "rclone"
     sign_in(setup, method or default, output, place=place, confirm=True)
     drive = locate(setup, output, replace(wanted, kind=kind))
+    if wanted.kind and setup.drive_type != wanted.kind:
+        other = "--site" if wanted.site else "--drive" if wanted.drive_id else "what was pasted"
+        raise contradiction(f"--type {wanted.kind}", f"{other} ({human_drive_type(drive.type)})")
     room = f", {human_bytes(drive.quota.remaining)} free" if drive.quota.state == "known" else ""
     folder = f", folder {setup.folder}" if setup.folder else ""
     output.say(f"Drive: {drive.name} ({human_drive_type(drive.type)}{room}){folder}")
@@ -187,7 +217,7 @@ def import_(
     pluton-rclone import work rclone.conf --section old
     ssh old-machine pluton-rclone export work | pluton-rclone import work - --yes
     """
-    output = ctx.output
+    output, name = ctx.output, name.removesuffix(":")
     if file is None and Path(name).is_file():
         advice = f"The storage's name comes first: import NAME {name}"
         raise UsageError(f"{name!r} is a file, and no storage is named.", advice=advice)
@@ -252,12 +282,11 @@ def registration(wanted: Wanted) -> AppRegistration | None:
 
 def locate(setup: StorageSetup, output: Output, wanted: Wanted) -> Drive:
     """The drive that the options name, the only one, or the one that the person chooses."""
-    folder = wanted.base_folder
     if setup.chosen_drive is None:  # else a pasted remote brought it along
         if wanted.drive_id:
-            return setup.choose_drive(wanted.drive_id, folder)
+            return setup.choose_drive(wanted.drive_id)
         if wanted.user:
-            return setup.choose_drive(setup.user_drive(wanted.user), folder)
+            return setup.choose_drive(setup.user_drive(wanted.user))
         kind = wanted.kind or setup.suggested_type()
         if not wanted.kind and ask.interactive(output):
             labels = [(label, one) for one, label in TYPES.items()]
@@ -266,8 +295,10 @@ def locate(setup: StorageSetup, output: Output, wanted: Wanted) -> Drive:
         if setup.choose_type(kind):
             output.say("SharePoint needs further permissions: Microsoft asks for them now.")
             sign_in(setup, "browser" if setup.has_app else "rclone", output, place="sharepoint")
+        typed = setup.folder
         if wanted.site:
             setup.choose_address(wanted.site)
+            setup.set_options(base_folder=typed or setup.folder)
         elif kind == "sharepoint":
             setup.choose_drive(pick_library(setup, output), setup.folder)
         else:
@@ -275,7 +306,7 @@ def locate(setup: StorageSetup, output: Output, wanted: Wanted) -> Drive:
             found = [(f"{one.name}  {one.owner}  {one.web_url}  {one.id}", one) for one in drives]
             setup.choose_drive(ask.choose(output, "Drive", found, option="--drive"))
     assert setup.chosen_drive is not None
-    return setup.choose_drive(setup.chosen_drive, folder) if folder else setup.chosen_drive
+    return setup.chosen_drive
 
 
 def ask_options(setup: StorageSetup, output: Output) -> None:

@@ -28,12 +28,13 @@ NAMED: set[str] = set()
 """The storages that the command has opened: an error that names none means the only one."""
 CONNECTING = ("connect", "web")
 COMMANDS = {
+    NextStep.CONNECT: "The command is: pluton-rclone connect NAME",
     NextStep.REAUTHORIZE: "The command is: pluton-rclone reauthorize {storage}",
     NextStep.CONNECT_ANEW: "Connect it anew: pluton-rclone remove {storage}, then pluton-rclone "
     "connect {storage}",
     NextStep.REPAIR: "The command is: pluton-rclone repair {storage}",
     NextStep.TEST: "The command is: pluton-rclone test {storage}",
-    NextStep.RENEW_SECRET: "The command is: pluton-rclone set {storage} --secret",
+    NextStep.RENEW_SECRET: "The command is: pluton-rclone set {storage} --secret client_secret",
     NextStep.PREFLIGHT: "`pluton-rclone preflight SRC NAME:path` lists all such names before a "
     "byte is sent.",
     NextStep.RUN_RESTIC: "The command is: pluton-rclone restic {storage} -- …",

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pluton_rclone.errors import ConfigNotWritable, UsageError
+from pluton_rclone.errors import ConfigNotWritable
 from pluton_rclone.process.system import new_private_file
 from pluton_rclone.values.units import human_drive_type
 
@@ -17,6 +17,7 @@ from . import ask
 from .arguments import NAME
 from .context import FILE, Context, command, flag, needs, valued
 from .output import Output, tell
+from .values import refuse_contradictions
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.report import ConnectionReport, Step
@@ -163,8 +164,7 @@ def encrypt(
     from pluton_rclone.conf import keyrings
     from pluton_rclone.conf.environment import from_command
 
-    if sum(map(bool, (keyring, password_command, password_file, decrypt))) > 1:
-        raise UsageError("Only one of the options can be taken.")
+    refuse_contradictions(("--keyring", "--password-command", "--password-file", "--decrypt"))
     output, conf = ctx.output, ctx.storages.conf
     new, spare = None, Path(f"{conf.path} (next)")
     if keyring:

@@ -214,7 +214,7 @@ def teller(file: str) -> Tell:
         advice = "Write the address into a file that only you can read, and name that."
         raise UsageError("--notify takes a file.", why=why, advice=advice)
     try:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
+        lines = Path(file).read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--notify {file} cannot be read.", why=str(error)) from None
     import logging

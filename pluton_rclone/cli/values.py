@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from pluton_rclone.errors import UsageError
+from pluton_rclone.values.size import NUMBER
 
 from .app import did_you_mean
 
-SIZE = r"\d+(?:\.\d+)?(?:b|[kmgtpe](?:ib?)?)?"  # rclone fs/sizesuffix.go
-RATE = rf"(?!\d?\d:\d\d(?:\s|$))(?:off|{SIZE})(?::(?:off|{SIZE}))?"  # upload:download, no hour
+RATE = rf"(?!\d?\d:\d\d(?:\s|$))(?:off|{NUMBER})(?::(?:off|{NUMBER}))?"  # upload:download, no hour
 MOMENT = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)\w*-)?\d{1,2}:\d\d"  # rclone fs/bwtimetable.go
 
 
@@ -26,7 +26,7 @@ class Pattern(click.ParamType):  # type: ignore[type-arg]  # not generic in each
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         text = str(value).strip()
-        if not re.fullmatch(self.pattern, text, re.IGNORECASE):
+        if not re.fullmatch(self.pattern, text, re.IGNORECASE | re.ASCII):
             self.fail(f"{value!r} is not a {self.name}: {self.hint}", param, ctx)
         return text
 
@@ -37,7 +37,7 @@ RATES = Pattern(
     "write bytes a second as in 512K or 2M, upload:download as in 2M:8M, or hours as in "
     "'08:00,512K 19:00,off'.",
 )
-SIZES = Pattern("size", rf"off|{SIZE}", "write a number with K, M, G or T, as in 500M or 10G.")
+SIZES = Pattern("size", rf"off|{NUMBER}", "write a number with K, M, G or T, as in 500M or 10G.")
 AGES = Pattern(
     "time",
     r"(?:\d+(?:\.\d+)?(?:ms|[smhdwy]))+|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?",
@@ -48,13 +48,38 @@ TIMES = Pattern(
 )
 
 
+GIVEN = Pattern("value", r"[\s\S]*\S[\s\S]*", "give one, or leave the option out.")
+
+
+def refuse_contradictions(*groups: tuple[str, ...]) -> None:
+    """UsageError if the command line has two of a group, each an option, or one with its value, as
+    in "--method rclone" or "--set base_folder"."""
+    ctx, given = click.get_current_context(), set[str]()
+    for option in ctx.command.params:
+        source = ctx.get_parameter_source(option.name or "")
+        if isinstance(option, click.Option) and source is click.core.ParameterSource.COMMANDLINE:
+            name, value = max(option.opts, key=len), ctx.params.get(option.name or "")
+            values = value if isinstance(value, tuple) else (value,)
+            given |= {name, *(f"{name} {str(one).partition('=')[0]}" for one in values)}
+    for group in groups:
+        first, *others = [word for word in group if word in given] or [""]
+        if others:
+            raise contradiction(first, others[0])
+
+
+def contradiction(one: str, other: str) -> UsageError:
+    """What is said of two that cannot both be meant."""
+    return UsageError(f"{one} and {other} contradict each other.", advice="Give one of them.")
+
+
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
-    """OPTION=VALUE pairs as options of the remote, which checks them. UsageError, for a secret."""
-    from pluton_rclone.remote.options import BY_NAME
+    """OPTION=VALUE pairs as options of the remote, which checks them; OPTION= is None: the default.
+    UsageError, also for a secret; OptionInvalid for what is not the person's to decide."""
+    from pluton_rclone.remote.options import BY_NAME, require_person
 
     given: dict[str, Any] = {}
     for setting in settings:
-        name, equals, value = setting.partition("=")
+        name, equals, value = map(str.strip, setting.partition("="))
         if not equals:
             advice = "Write it as in chunk_size=20Mi, without spaces."
             raise UsageError(f"{setting!r} is not OPTION=VALUE.", advice=advice)
@@ -66,9 +91,22 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
                 advice="A file, the environment or stdin can hold it: `pluton-rclone connect "
                 f"--help`, and `pluton-rclone set NAME --secret {name}`.",
             )
-        none = not value and BY_NAME[name].kind in ("secret", "day")
-        given[name] = None if none else value
-    return given
+        if name not in ("client_secret", "description"):  # one can be taken away, one is a name
+            require_person([name])
+        if given.get(name, value) != value:
+            raise contradiction(f"{name}={given[name]}", setting)
+        given[name] = value
+    return {name: value or None for name, value in given.items()}
+
+
+def instead_of(option: str) -> str:
+    """How an option of a remote is given, for --chunk-size and the like; "" if it is not one."""
+    from pluton_rclone.remote.options import BY_NAME
+
+    name = option.lstrip("-").replace("-", "_")
+    if name not in BY_NAME or BY_NAME[name].decided_by != "person":
+        return ""
+    return f"It is an option of a storage: connect NAME --set {name}=…, or set NAME {name}=…"
 
 
 def unknown_option(name: str) -> UsageError:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from pluton_rclone.errors import ConfigLocked, ConfigNotWritable, ConfigUnreadable
 from pluton_rclone.process.system import held, new_private_file
+from pluton_rclone.values.paths import require_path
 
 from . import journal, system
 from .foreigners import wait_until_asleep
@@ -48,7 +49,7 @@ class ConfigFile:
     """The file behind `path`, symlinks followed. What writes must be called under `lock`."""
 
     def __init__(self, path: Path) -> None:
-        self.path = Path(os.path.realpath(path))
+        self.path = Path(os.path.realpath(require_path(str(path))))
         self._lock = self.path.with_name(f".{self.path.name}.pluton.lock")
         self._temporary_prefix = f".{self.path.name}.pluton-save-"
         self._foreign = re.compile(rf"{re.escape(self.path.name)}(\.old)?[0-9]+")

@@ -78,8 +78,8 @@ def recover(path: Path) -> None:
 def is_mount_point(path: Path) -> bool:
     """Whether something is mounted on the file itself (Linux: /proc/self/mountinfo)."""
     try:
-        text = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+        text = os.fsdecode(Path("/proc/self/mountinfo").read_bytes())  # with \r in a name
     except OSError:
         return False
     escaped = str(path).translate({ord(c): f"\\{ord(c):03o}" for c in "\\ \t\n"})
-    return any(line.split(" ")[4] == escaped for line in text.splitlines() if line.count(" ") > 4)
+    return any(line.split(" ")[4] == escaped for line in text.split("\n") if line.count(" ") > 4)

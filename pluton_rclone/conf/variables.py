@@ -33,7 +33,7 @@ def sections() -> dict[str, dict[str, str]]:
         name = next((name for name in names if key.startswith(f"{_PREFIX}{name}_")), None)
         if name is not None:
             option = key[len(f"{_PREFIX}{name}_") :].lower()
-            made[name.lower()][option] = " ".join(value.splitlines())
+            made[name.lower()][option] = " ".join(filter(None, re.split(r"[\r\n]+", value)))
     for section in made.values():
         if TOKEN in section:
             section[TOKEN] = _RENEWED.get(section[TOKEN], section[TOKEN])

@@ -16,6 +16,7 @@ from pluton_rclone.conf.private import in_first_place, require_room
 from pluton_rclone.pace.engine import saved_remote
 from pluton_rclone.process import folders
 from pluton_rclone.process.system import is_alive
+from pluton_rclone.remote.names import name_fault
 from pluton_rclone.values.token_text import TOKEN
 
 if TYPE_CHECKING:
@@ -36,16 +37,17 @@ def trial_of(
     sign-in, that token is kept there, however the trial ends."""
     sweep()
     keep = origin.conf.keeper(origin.name) if origin else None
+    name = origin.name if origin and not name_fault(origin.name) else _REMOTE  # as errors call it
     with ExitStack() as stack:
 
         def made(home: Path) -> Conf:
             folder = tempfile.TemporaryDirectory(prefix=f"test-{os.getpid()}-", dir=home)
             conf = Conf(Path(stack.enter_context(folder)) / "rclone.conf")
             require_room(conf.path.parent)
-            conf.add(_REMOTE, remote.to_section())
+            conf.add(name, remote.to_section())
             return conf
 
-        trial = saved_remote(in_first_place(made), _REMOTE, lambda: binary, log_level="DEBUG")
+        trial = saved_remote(in_first_place(made), name, lambda: binary, log_level="DEBUG")
         try:
             yield trial
         finally:

@@ -293,7 +293,7 @@ def check(path: Path) -> tuple[Plan | None, list[Fault]]:
 
 def _placed(text: str, loc: Iterable[str | int], what: str) -> Fault:
     """Where a fault stands: the last line that a part of its path begins, header or key."""
-    where, table, line, lines = "", "", 0, text.splitlines()
+    where, table, line, lines = "", "", 0, text.split("\n")
     start, number = 0, 0
     for part in loc:
         if isinstance(part, int):

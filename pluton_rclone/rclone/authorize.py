@@ -88,6 +88,6 @@ def refusal(text: str, code: int) -> Exception:
     if "unknown command" in text or "unknown flag" in text:
         what = "This rclone does not have the `authorize` we need."
         return errors.RcloneUsage(what, exit_code=code)
-    lines = [line for line in text.splitlines() if "Fatal error" in line or "Failed" in line]
+    lines = [line for line in text.split("\n") if "Fatal error" in line or "Failed" in line]
     what, why = "rclone's sign-in did not finish.", lines[-1] if lines else None
     return errors.AuthorizationFailed(what, why=why, exit_code=code)

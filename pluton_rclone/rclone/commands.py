@@ -14,9 +14,10 @@ from typing import Any, Literal, NamedTuple, TypedDict
 
 from pluton_rclone.errors import UsageError
 from pluton_rclone.process.pipes import Source
+from pluton_rclone.values.conf_text import REMOTE_NAME
 
 from .brake import Brake
-from .locations import REMOTE_NAME, Location, is_local, location
+from .locations import Location, is_local, location
 from .locations import source as read_from
 
 Size = int | str
@@ -339,7 +340,7 @@ def one_file(word: str, place: Location, **given: object) -> Command:
     if not colon or not REMOTE_NAME.fullmatch(remote) or not name or "\n" in name:
         return command
     flags = (*command.flags, _flag("files_from_raw", "-"))
-    return Command(command.words, flags, (f"{remote}:{above or slash}",), name.encode() + b"\n")
+    return Command(command.words, flags, (f"{remote}:{above or slash}",), os.fsencode(name) + b"\n")
 
 
 def lsjson(place: Location, options: ListOptions, *, depth: Literal["all", "one"]) -> Command:

@@ -88,7 +88,7 @@ def _one(command: Command, path: str, text: str) -> FailedFile | LeftOut | None:
 def _excluded(name: str, command: Command) -> bool:
     """Whether the caller's rules leave out that name; a list of files names no notebook."""
     given = command.stdin if isinstance(command.stdin, bytes) else b""
-    rules = (rule for rule in given.decode(errors="replace").splitlines() if rule[:2] == "- ")
+    rules = (rule for rule in given.decode(errors="replace").split("\n") if rule[:2] == "- ")
     names = (rule[2:].strip().removesuffix("/**").rpartition("/")[2] for rule in rules)
     return "--files-from-raw=-" in command.flags or any(
         fnmatch.fnmatchcase(name, one) for one in names

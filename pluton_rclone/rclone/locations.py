@@ -14,13 +14,11 @@ import re
 import sys
 
 from pluton_rclone.errors import UsageError
+from pluton_rclone.values.conf_text import REMOTE_NAME
+from pluton_rclone.values.paths import require_path
 
 Location = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 """A str is an rclone location; bytes and path objects are local paths with any characters."""
-
-REMOTE_NAME = re.compile(r"[\w.+@]+(?:[ -][\w.+@ -]*[\w.+@-])?")
-"""rclone's configNameRe, [\\w.+@]+(?:[ -]+[\\w.+@-]+)*, in a form that takes linear time: words of
-letters, digits and _.+@, joined by spaces or dashes; no dash or space first."""
 
 _QUOTE = "\u201b"
 # of the control characters; "␀", "．" and "／" stand for themselves
@@ -100,13 +98,7 @@ def _as_rclone_reads(segment: str) -> str:
 def _checked(text: str) -> str:
     if not text:
         raise UsageError("the location is empty")
-    if "\0" in text:
-        raise UsageError(f"{text!r} holds a NUL character, which no path can hold")
-    try:
-        os.fsencode(text)
-    except UnicodeEncodeError as error:
-        what = f"{text!a} holds characters that no path can hold"
-        raise UsageError(what, why=str(error)) from error
+    require_path(text)
     if _ON_THE_FLY.match(text) and _SECRET.search(text):
         raise UsageError(
             "a secret in a connection string would be visible to all in the list of processes",

@@ -90,7 +90,7 @@ def is_installed() -> bool:
 
 def get_remotes() -> list[str]:
     """The configured remotes, each with its colon."""
-    return _text("listremotes").splitlines()
+    return _lines(_text("listremotes"))
 
 
 def check_remote_existing(remote_name: str) -> bool:
@@ -184,13 +184,14 @@ def hash(
     kind = _value(hash)
     flags = _given(download=download, checkfile=checkfile, output_file=output_file)
     code, text, run = _run("hashsum", *flags, places=[kind, path], args=args)
-    lines = [line for line in text.splitlines() if line]
+    lines = _lines(text)
     judged = checkfile is not None and all(line.startswith(("= ", "* ")) for line in lines)
     if code != 0 and not (judged and lines):
         raise _failed(run, code, f'hashsum command failed on path "{path}" with hash="{kind}"')
     if output_file is not None:
         return None
-    pairs = {name.strip(): value for value, _, name in (line.partition(" ") for line in lines)}
+    parts = (line.partition(" " if checkfile is not None else "  ") for line in lines)
+    pairs = {name: value for value, _, name in parts}
     if checkfile is not None:
         right = {name: value == "=" for name, value in pairs.items()}
         return next(iter(right.values())) if len(right) == 1 else right
@@ -212,8 +213,9 @@ def check(
     flags.append(f"--combined={'-' if combined is None else os.fspath(combined)}")
     code, text, run = _run("check", *flags, places=[source, dest], args=args)
     if combined is not None:
-        text = Path(combined).read_text() if Path(combined).is_file() else ""
-    lines = [(sign, name) for sign, _, name in (line.partition(" ") for line in text.splitlines())]
+        written = Path(combined)
+        text = written.read_bytes().decode(errors="replace") if written.is_file() else ""
+    lines = [(sign, name) for sign, _, name in (line.partition(" ") for line in _lines(text))]
     if code not in (0, 1) or (code == 1 and not lines):
         raise _failed(run, code, f'check command failed on source: "{source}" dest: "{dest}"')
     return code == 0, lines
@@ -223,7 +225,7 @@ def version(check: bool = False, args: Args = None) -> str | tuple[str, str | No
     """rclone's version; with `check` also the latest release and beta, which asks the network."""
     text = _text("version", *(["--check"] if check else []), args=args)
     if not check:
-        return text.splitlines()[0].replace("rclone ", "")
+        return _lines(text)[0].replace("rclone ", "")
     known = dict(re.findall(r"^(yours|latest|beta):\s+([.\w-]+)", text, re.MULTILINE))
     return known["yours"], known.get("latest"), known.get("beta")
 
@@ -336,6 +338,11 @@ def _run(words: str, *flags: str, **given: Unpack[_Given]) -> tuple[int, str, Ru
     with run.child:
         code = run.child.wait()
     return code, b"".join(out).decode(errors="replace"), run
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of rclone's output: a name may hold what Python takes for the end of a line."""
+    return [line for line in text.split("\n") if line]
 
 
 def _text(words: str, *flags: str, **given: Unpack[_Given]) -> str:

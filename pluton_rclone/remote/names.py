@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Collection
 
 from pluton_rclone.errors import OptionInvalid
+from pluton_rclone.values.conf_text import REMOTE_NAME
 from pluton_rclone.values.versions import NEWEST, Feature, Version
 
 _ASCII = re.compile(r"[A-Za-z0-9_. -]+")
@@ -18,9 +19,9 @@ def name_fault(name: str, version: tuple[int, ...] = NEWEST) -> str | None:
     """Why rclone of this version does not take the name; None if it does.
 
     Since 1.61: letters and digits of every script, `_ - .` and space, not first `-` or space, not
-    last space; `@` and `+` since 1.62. Before: the same in ASCII. We ask the later edge rules of
-    every version, for `-x:` is an option to most programs, and keep "DEFAULT" out, which rclone's
-    file format reads as the defaults of all sections.
+    last space or a single `-`; `@` and `+` since 1.62. Before: the same in ASCII. We ask the later
+    edge rules of every version, for `-x:` is an option to most programs, and keep "DEFAULT" out,
+    which rclone's file format reads as the defaults of all sections.
     """
     if not name:
         return "it is empty"
@@ -28,14 +29,14 @@ def name_fault(name: str, version: tuple[int, ...] = NEWEST) -> str | None:
         return "in rclone.conf, DEFAULT stands for the defaults of all remotes"
     if name[0] in "- ":
         return f"it begins with {'a hyphen' if name[0] == '-' else 'a space'}"
-    if name[-1] == " ":
-        return "it ends with a space"
     for character in name:
         since = _first_version(character)
         if since is None or version < since:
             what = f"it contains {character!r}"
             only = f", which rclone takes since {since.major}.{since.minor} only" if since else ""
             return what + only
+    if not REMOTE_NAME.fullmatch(name):
+        return f"it ends with {'a space' if name[-1] == ' ' else 'a single hyphen'}"
     return None
 
 

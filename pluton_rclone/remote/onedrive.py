@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import date
 from typing import Any, Literal
 
@@ -17,7 +19,7 @@ from pluton_rclone.values.paths import in_drive
 from pluton_rclone.values.size import Size
 
 from . import rules, versions
-from .options import BY_NAME, OPTIONS, OWN, PREFIX, TRUE, Option
+from .options import BY_NAME, OPTIONS, OWN, PREFIX, TRUE
 from .rules import Warn
 
 TYPE = "onedrive"
@@ -26,7 +28,9 @@ _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 _WORDS = {
     "bool_parsing": "it is a switch: true or false",
     "int_parsing": "it is a whole number",
+    "extra_forbidden": "there is no such option",
 }
+_SWITCHES = [option.name for option in BY_NAME.values() if option.kind == "switch"]
 """For people; what is not here is said in pydantic's own words."""
 
 
@@ -114,6 +118,29 @@ class OneDriveRemote(BaseModel):
     def _as_rclone_writes(cls, value: str) -> str:
         return as_rclone_writes(value)  # of a form, in small letters
 
+    @field_validator("metadata_permissions")
+    @classmethod
+    def _in_small_letters(cls, value: str) -> str:
+        return ",".join(map(str.strip, value.lower().split(",")))
+
+    @field_validator(*_SWITCHES, mode="before")
+    @classmethod
+    def _switch(cls, value: Any) -> Any:
+        """Text as rclone reads it: "yes" and "on" are nothing to it, and pydantic takes them."""
+        if isinstance(value, str) and value not in (*TRUE, *_FALSE):
+            raise ValueError(_WORDS["bool_parsing"])
+        return value in TRUE if isinstance(value, str) else value
+
+    @field_validator("list_chunk", mode="before")
+    @classmethod
+    def _plain_number(cls, value: Any) -> Any:
+        """Text that rclone takes for the same number: to it 010 is 8, and 5.0 none."""
+        if isinstance(value, bool) or (
+            isinstance(value, str) and not re.fullmatch("-?(0|[1-9][0-9]*)", value)
+        ):
+            raise ValueError(_WORDS["int_parsing"])
+        return value
+
     @field_validator("access_scopes", "granted_scopes", mode="before")
     @classmethod
     def _apart(cls, value: Any) -> Any:
@@ -122,10 +149,12 @@ class OneDriveRemote(BaseModel):
     @field_validator("secret_expires", mode="before")
     @classmethod
     def _no_timestamp(cls, value: Any) -> Any:
-        try:
-            return date.fromisoformat(value) if isinstance(value, str) else value
-        except ValueError:
-            raise ValueError("it is a day, written as in 2027-03-31") from None
+        with suppress(ValueError):
+            if value is None or isinstance(value, date):
+                return value
+            if re.fullmatch(r"\d{4}-\d\d-\d\d", str(value)):  # Python 3.11 takes other forms, too
+                return date.fromisoformat(str(value))
+        raise ValueError("it is a day, written as in 2027-03-31")
 
     @field_validator("base_folder")
     @classmethod
@@ -139,12 +168,11 @@ class OneDriveRemote(BaseModel):
         found: list[tuple[str, str | None]] = [
             ("drive_id", rules.drive_id_fault(self.drive_id, self.drive_type)),
             ("chunk_size", rules.chunk_size_fault(self.chunk_size)),
+            ("list_chunk", rules.list_chunk_fault(self.list_chunk)),
             ("upload_cutoff", rules.upload_cutoff_fault(self.upload_cutoff)),
             ("encoding", rules.encoding_fault(self.encoding)),
             ("metadata_permissions", rules.metadata_permissions_fault(self.metadata_permissions)),
         ]
-        counts = 0 < self.list_chunk < 2**31  # beyond, rclone refuses to use the remote
-        found.append(("list_chunk", None if counts else f"it must be from 1 to {2**31 - 1}"))
         if self.token is not None:
             # rclone's way without an administrator (tenant_url) has a token that nobody renews.
             is_renewed = not (self.client_credentials or self.tenant_url)
@@ -234,7 +262,7 @@ class OneDriveRemote(BaseModel):
             what = f"this remote is of type {kind!r}, not onedrive"
             raise errors.OptionInvalid(what, option="type")
         there = [option for option in BY_NAME.values() if section.get(option.key)]
-        given = {option.name: _value(option, section[option.key]) for option in there}
+        given: dict[str, Any] = {option.name: section[option.key] for option in there}
         if given.get("certificate") and not given.get("client_secret"):
             given["client_credentials"] = True
         remote = cls(**given)
@@ -270,13 +298,6 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return " ".join(value) if isinstance(value, tuple) else str(value)
-
-
-def _value(option: Option, text: str) -> Any:
-    """A text of rclone.conf as the model takes it, which refuses what rclone would not read."""
-    if option.kind == "switch" and text in (*TRUE, *_FALSE):
-        return text in TRUE
-    return text
 
 
 _LOOK = "Have its drive looked for: the token stays."

@@ -25,9 +25,15 @@ Decider = Literal["person", "walk", "sign_in"]
 PREFIX = "pluton_"
 TRUE = ("1", "t", "T", "TRUE", "true", "True")
 """What rclone reads as a switch that is on."""
-_WHY: dict[Decider, str] = {
-    "walk": "the steps of the walk decide it: the name, the location",
-    "sign_in": "the sign-in decides it: the app registration and the account",
+_WHY: dict[Decider, tuple[str, str]] = {
+    "walk": (
+        "the steps of the walk decide it: the name, the location",
+        "Rename the storage, or connect the other place as a storage of its own.",
+    ),
+    "sign_in": (
+        "the sign-in decides it: the app registration and the account",
+        "Connect a storage anew, with that registration or account.",
+    ),
 }
 _ALL_SCOPES = (
     "Files.Read Files.ReadWrite Files.Read.All Files.ReadWrite.All Sites.Read.All offline_access"
@@ -224,5 +230,5 @@ def require_person(names: Iterable[str]) -> None:
             hint = f"did you mean {near[0]!r}?" if near else None
             raise OptionInvalid(f"there is no option {name!r}", why=hint, option=name)
         if option.decided_by != "person":
-            what = f"{name} cannot be set as an option"
-            raise OptionInvalid(what, why=_WHY[option.decided_by], option=name)
+            what, (why, advice) = f"{name} cannot be set as an option", _WHY[option.decided_by]
+            raise OptionInvalid(what, why=why, advice=advice, option=name)

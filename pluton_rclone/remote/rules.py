@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pluton_rclone.values.drive_ids import is_personal
 from pluton_rclone.values.size import KIB, MIB, Size
@@ -20,6 +20,28 @@ CHUNK_LIMIT = 250 * MIB
 CHUNK_WARNING = 60 * MIB  # Graph documents less for a request
 CHUNK_TOP = Size(190 * CHUNK)  # rclone cannot print 191
 CUTOFF_LIMIT = 4 * MIB
+LIST_LIMIT = 2**31 - 1  # beyond, rclone refuses to use the remote
+# http to this machine alone: our own endpoint for a certificate is there
+ADDRESS = r"(https://[^\s/]+|http://127\.0\.0\.1:[0-9]{1,5})(/\S*)?"
+PERMISSIONS = "off|(read|write|failok)(,(read|write|failok))*"
+
+
+def limits(option: str) -> dict[str, Any]:
+    """What these rules ask of an option, as words of its JSON Schema; x-… are bytes."""
+    from pluton_rclone.values.encoding import WORDS
+
+    word = "|".join(sorted(WORDS))
+    address = {"pattern": f"^({ADDRESS})?$"}
+    known: dict[str, dict[str, Any]] = {
+        "drive_id": {"minLength": 1},
+        "chunk_size": {"x-minimum": CHUNK, "x-maximum": CHUNK_LIMIT, "x-multiple-of": CHUNK},
+        "upload_cutoff": {"x-maximum": CUTOFF_LIMIT},
+        "list_chunk": {"minimum": 1, "maximum": LIST_LIMIT},
+        "encoding": {"pattern": f"^({word})(,({word}))*$"},
+        "metadata_permissions": {"pattern": f"^({PERMISSIONS})$"},
+        **dict.fromkeys(("auth_url", "token_url", "tenant_url"), address),
+    }
+    return known.get(option, {})
 
 
 class Warn(NamedTuple):
@@ -58,6 +80,10 @@ def upload_cutoff_fault(size: Size) -> str | None:
     return None if size.is_exact else f"{int(size)} bytes {fault}"
 
 
+def list_chunk_fault(count: int) -> str | None:
+    return None if 0 < count <= LIST_LIMIT else f"it must be from 1 to {LIST_LIMIT}"
+
+
 def token_fault(text: str, *, is_renewed: bool) -> str | None:
     """Why rclone could not go on with this token, without a word of it; whether a refresh token
     renews it is `is_renewed`."""
@@ -89,7 +115,7 @@ def drive_id_fault(drive_id: str, drive_type: str) -> str | None:
 def encoding_fault(text: str) -> str | None:
     from pluton_rclone.values.encoding import WORDS, as_rclone_writes
 
-    unknown = [name for name in text.split(",") if name not in WORDS]
+    unknown = [name for name in map(str.strip, text.split(",")) if name not in WORDS]
     if not unknown:
         return None
     meant = as_rclone_writes(unknown[0])
@@ -111,7 +137,6 @@ def reads_only(granted: Iterable[str]) -> bool:
 
 
 def address_fault(address: str) -> str | None:
-    # http to this machine alone: our own endpoint for a certificate is there
-    good = re.fullmatch(r"(https://[^\s/]+|http://127\.0\.0\.1:\d{1,5})(/\S*)?", address)
+    good = re.fullmatch(ADDRESS, address)
     fault = "it must be an address that begins with https://: secrets are sent there"
     return fault if address and not good else None

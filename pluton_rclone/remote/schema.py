@@ -6,13 +6,15 @@ from typing import Any
 
 from .onedrive import OneDriveRemote
 from .options import BY_NAME, Option
+from .rules import limits
 
 
 def remote_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a remote's options, in the order in which a form shows them.
 
     Beside the standard words: `x-group` ("basic", "advanced", "pluton"), `x-unit`, `x-sensitive`,
-    `x-since` (the first rclone that knows the option), `x-decided-by` ("person", "walk", "sign_in")
+    `x-minimum`, `x-maximum`, `x-multiple-of` (bytes, of sizes), `x-since` (the first rclone that
+    knows the option), `x-decided-by` ("person", "walk", "sign_in")
     and `x-kind` ("text", "secret", "switch", "number", "size", "choice", "list", "day"). Choices
     are `oneOf` with `const` and `title`; secrets are `writeOnly`.
     """
@@ -27,6 +29,7 @@ def remote_schema() -> dict[str, Any]:
 
 def _property(found: dict[str, Any], option: Option) -> dict[str, Any]:
     result = _without_null(found)
+    result |= limits(option.name)
     result |= {"x-group": option.group, "x-kind": option.kind, "x-decided-by": option.decided_by}
     if option.group != "pluton":
         result["x-since"] = ".".join(map(str, option.since))

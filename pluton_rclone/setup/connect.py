@@ -122,6 +122,7 @@ class StorageSetup(Steps):
         self._state.app = pasted.app
         given = dict(pasted.options)
         folder = given.pop(BY_NAME["base_folder"].key, "")
+        self._state.typed = self._state.typed or folder  # stays if the drive is not found
         kept = [one for one in BY_NAME.values() if one.decided_by == "person"]
         kept += [BY_NAME["auth_url"], BY_NAME["token_url"]]
         brought = {option.name: given[option.key] for option in kept if option.key in given}
@@ -129,30 +130,32 @@ class StorageSetup(Steps):
         if given.get("drive_id"):
             with self._graph() as graph:
                 location = rooted(graph, given["drive_id"], given.get("root_folder_id", ""))
-            self._choose(location, folder)
-            self._state.folder_id = given.get(BY_NAME["base_folder_id"].key, "")
+            self._choose(location)
+            if self._state.folder == folder:
+                self._state.folder_id = given.get(BY_NAME["base_folder_id"].key, "")
         return account
 
     def set_options(self, **options: Any) -> None:
         """Keeps options that a person decides (`x-decided-by` in the schema); None removes one.
-        `base_folder` needs a drive: it is the folder of `choose_drive`. OptionInvalid at once, also
-        before a drive is chosen: then nothing is kept."""
+        `base_folder` is the folder of `choose_drive`, also for a drive that is chosen later.
+        OptionInvalid at once, also before a drive is chosen: then nothing is kept."""
         from pluton_rclone.remote.options import require_person
 
         from .remote import check_options
 
         require_person(options)
         state = self._state
-        before = state.options, state.folder, state.folder_id
+        before = state.options, state.folder, state.folder_id, state.typed
         if "base_folder" in options:
-            self._require_drive()
-            state.folder_id, state.folder = "", str(options.pop("base_folder") or "")
+            folder = str(options.pop("base_folder") or "")
+            if folder != state.folder:  # else it may be an address's, which goes with its drive
+                state.folder_id, state.folder, state.typed = "", folder, folder
         given = {**state.options, **options}
         state.options = {name: value for name, value in given.items() if value is not None}
         try:
             check_options(state)
         except BaseException:
-            state.options, state.folder, state.folder_id = before
+            state.options, state.folder, state.folder_id, state.typed = before
             raise
 
     def remote(self, drive: Drive | None = None, **options: Any) -> OneDriveRemote:
@@ -165,13 +168,10 @@ class StorageSetup(Steps):
         if drive is not None and drive != self._state.drive:
             self.choose_drive(drive)
         self._account()
-        self._require_drive()
-        return make_remote(self._state, options)
-
-    def _require_drive(self) -> None:
         if self._state.drive is None:
             advice = "Choose the drive, site or address first."
             raise UsageError("No drive is chosen yet.", advice=advice)
+        return make_remote(self._state, options)
 
     def authorization(self) -> dict[str, Any]:
         """What the sign-in changes in a remote, for `OneDriveRemote.replace`."""

@@ -46,13 +46,14 @@ def check_options(state: SetupState) -> None:
     if state.drive is not None:
         state.folder = make_remote(state, {}).base_folder
         return
+    given = {"token": ANY, "base_folder": state.folder, **state.options}
     # Business drives and libraries take the same options.
     kinds = [DRIVE_TYPES[state.kind]] if state.kind else ["business", "personal"]
     faults: list[OptionInvalid] = []
     for kind in kinds:
         drive = {"drive_id": "1" if kind == "personal" else "b!1", "drive_type": kind}
         try:
-            OneDriveRemote(**{**drive, "token": ANY, **state.options})
+            OneDriveRemote(**drive, **given)
         except OptionInvalid as fault:
             faults.append(fault)
     if len(faults) == len(kinds):

@@ -21,9 +21,10 @@ DRIVE_TYPES = {"personal": "personal", "business": "business", "sharepoint": "do
 
 
 class SetupState(msgspec.Struct, kw_only=True):
-    """The answers so far. `shared`: a folder of another account is wanted. `folder_id` is
-    the id of `folder`, once known. `expected` is the account of a storage being re-authorized;
-    `passed` is the digest of the tested settings. `scopes` are empty if unknown."""
+    """The answers so far. `shared`: a folder of another account is wanted. `folder_id` is the id of
+    `folder`, once known; `typed` is the folder that a person gave, for any drive that is chosen
+    later. `expected` is the account of a storage being re-authorized; `passed` is the digest of the
+    tested settings. `scopes` are empty if unknown."""
 
     app: AppRegistration | None = None
     access: Access
@@ -37,6 +38,7 @@ class SetupState(msgspec.Struct, kw_only=True):
     drive: Drive | None = None
     folder: str = ""
     folder_id: str = ""
+    typed: str = ""
     shared: bool = False
     options: dict[str, Any] = {}
     passed: str | None = None

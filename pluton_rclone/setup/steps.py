@@ -160,7 +160,12 @@ class Steps:
         """Forgets who signed in and what was chosen with it; name, drive type and options stay."""
         state = self._state
         state.token = state.account = state.drive = state.passed = None
-        state.scopes, state.folder, state.shared, state.app_only = (), "", False, False
+        state.scopes, state.folder, state.shared, state.app_only = (), state.typed, False, False
+
+    def use_app(self, app: AppRegistration | None) -> None:
+        """Another registration, which needs another sign-in: name and options stay."""
+        self.sign_out()
+        self._state.app, self._state.kind = app, None
 
     def suggested_type(self) -> DriveKind:
         """The drive type that this account most likely wants."""
@@ -174,7 +179,7 @@ class Steps:
             raise UsageError(f"There is no drive type {kind!r}.", advice=advice)
         state = self._state
         if kind != state.kind:
-            state.kind, state.drive, state.folder, state.shared = kind, None, "", False
+            state.kind, state.drive, state.folder, state.shared = kind, None, state.typed, False
         return self.missing_permissions()
 
     def missing_permissions(self) -> tuple[str, ...]:
@@ -264,18 +269,19 @@ class Steps:
         with self._graph() as graph:
             return graph.user_drive(user)
 
-    def choose_drive(self, drive: Drive | str, folder: str = "") -> Drive:
-        """This drive (or the one with this id), and its folder where the storage starts: the
-        connection test makes it if it is missing."""
+    def choose_drive(self, drive: Drive | str, folder: str | None = None) -> Drive:
+        """This drive (or the one with this id), and its folder where the storage starts (None: the
+        base folder that was given before): the connection test makes it if it is missing."""
         from pluton_rclone.values.paths import in_drive
 
         chosen = self.drive(drive) if isinstance(drive, str) else drive
         self._account()
         state = self._state
+        state.typed = in_drive(state.typed if folder is None else folder)
         if state.drive is None or chosen.id != state.drive.id:
             state.options.pop("root_folder_id", None)
         state.kind = next(kind for kind, word in DRIVE_TYPES.items() if word == chosen.type)
-        state.drive, state.folder, state.folder_id = chosen, in_drive(folder), ""
+        state.drive, state.folder, state.folder_id = chosen, state.typed, ""
         return chosen
 
     def choose_own_drive(self) -> Drive:
@@ -300,8 +306,9 @@ class Steps:
         with self._graph() as graph:
             return self._choose(resolve(graph, address))
 
-    def _choose(self, location: Location, folder: str = "") -> Location:
-        self.choose_drive(location.drive, location.folder or folder)
+    def _choose(self, location: Location) -> Location:
+        self.choose_drive(location.drive)
+        self._state.folder = location.folder or self._state.folder
         if location.root_folder_id:
             self._state.options["root_folder_id"] = location.root_folder_id
         return location

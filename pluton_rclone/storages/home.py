@@ -117,11 +117,14 @@ class Home(Mapping[str, Storage]):
             )
         import difflib
 
-        near = difflib.get_close_matches(name, [*kinds, *self], n=1)
+        titles = list(self)
+        known = {one.casefold(): one for one in (*kinds, *titles)}
+        near = difflib.get_close_matches(name.casefold(), known, n=1)
+        none = None if titles else "There is none yet: connect one first."
         raise StorageNotFound(
             f"There is no storage called {name!r} in {self.path}.",
-            advice=f"Did you mean {near[0]!r}?" if near else None,
-            next_step=NextStep.LIST_STORAGES,
+            advice=f"Did you mean {known[near[0]]!r}?" if near else none,
+            next_step=NextStep.LIST_STORAGES if titles else NextStep.CONNECT,
             name=name,
         )
 

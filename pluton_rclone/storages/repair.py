@@ -16,6 +16,7 @@ from pluton_rclone.errors import (
     UsageError,
 )
 from pluton_rclone.remote.onedrive import OneDriveRemote
+from pluton_rclone.remote.options import TRUE
 from pluton_rclone.remote.rules import drive_id_fault
 from pluton_rclone.values.encoding import as_rclone_writes
 
@@ -57,7 +58,7 @@ def _drive(graph: Graph, section: Mapping[str, str], named: str, present: str) -
             if drive_id_fault(drive.id, drive.type) is None:
                 return drive
     kind = section.get("drive_type")
-    if section.get("client_credentials") == "true":
+    if section.get("client_credentials") in TRUE:
         raise UsageError("An application has no drive of its own.", advice=_ADVICE)
     found = [drive for drive in graph.drives() if drive.for_backups]
     if kind:

@@ -11,6 +11,10 @@ from pluton_rclone.errors import OptionInvalid
 SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"
 SPACE += "".join(map(chr, range(0x2000, 0x200B)))
 VARIABLE = re.compile(r"%\(([^)]{1,99})\)s")  # rclone's longest key has 31 letters
+REMOTE_NAME = re.compile(r"[\w.+@]+(?:[ -][\w.+@ -]*[\w.+@-])?")
+"""rclone's configNameRe, [\\w.+@]+(?:[ -]+[\\w.+@-]+)*, in a form that takes linear time: words of
+letters, digits and _.+@, joined by spaces or dashes; no dash or space first, and not one dash alone
+last."""
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 _BREAKS = {"\n": "a line break", "\r": "a carriage return", "\x00": "a NUL character"}
 _SPACES = {" ": "a space", "\t": "a tab", "\xa0": "a no-break space (U+00A0)"}

@@ -60,7 +60,7 @@ WORDS = frozenset({*_ANYWHERE, *_FIRST, *_LAST, *_OTHERS})
 def as_rclone_writes(option: str) -> str:
     """The words of an encoding in rclone's spelling, which it takes to the letter; others stay."""
     known = {word.lower(): word for word in WORDS}
-    return ",".join(known.get(word.lower(), word) for word in option.split(","))
+    return ",".join(known.get(word.lower(), word) for word in map(str.strip, option.split(",")))
 
 
 def _look_alike(character: str) -> str:

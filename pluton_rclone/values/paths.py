@@ -7,7 +7,21 @@ drive's root, where shared and team folders appear. A path in a drive, which rcl
 
 from __future__ import annotations
 
+import os
+
 from pluton_rclone.errors import UsageError
+
+
+def require_path(text: str) -> str:
+    """The text. UsageError for characters that no path, and no argument of a program, can hold."""
+    try:
+        if b"\0" not in os.fsencode(text):
+            return text
+        why = "a NUL character"
+    except UnicodeEncodeError:
+        why = "a character that is not Unicode text (a lone surrogate)"
+    what = f"{text!a} holds {why}, which no path can hold."
+    raise UsageError(what, advice="Give it without that character.")
 
 
 def in_drive(path: str, base: str = "") -> str:

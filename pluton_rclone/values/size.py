@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 _UNITS = "KMGTPE"
-_NUMBER = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([bB]|[kKmMgGtTpPeE](i[bB]?|I)?)?"
-PATTERN = f"^(off|OFF|Off|{_NUMBER})$"
+NUMBER = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([bB]|[kKmMgGtTpPeE](?:i[bB]?|I)?)?"
+"""A number and its unit, without the exponents that rclone also takes: nobody writes them."""
+PATTERN = f"^([oO][fF][fF]|{NUMBER})$"
 
 
 class Size(int):
@@ -24,10 +25,10 @@ class Size(int):
         """Read rclone's text; ValueError says what is wrong with it."""
         if text.lower() == "off":
             return cls(-1)
-        match = re.fullmatch(_NUMBER, text)
+        match = re.fullmatch(NUMBER, text)
         if match is None:
             raise ValueError(f"{text!r} is not a size: write a number with Ki, Mi or Gi, like 10Mi")
-        letter = (match[3] or "K")[0].upper()
+        letter = (match[2] or "K")[0].upper()
         factor = 1 if letter == "B" else 1024 ** (_UNITS.index(letter) + 1)
         value = float(match[1]) * factor
         if value >= 2**63:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone.cli.app import COMMANDS, OTHERWISE
+from pluton_rclone.cli.output import COMMANDS as NEXT_STEPS
 from pluton_rclone.cli.output import NAMED, with_command
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.command import browser
@@ -129,6 +130,11 @@ def test_a_preflight_names_the_source_that_is_not_there(connected: Command, sour
         ("--bwlimit", "2M,3M", "is not a rate"),
         ("--max-transfer", "much", "is not a size: write a number with K, M, G or T"),
         ("--max-duration", "long", "is not a time: write a number with s, m or h"),
+        ("--max-transfer", "٣M", "is not a size"),
+        ("--max-transfer", "1e3", "is not a size"),
+        ("--max-transfer", "infB", "is not a size"),
+        ("--bwlimit", "１M", "is not a rate"),
+        ("--max-duration", "٣s", "is not a time"),
     ],
 )
 def test_limits_that_are_none_are_refused_before_rclone_starts(
@@ -154,6 +160,9 @@ def test_limits_that_are_none_are_refused_before_rclone_starts(
         ("--bwlimit", "Mon-08:00,1M Sat-00:00,off"),
         ("--max-transfer", "1.5G"),
         ("--max-transfer", "10b"),
+        ("--max-transfer", ".5M"),
+        ("--max-transfer", "5."),
+        ("--max-transfer", "OFF"),
         ("--max-duration", "2h30m"),
     ],
 )
@@ -231,6 +240,48 @@ def test_what_is_called_otherwise_is_said_with_the_command(command: Command, wor
     assert OTHERWISE[word] in ran.err
     assert named
     assert set(named) <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("arguments", [("ls", "x:"), ("test", "x"), ("set", "x", "delta=true")])
+def test_before_there_is_a_storage_the_way_to_one_is_named(
+    command: Command, arguments: tuple[str, ...]
+) -> None:
+    assert "pluton-rclone connect NAME" in command(*arguments).err
+
+
+@pytest.mark.parametrize("name", ["work files", "WORK FILES", "“Work files”", "'Work files'"])
+def test_a_name_in_other_letters_or_quotes_is_recognised(connected: Command, name: str) -> None:
+    assert "Did you mean 'Work files'?" in connected("test", name).err
+
+
+def test_an_option_of_a_storage_that_is_written_as_one_of_the_command_is_explained(
+    connected: Command,
+) -> None:
+    for words in (("connect", "x"), ("set", "Work files")):
+        ran = connected(*words, "--chunk-size=5Mi")
+        assert ran.code == 2
+        assert "--set chunk_size=…" in ran.err
+    assert "--set" not in connected("connect", "x", "--device-code").err
+
+
+def test_an_option_without_its_value_leads_to_the_help_of_its_command(command: Command) -> None:
+    assert "See pluton-rclone connect --help." in command("connect", "x", "--type").err
+
+
+def test_the_name_comes_first_and_may_have_its_colon(connected: Command) -> None:
+    assert "Give the name first." in connected("set", "delta=true", "Work files").err
+    assert connected("set", "Work files:", " delta = true ").code == 0
+    assert connected("connect", "Other:").code == 0
+    assert connected("storages", "--json").json[-1]["name"] == "Other"
+
+
+def test_every_command_that_an_advice_names_takes_what_it_is_given(connected: Command) -> None:
+    """The secret's next step was `set NAME --secret`, without the option that it needs."""
+    for words in NEXT_STEPS.values():
+        for line in re.findall(r"pluton-rclone ([^`,.…]+)", words):
+            given = line.format(storage="nobody").split()
+            if given[0] != "connect":  # which would
+                assert "requires an argument" not in connected(*given).err, line
 
 
 def test_no_consent_address_is_promised_below_a_list_that_has_none(command: Command) -> None:

@@ -93,6 +93,13 @@ def test_a_step_is_a_run_that_can_be_stored_and_done_again(tmp_path: Path) -> No
     assert runs[1].as_command().brake is not None
 
 
+def test_the_lines_of_a_plan_are_those_of_an_editor(tmp_path: Path) -> None:
+    file = tmp_path / "plan.toml"
+    file.write_text('# one\u2028line\x85alone\nname = "A b"\n', encoding="utf-8")
+    _, faults = check(file)
+    assert [fault.line for fault in faults if fault.where == "name"] == [2]
+
+
 def test_every_fault_is_named_at_once_with_its_line(tmp_path: Path) -> None:
     text = (
         WHOLE.replace('"nightly"', '"Every Night"')

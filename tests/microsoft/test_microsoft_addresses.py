@@ -114,6 +114,9 @@ def test_links_from_a_share_button_are_left_whole_for_the_shares_api(address: st
         ("https://onedrive.live.com/?v=myfiles", PersonalPlace()),
         ("https://onedrive.live.com/?cid=6F7D00BFFC4D4E62", PersonalPlace(CID)),
         ("https://onedrive.live.com/?id=root&cid=6F7D00BFFC4D4E62", PersonalPlace(CID)),
+        # of one account in 256 two zeros in front are lost
+        ("https://onedrive.live.com/?cid=AB7D00BFFC4D62", PersonalPlace("00ab7d00bffc4d62")),
+        ("https://onedrive.live.com/?id=AB7D00BFFC4D62%21root", PersonalPlace("00ab7d00bffc4d62")),
         (
             "https://onedrive.live.com/?cid=6f7d00bffc4d4e62&id=6F7D00BFFC4D4E62%21root",
             PersonalPlace(CID),

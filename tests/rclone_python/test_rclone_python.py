@@ -271,6 +271,27 @@ def test_no_shell_reads_a_path(world: Path) -> None:
     assert (world / "place" / name).exists()
 
 
+def test_a_name_with_what_python_takes_for_the_end_of_a_line_is_one_name(world: Path) -> None:
+    names = ["a\u2028b", "c\x85d", " e ", "f\x0cg"]
+    (world / "odd").mkdir()
+    for name in names:
+        (world / "odd" / name).write_text(name)
+    shown = {name.replace("\x0c", "␌") for name in names}  # as rclone writes a control character
+
+    same, found = ours.check("odd", "source")
+    assert not same
+    assert {name for sign, name in found if sign == "+"} == shown
+    ours.check("odd", "source", combined="combined.txt")
+    _, found = ours.check("odd", "source", combined="combined.txt")
+    assert {name for sign, name in found if sign == "+"} == shown
+    hashes = ours.hash("md5", "odd")
+    assert isinstance(hashes, dict)
+    assert set(hashes) == shown
+    ours.hash("md5", "odd", output_file="sums")
+    judged = ours.hash("md5", "odd", checkfile="sums")
+    assert judged == dict.fromkeys(shown, True)
+
+
 def test_the_executable_that_was_set_is_used_for_everything(tmp_path: Path) -> None:
     told = tmp_path / "told"
     wrapper = tmp_path / "wrapper"

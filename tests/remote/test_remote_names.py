@@ -28,6 +28,9 @@ NAMES = {
     "-x": (False, False, False),
     " x": (False, False, False),
     "x ": (False, False, False),
+    "x-": (False, False, False),
+    "a b-": (True, True, True),
+    "x--": (True, True, True),
     "DEFAULT": (False, False, False),
 }
 

@@ -31,6 +31,7 @@ from pluton_rclone.errors import (
     AccountError,
     ConsentRequired,
     DriveNotFound,
+    GraphError,
     OptionInvalid,
     RegistrationError,
     UsageError,
@@ -276,9 +277,11 @@ def test_what_the_walk_or_the_sign_in_decides_is_no_option(cloud: Emulator) -> N
 
 def test_the_base_folder_is_the_one_that_was_given_last_whichever_way(cloud: Emulator) -> None:
     setup = signed_in(cloud)
-    with pytest.raises(UsageError, match="No drive is chosen"):
-        setup.set_options(base_folder="typed before there is a drive")
+    with pytest.raises(OptionInvalid, match="base_folder"):
+        setup.set_options(base_folder="a/../../out")
+    setup.set_options(base_folder="/typed before there is a drive/")
     drive = setup.choose_own_drive()
+    assert setup.remote().base_folder == "typed before there is a drive"
     setup.set_options(base_folder="/typed earlier/")
     assert setup.folder == setup.remote().base_folder == "typed earlier"
     setup.choose_drive(drive, "chosen later")
@@ -290,6 +293,51 @@ def test_the_base_folder_is_the_one_that_was_given_last_whichever_way(cloud: Emu
     assert setup.folder == "chosen later"
     setup.set_options(base_folder=None)
     assert setup.remote().base_folder == ""
+
+
+def test_a_base_folder_that_was_typed_outlives_a_step_back(cloud: Emulator) -> None:
+    setup = signed_in(cloud)
+    drive = setup.choose_own_drive()
+    setup.set_options(base_folder="Backups", chunk_size="20Mi")
+
+    setup.choose_drive(drive)
+    assert setup.folder == "Backups"
+    setup.choose_type("sharepoint")
+    setup.choose_type("personal")
+    setup.choose_drive(drive)
+    assert setup.folder == "Backups"
+    setup.sign_out()
+    setup.use_app(WEB)
+    sign_in(setup, cloud, ANNA)
+    setup.choose_own_drive()
+    assert (setup.folder, str(setup.remote().chunk_size)) == ("Backups", "20Mi")
+    setup.choose_drive(drive, "")
+    assert setup.folder == ""
+
+
+def test_the_folder_of_an_address_goes_with_its_drive(cloud: Emulator) -> None:
+    library = emulated_drive(cloud, "sharepoint")
+    library.folder("laptop")
+    setup = StorageSetup(WEB)
+    setup.choose_type("sharepoint")
+    sign_in(setup, cloud, BERT)
+    chosen = setup.choose_address(
+        "https://contoso.sharepoint.com/sites/Backups/Shared%20Documents/laptop"
+    )
+    setup.set_options(base_folder=setup.folder)  # as a form does that showed it
+    assert setup.folder == "laptop"
+    setup.choose_drive(chosen.drive)
+    assert setup.folder == ""
+
+
+def test_the_base_folder_of_a_paste_outlives_its_drive(cloud: Emulator) -> None:
+    remote = remote_of(cloud, "business", base_folder="Backups").replace(drive_id="b!gone")
+    lines = ["[old]", *(f"{key} = {value}" for key, value in remote.to_section().items())]
+    setup = StorageSetup()
+    with pytest.raises(GraphError):
+        setup.use_token("\n".join(lines))
+    setup.choose_own_drive()
+    assert setup.folder == "Backups"
 
 
 def test_options_given_before_a_paste_win_over_those_that_it_brings(cloud: Emulator) -> None:

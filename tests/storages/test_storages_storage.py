@@ -47,6 +47,16 @@ def test_what_is_refused_or_fails_its_test_leaves_everything_but_a_newer_token(
     assert {**storage.section_with_secrets(), "token": before["token"]} == before
 
 
+def test_a_failed_test_names_the_storage_also_where_it_has_no_friendly_name(
+    cloud: Emulator,
+) -> None:
+    """It spoke of 'new-storage', the name in the test's own rclone.conf."""
+    storage = connected(cloud, "business")
+    storage.storages.conf.update(storage.remote_name, {"description": None})
+    with pytest.raises(ConnectionTestFailed, match="of 'business' failed"):
+        storage.update(drive_id="b!nothing")
+
+
 def test_another_friendly_name_keeps_the_remotes_name_and_the_other_way_round(
     cloud: Emulator,
 ) -> None:

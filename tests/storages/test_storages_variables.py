@@ -51,6 +51,14 @@ def test_it_is_listed_found_by_both_names_and_used_without_an_rclone_conf(
     assert not storages.path.exists()
 
 
+def test_only_line_breaks_are_taken_out_of_a_variable(
+    exported: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = exported()
+    monkeypatch.setenv(f"RCLONE_CONFIG_{name.upper()}_DESCRIPTION", "one\u2028line\r\nmore\n")
+    assert Storages()[name].name == "one\u2028line more"
+
+
 def test_it_stands_beside_those_of_the_file_and_wins_over_one_of_its_name(
     cloud: Emulator, exported: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

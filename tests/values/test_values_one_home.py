@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 
+import pluton_rclone
 from pluton_rclone.errors import TokenInvalid
 from pluton_rclone.microsoft.entra.token import Token
 from pluton_rclone.remote.onedrive import OneDriveRemote
@@ -124,3 +126,20 @@ def test_no_two_features_are_one() -> None:
     assert parse_time("2026-11-28T04:05:06Z") == datetime(
         2026, 11, 28, 4, 5, 6, tzinfo=timezone.utc
     )
+
+
+def test_lines_end_at_a_line_feed_alone_for_us_as_for_rclone() -> None:
+    """str.splitlines() also ends them at U+2028, U+0085 and others, which names may hold."""
+    package = Path(pluton_rclone.__file__).parent
+    harmless = {
+        "cli/app.py",
+        "cli/talk.py",
+        "pace/memory.py",
+        "saved/office.py",
+    }  # ours, /proc, bytes
+    found = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if ".splitlines(" in path.read_text(encoding="utf-8") and "emulator" not in path.parts
+    }
+    assert found == harmless

@@ -193,6 +193,34 @@ def test_another_region_means_signing_in_there(cloud: Emulator) -> None:
         assert anna.to_microsoft(draft).startswith("https://login.chinacloudapi.cn/")
 
 
+def test_what_was_typed_as_options_outlives_a_step_back_and_another_sign_in(
+    cloud: Emulator,
+) -> None:
+    with at_the_page() as anna:
+        draft = anna.begin("Back")
+        anna.sign_in(cloud, draft, ANNA)
+        anna.post(f"{draft}/type", {"kind": "personal"})
+        anna.post(f"{draft}/options", {"base_folder": "Backups", "chunk_size": "20 MiB"})
+        anna.post(f"{draft}/type", {"kind": "personal"})
+        saved = anna.get(f"{draft}/save").text
+        assert "Backups" in saved
+        assert "20 MiB" in saved
+
+        typed = {"region": "us", "base_folder": "Backups", "list_chunk": "500"}
+        anna.post(f"{draft}/options", typed)
+        anna.sign_in(cloud, draft, ANNA, region="global")
+        anna.post(f"{draft}/type", {"kind": "personal"})
+        form = anna.get(f"{draft}/options").text
+        assert 'value="Backups"' in form
+        assert 'value="500"' in form
+        anna.post(f"{draft}/test")
+        until_over(anna)
+        anna.post(f"{draft}/save")
+        until_over(anna)
+    (storage,) = Storages().values()
+    assert (storage.remote.base_folder, storage.remote.list_chunk) == ("Backups", 500)
+
+
 def test_a_pasted_address_leads_to_its_folder(cloud: Emulator) -> None:
     with at_the_page() as bert:
         draft = bert.begin("Pasted")

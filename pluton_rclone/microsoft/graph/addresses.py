@@ -9,11 +9,10 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from uuid import UUID
 
 from pluton_rclone.errors import OptionInvalid
-from pluton_rclone.values.drive_ids import normal_drive_id
+from pluton_rclone.values.drive_ids import is_personal, normal_drive_id
 
 from ..clouds import COPY_ADDRESS, cloud_of_sharepoint
 
-_CID = re.compile(r"[0-9a-f]{15,16}", re.IGNORECASE)
 _DOCS = "d.docs.live.net"
 _PERSONAL = ("onedrive.live.com", "skydrive.live.com", _DOCS, "my.microsoftpersonalcontent.com")
 _TEAMS = re.compile(
@@ -83,7 +82,7 @@ def read_address(text: str) -> Address:
         raise _not_understood(why)
     if text.startswith("b!") and "/" not in text:
         return DriveId(text)
-    if _CID.fullmatch(text):
+    if is_personal(text):
         return DriveId(normal_drive_id(text))
     if "://" not in text:
         text = f"https://{text}"
@@ -155,18 +154,18 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
         segments = _segments(place)
     elif "!" in place:
         named, _, item = place.partition("!")
-        drive = next((one for one in (query.get("cid", ""), named) if _CID.fullmatch(one)), None)
+        drive = next((one for one in (query.get("cid", ""), named) if is_personal(one)), None)
         if drive is None:
             raise _not_understood("it names an item, but no drive")
         whole = item.lower() in ("", "root")
         return PersonalPlace(normal_drive_id(drive), None if whole else place)
     elif host == _DOCS and segments:
         segments = ("personal", *segments[:1], "Documents", *segments[1:])
-    if len(segments) >= 2 and segments[0].lower() == "personal" and _CID.fullmatch(segments[1]):
+    if len(segments) >= 2 and segments[0].lower() == "personal" and is_personal(segments[1]):
         # /personal/{CID}/Documents is the root of a personal drive
         return PersonalPlace(normal_drive_id(segments[1]), None, segments[3:])
     cid = query.get("cid", "")
-    owner = normal_drive_id(cid) if _CID.fullmatch(cid) else None
+    owner = normal_drive_id(cid) if is_personal(cid) else None
     if _PERSONAL_ITEM.fullmatch(place):
         return PersonalPlace(owner, place)
     if not place.startswith("/") and place.lower() not in _NOT_ITEMS:

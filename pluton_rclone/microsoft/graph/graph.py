@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from pluton_rclone import errors
 from pluton_rclone.errors import AccessDenied, DriveNotFound, GraphError, PlutonRcloneError
-from pluton_rclone.values.drive_ids import normal_drive_id
+from pluton_rclone.values.drive_ids import is_personal, normal_drive_id
 from pluton_rclone.values.refusals import Place as Target
 
 from ..clouds import Cloud
@@ -24,7 +24,7 @@ from .faults import graph_error
 
 # These end every search: nothing that comes after could do better.
 _HOPELESS = (errors.TokenExpired, errors.InteractionRequired, errors.Cancelled, errors.UsageError)
-_PERSONAL_DRIVE = re.compile(r"/drives/[0-9A-Fa-f]{15,16}(?:/|$|\?)")
+_DRIVE = re.compile(r"/drives/([^/?]+)")
 AT_ONCE = 8  # requests in parallel: quick, and far below Microsoft's limits
 MOST_PAGES = 1000  # a bound against a feed that never ends
 SHORTCUTS = "Include-Feature=AddToOneDrive"  # onedrive-api-docs#1427, #1781, #1891
@@ -83,7 +83,8 @@ class Graph:
         a 401."""
         url = path if "://" in path else f"{self.cloud.graph_root}/v1.0{path}"
         if parameters:
-            url = f"{url}?{urlencode(parameters, safe='$,', quote_via=quote)}"
+            given = (f"{name}={_quote(value, '$,')}" for name, value in parameters.items())
+            url = f"{url}?{'&'.join(given)}"
         if not self.cloud.owns(url):
             why = f"the address is not at {self.cloud.graph_host}"
             raise errors.UsageError("A token of one cloud is not sent to another's host.", why=why)
@@ -106,7 +107,7 @@ class Graph:
                 headers=answer.headers,
                 target=target,
                 subject=subject,
-                personal=_PERSONAL_DRIVE.search(url) is not None,
+                personal=any(map(is_personal, _DRIVE.findall(url))),
                 saved=self._saved,
             )
         if not isinstance(answer.json, dict):
@@ -280,7 +281,7 @@ class Graph:
 
     def site_at(self, host: str, path: str) -> Site:
         """The site at a path of a host, such as contoso.sharepoint.com and /sites/Backups."""
-        place = quote(path.strip("/"), safe="/")
+        place = _quote(path.strip("/"), safe="/")
         address = f"/sites/{host}:/{place}" if place else f"/sites/{host}"
         return Site.from_graph(self.get(address, target="sites", subject=f"https://{host}{path}"))
 
@@ -295,6 +296,15 @@ class Graph:
         return self._verified(self.library_records(site))
 
 
+def _quote(value: str, safe: str) -> str:
+    """As urllib's. UsageError for a lone surrogate, as text in another encoding has it."""
+    try:
+        return quote(value, safe=safe)
+    except UnicodeEncodeError:
+        what = f"{value!a} is not Unicode text: nothing at Microsoft is called that."
+        raise errors.UsageError(what, advice="Type it again, or copy it as UTF-8.") from None
+
+
 def _id(value: str) -> str:
     """An id or user name as one segment of a path; `!`, `,` and `@` stay readable."""
-    return quote(value, safe="!,@")
+    return _quote(value, safe="!,@")

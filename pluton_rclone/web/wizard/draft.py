@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from pluton_rclone.errors import PlutonRcloneError
-from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.redirect import Flow
 from pluton_rclone.microsoft.graph.drives import Drive, Site
 from pluton_rclone.setup.connect import StorageSetup
@@ -87,13 +86,6 @@ class Draft:
         if step == "type" and self.setup.signed_in:  # also if a SharePoint permission is missing
             return True
         return self.steps.index(step) <= self.steps.index(self.next_step())
-
-    def start_anew(self, app: AppRegistration | None) -> None:
-        """With another registration; the name stays."""
-        fresh = StorageSetup(app)
-        if self.setup.name:
-            fresh.name = self.setup.name
-        self.setup = fresh
 
     def forget_drive(self) -> None:
         """After another sign-in, or another type: what was listed or tested does not count."""

@@ -84,7 +84,7 @@ def _prepared(request: Request, draft: Draft) -> bool:
     try:
         app = registration(page.registration, form)
         if app != (draft.setup.app if draft.setup.has_app else None):
-            draft.start_anew(app)
+            draft.setup.use_app(app)
     except PlutonRcloneError as error:
         draft.failure = error
     return draft.failure is None

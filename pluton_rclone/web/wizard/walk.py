@@ -166,8 +166,6 @@ def options(request: Request) -> Response:
     given, faults = {**draft.options, "base_folder": draft.setup.folder}, dict[str, str]()
     if request.method == "POST":
         form = form_of(request)
-        if form.get("region", "") in CLOUDS and form["region"] != _region(draft):
-            return _other_region(request, draft, form["region"])
         given = fields.read(form, draft.options)
         try:
             with session(request).lock:
@@ -175,6 +173,8 @@ def options(request: Request) -> Response:
                 draft.setup.set_options(**fields.as_options(given))
                 draft.job = draft.job if given == draft.options else None
                 draft.options, draft.options_seen = given, True
+            if form.get("region", "") in CLOUDS and form["region"] != _region(draft):
+                return _other_region(request, draft, form["region"])
             return onward(request, draft, "save")
         except PlutonRcloneError as error:
             faults = fields.faults_of(error)
@@ -195,7 +195,7 @@ def _other_region(request: Request, draft: Draft, region: str) -> Response:
         draft.forget_drive()
         try:
             before = draft.setup.app
-            draft.start_anew(AppRegistration(before.client_id, before.tenant, region))
+            draft.setup.use_app(AppRegistration(before.client_id, before.tenant, region))
             why = cloud.warning or "it has its own accounts and app registrations"
             advice = "Sign in with a registration made there; then choose type and location again."
             what = f"The region is {cloud.name} now."

@@ -1,0 +1,165 @@
+"""What cannot both be meant is refused, with both named, before anybody signs in; what is empty by
+accident, too; and OPTION= is the default again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.remote.options import BY_NAME
+from tests.cli.conftest import Command
+
+SITE = "https://contoso.sharepoint.com/sites/Backups"
+SET = ("set", "Work files")
+AGAIN = ("reauthorize", "Work files")
+CONNECT = ("connect", "New")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "one", "other"),
+    [
+        ((*CONNECT, "--drive", "0123", "--site", SITE), "--site", "--drive"),
+        ((*CONNECT, "--method", "app", "--drive", "b!1", "--user", "x"), "--drive", "--user"),
+        ((*CONNECT, "--base-folder", "a", "--set", "base_folder=b"), "--base-folder", "--set base"),
+        (
+            (*CONNECT, "--client-secret-file", "/dev/null", "--certificate", "/dev/null"),
+            "--client-secret-file",
+            "--certificate",
+        ),
+        ((*CONNECT, "--method", "rclone", "--client-id", "x"), "--method rclone", "--client-id"),
+        ((*CONNECT, "--method", "app", "--type", "personal"), "--type personal", "--method app"),
+        ((*CONNECT, "--type", "personal", "--region", "cn"), "--type personal", "--region cn"),
+        (
+            (*CONNECT, "--tenant", "consumers", "--type", "business"),
+            "--tenant consumers",
+            "--type business",
+        ),
+        ((*CONNECT, "--type", "personal", "--drive", "b!1"), "--type personal", "--drive b!1"),
+        ((*CONNECT, "--type", "business", "--drive", "ab12"), "--type business", "--drive ab12"),
+        ((*CONNECT, "--method", "device", "--user", "x"), "--user", "--method device"),
+        (
+            (*CONNECT, "--method", "browser", "--certificate", "/dev/null"),
+            "--certificate",
+            "--method browser",
+        ),
+        ((*CONNECT, "--set", "delta=true", "--set", "delta=false"), "delta=true", "delta=false"),
+        ((*SET, "chunk_size=5Mi", "chunk_size=20Mi"), "chunk_size=5Mi", "chunk_size=20Mi"),
+        ((*SET, "chunk_size=", "chunk_size=20Mi"), "chunk_size=", "chunk_size=20Mi"),
+        ((*SET, "link_password=", "--secret", "link_password"), "--secret", "link_password="),
+        (
+            (*AGAIN, "--client-secret-file", "/dev/null", "--certificate", "/dev/null"),
+            "--client-secret-file",
+            "--certificate",
+        ),
+        (("encrypt", "--keyring", "--decrypt"), "--keyring", "--decrypt"),
+    ],
+)
+def test_of_two_that_contradict_each_other_none_wins_in_silence(
+    connected: Command, cloud: Emulator, arguments: tuple[str, ...], one: str, other: str
+) -> None:
+    before = len(cloud.requests)
+    refused = connected(*arguments, "--json")
+    assert (refused.code, refused.error["error"], refused.out) == (2, "usage", "")
+    assert one in refused.error["what"]
+    assert other in refused.error["what"]
+    assert "contradict each other" in refused.error["what"]
+    assert len(cloud.requests) == before
+
+
+def test_a_drive_of_another_type_than_asked_for_is_not_saved(
+    command: Command, cloud: Emulator, browser: Callable[..., None]
+) -> None:
+    administrator = "admin@contoso.onmicrosoft.com"
+    browser(administrator)
+    drive = cloud.files.drive_of(administrator).id
+    refused = command("connect", "New", "--type", "sharepoint", "--drive", drive, "--json")
+    assert (refused.code, refused.error["error"]) == (2, "usage")
+    assert "--type sharepoint and --drive (business) contradict" in refused.error["what"]
+    assert command("storages", "--json").json == []
+
+
+def test_a_base_folder_that_is_none_is_refused_before_the_sign_in(command: Command) -> None:
+    refused = command("connect", "New", "--type", "personal", "--base-folder", "a/../../b")
+    assert (refused.code, "base_folder" in refused.err) == (5, True)
+    assert "Authorize with OneDrive" not in refused.err
+
+
+@pytest.mark.parametrize("option", ["--site", "--drive", "--user", "--client-id"])
+def test_a_variable_of_a_script_that_is_empty_is_not_as_if_nothing_was_asked(
+    command: Command, cloud: Emulator, option: str
+) -> None:
+    refused = command("connect", "New", option, " ")
+    assert refused.code == 2
+    assert option in refused.err
+    assert cloud.requests == []
+
+
+def test_a_secret_file_without_its_option_is_not_passed_over(connected: Command) -> None:
+    refused = connected(*SET, "chunk_size=5Mi", "--secret-file", "/dev/null")
+    assert refused.code == 2
+    assert "--secret OPTION" in refused.err
+
+
+def test_the_same_twice_is_no_contradiction(connected: Command) -> None:
+    assert connected(*SET, "chunk_size=5Mi", "chunk_size=5Mi").code == 0
+
+
+OTHER = {
+    "upload_cutoff": "1Mi",
+    "tenant_url": "https://contoso.sharepoint.com/_api",
+    "chunk_size": "20Mi",
+    "expose_onenote_files": "true",
+    "server_side_across_configs": "1",
+    "list_chunk": "500",
+    "hard_delete": "true",
+    "link_type": "edit",
+    "hash_type": "quickxor",
+    "av_override": "true",
+    "delta": "true",
+    "metadata_permissions": "read",
+    "encoding": "Slash,Dot",
+    "base_folder": "Backups",
+    "secret_expires": "2030-01-01",
+}
+FIXED = {"no_versions", "link_scope", "link_password"}  # a personal drive has one value of them
+
+
+def test_an_option_without_a_value_is_at_its_default_again(connected: Command, home: Path) -> None:
+    asked = {option.name for option in BY_NAME.values() if option.decided_by == "person"}
+    assert set(OTHER) | FIXED == asked
+    tried = {name: value for name, value in OTHER.items() if name != "tenant_url"}
+    given = connected(*SET, *(f"{name}={value}" for name, value in tried.items()))
+    assert given.code == 0, given.err
+    for name in tried:
+        assert f"{name} = " in (home / "rclone.conf").read_text() or name == "base_folder"
+
+    back = connected(*SET, *(f"{name}=" for name in (*OTHER, *FIXED)))
+    assert back.code == 0, back.err
+    now = (home / "rclone.conf").read_text().splitlines()
+    for name in (*OTHER, *FIXED):
+        assert not any(name in line for line in now), name
+    assert connected("ls", "Work files:").code == 0
+
+
+def test_connect_takes_an_option_without_a_value_as_its_default(command: Command) -> None:
+    made = command("connect", "New", "--set", "chunk_size=", "--set", "base_folder=")
+    assert made.code == 0, made.err
+    assert "chunk_size" not in command("show", "New").out
+
+
+@pytest.mark.parametrize(
+    "setting", ["client_id=", "region=us", "drive_id=b!x", "token=", "account_id="]
+)
+def test_set_leaves_alone_what_the_walk_or_the_sign_in_decides(
+    connected: Command, cloud: Emulator, setting: str
+) -> None:
+    """`set w client_id=` was saved: an hour later nobody could renew the token."""
+    before = len(cloud.requests)
+    refused = connected(*SET, setting, "--json")
+    assert (refused.code, refused.error["error"]) == (5, "option_invalid")
+    assert "cannot be set as an option" in refused.error["what"]
+    assert "onnect" in refused.error["advice"]
+    assert len(cloud.requests) == before
