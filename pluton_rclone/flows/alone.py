@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -26,7 +25,7 @@ def run(
     """Does what the plan says; `said` hears each outcome as it comes. StorageNotFound, and what
     Microsoft answers where the storages of an organisation are looked for."""
     slots: dict[str, threading.Semaphore] = {}
-    adding = threading.Lock()
+    adding, stopped = threading.Lock(), threading.Event()
 
     def perform(target: Target, step: Step) -> Outcome:
         with adding:
@@ -40,7 +39,9 @@ def run(
                 outcome = do(storages, target, step)
             if outcome.ok or not outcome.retry_helps or tried == plan.retry.times:
                 break
-            time.sleep(plan.retry.wait * 2**tried)
+            if stopped.wait(plan.retry.wait * 2**tried):
+                break
         return outcome
 
-    return carry_out(plan, storages, targets(plan.storages, storages, notice), perform, said)
+    meant = targets(plan.storages, storages, notice)
+    return carry_out(plan, storages, meant, perform, said, stopped)

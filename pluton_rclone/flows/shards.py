@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import heapq
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pluton_rclone.connection.health import at_once
-from pluton_rclone.errors import OptionInvalid, PlutonRcloneError
+from pluton_rclone.errors import Cancelled, OptionInvalid, PlutonRcloneError
 from pluton_rclone.preflight import Listed
 from pluton_rclone.rclone.commands import filter_name
 from pluton_rclone.rclone.engine import Rclone
@@ -28,7 +29,7 @@ from pluton_rclone.storages.storage import Storage
 from pluton_rclone.storages.storages import Storages
 
 from .plan import Plan, Step
-from .steps import NAMED, Outcome, failed
+from .steps import NAMED, Outcome, failed, stop
 from .which import Target, storage_of
 
 _FILE, _FOLDER, _CHUNK = 3, 1, 10 << 20
@@ -245,9 +246,12 @@ def carry_out(
     targets: list[Target],
     perform: Callable[[Target, Step], Outcome],
     said: Callable[[Outcome], None] = nothing,
+    stopped: threading.Event | None = None,
 ) -> list[Outcome]:
     """All steps of a plan in these storages, by `perform`, as many storages at once, and shards of
-    a step, as the plan says for a process. A step that fails ends those of its storage."""
+    a step, as the plan says for a process. A step that fails ends those of its storage. Ctrl-C ends
+    all that run, in order; no further one begins then, and `stopped` is set."""
+    stopped = stopped or threading.Event()
 
     def whole(target: Target, step: Step) -> Outcome:
         if step.shards == 1:
@@ -257,7 +261,11 @@ def carry_out(
             shards = shards_of(storages, target, step)
         except PlutonRcloneError as error:
             return failed(target, step, error)
-        outcomes = at_once(lambda one: perform(*one), shards, plan.at_once.worker)
+
+        def shard(one: tuple[Target, Step]) -> Outcome:
+            return failed(*one, Cancelled("Stopped.")) if stopped.is_set() else perform(*one)
+
+        outcomes = at_once(shard, shards, plan.at_once.worker)
         seconds = round(time.monotonic() - began, 3)
         return msgspec.structs.replace(joined(outcomes, target, step), seconds=seconds)
 
@@ -266,8 +274,14 @@ def carry_out(
         for step in plan.all_steps():
             found.append(whole(target, step))
             said(found[-1])
-            if not found[-1].ok:
+            if not found[-1].ok or stopped.is_set():
                 break
         return found
 
-    return [one for group in at_once(in_one, targets, plan.at_once.worker) for one in group]
+    try:
+        return [one for group in at_once(in_one, targets, plan.at_once.worker) for one in group]
+    except BaseException as error:
+        stopped.set()
+        if not isinstance(error, Exception):
+            stop()
+        raise

@@ -41,6 +41,9 @@ LADDER = ((signal.SIGINT, 1.0), (signal.SIGTERM, 0.5), (KILL, 5.0))
 _Bytes = Callable[[bytes], None]
 
 
+_running: set[Child] = set()
+
+
 class Completed(NamedTuple):
     """A process that has ended. `returncode` is negative (-N) if signal N ended it."""
 
@@ -83,6 +86,8 @@ class Child:
         self._ended = threading.Event()
         self._signals = threading.Lock()
         self._paused = self._signalled = False
+        self.stopped = False
+        """Whether `stop_all` ends it."""
         self._tail: collections.deque[bytes] = collections.deque(maxlen=TAIL_LINES)
         self._process = SPAWNER.spawn(
             lambda: subprocess.Popen(
@@ -95,6 +100,7 @@ class Child:
                 start_new_session=True,
             )
         )
+        _running.add(self)
         try:
             log.debug("started %d: %s", self.pid, self.argv)
             out, err = self._process.stdout, self._process.stderr
@@ -112,6 +118,7 @@ class Child:
             if watch is not None:
                 self._thread(self._watch, watch)
         except BaseException:  # without its threads it is neither drained nor reaped
+            _running.discard(self)
             system.send(self.pid, KILL)
             self._process.wait()
             raise
@@ -252,6 +259,7 @@ class Child:
             if self._on_end is not None:
                 self._on_end()
         finally:
+            _running.discard(self)
             self._ended.set()
 
     def _drain_stdout(self, pipe: IO[bytes], callback: _Bytes) -> None:
@@ -287,6 +295,15 @@ class Child:
 
 
 start = Child
+
+
+def stop_all() -> None:
+    """End every child, each in order and all at once; does not wait for it. For a program that is
+    to end (Ctrl-C) while its threads wait for children."""
+    for child in _running.copy():
+        if not child.stopped:
+            child.stopped = True
+            threading.Thread(target=child.cancel, daemon=True, name=f"stop-{child.pid}").start()
 
 
 def _check(argv: Sequence[str]) -> None:
