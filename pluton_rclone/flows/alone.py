@@ -11,7 +11,7 @@ from pluton_rclone.storages.storages import Storages
 
 from .plan import Plan, Step
 from .shards import carry_out
-from .steps import Outcome, do
+from .steps import STOPPED, Outcome, do
 from .which import Target, limits, targets
 
 
@@ -25,7 +25,7 @@ def run(
     """Does what the plan says; `said` hears each outcome as it comes. StorageNotFound, and what
     Microsoft answers where the storages of an organisation are looked for."""
     slots: dict[str, threading.Semaphore] = {}
-    adding, stopped = threading.Lock(), threading.Event()
+    adding = threading.Lock()
 
     def perform(target: Target, step: Step) -> Outcome:
         with adding:
@@ -39,9 +39,9 @@ def run(
                 outcome = do(storages, target, step)
             if outcome.ok or not outcome.retry_helps or tried == plan.retry.times:
                 break
-            if stopped.wait(plan.retry.wait * 2**tried):
+            if STOPPED.wait(plan.retry.wait * 2**tried):
                 break
         return outcome
 
     meant = targets(plan.storages, storages, notice)
-    return carry_out(plan, storages, meant, perform, said, stopped)
+    return carry_out(plan, storages, meant, perform, said)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import heapq
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -20,7 +19,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pluton_rclone.connection.health import at_once
-from pluton_rclone.errors import Cancelled, OptionInvalid, PlutonRcloneError
+from pluton_rclone.errors import OptionInvalid, PlutonRcloneError
 from pluton_rclone.preflight import Listed
 from pluton_rclone.rclone.commands import filter_name
 from pluton_rclone.rclone.engine import Rclone
@@ -29,7 +28,7 @@ from pluton_rclone.storages.storage import Storage
 from pluton_rclone.storages.storages import Storages
 
 from .plan import Plan, Step
-from .steps import NAMED, Outcome, failed, stop
+from .steps import NAMED, STOPPED, Outcome, failed, stop
 from .which import Target, storage_of
 
 _FILE, _FOLDER, _CHUNK = 3, 1, 10 << 20
@@ -246,12 +245,11 @@ def carry_out(
     targets: list[Target],
     perform: Callable[[Target, Step], Outcome],
     said: Callable[[Outcome], None] = nothing,
-    stopped: threading.Event | None = None,
 ) -> list[Outcome]:
     """All steps of a plan in these storages, by `perform`, as many storages at once, and shards of
     a step, as the plan says for a process. A step that fails ends those of its storage. Ctrl-C ends
-    all that run, in order; no further one begins then, and `stopped` is set."""
-    stopped = stopped or threading.Event()
+    all that run, in order; no further one begins then."""
+    STOPPED.clear()
 
     def whole(target: Target, step: Step) -> Outcome:
         if step.shards == 1:
@@ -261,11 +259,7 @@ def carry_out(
             shards = shards_of(storages, target, step)
         except PlutonRcloneError as error:
             return failed(target, step, error)
-
-        def shard(one: tuple[Target, Step]) -> Outcome:
-            return failed(*one, Cancelled("Stopped.")) if stopped.is_set() else perform(*one)
-
-        outcomes = at_once(shard, shards, plan.at_once.worker)
+        outcomes = at_once(lambda one: perform(*one), shards, plan.at_once.worker)
         seconds = round(time.monotonic() - began, 3)
         return msgspec.structs.replace(joined(outcomes, target, step), seconds=seconds)
 
@@ -274,14 +268,13 @@ def carry_out(
         for step in plan.all_steps():
             found.append(whole(target, step))
             said(found[-1])
-            if not found[-1].ok or stopped.is_set():
+            if not found[-1].ok or STOPPED.is_set():
                 break
         return found
 
     try:
         return [one for group in at_once(in_one, targets, plan.at_once.worker) for one in group]
     except BaseException as error:
-        stopped.set()
         if not isinstance(error, Exception):
             stop()
         raise

@@ -12,7 +12,13 @@ import msgspec
 
 from pluton_rclone import process
 from pluton_rclone.connection.report import ConnectionReport
-from pluton_rclone.errors import PlutonRcloneError, Throttled, TransferFailed, Unreachable
+from pluton_rclone.errors import (
+    Cancelled,
+    PlutonRcloneError,
+    Throttled,
+    TransferFailed,
+    Unreachable,
+)
 from pluton_rclone.rclone.results import CheckResult, FailedFile
 from pluton_rclone.rclone.runner import nothing
 from pluton_rclone.storages.storage import Storage
@@ -65,6 +71,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _LONGEST = 15.0  # seconds: an rclone ends within two, a restic removes its locks
+STOPPED = threading.Event()
+"""Set while this process ends its steps (`stop`): no further one begins."""
 _going: set[object] = set()
 _changed = threading.Condition()
 
@@ -73,6 +81,8 @@ _changed = threading.Condition()
 def _is_going() -> Iterator[None]:
     mark = object()
     with _changed:
+        if STOPPED.is_set():
+            raise Cancelled("Stopped.")
         _going.add(mark)
     try:
         yield
@@ -84,7 +94,8 @@ def _is_going() -> Iterator[None]:
 
 def stop() -> None:
     """After Ctrl-C, or a worker's end: ends what the steps of this process do, and waits until it
-    is recorded as stopped. Whoever calls it begins no further step."""
+    is recorded as stopped."""
+    STOPPED.set()
     until = time.monotonic() + _LONGEST
     with _changed:
         process.stop_all()
