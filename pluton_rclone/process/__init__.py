@@ -38,6 +38,10 @@ TAIL_LINE_BYTES = 4096
 LADDER = ((signal.SIGINT, 1.0), (signal.SIGTERM, 0.5), (KILL, 5.0))
 """How a child is ended: each signal, and the seconds that it gets to take effect."""
 
+PATIENCE = 240.0
+"""Seconds for a process that must not stop half-way: longer than whoever renews a token waits for
+its turn and for Microsoft."""
+
 _Bytes = Callable[[bytes], None]
 
 
@@ -340,12 +344,15 @@ def collected(begin: Callable[..., Child], timeout: float | None) -> Completed:
 def to_the_end(argv: Sequence[str], *, env: Mapping[str, str]) -> None:
     """Run a process that must not stop half-way: in a session of its own, it goes on if we are
     killed, and after Ctrl-C, which ends our waiting alone. It says nothing. OSError if it cannot be
-    started."""
+    started. One that stands still is waited for as long as PATIENCE."""
     none = subprocess.DEVNULL
     child = subprocess.Popen(
         argv, env=dict(env), stdin=none, stdout=none, stderr=none, start_new_session=True
     )
-    child.wait()
+    try:
+        child.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        threading.Thread(target=child.wait, daemon=True, name=f"reap-{child.pid}").start()
 
 
 def foreground(
