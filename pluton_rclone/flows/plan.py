@@ -341,6 +341,8 @@ def check(path: Path) -> tuple[Plan | None, list[Fault]]:
             if not any(other != loc and other[: len(loc)] == loc for other in inner)
         ]
         return None, sorted(faults, key=lambda fault: fault.line or 0)
+    except RecursionError:
+        return None, [Fault(None, "", "it is nested too deeply")]
     except ValueError as error:  # no TOML
         line = re.search(r"at line (\d+)", str(error))
         said = str(error)

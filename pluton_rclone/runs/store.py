@@ -250,15 +250,19 @@ class Runs:
     ) -> list[RunRecord]:
         """The last runs, newest first: all, or those of one remote. `notice` hears that others
         cannot be read. ConfigUnreadable, ConfigLocked if none can be."""
-        of_one = "WHERE id IN (SELECT run FROM storages WHERE name = ?)" if storage else ""
-        given = (limit,) if storage is None else (storage, limit)
-        return self._select(f"{of_one} ORDER BY id DESC LIMIT ?", given, notice)
+        most = min(limit, KEPT)
+        if storage is None:
+            return self._select("ORDER BY id DESC LIMIT ?", (most,), notice)
+        name = os.fsencode(storage).decode(errors="replace")
+        of_it = "WHERE id IN (SELECT run FROM storages WHERE name = ?) ORDER BY id DESC LIMIT ?"
+        return self._select(of_it, (name, most), notice)
 
     def get(self, id: int) -> RunRecord:
         """One run. UsageError if there is none; ConfigUnreadable, ConfigLocked."""
         damaged: list[str] = []
-        for found in self._select("WHERE id = ?", (id,), damaged.append):
-            return found
+        if id < 2**63:  # SQLite's greatest
+            for found in self._select("WHERE id = ?", (id,), damaged.append):
+                return found
         if damaged:
             raise ConfigUnreadable(damaged[0], advice=_ADVICE)
         advice = f"They are kept for {KEPT_DAYS} days, {KEPT} at most."

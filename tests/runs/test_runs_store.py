@@ -337,5 +337,9 @@ def test_where_there_is_no_folder_for_it_there_is_no_record(tmp_path: Path) -> N
 
 
 def test_a_run_that_is_not_there_is_said(runs: Runs) -> None:
-    with pytest.raises(UsageError, match="no run 7"):
-        runs.get(7)
+    runs.begin(RUN).exited(0)
+    for id in (7, 10**30):
+        with pytest.raises(UsageError, match=f"no run {id}"):
+            runs.get(id)
+    assert [runs.last(name) for name in ("", "other", "\udcff")] == [[], [], []]
+    assert len(runs.last("work", limit=10**30)) == 1
