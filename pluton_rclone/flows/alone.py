@@ -39,9 +39,7 @@ def run(
                 outcome = do(storages, target, step)
             if outcome.ok or not outcome.retry_helps or tried == plan.retry.times:
                 break
-            if STOPPED.wait(plan.retry.wait * 2**tried):
-                break
+            STOPPED.wait(plan.retry.wait * 2**tried)
         return outcome
 
-    meant = targets(plan.storages, storages, notice)
-    return carry_out(plan, storages, meant, perform, said)
+    return carry_out(plan, storages, targets(plan.storages, storages, notice), perform, said)

@@ -295,25 +295,21 @@ def _silent(address: str, error: Exception) -> Unreachable:
     )
 
 
+@_server(required=False)
 def run(plan: Plan) -> list[Outcome]:
     """Runs a plan in this process, on the server of PREFECT_API_URL, or on one that Prefect starts
     for as long (it takes some 15 s). Unreachable."""
-    with _server(required=False):
-        state = run_plan(plan.record(), return_state=True)
-        found = state.result(raise_on_failure=False)
-        if isinstance(found, Exception):
-            raise found
+    state = run_plan(plan.record(), return_state=True)
+    found = state.result(raise_on_failure=False)
+    if isinstance(found, Exception):
+        raise found
     return msgspec.convert(found, list[Outcome])
 
 
+@_server(required=True)
 def deploy(plan: Plan, pool: str) -> None:
     """Registers the plan on the server: its schedule, and that `pool`'s workers run it. UsageError
     without PREFECT_API_URL; Unreachable."""
-    with _server(required=True):
-        _deploy(plan, pool)
-
-
-def _deploy(plan: Plan, pool: str) -> None:
     when, record = plan.schedule, plan.record()
     with get_client(sync_client=True) as client:
         try:

@@ -268,7 +268,7 @@ def carry_out(
         for step in plan.all_steps():
             found.append(whole(target, step))
             said(found[-1])
-            if not found[-1].ok or STOPPED.is_set():
+            if not found[-1].ok:
                 break
         return found
 
