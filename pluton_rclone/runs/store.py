@@ -28,7 +28,7 @@ from pluton_rclone.errors import (
     PlutonRcloneError,
     UsageError,
 )
-from pluton_rclone.process.system import began, is_alive, new_private_file
+from pluton_rclone.process.system import began, give_to_owner, is_alive, new_private_file
 from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
 from pluton_rclone.rclone.runner import nothing
 from pluton_rclone.values.redaction import redact
@@ -212,7 +212,8 @@ class Runs:
         import sqlite3
 
         new = self.path.with_name(f".{self.path.name}.{os.urandom(8).hex()}")
-        new_private_file(new).close()
+        with new_private_file(new) as file:
+            give_to_owner(file.fileno(), new.parent)
         try:
             with closing(sqlite3.connect(new)) as db:
                 db.execute("PRAGMA journal_mode = WAL")
