@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
 
-from pluton_rclone.errors import UsageError
+from pluton_rclone.errors import StorageNotFound, UsageError
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes, human_seconds
 
@@ -28,6 +29,8 @@ _DELETES = {"sync", "move", "moveto", "delete", "purge", "deletefile"}
 def history(ctx: Context, name: str | None, limit: int) -> None:
     """Show the last runs, of all storages or of NAME; with an ID one run and its failures.
 
+    NAME may be one that was removed or renamed since.
+
     Transfers, comparisons and restic are recorded beside rclone.conf for 90 days, whoever started
     them: this program, its page, a Python program. A dry run is not.
 
@@ -43,9 +46,20 @@ def history(ctx: Context, name: str | None, limit: int) -> None:
         if not output.result(one.record()):
             show(one)
         return
-    found = runs.last(
-        ctx.storages.reach(name.rstrip(":")).remote_name if name else None, limit=limit
-    )
+    remote, gone = name.rstrip(":") if name else None, None
+    if remote is not None:
+        try:
+            remote = ctx.new_storages.reach(remote).remote_name
+        except StorageNotFound as error:
+            gone = error
+    found = runs.last(remote, limit=limit, notice=output.say)
+    if gone is not None and remote is not None and not found:
+        from pluton_rclone.remote.names import derive_name
+
+        # a friendly name that it had when it was connected
+        found = runs.last(derive_name(remote, (), ctx.new_storages.binary.version), limit=limit)
+        if not found:
+            raise gone
     if not output.result([one.record() for one in found]):
         heads = ("Id", "Began", "Run", "End", "Files", "Size", "Failed", "Took")
         output.table(heads, [_row(one) for one in found])
@@ -65,7 +79,7 @@ def show(one: RunRecord) -> None:
     """One run on several lines."""
     tell(f"Run {one.id}: {one.run}")
     if one.run.options:
-        tell(f"  options  {' '.join(one.run.options)}")
+        tell(f"  options  {shlex.join(one.run.options)}")
     took = "" if one.seconds is None else f", took {human_seconds(one.seconds)}"
     tell(f"  began    {one.began.astimezone():%Y-%m-%d %H:%M:%S}{took}")
     code = "" if one.exit_code is None else f", exit code {one.exit_code}"
@@ -92,10 +106,18 @@ def again(ctx: Context, id: int, dry_run: bool, yes: bool) -> int:
     \b
     pluton-rclone again 12
     """
-    run, storages = ctx.storages.runs.get(id).run, ctx.storages
+    storages = ctx.storages
+    before = storages.runs.get(id)
+    run = before.run
     run.require_whole()
     for name in run.storages:
-        storages.reach(name).require()
+        try:
+            storages.reach(name).require()
+        except StorageNotFound as error:
+            error.why = f"run {id} was about it; it has been removed or renamed since"
+            raise
+    if before.error:
+        ctx.output.say(f"Run {id} failed: {before.error['what']} {before.error['advice']}")
     if run.command == "restic":
         if dry_run:
             raise UsageError("restic has a --dry-run of its own.")

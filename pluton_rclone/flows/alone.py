@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -12,7 +11,7 @@ from pluton_rclone.storages.storages import Storages
 
 from .plan import Plan, Step
 from .shards import carry_out
-from .steps import Outcome, do
+from .steps import STOPPED, Outcome, do
 from .which import Target, limits, targets
 
 
@@ -40,7 +39,7 @@ def run(
                 outcome = do(storages, target, step)
             if outcome.ok or not outcome.retry_helps or tried == plan.retry.times:
                 break
-            time.sleep(plan.retry.wait * 2**tried)
+            STOPPED.wait(plan.retry.wait * 2**tried)
         return outcome
 
     return carry_out(plan, storages, targets(plan.storages, storages, notice), perform, said)

@@ -11,8 +11,8 @@ import contextvars
 import os
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
@@ -49,11 +49,12 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.runtime import flow_run
 from prefect.schedules import Cron
+from prefect.settings import get_current_settings
 from prefect.states import AwaitingRetry, Completed, Failed
 from prefect.tasks import exponential_backoff
 from prefect.types.entrypoint import EntrypointType
 
-from pluton_rclone.errors import PlutonRcloneError
+from pluton_rclone.errors import PlutonRcloneError, Unreachable, UsageError, Who
 from pluton_rclone.process import foreground
 from pluton_rclone.storages.storages import Storages
 from pluton_rclone.values.redaction import redact
@@ -257,9 +258,47 @@ def _run_all(deployment: str, jobs: list[_Job]) -> list[State[Any]]:
     return [ends[one] for one in found]
 
 
+@contextmanager
+def _server(*, required: bool) -> Iterator[None]:
+    """What is done with Prefect's server. UsageError if there is none; Unreachable if it does not
+    answer, or does not do it."""
+    address = get_current_settings().api.url
+    if not address:
+        if required:
+            raise UsageError(
+                "PREFECT_API_URL is not set: plans are deployed to a server, and workers ask it.",
+                advice="Start one (`prefect server start`), and set PREFECT_API_URL to its address "
+                "with /api: http://127.0.0.1:4200/api.",
+            )
+        yield
+        return
+    try:
+        with get_client(sync_client=True) as client:
+            if problem := client.api_healthcheck():
+                raise problem
+            client.raise_for_api_version_mismatch()
+    except Exception as error:  # noqa: BLE001 - also where something else answers there
+        raise _silent(address, error) from None
+    try:
+        yield
+    except _SILENCE as error:
+        raise _silent(address, error) from None
+
+
+def _silent(address: str, error: Exception) -> Unreachable:
+    return Unreachable(
+        f"Prefect's server at {address.rpartition('@')[2]} does not answer as one.",
+        why=redact(f"{type(error).__name__}: {error}")[:500],
+        who=Who.YOU,
+        advice="Check PREFECT_API_URL (it ends with /api), and that the server runs (`prefect "
+        "server start`). `flow run --no-server` needs none.",
+    )
+
+
+@_server(required=False)
 def run(plan: Plan) -> list[Outcome]:
     """Runs a plan in this process, on the server of PREFECT_API_URL, or on one that Prefect starts
-    for as long (it takes some 15 s)."""
+    for as long (it takes some 15 s). Unreachable."""
     state = run_plan(plan.record(), return_state=True)
     found = state.result(raise_on_failure=False)
     if isinstance(found, Exception):
@@ -267,8 +306,10 @@ def run(plan: Plan) -> list[Outcome]:
     return msgspec.convert(found, list[Outcome])
 
 
+@_server(required=True)
 def deploy(plan: Plan, pool: str) -> None:
-    """Registers the plan on the server: its schedule, and that `pool`'s workers run it."""
+    """Registers the plan on the server: its schedule, and that `pool`'s workers run it. UsageError
+    without PREFECT_API_URL; Unreachable."""
     when, record = plan.schedule, plan.record()
     with get_client(sync_client=True) as client:
         try:
@@ -314,7 +355,10 @@ def _watch(client: SyncPrefectClient) -> None:
 
 
 def work(pool: str, limit: int | None) -> int:
-    """Prefect's own worker, which runs each flow run in a process; its exit code."""
+    """Prefect's own worker, which runs each flow run in a process; its exit code. UsageError
+    without PREFECT_API_URL; Unreachable."""
+    with _server(required=True):
+        pass  # it answers
     most = [f"--limit={limit}"] if limit else []
     words = ["-m", "prefect", "worker", "start", f"--pool={pool}", "--type=process", *most]
     return foreground([sys.executable, *words], env=os.environ)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import PydanticCustomError
 
 from pluton_rclone.errors import UsageError
 from pluton_rclone.rclone import commands, locations
 from pluton_rclone.runs.run import Run
+
+from .options import TypedOptions, fault
 
 Do = Literal["upload", "download", "sync", "check", "restic", "health", "keep-alive"]
 _LOCAL = ("upload", "download", "sync", "check")
@@ -24,18 +26,48 @@ _WORDS = {
     "extra_forbidden": "there is no such setting",
     "missing": "it is missing",
     "too_short": "it is empty",
+    "string_too_short": "it is empty",
     "string_pattern_mismatch": "it takes small letters and digits, with single hyphens inside",
+    "tuple_type": "it takes a list, in [ ]",
+    "list_type": "it takes a list, in [ ]",
+    "sequence_str": "it takes a list, in [ ]",
+    "is_instance_of": "it takes a list, in [ ]",
+    "string_type": "it takes a text, in quotes",
+    "int_type": "it takes a whole number",
+    "float_type": "it takes a number",
+    "bool_type": "it takes true or false",
+    "dict_type": "it takes settings, in { }",
+    "model_type": "it takes settings, in { }",
 }
+_PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
+_RESTIC_OURS = re.compile(r"-[rp]|--repo(sitory-file)?(=|$)|--password-(file|command)(=|$)")
+_RESTIC_HOW = (
+    "the repository is the step's folder, and its password in RESTIC_PASSWORD_FILE or "
+    "RESTIC_PASSWORD_COMMAND where it runs"
+)
+
+
+def _is_a_home(place: str) -> bool:
+    """Whether a folder is somebody's home, or holds such folders: / and /home."""
+    path = Path(os.path.normpath(place))
+    top = Path(path.anchor)
+    homes = (top / "home", top / "Users")
+    mine = Path.home()
+    return path in (mine, *mine.parents, top / "root", *homes) or path.parent in homes
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+Name = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+
+
 class Which(_Part):
     """Storages by name, or those of a whole organisation (one of the two)."""
 
-    names: tuple[str, ...] = ()
+    names: tuple[Name, ...] = ()
     """Names of storages or their remotes; `*` and `?` stand for any characters."""
     tenant_of: str = ""
     """An app-only storage: the drives of its organisation are meant. One that rclone.conf does not
@@ -48,9 +80,9 @@ class Which(_Part):
     @model_validator(mode="after")
     def _one_way(self) -> Which:
         if bool(self.names) == bool(self.tenant_of):
-            raise _fault("needs either names or tenant_of")
+            raise fault("needs either names or tenant_of")
         if self.names and {"users", "sites"} & self.model_fields_set:
-            raise _fault("users and sites belong to tenant_of")
+            raise fault("users and sites belong to tenant_of")
         return self
 
 
@@ -65,16 +97,16 @@ class Step(_Part):
     into: Literal["storage", "local"] = "storage"
     """sync: which of the two becomes the same as the other. check with the direction "one_way":
     which of the two has all that the other has."""
-    options: dict[str, Any] = {}
+    options: Annotated[dict[str, Any], TypedOptions()] = {}
     """Options of the transfer or comparison, as the library names them: filters, max_delete,
     bwlimit, checksum…"""
     arguments: tuple[str, ...] = ()
     """restic's arguments."""
-    shards: int = Field(1, ge=1, le=64)
+    shards: int = Field(1, ge=1, le=64, strict=True)
     """upload, download: the tree is divided into so many parts, each a task of its own."""
     through: tuple[str, ...] = ()
     """With shards: storages of the same drive with other accounts or apps, which take turns."""
-    verify: bool = True
+    verify: bool = Field(True, strict=True)
     """With shards: all is compared at the end, unless a later step of the plan does so."""
     part: SkipJsonSchema[str] = ""
     """Which of the shards this is."""
@@ -82,24 +114,31 @@ class Step(_Part):
     @model_validator(mode="after")
     def _fits(self) -> Step:
         if self.do in _LOCAL and not Path(self.local).is_absolute():
-            raise _fault(f"{self.do} needs local, a whole path")
+            raise fault(f"{self.do} needs local, a whole path")
+        for text in (self.local, self.folder, *self.through):
+            if unknown := set(_PLACEHOLDER.findall(text)) - {"{storage}"}:
+                raise fault(f"{', '.join(sorted(unknown))} is unknown: there is {{storage}} alone")
+        if self.do == "sync" and self.into == "local" and _is_a_home(self.local_in("x")):
+            raise fault(f"sync would delete all else in {self.local}: name a folder of its own")
         if (self.do == "restic") != bool(self.arguments):
-            raise _fault("arguments are restic's, and restic needs them")
+            raise fault("arguments are restic's, and restic needs them")
+        if ours := [each for each in self.arguments if _RESTIC_OURS.match(each)]:
+            raise fault(f"{ours[0].partition('=')[0]} is not for a plan: {_RESTIC_HOW}")
         given = self.model_fields_set - {"do"}
         allowed = {"local", "folder", "options"} if self.do in _LOCAL else set()
         both, divided = {"into"}, {"shards", "through", "verify", "part"}
         more = {"sync": both, "check": both, "upload": divided, "download": divided}
         allowed |= {**more, "restic": {"folder", "arguments"}}.get(self.do, set())
         if wrong := sorted(given - allowed):
-            raise _fault(f"{self.do} does not take {', '.join(wrong)}")
+            raise fault(f"{self.do} does not take {', '.join(wrong)}")
         try:
             run = self.run("x", "x:")
         except (UsageError, TypeError) as error:
-            raise _fault(str(error)) from None
+            raise fault(str(error)) from None
         if run and run.withheld:
-            raise _fault(f"{', '.join(run.withheld)} may hold a secret; a plan holds none")
+            raise fault(f"{', '.join(run.withheld)} may hold a secret; a plan holds none")
         if self.shards == 1 and {"through", "verify"} & given:
-            raise _fault("through and verify belong to shards")
+            raise fault("through and verify belong to shards")
         extra: Any = {"extra": self.options.get("extra")}
         if self.shards > 1 and (
             commands.selects(extra)
@@ -107,7 +146,7 @@ class Step(_Part):
             or self.options.get("files_from") is not None
             or "!" in self.options.get("filters", ())
         ):
-            raise _fault("shards take filters, min_size and the like, but no other way to choose")
+            raise fault("shards take filters, min_size and the like, but no other way to choose")
         return self
 
     def run(self, storage: str, place: str) -> Run | None:
@@ -169,7 +208,7 @@ class Schedule(_Part):
     """When: a cron expression of five fields, in a time zone."""
 
     cron: str
-    timezone: str = "UTC"
+    timezone: Name = "UTC"
 
     @model_validator(mode="after")
     def _known(self) -> Schedule:
@@ -178,11 +217,13 @@ class Schedule(_Part):
         # isort: split
         from prefect.client.schemas.schedules import CronSchedule
 
+        if len(self.cron.split()) != 5:
+            raise fault(f'{self.cron!r} has no five fields, as in "0 3 * * *"')
         try:
             CronSchedule(cron=self.cron, timezone=self.timezone)
         except ValueError as error:
             first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-            raise _fault(first.removeprefix("Value error, ")) from None
+            raise fault(first.removeprefix("Value error, ")) from None
         return self
 
 
@@ -190,20 +231,20 @@ class Retry(_Part):
     """How often a step that failed is tried again, if that helps. The first wait is in seconds,
     each further one twice as long."""
 
-    times: int = Field(3, ge=0, le=20)
-    wait: float = Field(60, ge=0, le=3600)
+    times: int = Field(3, ge=0, le=20, strict=True)
+    wait: float = Field(60, ge=0, le=3600, strict=True, allow_inf_nan=False)
 
 
 class AtOnce(_Part):
     """How much is done at once, over all machines but for `worker`."""
 
-    account: int = Field(1, ge=1)
+    account: Count = 1
     """Steps in one account."""
-    tenant: int = Field(4, ge=1)
+    tenant: Count = 4
     """Steps in one organisation."""
-    worker: int = Field(4, ge=1)
+    worker: Count = 4
     """Storages in one process."""
-    batch: int = Field(10, ge=1)
+    batch: Count = 10
     """Storages of one flow run, which is what a worker takes, and what runs again if it is lost."""
 
 
@@ -222,8 +263,22 @@ class Plan(_Part):
     @classmethod
     def _done_once(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
         if len({str(step) for step in steps}) < len(steps):
-            raise _fault("the same step stands there twice")
+            raise fault("the same step stands there twice")
         return steps
+
+    @model_validator(mode="after")
+    def _apart(self) -> Plan:
+        names = [name for which in self.storages for name in which.names]
+        if len(names) == 1 and len(self.storages) == 1 and not re.search(r"[*?\[]", names[0]):
+            return self
+        for step in self.steps:
+            one, other = (os.path.normpath(step.local_in(name)) for name in "xy")
+            if step.do == "sync" and step.into == "local" and one == other:
+                raise fault(
+                    f"each storage's sync would delete the others' files in {step.local}: a folder "
+                    f"for each has {{storage}} in its path"
+                )
+        return self
 
     def all_steps(self) -> list[Step]:
         """The steps, with the comparisons that divided ones end with."""
@@ -272,7 +327,7 @@ def check(path: Path) -> tuple[Plan | None, list[Fault]]:
     loads: Callable[[str], dict[str, Any]]
     loads = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli").loads
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # as some editors write it
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read.", why=str(error)) from None
     try:
@@ -280,11 +335,14 @@ def check(path: Path) -> tuple[Plan | None, list[Fault]]:
     except ValidationError as error:
         found = error.errors()
         inner = [one["loc"] for one in found]  # what has a faulty part counts as empty, too
-        return None, [
+        faults = [
             _placed(text, loc, _WORDS.get(one["type"], one["msg"]))
             for loc, one in zip(inner, found, strict=True)
             if not any(other != loc and other[: len(loc)] == loc for other in inner)
         ]
+        return None, sorted(faults, key=lambda fault: fault.line or 0)
+    except RecursionError:
+        return None, [Fault(None, "", "it is nested too deeply")]
     except ValueError as error:  # no TOML
         line = re.search(r"at line (\d+)", str(error))
         said = str(error)
@@ -320,7 +378,3 @@ def _placed(text: str, loc: Iterable[str | int], what: str) -> Fault:
 
 def _said(text: str, storage: str) -> str:
     return text.replace("{storage}", storage)
-
-
-def _fault(what: str) -> PydanticCustomError:
-    return PydanticCustomError("plan", what.replace("{", "{{").replace("}", "}}"))

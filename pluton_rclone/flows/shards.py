@@ -28,7 +28,7 @@ from pluton_rclone.storages.storage import Storage
 from pluton_rclone.storages.storages import Storages
 
 from .plan import Plan, Step
-from .steps import NAMED, Outcome, failed
+from .steps import NAMED, STOPPED, Outcome, failed, stop
 from .which import Target, storage_of
 
 _FILE, _FOLDER, _CHUNK = 3, 1, 10 << 20
@@ -247,7 +247,9 @@ def carry_out(
     said: Callable[[Outcome], None] = nothing,
 ) -> list[Outcome]:
     """All steps of a plan in these storages, by `perform`, as many storages at once, and shards of
-    a step, as the plan says for a process. A step that fails ends those of its storage."""
+    a step, as the plan says for a process. A step that fails ends those of its storage. Ctrl-C ends
+    all that run, in order; no further one begins then."""
+    STOPPED.clear()
 
     def whole(target: Target, step: Step) -> Outcome:
         if step.shards == 1:
@@ -270,4 +272,9 @@ def carry_out(
                 break
         return found
 
-    return [one for group in at_once(in_one, targets, plan.at_once.worker) for one in group]
+    try:
+        return [one for group in at_once(in_one, targets, plan.at_once.worker) for one in group]
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            stop()
+        raise

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
+from pluton_rclone import process
 from pluton_rclone.connection.report import ConnectionReport
-from pluton_rclone.errors import PlutonRcloneError, Throttled, TransferFailed, Unreachable
+from pluton_rclone.errors import (
+    Cancelled,
+    PlutonRcloneError,
+    Throttled,
+    TransferFailed,
+    Unreachable,
+)
 from pluton_rclone.rclone.results import CheckResult, FailedFile
 from pluton_rclone.rclone.runner import nothing
 from pluton_rclone.storages.storage import Storage
@@ -61,13 +70,48 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.storage}: {self.step}: {self.ended}{number}{f': {why}' if why else ''}"
 
 
+_LONGEST = 15.0  # seconds: an rclone ends within two, a restic removes its locks
+STOPPED = threading.Event()
+"""Set while this process ends its steps (`stop`): no further one begins."""
+_going: set[object] = set()
+_changed = threading.Condition()
+
+
+@contextmanager
+def _is_going() -> Iterator[None]:
+    mark = object()
+    with _changed:
+        if STOPPED.is_set():
+            raise Cancelled("Stopped.")
+        _going.add(mark)
+    try:
+        yield
+    finally:
+        with _changed:
+            _going.discard(mark)
+            _changed.notify_all()
+
+
+def stop() -> None:
+    """After Ctrl-C, or a worker's end: ends what the steps of this process do, and waits until it
+    is recorded as stopped."""
+    STOPPED.set()
+    until = time.monotonic() + _LONGEST
+    with _changed:
+        process.stop_all()
+        while _going and time.monotonic() < until:
+            _changed.wait(0.1)
+            process.stop_all()  # also what was just being started
+
+
 def do(
     storages: Storages, target: Target, step: Step, seen: Callable[[float], None] = nothing
 ) -> Outcome:
     """Does it. What goes wrong is in the outcome. `seen` hears how much is done, from 0 to 1."""
     began = time.monotonic()
     try:
-        found = _done(storage_of(storages, target), step, seen)
+        with _is_going():
+            found = _done(storage_of(storages, target), step, seen)
     except PlutonRcloneError as error:
         return failed(target, step, error, time.monotonic() - began)
     seconds = round(time.monotonic() - began, 3)

@@ -38,7 +38,14 @@ TAIL_LINE_BYTES = 4096
 LADDER = ((signal.SIGINT, 1.0), (signal.SIGTERM, 0.5), (KILL, 5.0))
 """How a child is ended: each signal, and the seconds that it gets to take effect."""
 
+PATIENCE = 240.0
+"""Seconds for a process that must not stop half-way: longer than whoever renews a token waits for
+its turn and for Microsoft."""
+
 _Bytes = Callable[[bytes], None]
+
+
+_running: set[Child] = set()
 
 
 class Completed(NamedTuple):
@@ -84,6 +91,8 @@ class Child:
         self._ended = threading.Event()
         self._signals = threading.Lock()
         self.paused = self._signalled = False
+        self.stopped = False
+        """Whether `stop_all` ends it."""
         self._tail: collections.deque[bytes] = collections.deque(maxlen=TAIL_LINES)
         self._process = SPAWNER.spawn(
             lambda: subprocess.Popen(
@@ -96,6 +105,7 @@ class Child:
                 start_new_session=True,
             )
         )
+        _running.add(self)
         try:
             log.debug("started %d: %s", self.pid, self.argv)
             out, err = self._process.stdout, self._process.stderr
@@ -113,6 +123,7 @@ class Child:
             if watch is not None:
                 self._thread(self._watch, watch)
         except BaseException:  # without its threads it is neither drained nor reaped
+            _running.discard(self)
             system.send(self.pid, KILL)
             self._process.wait()
             raise
@@ -244,6 +255,7 @@ class Child:
             if self._on_end is not None:
                 self._on_end()
         finally:
+            _running.discard(self)
             self._ended.set()
 
     def _drain_stdout(self, pipe: IO[bytes], callback: _Bytes) -> None:
@@ -281,6 +293,15 @@ class Child:
 start = Child
 
 
+def stop_all() -> None:
+    """End every child, each in order and all at once; does not wait for it. For a program that is
+    to end (Ctrl-C) while its threads wait for children."""
+    for child in _running.copy():
+        if not child.stopped:
+            child.stopped = True
+            threading.Thread(target=child.cancel, daemon=True, name=f"stop-{child.pid}").start()
+
+
 def _check(argv: Sequence[str]) -> None:
     if not os.path.isabs(argv[0]):
         raise UsageError(f"the program to start needs its whole path, not {argv[0]!r}")
@@ -315,12 +336,15 @@ def collected(begin: Callable[..., Child], timeout: float | None) -> Completed:
 def to_the_end(argv: Sequence[str], *, env: Mapping[str, str]) -> None:
     """Run a process that must not stop half-way: in a session of its own, it goes on if we are
     killed, and after Ctrl-C, which ends our waiting alone. It says nothing. OSError if it cannot be
-    started."""
+    started. One that stands still is waited for as long as PATIENCE."""
     none = subprocess.DEVNULL
     child = subprocess.Popen(
         argv, env=dict(env), stdin=none, stdout=none, stderr=none, start_new_session=True
     )
-    child.wait()
+    try:
+        child.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        threading.Thread(target=child.wait, daemon=True, name=f"reap-{child.pid}").start()
 
 
 def foreground(

@@ -121,13 +121,26 @@ def new_private_file(path: str | os.PathLike[str]) -> BinaryIO:
     return open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
+def give_to_owner(descriptor: int, folder: str | os.PathLike[str]) -> None:
+    """What root has just made in somebody's folder, as with sudo, is theirs: with a lock or a
+    record that they cannot open, their own commands would fail from then on."""
+    if sys.platform != "win32" and os.geteuid() == 0:
+        with contextlib.suppress(OSError):  # a namespace does not know every user
+            owner = os.stat(folder)
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
 class Held:
     """A file that this process alone holds until `release`, or until it ends: others can tell that
     it lives. A child of os.fork() does not hold it. BlockingIOError if another one does; OSError.
     Every command has one, and to import filelock would take it 18 ms."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            give_to_owner(self._descriptor, os.path.dirname(path) or ".")
+        except FileExistsError:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if sys.platform == "win32":
                 import msvcrt

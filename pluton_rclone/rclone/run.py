@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, TypeVar
 
-from pluton_rclone.errors import PlutonRcloneError, RcloneError, TimedOut
+from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError, TimedOut
 
 from .commands import Command
 from .runner import Callbacks, Order, Runner
@@ -78,6 +78,8 @@ class Run:
         """The exception for this exit code and the messages."""
         from . import faults  # its patterns take 10 ms, and only a failure needs them
 
+        if self.child.stopped:
+            return Cancelled(f"The {self.command} was stopped.")
         if self._asked > 1 and code != 0:
             return TimedOut(f"The {self.command} took longer than {self._limit:g} s.")
         return faults.run_fault(self.command, code, self.tally.messages)
@@ -101,7 +103,8 @@ def compare(run: Run, on_progress: Callable[[int], None] | None) -> CheckResult:
     told = {*found["*"], *found["-"], *found["+"]}
     failed = tuple(file for file in run.tally.failed() if file.path not in told)
     # 1 also means differences; a file that cannot be read has a name, and another exit code
-    if code != 0 and not failed and (code != 1 or not any(found.values())):
+    differ = failed or (code == 1 and any(found.values()))
+    if code != 0 and (run.child.stopped or not differ):
         raise run.fault(code)
     missing, others = run.tally.missing()
     differing, on_source, on_destination = (tuple(found[sign]) for sign in "*-+")

@@ -273,6 +273,8 @@ class Transfer:
     def _end(self) -> None:
         with self._starting:
             code = self._child.returncode
+            if self._child.stopped:
+                self._stop(Cancelled(f"The {self.command} was stopped."), "cancelled")
         assert code is not None
         self._codes.append(code)
         if not self._goes_on(code):

@@ -1,7 +1,8 @@
 """The records of all runs of one rclone.conf: a SQLite file beside it, written by many processes.
 
 What the file cannot do (a full disk, a read-only folder, a damaged file) is said once, and never
-stands in the way of a run. A run that has begun and whose process is gone did not end.
+stands in the way of a run; what of it can be read is. A run that has begun and whose process is
+gone did not end.
 """
 
 from __future__ import annotations
@@ -20,8 +21,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from pluton_rclone.conf import system
-from pluton_rclone.errors import Cancelled, ConfigUnreadable, PlutonRcloneError, UsageError
-from pluton_rclone.process.system import began, is_alive, new_private_file
+from pluton_rclone.errors import (
+    Cancelled,
+    ConfigLocked,
+    ConfigUnreadable,
+    PlutonRcloneError,
+    UsageError,
+)
+from pluton_rclone.process.system import began, give_to_owner, is_alive, new_private_file
 from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
 from pluton_rclone.rclone.runner import nothing
 from pluton_rclone.values.redaction import redact
@@ -43,7 +50,10 @@ FAILURES = 1_000
 _MOST = 2**63 - 1  # that SQLite counts to
 _PATIENCE = 10.0  # seconds for the others' writes
 _ELSEWHERE = 86_400.0  # seconds in which a run of another machine is taken to go on
-_SCHEMA = """
+_VERSION = 1
+"""Of the file. A newer pluton-rclone's is read as far as it is understood, and not written."""
+_SCHEMA = f"""
+PRAGMA user_version = {_VERSION};
 CREATE TABLE runs (
   id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, began REAL NOT NULL, owner TEXT NOT NULL,
   seconds REAL, ended TEXT, exit_code INTEGER, bytes INTEGER, files INTEGER, deletes INTEGER,
@@ -55,6 +65,7 @@ CREATE INDEX of_storage ON storages (name, run);
 CREATE INDEX of_run ON storages (run);
 """
 _COLUMNS = ("id", "began", "seconds", "ended", "exit_code", "bytes", "files", "deletes", "failures")
+_ADVICE = "Make it readable and writable; remove it if it is damaged: it is made anew."
 _said: set[Path] = set()
 
 
@@ -189,12 +200,12 @@ class Runs:
         try:
             if not self.path.exists():
                 self._make()
-            return self._use(change, "BEGIN IMMEDIATE")
+            return self._use(lambda db: change(_understood(db)), "BEGIN IMMEDIATE")
         except Exception as error:  # noqa: BLE001 - the run counts, not its record
             log.warning("a run is not recorded in %s: %s", self.path, error)
             if self.path not in _said:
                 _said.add(self.path)
-                notice(f"Runs are not recorded: {self.path} cannot be written ({error}).")
+                notice(f"Runs are not recorded: {self.path} cannot be written ({error}). {_ADVICE}")
             return None
 
     def _make(self) -> None:
@@ -202,7 +213,8 @@ class Runs:
         import sqlite3
 
         new = self.path.with_name(f".{self.path.name}.{os.urandom(8).hex()}")
-        new_private_file(new).close()
+        with new_private_file(new) as file:
+            give_to_owner(file.fileno(), new.parent)
         try:
             with closing(sqlite3.connect(new)) as db:
                 db.execute("PRAGMA journal_mode = WAL")
@@ -212,56 +224,118 @@ class Runs:
         finally:
             new.unlink(missing_ok=True)
 
-    def _use(self, act: Callable[[sqlite3.Connection], T], begin: str = "BEGIN") -> T:
+    def _use(self, act: Callable[[sqlite3.Connection], T], begin: str, how: str = "mode=rw") -> T:
         import sqlite3
 
-        address, until = f"{self.path.absolute().as_uri()}?mode=rw", time.monotonic() + _PATIENCE
+        address = f"{self.path.absolute().as_uri()}?{how}"
+        patience = 0.0 if self.path in _said else _PATIENCE  # who holds it may do so for long
+        until = time.monotonic() + patience
         while True:
             try:
-                with closing(sqlite3.connect(address, timeout=_PATIENCE, uri=True)) as db, db:
+                with closing(sqlite3.connect(address, timeout=patience, uri=True)) as db, db:
                     db.executescript(f"PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; {begin}")
                     return act(db)
             except sqlite3.OperationalError as error:
                 # While another process opens or leaves the file, SQLite does not wait by itself.
-                if "locked" not in str(error) or time.monotonic() > until:
+                if not _is_locked(error) or time.monotonic() > until:
                     raise
                 time.sleep(0.02)
 
     # ---- reading ----
 
-    def last(self, storage: str | None = None, *, limit: int = 20) -> list[RunRecord]:
-        """The last runs, newest first: all, or those of one remote. ConfigUnreadable."""
-        of_one = "WHERE id IN (SELECT run FROM storages WHERE name = ?)" if storage else ""
-        given = (limit,) if storage is None else (storage, limit)
-        return self._select(f"{of_one} ORDER BY id DESC LIMIT ?", *given)
+    def last(
+        self,
+        storage: str | None = None,
+        *,
+        limit: int = 20,
+        notice: Callable[[str], None] = nothing,
+    ) -> list[RunRecord]:
+        """The last runs, newest first: all, or those of one remote. `notice` hears that others
+        cannot be read. ConfigUnreadable, ConfigLocked if none can be."""
+        most = min(limit, KEPT)
+        if storage is None:
+            return self._select("ORDER BY id DESC LIMIT ?", (most,), notice)
+        name = os.fsencode(storage).decode(errors="replace")
+        of_it = "WHERE id IN (SELECT run FROM storages WHERE name = ?) ORDER BY id DESC LIMIT ?"
+        return self._select(of_it, (name, most), notice)
 
     def get(self, id: int) -> RunRecord:
-        """One run. UsageError if there is none; ConfigUnreadable."""
-        for found in self._select("WHERE id = ?", id):
-            return found
+        """One run. UsageError if there is none; ConfigUnreadable, ConfigLocked."""
+        damaged: list[str] = []
+        if id < 2**63:  # SQLite's greatest
+            for found in self._select("WHERE id = ?", (id,), damaged.append):
+                return found
+        if damaged:
+            raise ConfigUnreadable(damaged[0], advice=_ADVICE)
         advice = f"They are kept for {KEPT_DAYS} days, {KEPT} at most."
         raise UsageError(f"There is no run {id}.", advice=advice)
 
-    def _select(self, where: str, *values: Any) -> list[RunRecord]:
-        import sqlite3
-
+    def _select(
+        self, where: str, values: tuple[Any, ...], notice: Callable[[str], None]
+    ) -> list[RunRecord]:
         query = f"SELECT run, owner, told, {', '.join(_COLUMNS)} FROM runs {where}"
         values = tuple(min(one, _MOST) if isinstance(one, int) else one for one in values)
+        rows: list[Any] = []
+        problem: Exception | None = None
+
+        def read(db: sqlite3.Connection) -> None:
+            rows.clear()
+            for row in db.execute(query, values):  # as far as a damaged file goes
+                rows.append(row)
+
         try:
-            if not self.path.exists():
-                return []
-            return [_record(*row) for row in self._use(lambda db: [*db.execute(query, values)])]
-        except (sqlite3.Error, OSError, ValueError) as error:
+            if self.path.exists():
+                self._read(read)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is said
+            problem = error
+        found: list[RunRecord] = []
+        for row in rows:
+            try:
+                found.append(_record(*row))
+            except Exception as error:  # noqa: BLE001 - the others can be read
+                problem = error
+        if problem is not None and not rows:
+            if _is_locked(problem):
+                what = f"The records of runs in {self.path} cannot be read now."
+                raise ConfigLocked(what, why="another program holds the file") from None
             what = f"The records of runs in {self.path} cannot be read."
-            advice = "Make it readable; remove it if it is damaged: it is made anew."
-            raise ConfigUnreadable(what, why=str(error), advice=advice) from None
+            raise ConfigUnreadable(what, why=str(problem), advice=_ADVICE) from None
+        if problem is not None:
+            notice(f"Some of the runs in {self.path} cannot be read ({problem}). {_ADVICE}")
+        return found
+
+    def _read(self, act: Callable[[sqlite3.Connection], None]) -> None:
+        import sqlite3
+
+        try:
+            self._use(act, "BEGIN")
+        except sqlite3.OperationalError as error:
+            # in a read-only place SQLite cannot make the files that it wants beside it
+            if "open" not in str(error) or not self.path.is_file():
+                raise
+            self._use(act, "BEGIN", "mode=ro&immutable=1")
+
+
+def _is_locked(error: Exception) -> bool:
+    return "locked" in str(error)
+
+
+def _understood(db: sqlite3.Connection) -> sqlite3.Connection:
+    """The same, if it may be written."""
+    if db.execute("PRAGMA user_version").fetchone()[0] > _VERSION:
+        raise ValueError("a newer pluton-rclone has made it: update this one")
+    return db
 
 
 def _record(run: str, owner: str, told: str | None, *values: Any) -> RunRecord:
     known = {**dict(zip(_COLUMNS, values, strict=True)), **json.loads(told or "{}")}
     known["ended"] = known["ended"] or _state(owner, known["began"])
     known["began"] = datetime.fromtimestamp(known["began"], timezone.utc)
-    return RunRecord(run=Run.from_record(json.loads(run)), **known)
+    done, ours = json.loads(run), Run.__struct_fields__
+    if newer := [name for name in done if name not in ours]:
+        done = {name: done[name] for name in done if name in ours}
+        done["withheld"] = [*done.get("withheld", ()), *newer]  # not done again without them
+    return msgspec.convert({**known, "run": done}, RunRecord)
 
 
 def _owner() -> str:

@@ -6,30 +6,57 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.environment import space_separated
-from pluton_rclone.errors import StorageNotFound
+from pluton_rclone.errors import OptionInvalid, StorageNotFound
 
 
 def with_wrapped(conf: Conf, names: Iterable[str]) -> dict[str, dict[str, str]]:
     """The sections of these remotes, then of what they wrap, as far as it is in the file; for the
-    drive of a storage, the storage's. StorageNotFound for one of `names`."""
+    drive of a storage, the storage's. StorageNotFound for one of `names`; OptionInvalid where one
+    lies on itself, which rclone 1.75.2 follows until no memory is left."""
+    found, lies_on = _followed(conf, names)
+    if any(lies_on.values()):
+        _refuse_circles(lies_on)
+    return found
+
+
+def below(conf: Conf, name: str) -> list[str]:
+    """The OneDrive remotes that a remote lies on: itself, or those that it wraps."""
+    sections = _followed(conf, [name])[0].items()
+    return [each for each, section in sections if section.get("type") == "onedrive"]
+
+
+def _followed(
+    conf: Conf, names: Iterable[str]
+) -> tuple[dict[str, dict[str, str]], dict[str, list[str]]]:
+    """The sections, and which of them lies on which."""
     names = map(conf.storage_of, names)
     found: dict[str, dict[str, str]] = {name: conf.whole_section(name) for name in names}
-    waiting = list(found)
+    waiting, lies_on = list(found), dict[str, list[str]]()
     while waiting:
-        for name in map(conf.storage_of, _wrapped(found[waiting.pop(0)])):
+        above = waiting.pop(0)
+        lies_on[above] = list(map(conf.storage_of, _wrapped(found[above])))
+        for name in lies_on[above]:
             if name not in found:
                 try:
                     found[name] = conf.whole_section(name)
                 except StorageNotFound:
                     continue
                 waiting.append(name)
-    return found
+    return found, lies_on
 
 
-def below(conf: Conf, name: str) -> list[str]:
-    """The OneDrive remotes that a remote lies on: itself, or those that it wraps."""
-    sections = with_wrapped(conf, [name]).items()
-    return [each for each, section in sections if section.get("type") == "onedrive"]
+def _refuse_circles(lies_on: Mapping[str, Iterable[str]]) -> None:
+    from graphlib import CycleError, TopologicalSorter
+
+    try:
+        TopologicalSorter(lies_on).prepare()
+    except CycleError as error:
+        circle = error.args[1]
+        raise OptionInvalid(
+            f"The remote {circle[0]!r} lies on itself: {' → '.join(circle)}.",
+            advice="Correct what one of them wraps (its remote or upstreams) in rclone.conf.",
+            option="remote",
+        ) from None
 
 
 def _wrapped(section: Mapping[str, str]) -> Iterator[str]:

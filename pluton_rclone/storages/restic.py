@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pluton_rclone import process
-from pluton_rclone.errors import NextStep, PlutonRcloneError, ResticNotFound, UsageError
+from pluton_rclone.errors import Cancelled, NextStep, PlutonRcloneError, ResticNotFound, UsageError
 from pluton_rclone.pace import outside
 from pluton_rclone.process import Child, Completed
 from pluton_rclone.process.pipes import Source
@@ -107,7 +107,10 @@ class Restic:
 
             def end() -> None:
                 with starting:  # it may end before `child` is here
-                    begun.recording.exited(child.returncode or 0)
+                    if child.stopped:
+                        begun.recording.broke_off(Cancelled("restic was stopped."))
+                    else:
+                        begun.recording.exited(child.returncode or 0)
                     held.close()
 
             child = process.start(

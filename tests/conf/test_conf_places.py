@@ -17,6 +17,9 @@ import pytest
 from pluton_rclone.conf import encryption, journal
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import ConfigNotWritable, ConfigUnreadable
+from pluton_rclone.process.system import held
+from pluton_rclone.runs.run import Run
+from pluton_rclone.runs.store import Runs
 from tests.conf.mounts import inside, inside_mount, inside_small_disk
 
 OLD = "# kept\n[anna]\ntype = memory\ndescription = old\n"
@@ -134,6 +137,45 @@ def test_a_folder_of_somebody_else_is_told_and_nothing_is_lost(tmp_path: Path) -
         assert seen[step]["why"] == "this user may not write there"
     assert seen["names"] == ["anna"]
     assert path.read_text() == OLD
+
+
+def test_a_lock_of_somebody_else_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rclone.conf"
+    path.write_text(OLD)
+    lock = tmp_path / ".rclone.conf.pluton.lock"
+    lock.touch(mode=0)
+    seen = told(
+        inside("true", ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *change(path)])
+    )
+    for step in ("check", "update", "add"):
+        assert seen[step]["error"] == "config_not_writable"
+        assert seen[step]["why"] == f"{lock} is another user's"
+        assert "it holds no settings" in seen[step]["advice"]
+
+
+def test_what_root_makes_beside_somebodys_file_is_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, tuple[int, int]] = {}
+
+    def fchown(descriptor: int, *owner: int) -> None:
+        name = os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))
+        assert name not in given
+        given[name] = (owner[0], owner[1])
+
+    (tmp_path / "rclone.conf").write_text(OLD)
+    owner = (tmp_path.stat().st_uid, tmp_path.stat().st_gid)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: 0)
+        patch.setattr(os, "fchown", fchown)
+        runs = Runs(tmp_path / "rclone.conf")
+        run = Run(command="copy", storages=("work",), destination="work:")
+        for _ in range(2):
+            held(tmp_path / "lock", 1).release()
+            runs.begin(run).exited(0)
+    assert sorted(given)[1:] == ["lock"]
+    assert "runs.sqlite" in sorted(given)[0]
+    assert set(given.values()) == {owner}
 
 
 def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path) -> None:

@@ -117,13 +117,13 @@ def test_every_fault_is_named_at_once_with_its_line(tmp_path: Path) -> None:
     lines = text.splitlines()
     assert faults == [
         "line 1: name: it takes small letters and digits, with single hyphens inside",
-        "line 4: storages[0].names[1]: input should be a valid string",
+        "line 4: storages[0].names[1]: it takes a text, in quotes",
         "line 6: storages[1]: needs either names or tenant_of",
         "line 12: steps[0]: upload needs local, a whole path",
         f"line {lines.index('[[steps]]', 12) + 1}: steps[1]: there is no option 'max_delet' "
         "(did you mean 'max_delete'?)",
         "line 29: steps[3]: --password may hold a secret; a plan holds none",
-        'line 36: schedule: invalid cron string: "0 3 * *"',
+        "line 36: schedule: '0 3 * *' has no five fields, as in \"0 3 * * *\"",
         "line 41: retry.times: input should be greater than or equal to 0",
         "line 42: retry.time: there is no such setting",
     ]
@@ -133,6 +133,7 @@ def test_every_fault_is_named_at_once_with_its_line(tmp_path: Path) -> None:
     ("text", "fault"),
     [
         ("name = \n", "line 1: invalid value"),
+        ("name = " + 5000 * "[", "it is nested too deeply"),
         ('name = "a"', "storages: it is missing"),
         ('[[steps]]\ndo = "copy"', "line 2: steps[0].do: input should be 'upload'"),
         ('[[steps]]\ndo = "health"\nlocal = "/x"', "line 1: steps[0]: health does not take local"),
@@ -153,6 +154,146 @@ def test_every_fault_is_named_at_once_with_its_line(tmp_path: Path) -> None:
 def test_a_fault_says_where_it_is(tmp_path: Path, text: str, fault: str) -> None:
     _, faults = read(tmp_path, text)
     assert [one for one in faults if one.startswith(fault)], faults
+
+
+UPLOAD = 'name = "a"\nstorages = [{ names = ["x"] }]\n[[steps]]\ndo = "upload"\nlocal = "/srv"\n'
+BYTES = 'it takes bytes, or a text such as "10Mi"'
+SECONDS = 'it takes seconds, or a text such as "1h30m"'
+LIST = "it takes a list, in [ ]"
+
+
+@pytest.mark.parametrize(
+    ("option", "fault"),
+    [
+        ('filters = "- *.tmp"', f"filters: {LIST}"),
+        ("filters = [5]", "filters[0]: it takes a text, in quotes"),
+        ('extra = "--fast-list"', f"extra: {LIST}"),
+        ("extra = 5", f"extra: {LIST}"),
+        ('files_from = "a"', f"files_from: {LIST}"),
+        ("bwlimit = -5", f"bwlimit: {BYTES}"),
+        ('bwlimit = "fast"', f"bwlimit: {BYTES}"),
+        ("bwlimit = [1]", f"bwlimit: {BYTES}"),
+        ("min_size = true", f"min_size: {BYTES}"),
+        ("min_size = nan", f"min_size: {BYTES}"),
+        ('max_age = "lately"', f"max_age: {SECONDS}"),
+        ("timeout = -1", f"timeout: {SECONDS}"),
+        ('transfers = "4"', "transfers: it takes a whole number"),
+        ("transfers = true", "transfers: it takes a whole number"),
+        ("transfers = 0", "transfers: input should be greater than or equal to 1"),
+        ("retries = -1", "retries: input should be greater than or equal to 0"),
+        ('checksum = "no"', "checksum: it takes true or false"),
+        ("checksum = 1", "checksum: it takes true or false"),
+        ('content = "all"', "content: input should be 'hash', 'download' or 'size'"),
+    ],
+)
+def test_an_option_of_the_wrong_kind_is_named(tmp_path: Path, option: str, fault: str) -> None:
+    plan, faults = read(tmp_path, f"{UPLOAD}options = {{ {option} }}")
+    assert (plan, faults) == (None, [f"line 6: steps[0].options.{fault}"])
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "bwlimit = 100",
+        'bwlimit = "10M:1M"',
+        'bwlimit = "Mon-08:00,512k 12:00,off"',
+        'min_size = "1.5KiB"',
+        'max_size = "off"',
+        'max_age = "1h30m"',
+        'max_age = "2026-01-31"',
+        "min_age = 1.5",
+        "max_depth = -1",
+        'filters = ["- *.tmp"]',
+        'extra = ["--onedrive-hard-delete"]',
+        "metadata = true",
+        "tpslimit = 3",
+    ],
+)
+def test_rclones_own_words_for_a_value_are_taken(tmp_path: Path, option: str) -> None:
+    assert read(tmp_path, f"{UPLOAD}options = {{ {option} }}")[1] == []
+
+
+def test_every_option_of_the_wrong_kind_is_named_at_once(tmp_path: Path) -> None:
+    text = f"{UPLOAD}shards = true\n[steps.options]\nretries = -1\nchecksum = 1\n[retry]\n"
+    _, faults = read(tmp_path, f'{text}times = true\nwait = "1m"\n[at_once]\nworker = 0\n')
+    assert faults == [
+        "line 6: steps[0].shards: it takes a whole number",
+        "line 8: steps[0].options.retries: input should be greater than or equal to 0",
+        "line 9: steps[0].options.checksum: it takes true or false",
+        "line 11: retry.times: it takes a whole number",
+        "line 12: retry.wait: it takes a number",
+        "line 14: at_once.worker: input should be greater than or equal to 1",
+    ]
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(WHOLE, encoding="utf-8-sig")
+    assert check(tmp_path / "plan.toml")[1] == []
+
+
+def test_a_placeholder_that_is_unknown_is_named(tmp_path: Path) -> None:
+    text = UPLOAD.replace("/srv", "/srv/{stroage}/{storage}")
+    assert read(tmp_path, text)[1] == [
+        "line 3: steps[0]: {stroage} is unknown: there is {storage} alone"
+    ]
+
+
+SYNC = UPLOAD.replace("upload", "sync") + 'into = "local"\n'
+
+
+@pytest.mark.parametrize("names", ['["x", "y"]', '["x*"]', '["x"] }, { tenant_of = "t"'])
+def test_storages_that_would_delete_each_others_files_are_refused(
+    tmp_path: Path, names: str
+) -> None:
+    text = SYNC.replace('["x"]', names)
+    (fault,) = read(tmp_path, text)[1]
+    assert fault.startswith("each storage's sync would delete the others' files in /srv")
+    assert read(tmp_path, text.replace("/srv", "/srv/{storage}/.."))[1] == [
+        fault.replace("/srv", "/srv/{storage}/..")
+    ]
+    assert read(tmp_path, text.replace("/srv", "/srv/{storage}"))[1] == []
+    assert read(tmp_path, SYNC)[1] == []
+
+
+@pytest.mark.parametrize("place", ["/", "/srv/..", "/home", "/home/{storage}", "/root/", "HOME"])
+def test_a_sync_that_would_empty_a_home_or_the_machine_is_refused(
+    tmp_path: Path, place: str
+) -> None:
+    text = SYNC.replace("/srv", place.replace("HOME", str(Path.home())))
+    (fault,) = read(tmp_path, text)[1]
+    assert "name a folder of its own" in fault
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "-r,x:",
+        "-rx:",
+        "--repo,x:",
+        "--repo=x:",
+        "--repository-file=x",
+        "-p,x",
+        "-px",
+        "--password-file=x",
+        "--password-file,x",
+        "--password-command=x",
+    ],
+)
+def test_the_repository_and_its_password_are_not_among_the_arguments_of_restic(
+    tmp_path: Path, words: str
+) -> None:
+    given = ", ".join(f'"{word}"' for word in [*words.split(","), "snapshots"])
+    text = UPLOAD.replace("upload", "restic").replace('local = "/srv"', f"arguments = [{given}]")
+    (fault,) = read(tmp_path, text)[1]
+    assert "the repository is the step's folder" in fault
+
+
+@pytest.mark.parametrize(
+    "cron", ["", "3 * * *", "0 0 3 * * *", "@daily", "99 3 * * *", "a b c d e"]
+)
+def test_a_schedule_has_five_fields(tmp_path: Path, cron: str) -> None:
+    (fault,) = read(tmp_path, f'{UPLOAD}[schedule]\ncron = "{cron}"')[1]
+    assert fault.startswith("line 6: schedule: ")
 
 
 def test_the_schema_names_what_may_stand_in_a_plan() -> None:

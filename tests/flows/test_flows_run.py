@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import socketserver
+import threading
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +16,13 @@ from pydantic import SecretStr
 from pluton_rclone import Storages
 from pluton_rclone.cli import run as pluton_rclone
 from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emulator
+from pluton_rclone.errors import Unreachable, UsageError
 from pluton_rclone.flows import alone
 from pluton_rclone.flows.plan import Plan
 from pluton_rclone.flows.steps import Outcome
 from pluton_rclone.flows.which import targets
 from tests.connected import BERT, KINDS, connected, emulated_drive, remote_of
+from tests.forked import Forks
 
 UPLOAD_AND_CHECK = [
     {"do": "upload", "folder": "data"},
@@ -200,3 +206,46 @@ def test_what_restic_says_of_a_failure_is_in_the_outcome_without_secrets(
     assert "check --no-lock failed" in str(outcome)
     assert "hunter2" not in str(outcome.record())
     assert Storages().runs.last()[0].run.destination == "personal:vault/personal"
+
+
+class _Web(BaseHTTPRequestHandler):
+    """What answers where somebody forgot /api, or left the port to another program."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "6")
+        self.end_headers()
+        self.wfile.write(b"<html>")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("action", ["deploy", "worker", "run"])
+def test_a_server_that_is_none_is_said_before_anything_is_done(
+    tmp_path: Path, forks: Forks, action: str
+) -> None:
+    file = tmp_path / "plan.toml"
+    file.write_text('name = "n"\nstorages = [{ names = ["x"] }]\nsteps = [{ do = "keep-alive" }]\n')
+    environment = {**os.environ, "PREFECT_HOME": str(tmp_path), "NO_PROXY": "127.0.0.1"}
+    environment.pop("PREFECT_API_URL", None)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Web) as other:
+        address = f"me:hunter2@127.0.0.1:{other.server_address[1]}/api"
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        if action == "deploy":  # to something else
+            environment["PREFECT_API_URL"] = f"http://{address}"
+            words = [action, str(file)]
+        elif action == "run":  # where nothing answers
+            environment["PREFECT_API_URL"] = f"gopher://{address}"
+            words = [action, str(file)]
+        else:
+            words = [action]
+        ran = forks.run("flow", *words, env=environment)
+        other.shutdown()
+    told = ran.stderr.decode()
+    assert "Traceback" not in told
+    assert "hunter2" not in told
+    if action == "worker":
+        assert (ran.returncode, "not set" in told) == (UsageError.exit_code, True), told
+    else:
+        assert (ran.returncode, "Check PREFECT" in told) == (Unreachable.exit_code, True), told

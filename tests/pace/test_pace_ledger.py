@@ -6,8 +6,10 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import ClassVar
 
@@ -200,6 +202,39 @@ def test_where_the_file_cannot_be_used_each_counts_alone(trouble: str) -> None:
     assert (one.left(MINUTE, 1.0), other.left(MINUTE, 1.0)) == (50, 60)
     if trouble == "a folder":
         path.rmdir()
+
+
+def test_what_cannot_be_understood_is_made_anew() -> None:
+    one = budget("one")
+    one.spend(1.0, 10)
+    with closing(sqlite3.connect(runtime_folder() / FILE)) as db, db:
+        db.execute("UPDATE parts SET part = x'ff00'")
+    one.spend(1.0, 20)
+    assert budget("other").left(MINUTE, 1.0) == 30
+
+
+def test_a_file_that_was_removed_is_made_anew_and_shared_by_all() -> None:
+    one = budget("one")
+    one.spend(1.0, 10)
+    for file in runtime_folder().glob(f"{FILE}*"):  # as the last logout does
+        file.unlink()
+    one.spend(1.0, 5)
+    assert budget("other").left(MINUTE, 1.0) == 45
+
+
+def test_whoever_stands_still_with_the_file_is_waited_for_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ledger, "_PATIENCE", 0.05)
+    one = budget("one")
+    one.spend(1.0, 10)
+    with closing(sqlite3.connect(runtime_folder() / FILE, isolation_level=None)) as stopped:
+        stopped.execute("BEGIN IMMEDIATE")
+        one.spend(1.0, 5)
+        monkeypatch.setattr(ledger, "_PATIENCE", 3600.0)
+        one.spend(1.0, 5)
+    one.spend(1.0, 5)
+    assert budget("other").left(MINUTE, 1.0) <= 45
 
 
 def test_only_this_user_can_read_the_file() -> None:

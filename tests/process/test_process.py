@@ -13,6 +13,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -544,3 +545,28 @@ def test_a_child_that_has_ended_cannot_be_paused() -> None:
         child.wait(PATIENCE)
         child.pause()
         assert not child.paused
+
+
+def test_what_must_not_stop_half_way_and_stands_still_is_left_to_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renewed_by_forks: Callable[..., None]
+) -> None:
+    monkeypatch.setattr(process, "PATIENCE", 0.01)
+    file = tmp_path / "pid"
+    renewed_by_forks([SH, "-c", 'echo $$ >"$FILE"; exec sleep 600'], env={**ENV, "FILE": str(file)})
+    assert settles(lambda: file.exists() and file.read_text().endswith("\n"))
+    pid = int(file.read_text())
+    assert is_running(pid)
+    os.kill(pid, signal.SIGKILL)
+    assert goes(pid)
+    assert settles(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def test_all_children_are_stopped_in_order_and_at_once() -> None:
+    polite = "trap 'exit 7' INT; echo; while :; do sleep 0.01; done"
+    with ExitStack() as stack:
+        children = [stack.enter_context(process.start([SH, "-c", polite], env=ENV)) for _ in "ab"]
+        for child in children:
+            assert next(child.stdout) == b""
+        process.stop_all()
+        process.stop_all()
+        assert [(child.wait(PATIENCE), child.stopped) for child in children] == [(7, True)] * 2

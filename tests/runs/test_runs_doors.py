@@ -4,6 +4,7 @@ page."""
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 from pathlib import Path
 
@@ -13,7 +14,13 @@ from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.drives.item import Item
-from pluton_rclone.errors import AccessDenied, TooManyDeletions, TransferFailed, UsageError
+from pluton_rclone.errors import (
+    AccessDenied,
+    StorageNotFound,
+    TooManyDeletions,
+    TransferFailed,
+    UsageError,
+)
 from pluton_rclone.runs.store import RunRecord
 from tests.command_line import run_here
 from tests.connected import connected, emulated_drive
@@ -171,6 +178,39 @@ def test_the_command_line_records_shows_and_repeats(
         "copy",
     ]
     assert run_here("history", 99).returncode == 2
+
+
+def test_the_history_of_a_storage_that_is_gone_answers_by_its_old_name(
+    storage: Storage, source: Path
+) -> None:
+    assert run_here("copy", source, "Work:up").returncode == 0
+    assert run_here("rename", "--remote", "Work", "office").returncode == 0
+    for name in ("work", "work:"):
+        assert "work:up" in run_here("history", name).stdout
+    told = run_here("again", 1)
+    assert told.returncode == StorageNotFound.exit_code
+    assert "removed or renamed since" in told.stderr
+    assert run_here("remove", "Work", "--yes").returncode == 0
+    for name in ("work", "Work"):
+        assert "work:up" in run_here("history", name).stdout
+    told = run_here("history", "other")
+    assert told.returncode == StorageNotFound.exit_code
+    assert "no storage called 'other'" in told.stderr
+
+
+def test_options_are_shown_as_a_shell_takes_them_and_again_says_what_failed(
+    cloud: Emulator, storage: Storage, source: Path
+) -> None:
+    cloud.faults.refuse(423, where="1.txt", times=None)
+    options = ("--retries=1", "--suffix=.it's a $(copy)")
+    assert run_here("copy", source, "Work:up", "--", *options).returncode == 7
+    cloud.faults.clear()
+    lines = run_here("history", 1).stdout.splitlines()
+    line = next(line for line in lines if line.startswith("  options"))
+    assert set(options) <= set(shlex.split(line))
+    again = run_here("again", 1)
+    assert again.returncode == 0
+    assert again.stderr.startswith("Run 1 failed: ")
 
 
 def test_what_deletes_is_done_again_after_a_question_alone(

@@ -18,11 +18,12 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone.errors import ConfigUnreadable, QuotaFull, UsageError
+from pluton_rclone.errors import ConfigLocked, ConfigUnreadable, QuotaFull, UsageError
 from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
 from pluton_rclone.runs import store
 from pluton_rclone.runs.run import Run
 from pluton_rclone.runs.store import FAILURES, KEPT, KEPT_DAYS, Runs
+from tests.conf.mounts import inside_mount
 from tests.forked import Forks
 from tests.terminal import PATIENCE
 
@@ -247,6 +248,87 @@ def test_a_full_disk_is_said_once_and_ends_no_run(
     assert len(said) == 1
 
 
+def newer(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA user_version = 9")
+    db.execute("ALTER TABLE runs ADD COLUMN more TEXT")
+    db.execute("UPDATE runs SET run = json_set(run, '$.more', 1), told = '{\"more\": 1}'")
+
+
+def test_the_file_of_a_newer_version_is_read_as_far_as_it_is_understood_and_not_written(
+    runs: Runs,
+) -> None:
+    runs.begin(RUN).exited(0)
+    with closing(sqlite3.connect(runs.path)) as db, db:
+        newer(db)
+    said: list[str] = []
+    runs.begin(RUN, said.append).exited(0)
+    assert len(said) == 1
+    assert "newer" in said[0]
+    (found,) = runs.last(notice=said.append)
+    assert (found.ended, len(said)) == ("done", 1)
+    with pytest.raises(UsageError, match="more was not kept"):
+        found.run.as_command()
+
+
+@pytest.mark.parametrize(
+    "change", ["run = 'no JSON'", "began = 1e300", "told = '[1]'", "ended = NULL, owner = 'x'"]
+)
+def test_of_records_that_cannot_be_read_the_others_are(runs: Runs, change: str) -> None:
+    for _ in range(3):
+        runs.begin(RUN).exited(0)
+    with closing(sqlite3.connect(runs.path)) as db, db:
+        db.execute(f"UPDATE runs SET {change} WHERE id = 2")
+    said: list[str] = []
+    assert [one.id for one in runs.last(notice=said.append)] == [3, 1]
+    assert len(said) == 1
+    assert str(runs.path) in said[0]
+    with pytest.raises(ConfigUnreadable, match="Some of the runs"):
+        runs.get(2)
+
+
+READER = """
+import json, sys
+from pathlib import Path
+from pluton_rclone.runs.run import Run
+from pluton_rclone.runs.store import Runs
+
+runs, said = Runs(Path(sys.argv[1])), []
+found = [one.id for one in runs.last()]
+with runs.begin(Run(command="copy", storages=("work",), destination="w:"), said.append) as one:
+    one.exited(0)
+print(json.dumps({"found": found, "said": said}))
+"""
+
+
+def test_in_a_read_only_place_the_runs_are_read_and_no_run_fails(runs: Runs) -> None:
+    runs.begin(RUN).exited(0)
+    folder, conf = runs.path.parent, str(runs.path.with_name("rclone.conf"))
+    argv = inside_mount(folder, folder, [sys.executable, "-c", READER, conf], options="ro")
+    ran = subprocess.run(argv, capture_output=True, text=True, check=True)
+    seen = json.loads(ran.stdout)
+    assert seen["found"] == [1]
+    assert len(seen["said"]) == 1
+
+
+def test_a_file_that_another_program_keeps_is_said_and_waited_for_once(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_PATIENCE", 0.1)
+    runs.begin(RUN).exited(0)
+    said: list[str] = []
+    with closing(sqlite3.connect(runs.path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        runs.begin(RUN, said.append).exited(0)
+        monkeypatch.setattr(store, "_PATIENCE", 3600)
+        runs.begin(RUN, said.append).exited(0)
+        with pytest.raises(ConfigLocked, match="now"):
+            runs.last()
+    assert len(said) == 1
+    runs.begin(RUN, said.append).exited(0)
+    assert [one.id for one in runs.last()] == [2, 1]
+
+
 def test_where_there_is_no_folder_for_it_there_is_no_record(tmp_path: Path) -> None:
     runs = Runs(tmp_path / "nowhere" / "rclone.conf")
     said: list[str] = []
@@ -255,5 +337,9 @@ def test_where_there_is_no_folder_for_it_there_is_no_record(tmp_path: Path) -> N
 
 
 def test_a_run_that_is_not_there_is_said(runs: Runs) -> None:
-    with pytest.raises(UsageError, match="no run 7"):
-        runs.get(7)
+    runs.begin(RUN).exited(0)
+    for id in (7, 10**30):
+        with pytest.raises(UsageError, match=f"no run {id}"):
+            runs.get(id)
+    assert [runs.last(name) for name in ("", "other", "\udcff")] == [[], [], []]
+    assert len(runs.last("work", limit=10**30)) == 1

@@ -50,6 +50,17 @@ def test_what_is_below_however_deep(storages: Storages) -> None:
     }
 
 
+def test_what_lies_on_itself_is_refused_before_rclone_follows_it_without_end(
+    storages: Storages, tmp_path: Path
+) -> None:
+    storages.conf.add("self", {"type": "alias", "remote": "self:"})
+    storages.conf.add("far", {"type": "union", "upstreams": "home: round:sub"})
+    for name in ("self", "round", "far"):
+        code, said = command("copy", tmp_path, f"{name}:x")
+        assert code != 0
+        assert "lies on itself" in said["what"]
+
+
 def test_a_crypt_over_an_alias_over_a_storage(
     storages: Storages, cloud: Emulator, tmp_path: Path
 ) -> None:

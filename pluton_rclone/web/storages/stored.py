@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from pluton_rclone.connection.report import ConnectionReport, Step
 from pluton_rclone.errors import (
-    ConfigUnreadable,
+    ConfigError,
     NextStep,
     OptionInvalid,
     PlutonRcloneError,
@@ -93,7 +93,7 @@ def _last_runs(request: Request, storage: Storage) -> list[RunRecord]:
         return []
     try:
         found = page_of(request).storages.runs.last(storage.remote_name, limit=SHOWN_RUNS)
-    except ConfigUnreadable:
+    except ConfigError:
         return []
     return [one for one in found if _open(request, one)]
 

@@ -1,0 +1,73 @@
+"""What the options of a plan's step may be: each of its own type, so that every fault is named."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, get_type_hints
+
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import CoreConfig, typed_dict_field, typed_dict_schema
+
+from pluton_rclone.rclone import commands
+
+_NUMBER = r"\d+(?:\.\d+)?"
+_SIZE = rf"(?:off|{_NUMBER}(?:[bkmgtpe]i?b?)?)"
+_RATES = rf"(?:[\w:-]+,)?{_SIZE}(?::{_SIZE})?"  # of bwlimit: by time of day, up and down
+_SIZES = re.compile(rf"{_RATES}(?: +{_RATES})*", re.IGNORECASE)
+_DURATIONS = re.compile(
+    rf"off|{_NUMBER}|(?:{_NUMBER}(?:ns|us|µs|ms|s|m|h|d|w|M|y))+|\d{{4}}-\d\d-\d\d(?:[T ].*)?"
+)
+
+
+def fault(what: str) -> PydanticCustomError:
+    """A fault of a plan."""
+    return PydanticCustomError("plan", what)
+
+
+def _told(pattern: re.Pattern[str], numbers: tuple[type, ...], what: str) -> BeforeValidator:
+    def check(value: object) -> object:
+        if isinstance(value, str) and pattern.fullmatch(value):
+            return value
+        if type(value) in numbers and value >= 0:  # type: ignore[operator]
+            return value
+        raise fault(f"it takes {what}")
+
+    return BeforeValidator(check)
+
+
+_SIZE_TYPE = Annotated[int | str, _told(_SIZES, (int,), 'bytes, or a text such as "10Mi"')]
+_DURATION_TYPE = Annotated[
+    float | str, _told(_DURATIONS, (int, float), 'seconds, or a text such as "1h30m"')
+]
+_NAMED: dict[str, Any] = {
+    **dict.fromkeys(commands.SIZES, _SIZE_TYPE),
+    **dict.fromkeys(commands.DURATIONS, _DURATION_TYPE),
+    **dict.fromkeys(("transfers", "checkers"), Annotated[int, Field(ge=1)]),
+    "max_depth": Annotated[int, Field(ge=-1)],
+    "max_delete": Any,  # `Brake` knows
+    "files_from": list[str],
+    "backup_dir": str,
+    "content": Literal["hash", "download", "size"],
+    "direction": Literal["both", "one_way"],
+}
+_BY_TYPE: dict[Any, Any] = {
+    int: Annotated[int, Field(ge=0)],
+    float: Annotated[float, Field(ge=0)],
+}
+
+
+class TypedOptions:
+    """Marks a dict as options of a transfer or comparison. One that is unknown is left to who
+    knows what was meant."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        kinds = get_type_hints(commands.TransferOptions)
+        kinds = {name: _BY_TYPE.get(kind, kind) for name, kind in kinds.items()} | _NAMED
+        fields = {
+            name: typed_dict_field(handler.generate_schema(kind), required=False)
+            for name, kind in kinds.items()
+        }
+        strict = CoreConfig(strict=True, allow_inf_nan=False)
+        return typed_dict_schema(fields, extra_behavior="allow", config=strict)
