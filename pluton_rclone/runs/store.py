@@ -47,7 +47,6 @@ KEPT = 10_000
 """Runs at most: one a minute would fill the file."""
 FAILURES = 1_000
 """So many failed files of a run are kept with their errors; all are counted."""
-_MOST = 2**63 - 1  # that SQLite counts to
 _PATIENCE = 10.0  # seconds for the others' writes
 _ELSEWHERE = 86_400.0  # seconds in which a run of another machine is taken to go on
 _VERSION = 1
@@ -262,7 +261,7 @@ class Runs:
     def get(self, id: int) -> RunRecord:
         """One run. UsageError if there is none; ConfigUnreadable, ConfigLocked."""
         damaged: list[str] = []
-        if id < 2**63:  # SQLite's greatest
+        if abs(id) < 2**63:  # what SQLite counts to
             for found in self._select("WHERE id = ?", (id,), damaged.append):
                 return found
         if damaged:
@@ -274,7 +273,6 @@ class Runs:
         self, where: str, values: tuple[Any, ...], notice: Callable[[str], None]
     ) -> list[RunRecord]:
         query = f"SELECT run, owner, told, {', '.join(_COLUMNS)} FROM runs {where}"
-        values = tuple(min(one, _MOST) if isinstance(one, int) else one for one in values)
         rows: list[Any] = []
         problem: Exception | None = None
 
