@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.environment import space_separated
@@ -18,11 +19,9 @@ def with_wrapped(conf: Conf, names: Iterable[str]) -> dict[str, dict[str, str]]:
     while waiting:
         for name in map(conf.storage_of, _wrapped(found[waiting.pop(0)])):
             if name not in found:
-                try:
+                with suppress(StorageNotFound):
                     found[name] = conf.whole_section(name)
-                except StorageNotFound:
-                    continue
-                waiting.append(name)
+                    waiting.append(name)
     return found
 
 
