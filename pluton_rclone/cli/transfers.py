@@ -23,7 +23,7 @@ from .filters import FILTERS, PASSED, checked, filtering, say_what_cannot_match,
 from .output import Outlet, Output
 from .places import Place, parse_end, parse_storage_place, remote_names
 from .timer import pinged
-from .values import RATES, SIZES, TIMES
+from .values import RATE, SIZES, TIMES
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
@@ -57,7 +57,7 @@ about_links = with_options(
 )
 # The options that every transfer takes.
 tuning = with_options(
-    valued("--bwlimit", "RATE", "Bytes a second at most, e.g. 2M.", type=RATES),
+    valued("--bwlimit", "RATE", "Bytes a second at most, e.g. 2M.", type=RATE),
     click.option("--transfers", type=click.IntRange(1, 64), help="Files at a time."),
     valued("--max-transfer", "SIZE", MOST_BYTES, type=SIZES),
     valued("--max-duration", "TIME", MOST_TIME, type=TIMES),

@@ -8,12 +8,9 @@ from typing import Any
 import click
 
 from pluton_rclone.errors import UsageError
-from pluton_rclone.values.size import NUMBER
+from pluton_rclone.values.size import AGE, NUMBER, RATES
 
 from .app import did_you_mean
-
-RATE = rf"(?!\d?\d:\d\d(?:\s|$))(?:off|{NUMBER})(?::(?:off|{NUMBER}))?"  # upload:download, no hour
-MOMENT = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)\w*-)?\d{1,2}:\d\d"  # rclone fs/bwtimetable.go
 
 
 class Pattern(click.ParamType):  # type: ignore[type-arg]  # not generic in each click
@@ -31,16 +28,16 @@ class Pattern(click.ParamType):  # type: ignore[type-arg]  # not generic in each
         return text
 
 
-RATES = Pattern(
+RATE = Pattern(
     "rate",
-    rf"{RATE}|{MOMENT},{RATE}(?:\s+{MOMENT},{RATE})*",
+    RATES,
     "write bytes a second as in 512K or 2M, upload:download as in 2M:8M, or hours as in "
     "'08:00,512K 19:00,off'.",
 )
 SIZES = Pattern("size", rf"off|{NUMBER}", "write a number with K, M, G or T, as in 500M or 10G.")
 AGES = Pattern(
     "time",
-    r"(?:\d+(?:\.\d+)?(?:ms|[smhdwy]))+|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?",
+    AGE,
     "write a number with s, m, h, d, w, M (month) or y, as in 36h or 30d, or a day, 2026-01-31.",
 )
 TIMES = Pattern(

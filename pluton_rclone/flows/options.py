@@ -10,14 +10,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import CoreConfig, typed_dict_field, typed_dict_schema
 
 from pluton_rclone.rclone import commands
-
-_NUMBER = r"\d+(?:\.\d+)?"
-_SIZE = rf"(?:off|{_NUMBER}(?:[bkmgtpe]i?b?)?)"
-_RATES = rf"(?:[\w:-]+,)?{_SIZE}(?::{_SIZE})?"  # of bwlimit: by time of day, up and down
-_SIZES = re.compile(rf"{_RATES}(?: +{_RATES})*", re.IGNORECASE)
-_DURATIONS = re.compile(
-    rf"off|{_NUMBER}|(?:{_NUMBER}(?:ns|us|µs|ms|s|m|h|d|w|M|y))+|\d{{4}}-\d\d-\d\d(?:[T ].*)?"
-)
+from pluton_rclone.values.size import AGE, NUMBER, RATES
 
 
 def fault(what: str) -> PydanticCustomError:
@@ -25,9 +18,9 @@ def fault(what: str) -> PydanticCustomError:
     return PydanticCustomError("plan", what)
 
 
-def _told(pattern: re.Pattern[str], numbers: tuple[type, ...], what: str) -> BeforeValidator:
+def _told(pattern: str, numbers: tuple[type, ...], what: str) -> BeforeValidator:
     def check(value: object) -> object:
-        if isinstance(value, str) and pattern.fullmatch(value):
+        if isinstance(value, str) and re.fullmatch(pattern, value, re.IGNORECASE | re.ASCII):
             return value
         if type(value) in numbers and value >= 0:  # type: ignore[operator]
             return value
@@ -36,13 +29,15 @@ def _told(pattern: re.Pattern[str], numbers: tuple[type, ...], what: str) -> Bef
     return BeforeValidator(check)
 
 
-_SIZE_TYPE = Annotated[int | str, _told(_SIZES, (int,), 'bytes, or a text such as "10Mi"')]
-_DURATION_TYPE = Annotated[
-    float | str, _told(_DURATIONS, (int, float), 'seconds, or a text such as "1h30m"')
-]
+_BYTES = 'bytes, or a text such as "10Mi"'
+_SIZE = Annotated[int | str, _told(f"off|{NUMBER}", (int,), _BYTES)]
+_RATE = Annotated[int | str, _told(RATES, (int,), f'{_BYTES} or "2M:8M"')]
+_SECONDS = 'seconds, or a text such as "1h30m"'
+_DURATION = Annotated[float | str, _told(rf"off|[\d.]+|{AGE}", (int, float), _SECONDS)]
 _NAMED: dict[str, Any] = {
-    **dict.fromkeys(commands.SIZES, _SIZE_TYPE),
-    **dict.fromkeys(commands.DURATIONS, _DURATION_TYPE),
+    **dict.fromkeys(commands.SIZES, _SIZE),
+    **dict.fromkeys(commands.DURATIONS, _DURATION),
+    "bwlimit": _RATE,
     **dict.fromkeys(("transfers", "checkers"), Annotated[int, Field(ge=1)]),
     "max_depth": Annotated[int, Field(ge=-1)],
     "max_delete": Any,  # `Brake` knows

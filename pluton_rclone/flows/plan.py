@@ -52,7 +52,7 @@ def _is_a_home(place: str) -> bool:
     path = Path(os.path.normpath(place))
     top = Path(path.anchor)
     homes = (top / "home", top / "Users")
-    mine = Path.home()
+    mine = Path(os.path.expanduser("~"))
     return path in (mine, *mine.parents, top / "root", *homes) or path.parent in homes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.environment import space_separated
@@ -37,11 +38,9 @@ def _followed(
         lies_on[above] = list(map(conf.storage_of, _wrapped(found[above])))
         for name in lies_on[above]:
             if name not in found:
-                try:
+                with suppress(StorageNotFound):
                     found[name] = conf.whole_section(name)
-                except StorageNotFound:
-                    continue
-                waiting.append(name)
+                    waiting.append(name)
     return found, lies_on
 
 

@@ -1,4 +1,4 @@
-"""A number of bytes as rclone writes and reads it (10Mi, 320Ki, off)."""
+"""A number of bytes as rclone writes and reads it (10Mi, 320Ki, off); rates and times, too."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ _UNITS = "KMGTPE"
 NUMBER = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([bB]|[kKmMgGtTpPeE](?:i[bB]?|I)?)?"
 """A number and its unit, without the exponents that rclone also takes: nobody writes them."""
 PATTERN = f"^([oO][fF][fF]|{NUMBER})$"
+_RATE = rf"(?!\d?\d:\d\d(?:\s|$))(?:off|{NUMBER})(?::(?:off|{NUMBER}))?"  # upload:download, no hour
+_MOMENT = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)\w*-)?\d{1,2}:\d\d"  # rclone fs/bwtimetable.go
+RATES = rf"{_RATE}|{_MOMENT},{_RATE}(?:\s+{_MOMENT},{_RATE})*"
+"""Bytes a second, also by the hour; upper and lower case mean the same."""
+AGE = r"(?:\d+(?:\.\d+)?(?:ms|[smhdwyM]))+|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?"
+"""A time, or a day: rclone fs/parseduration.go, where M is a month."""
 
 
 class Size(int):

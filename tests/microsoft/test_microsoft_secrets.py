@@ -26,6 +26,7 @@ from pluton_rclone.emulator import (
 )
 from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.entra.sessions import Sessions
+from pluton_rclone.microsoft.entra import client
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.entra.browser import sign_in_with_browser
 from pluton_rclone.microsoft.entra.device_code import begin_device_code
@@ -159,6 +160,18 @@ def test_app_only_with_a_secret(watch: Watch) -> None:
 
     keep_token(watch, signed_in.token)
     watch.see(signed_in, DAEMON)
+
+
+def test_the_answers_that_msal_gets(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A traceback that shows variables has them, too."""
+    checked = client._MsalHttp._checked
+
+    def seen(self: client._MsalHttp, answer: Any) -> Any:
+        watch.see(response := checked(self, answer))
+        return response
+
+    monkeypatch.setattr(client._MsalHttp, "_checked", seen)
+    keep_token(watch, sign_in_as_app(DAEMON).token)
 
 
 def test_app_only_with_a_certificate_and_rclone(

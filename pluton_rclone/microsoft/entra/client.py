@@ -23,6 +23,9 @@ class _Response(NamedTuple):
     text: str
     headers: Mapping[str, str]
 
+    def __repr__(self) -> str:
+        return f"_Response({self.status_code})"  # the text may hold tokens
+
     def raise_for_status(self) -> None:
         if self.status_code >= 400:
             raise SignInError(f"Microsoft's sign-in service answered HTTP {self.status_code}.")
