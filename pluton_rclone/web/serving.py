@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
@@ -121,7 +124,23 @@ def serve(
 
 
 class Server(uvicorn.Server):
-    """A second Ctrl-C would leave the lifespan, and what runs, as they are, with a traceback."""
+    """A second Ctrl-C, or a terminal that is closed, would leave the lifespan, and what runs, as
+    they are, with a traceback."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        hangup = getattr(signal, "SIGHUP", signal.SIGTERM)  # not on Windows
+        with super().capture_signals():
+            before = signal.getsignal(hangup)
+            # in a thread no signal arrives; under nohup this one is ignored
+            ours = threading.current_thread() is threading.main_thread() and callable(before)
+            if ours:
+                signal.signal(hangup, self.handle_exit)
+            try:
+                yield
+            finally:
+                if ours:
+                    signal.signal(hangup, before)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.should_exit:

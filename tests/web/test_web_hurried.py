@@ -122,6 +122,20 @@ def test_ctrl_c_pressed_twice_still_ends_what_runs(home: Path) -> None:
     assert (running.should_exit, running.force_exit) == (True, False)
 
 
+def test_a_terminal_that_is_closed_ends_the_page_as_ctrl_c_does(
+    home: Path, request: pytest.FixtureRequest
+) -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGHUP, lambda number, frame: heard.append(number))
+    request.addfinalizer(lambda: signal.signal(signal.SIGHUP, before))
+    running = serving.server(create_app(Storages(), public_url="http://localhost:1", app=APP))
+    with running.capture_signals():
+        signal.raise_signal(signal.SIGHUP)
+        assert (running.should_exit, heard) == (True, [])
+
+    assert heard == [signal.SIGHUP]  # then it does what it did before
+
+
 # ---- where the page is ---------------------------------------------------------------------------
 
 
