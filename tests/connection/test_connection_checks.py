@@ -105,7 +105,7 @@ def test_the_hash_that_microsofts_is_compared_with_is_rclones(tmp_path: Path) ->
     ]
     for number, content in enumerate(contents):
         (tmp_path / str(number)).write_bytes(content)
-    argv = [find_binary().path, "hashsum", "quickxor", tmp_path]
+    argv = [str(find_binary().path), "hashsum", "quickxor", str(tmp_path)]
     said = subprocess.run(argv, capture_output=True, check=True, text=True).stdout
     theirs = {name: value for value, name in map(str.split, said.splitlines())}
     assert theirs == {str(number): quick_xor(each) for number, each in enumerate(contents)}
