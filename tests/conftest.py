@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
 import tempfile
 import threading
@@ -44,7 +45,28 @@ MEASURED: list[Coverage] = []
 """What this process runs through, for `make coverage`: in each worker of pytest-xdist."""
 
 
-def pytest_configure() -> None:
+MEMORY = "/dev/shm"
+ROOM = 2 * 2**30
+"""Bytes that have to be free there: a whole run takes some hundred MB."""
+
+
+def _work_in_memory(config: pytest.Config) -> None:
+    """Temporary folders lie in memory, unless TMPDIR says where. The tests save rclone.conf tens of
+    thousands of times, each time until it is on the disk: 4 ms (12 on a busy machine), and 0.2 of
+    CPU. Not in a container's 64 MB, or where no script can run."""
+    try:
+        disk = os.statvfs(MEMORY)
+    except OSError:
+        return
+    too_small = disk.f_bavail * disk.f_frsize < ROOM
+    if "TMPDIR" in os.environ or too_small or disk.f_flag & (os.ST_NOEXEC | os.ST_RDONLY):
+        return
+    folder = os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="tests-", dir=MEMORY)
+    tempfile.tempdir = None  # whoever asks again is told this one; workers inherit the variable
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Signals mean what they mean in the tests and in what they start, also where the suite runs in
     a script's background or under nohup: there SIGINT or SIGHUP is ignored, and ignoring is
     inherited (POSIX, Shell Command Language, 2.11).
@@ -55,6 +77,7 @@ def pytest_configure() -> None:
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
+    _work_in_memory(config)
     gc.disable()  # all that is made until the tests begin is there to stay
     if os.environ.get("COVERED"):
         from coverage import Coverage

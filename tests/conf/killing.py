@@ -120,7 +120,7 @@ def some(path: Path, password: str) -> dict[str, Any]:
     return each(path, password, 11)
 
 
-def recoded(path: Path, _: str, step: int = 23) -> dict[str, Any]:
+def recoded(path: Path, _: str, step: int = 17) -> dict[str, Any]:
     """Killed before every `step`th line of encrypting, of a new password, and of decrypting: the
     file has the one or the other, whole, and the next run does what is left to do.
     """

@@ -13,11 +13,17 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone import Storage, Storages
-from pluton_rclone.connection.probe import PROBE_PREFIX, abandoned_probes, probe_name
+from pluton_rclone.connection.probe import (
+    PROBE_PREFIX,
+    abandoned_probes,
+    probe_name,
+    quick_xor,
+)
 from pluton_rclone.connection.report import ConnectionReport, Step
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import ConnectionTestFailed, NextStep
 from pluton_rclone.process.folders import runtime_folder
+from pluton_rclone.rclone.binary import find_binary
 from pluton_rclone.setup.connect import DriveKind
 from tests.conf.mounts import inside
 from tests.connected import BERT, KINDS, connected, emulated_drive, person_of, remote_of
@@ -87,6 +93,21 @@ def test_every_step_of_a_good_connection_and_the_renewed_token_is_kept(
     assert probes_of(cloud, kind) == []
     bin_of_drive = emulated_drive(cloud, kind).bin
     assert len(bin_of_drive) == (1 if kind == "personal" else 0)
+
+
+def test_the_hash_that_microsofts_is_compared_with_is_rclones(tmp_path: Path) -> None:
+    contents = [
+        bytes(range(256)) * 17,
+        b"",
+        b"\xff" * 15,
+        *(b"x" * size for size in (1, 160, 4096)),
+    ]
+    for number, content in enumerate(contents):
+        (tmp_path / str(number)).write_bytes(content)
+    argv = [str(find_binary().path), "hashsum", "quickxor", str(tmp_path)]
+    said = subprocess.run(argv, capture_output=True, check=True, text=True).stdout
+    theirs = {name: value for value, name in map(str.split, said.splitlines())}
+    assert theirs == {str(number): quick_xor(each) for number, each in enumerate(contents)}
 
 
 @pytest.mark.parametrize(

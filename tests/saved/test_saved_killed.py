@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,14 +17,17 @@ from tests.conf.mounts import inside
 from tests.connected import connected, emulated_drive
 
 KILLS = 200
+# The tests' own folders may lie in /dev/shm (conftest.py): they are there in the new one, too.
 MEMORY = (
-    "mount -t tmpfs -o size={size} session {session}; mount -t tmpfs -o size={size} shm /dev/shm"
+    "exec 3<{tests}; mount -t tmpfs -o size={size} shm /dev/shm; mkdir -p {tests}; "
+    "mount --no-canonicalize --bind /proc/self/fd/3 {tests}; exec 3<&-; "
+    "mount -t tmpfs -o size={size} session {session}"
 )
 SQUAT = "mkdir -m 777 {session}/pluton-rclone-0 /dev/shm/pluton-rclone-0"
 PLACES = {  # how the machine is prepared
-    "usual": MEMORY.format(size="64m", session="{session}"),
-    "full": MEMORY.format(size="1m", session="{session}"),
-    "squatted": f"{MEMORY.format(size='64m', session='{session}')}; {SQUAT}",
+    "usual": MEMORY.replace("{size}", "64m"),
+    "full": MEMORY.replace("{size}", "1m"),
+    "squatted": f"{MEMORY.replace('{size}', '64m')}; {SQUAT}",
 }
 
 
@@ -49,7 +53,8 @@ def test_killed_at_random_moments_no_token_file_or_storage_is_lost_and_nothing_r
         (source / f"{number}.txt").write_text(str(number) * 20_000)
     argv = [sys.executable, "-m", "tests.saved.killing", str(kills), "17", str(tmp_path), what]
     disks = [str(runtime), "/dev/shm"] if place == "full" else []
-    prepared = inside(PLACES[place].format(session=runtime), [*argv, *disks])
+    preparation = PLACES[place].format(session=runtime, tests=tempfile.gettempdir())
+    prepared = inside(preparation, [*argv, *disks])
     done = subprocess.run(prepared, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
