@@ -9,7 +9,9 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,13 @@ def run(
         stderr=subprocess.PIPE,
     )
     program.append(one)
+
+    def ended() -> None:  # what ends before it opens a browser must not be waited for
+        one.wait()
+        with suppress(OSError):
+            os.close(os.open(told, os.O_WRONLY | os.O_NONBLOCK))
+
+    threading.Thread(target=ended, daemon=True).start()
     return one, told.read_text()
 
 
