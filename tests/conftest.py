@@ -66,6 +66,16 @@ def _work_in_memory(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
+def _forget_folders() -> None:
+    """Removes the words that killed programs left of their private folders, which are gone."""
+    words = Path(MEMORY, f"pluton-rclone-{os.getuid()}")
+    for word in words.glob("*"):
+        if word.is_symlink() and not word.exists():
+            word.unlink(missing_ok=True)
+    with suppress(OSError):  # another run's are in it
+        words.rmdir()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Signals mean what they mean in the tests and in what they start, also where the suite runs in
     a script's background or under nohup: there SIGINT or SIGHUP is ignored, and ignoring is
@@ -77,6 +87,8 @@ def pytest_configure(config: pytest.Config) -> None:
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
+    if not hasattr(config, "workerinput"):
+        config.add_cleanup(_forget_folders)  # the last of them
     _work_in_memory(config)
     gc.disable()  # all that is made until the tests begin is there to stay
     if os.environ.get("COVERED"):
