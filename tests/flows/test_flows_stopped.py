@@ -19,7 +19,7 @@ from tests.terminal import PATIENCE
 STEPS = {
     "upload": ('do = "upload"\nlocal = "{source}"\nfolder = "new"', "PUT|createUploadSession"),
     "check": ('do = "check"\nlocal = "{source}"\nfolder = "data"', "children|delta"),
-    "restic": ('do = "restic"\narguments = ["snapshots"]', "children|config"),
+    "restic": ('do = "restic"\narguments = ["snapshots"]', "restic"),
 }
 
 
