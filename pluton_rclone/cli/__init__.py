@@ -106,6 +106,9 @@ def _run(arguments: Sequence[str]) -> int:
         output.error(UsageError(error.format_message()))
         return UsageError.exit_code
     except (KeyboardInterrupt, click.Abort):
+        from pluton_rclone import process
+
+        process.end_all()  # also what was just being started
         output.stopped()
         return Cancelled.exit_code
     except OSError as error:  # the current folder is gone, a full /tmp

@@ -84,7 +84,7 @@ class Child:
         _check(argv)
         self.argv = list(argv)
         self._parent = os.getpid()  # a child of os.fork() only has a copy of this object
-        self._on_signal, self._on_end, self._ladder = on_signal, on_end, ladder
+        self._on_signal, self._on_end, self.ladder = on_signal, on_end, ladder
         self._failure: BaseException | None = None
         self.returncode: int | None = None
         """None while it runs; then its exit code, or -N if signal N ended it."""
@@ -200,7 +200,7 @@ class Child:
     def cancel(self, ladder: Sequence[tuple[int, float]] = ()) -> None:
         """End it with each signal of the ladder, or of its own, in turn; returns at once if it has
         ended."""
-        for number, seconds in ladder or self._ladder:
+        for number, seconds in ladder or self.ladder:
             if self._ended.is_set() or self._parent != os.getpid():
                 return
             self.signal(number)
@@ -300,6 +300,15 @@ def stop_all() -> None:
         if not child.stopped:
             child.stopped = True
             threading.Thread(target=child.cancel, daemon=True, name=f"stop-{child.pid}").start()
+
+
+def end_all() -> None:
+    """As `stop_all`, and waits until all have ended and what is called then is done, such as the
+    removal of what was lent to them. Before the program itself ends."""
+    stop_all()
+    for child in _running.copy():
+        with contextlib.suppress(Exception):
+            child.wait(sum(seconds for _, seconds in child.ladder))
 
 
 def _check(argv: Sequence[str]) -> None:

@@ -76,6 +76,31 @@ def test_as_process_1_it_ends_on_sigterm(
     assert children_left(cloud) == []
 
 
+def test_a_ctrl_c_while_rclone_is_being_started_leaves_nothing_behind(
+    connected: Command,
+    cloud: Emulator,
+    source: Path,  # noqa: F811
+    runtime: Path,
+    forks: Forks,
+) -> None:
+    """rclone runs already, and what was lent to it takes a while to be removed."""
+    code = (
+        "import sys, time\n"
+        "from pluton_rclone.cli import main\n"
+        "from pluton_rclone.process import folders\n"
+        "from pluton_rclone.runs.store import Runs\n"
+        "remove = folders.remove\n"
+        "def interrupted(*_): raise KeyboardInterrupt\n"
+        "def slowly(folder): time.sleep(0.3); remove(folder)\n"
+        "Runs.begin, folders.remove = interrupted, slowly\n"
+        "main(sys.argv[1:])"
+    )
+    ran = forks.run("-c", code, "copy", source, "Work files:new")
+    assert (ran.returncode, ran.stderr) == (130, b"Stopped.\n")
+    assert private_folders(runtime) == []
+    assert children_left(cloud) == []
+
+
 def test_a_command_that_runs_in_our_place_gets_the_signal(home: Path) -> None:
     script = home / "waits"
     script.write_text(

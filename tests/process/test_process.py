@@ -568,5 +568,6 @@ def test_all_children_are_stopped_in_order_and_at_once() -> None:
         for child in children:
             assert next(child.stdout) == b""
         process.stop_all()
-        process.stop_all()
+        process.end_all()
+        assert all(child.ended for child in children)
         assert [(child.wait(PATIENCE), child.stopped) for child in children] == [(7, True)] * 2
