@@ -262,37 +262,32 @@ def _run_all(deployment: str, jobs: list[_Job]) -> list[State[Any]]:
 def _server(*, required: bool) -> Iterator[None]:
     """What is done with Prefect's server. UsageError if there is none; Unreachable if it does not
     answer, or does not do it."""
-    address = get_current_settings().api.url
-    if not address:
-        if required:
-            raise UsageError(
-                "PREFECT_API_URL is not set: plans are deployed to a server, and workers ask it.",
-                advice="Start one (`prefect server start`), and set PREFECT_API_URL to its address "
-                "with /api: http://127.0.0.1:4200/api.",
-            )
-        yield
-        return
+    address, answers = get_current_settings().api.url or "", False
+    if required and not address:
+        raise UsageError(
+            "PREFECT_API_URL is not set: plans are deployed to a server, and workers ask it.",
+            advice="Start one (`prefect server start`), and set PREFECT_API_URL to its address "
+            "with /api: http://127.0.0.1:4200/api.",
+        )
     try:
-        with get_client(sync_client=True) as client:
-            if problem := client.api_healthcheck():
-                raise problem
-            client.raise_for_api_version_mismatch()
-    except Exception as error:  # noqa: BLE001 - also where something else answers there
-        raise _silent(address, error) from None
-    try:
+        if address:
+            with get_client(sync_client=True) as client:
+                if problem := client.api_healthcheck():
+                    raise problem
+                client.raise_for_api_version_mismatch()
+        answers = True
         yield
-    except _SILENCE as error:
-        raise _silent(address, error) from None
-
-
-def _silent(address: str, error: Exception) -> Unreachable:
-    return Unreachable(
-        f"Prefect's server at {address.rpartition('@')[2]} does not answer as one.",
-        why=redact(f"{type(error).__name__}: {error}")[:500],
-        who=Who.YOU,
-        advice="Check PREFECT_API_URL (it ends with /api), and that the server runs (`prefect "
-        "server start`). `flow run --no-server` needs none.",
-    )
+    except Exception as error:
+        # before it answers, it may be anything: something else may listen there
+        if answers and not isinstance(error, httpx.HTTPError):
+            raise
+        raise Unreachable(
+            f"Prefect's server {address.rpartition('@')[2]} does not answer as one.",
+            why=redact(f"{type(error).__name__}: {error}")[:500],
+            who=Who.YOU,
+            advice="Check PREFECT_API_URL (it ends with /api), and that the server runs (`prefect "
+            "server start`). `flow run --no-server` needs none.",
+        ) from None
 
 
 @_server(required=False)
@@ -354,11 +349,10 @@ def _watch(client: SyncPrefectClient) -> None:
         Automation(name=f"{name}: no sign of life", trigger=trigger, actions=[action]).create()
 
 
+@_server(required=True)
 def work(pool: str, limit: int | None) -> int:
     """Prefect's own worker, which runs each flow run in a process; its exit code. UsageError
     without PREFECT_API_URL; Unreachable."""
-    with _server(required=True):
-        pass  # it answers
     most = [f"--limit={limit}"] if limit else []
     words = ["-m", "prefect", "worker", "start", f"--pool={pool}", "--type=process", *most]
     return foreground([sys.executable, *words], env=os.environ)

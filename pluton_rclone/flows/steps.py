@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -31,6 +30,10 @@ from .which import Target, storage_of
 
 NAMED = 100
 """So many failed files of a step are named in its outcome; all are counted."""
+STOPPED = threading.Event()
+"""Set while this process ends its steps (`stop`): no further one begins."""
+_LONGEST = 15.0  # seconds: an rclone ends within two, a restic removes its locks
+_going: set[object] = set()
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,50 +73,30 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.storage}: {self.step}: {self.ended}{number}{f': {why}' if why else ''}"
 
 
-_LONGEST = 15.0  # seconds: an rclone ends within two, a restic removes its locks
-STOPPED = threading.Event()
-"""Set while this process ends its steps (`stop`): no further one begins."""
-_going: set[object] = set()
-_changed = threading.Condition()
-
-
-@contextmanager
-def _is_going() -> Iterator[None]:
-    mark = object()
-    with _changed:
-        if STOPPED.is_set():
-            raise Cancelled("Stopped.")
-        _going.add(mark)
-    try:
-        yield
-    finally:
-        with _changed:
-            _going.discard(mark)
-            _changed.notify_all()
-
-
 def stop() -> None:
     """After Ctrl-C, or a worker's end: ends what the steps of this process do, and waits until it
     is recorded as stopped."""
     STOPPED.set()
     until = time.monotonic() + _LONGEST
-    with _changed:
-        process.stop_all()
-        while _going and time.monotonic() < until:
-            _changed.wait(0.1)
-            process.stop_all()  # also what was just being started
+    while _going and time.monotonic() < until:
+        process.stop_all()  # each time: also what was just being started
+        time.sleep(0.05)
 
 
 def do(
     storages: Storages, target: Target, step: Step, seen: Callable[[float], None] = nothing
 ) -> Outcome:
     """Does it. What goes wrong is in the outcome. `seen` hears how much is done, from 0 to 1."""
-    began = time.monotonic()
+    began, mark = time.monotonic(), object()
+    _going.add(mark)  # before it looks whether it may go on: `stop` does it in the other order
     try:
-        with _is_going():
-            found = _done(storage_of(storages, target), step, seen)
+        if STOPPED.is_set():
+            raise Cancelled("Stopped.")
+        found = _done(storage_of(storages, target), step, seen)
     except PlutonRcloneError as error:
         return failed(target, step, error, time.monotonic() - began)
+    finally:
+        _going.discard(mark)
     seconds = round(time.monotonic() - began, 3)
     return Outcome(storage=target.name, step=str(step), seconds=seconds, **found)
 

@@ -260,12 +260,9 @@ class Runs:
 
     def get(self, id: int) -> RunRecord:
         """One run. UsageError if there is none; ConfigUnreadable, ConfigLocked."""
-        damaged: list[str] = []
         if abs(id) < 2**63:  # what SQLite counts to
-            for found in self._select("WHERE id = ?", (id,), damaged.append):
+            for found in self._select("WHERE id = ?", (id,), nothing):
                 return found
-        if damaged:
-            raise ConfigUnreadable(damaged[0], advice=_ADVICE)
         advice = f"They are kept for {KEPT_DAYS} days, {KEPT} at most."
         raise UsageError(f"There is no run {id}.", advice=advice)
 
@@ -273,33 +270,29 @@ class Runs:
         self, where: str, values: tuple[Any, ...], notice: Callable[[str], None]
     ) -> list[RunRecord]:
         query = f"SELECT run, owner, told, {', '.join(_COLUMNS)} FROM runs {where}"
-        rows: list[Any] = []
-        problem: Exception | None = None
+        found: list[RunRecord] = []
+        problems: list[Exception] = []
 
         def read(db: sqlite3.Connection) -> None:
-            rows.clear()
             for row in db.execute(query, values):  # as far as a damaged file goes
-                rows.append(row)
+                try:
+                    found.append(_record(*row))
+                except Exception as error:  # noqa: BLE001 - the others can be read
+                    problems.append(error)
 
         try:
             if self.path.exists():
                 self._read(read)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is said
-            problem = error
-        found: list[RunRecord] = []
-        for row in rows:
-            try:
-                found.append(_record(*row))
-            except Exception as error:  # noqa: BLE001 - the others can be read
-                problem = error
-        if problem is not None and not rows:
-            if _is_locked(problem):
+            problems.append(error)
+        if problems and not found:
+            if _is_locked(problems[0]):
                 what = f"The records of runs in {self.path} cannot be read now."
-                raise ConfigLocked(what, why="another program holds the file") from None
+                raise ConfigLocked(what, why="another program holds the file")
             what = f"The records of runs in {self.path} cannot be read."
-            raise ConfigUnreadable(what, why=str(problem), advice=_ADVICE) from None
-        if problem is not None:
-            notice(f"Some of the runs in {self.path} cannot be read ({problem}). {_ADVICE}")
+            raise ConfigUnreadable(what, why=str(problems[0]), advice=_ADVICE)
+        if problems:
+            notice(f"Some of the runs in {self.path} cannot be read ({problems[0]}). {_ADVICE}")
         return found
 
     def _read(self, act: Callable[[sqlite3.Connection], None]) -> None:

@@ -213,15 +213,6 @@ def test_what_cannot_be_understood_is_made_anew() -> None:
     assert budget("other").left(MINUTE, 1.0) == 30
 
 
-def test_a_file_that_was_removed_is_made_anew_and_shared_by_all() -> None:
-    one = budget("one")
-    one.spend(1.0, 10)
-    for file in runtime_folder().glob(f"{FILE}*"):  # as the last logout does
-        file.unlink()
-    one.spend(1.0, 5)
-    assert budget("other").left(MINUTE, 1.0) == 45
-
-
 def test_whoever_stands_still_with_the_file_is_waited_for_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

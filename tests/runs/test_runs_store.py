@@ -282,7 +282,7 @@ def test_of_records_that_cannot_be_read_the_others_are(runs: Runs, change: str) 
     assert [one.id for one in runs.last(notice=said.append)] == [3, 1]
     assert len(said) == 1
     assert str(runs.path) in said[0]
-    with pytest.raises(ConfigUnreadable, match="Some of the runs"):
+    with pytest.raises(ConfigUnreadable, match="cannot be read"):
         runs.get(2)
 
 
