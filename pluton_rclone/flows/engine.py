@@ -26,19 +26,7 @@ import msgspec
 from . import offline as offline  # before Prefect is imported
 
 # isort: split
-from prefect import flow, get_run_logger, task
-from prefect.artifacts import (
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
-from prefect.automations import (
-    Automation,
-    ChangeFlowRunState,
-    EventTrigger,
-    Posture,
-    ResourceSpecification,
-)
+from prefect import artifacts, automations, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
@@ -92,12 +80,8 @@ def _may_help(task: object, run: object, state: State[Any]) -> bool:
 @task(name="step", persist_result=False, cache_policy=NO_CACHE, retry_condition_fn=_may_help)
 def step_of_plan(target: Target, step: Step, limits: list[str]) -> Outcome:
     """One step in one storage, in this process. StepFailed."""
-    with concurrency(
-        limits,
-        strict=True,
-        lease_duration=_LEASE,
-        raise_on_lease_renewal_failure=False,
-    ):
+    lease: Any = {"lease_duration": _LEASE, "raise_on_lease_renewal_failure": False}
+    with concurrency(limits, strict=True, **lease):
         outcome = do(Storages(), target, step, _progress(f"{target.name}: {step}"))
     if not outcome.ok:
         raise StepFailed(outcome)
@@ -115,9 +99,9 @@ def _progress(title: str) -> Callable[[float], None]:
         last = time.monotonic()
         with suppress(*_SILENCE):
             if artifact is None:
-                artifact = create_progress_artifact(100 * share, description=title)
+                artifact = artifacts.create_progress_artifact(100 * share, description=title)
             else:
-                update_progress_artifact(artifact, 100 * share)
+                artifacts.update_progress_artifact(artifact, 100 * share)
 
     return seen
 
@@ -173,7 +157,7 @@ def _carried_out(plan: Plan, chosen: list[Target]) -> State[Any]:
     outcomes = carry_out(plan, Storages(), chosen, perform)
     data = [one.record() for one in outcomes]
     table: dict[str, Any] = {"key": f"{plan.name}-outcomes", "description": "What came of it"}
-    _patiently(partial(create_table_artifact, data, **table))
+    _patiently(partial(artifacts.create_table_artifact, data, **table))
     wrong = [one for one in outcomes if not one.ok]
     said = f"{len({one.storage for one in wrong})} of {len(chosen)} storages failed"
     return Failed(message=f"{said}: {wrong[0]}", data=data) if wrong else Completed(data=data)
@@ -330,23 +314,25 @@ def _watch(client: SyncPrefectClient) -> None:
     crashed batches again, runs again itself: it finds those that it has begun."""
     names = ("Pending", "heartbeat", "Running", "Completed", "Failed", "Cancelled")
     pending, beat, *others = (f"prefect.flow-run.{name}" for name in names)
-    crashed = ChangeFlowRunState(state=StateType.CRASHED)
-    again = ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry")
+    crashed = automations.ChangeFlowRunState(state=StateType.CRASHED)
+    again = automations.ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry")
     for name, action in ((BATCH, crashed), (FLOW, again)):
         if client.read_automations_by_name(f"{name}: no sign of life"):
             continue
-        trigger = EventTrigger(
+        trigger = automations.EventTrigger(
             after={pending, beat},
             expect={beat, *others},
-            match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
-            match_related=ResourceSpecification(
+            match=automations.ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+            match_related=automations.ResourceSpecification(
                 {"prefect.resource.role": "flow", "prefect.resource.name": name}
             ),
             for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
+            posture=automations.Posture.Proactive,
             within=LOST,
         )
-        Automation(name=f"{name}: no sign of life", trigger=trigger, actions=[action]).create()
+        automations.Automation(
+            name=f"{name}: no sign of life", trigger=trigger, actions=[action]
+        ).create()
 
 
 @_server(required=True)

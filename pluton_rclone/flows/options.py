@@ -33,7 +33,7 @@ _BYTES = 'bytes, or a text such as "10Mi"'
 _SIZE = Annotated[int | str, _told(f"off|{NUMBER}", (int,), _BYTES)]
 _RATE = Annotated[int | str, _told(RATES, (int,), f'{_BYTES} or "2M:8M"')]
 _SECONDS = 'seconds, or a text such as "1h30m"'
-_DURATION = Annotated[float | str, _told(rf"off|[\d.]+|{AGE}", (int, float), _SECONDS)]
+_DURATION = Annotated[float | str, _told(rf"(?-i:off)|[\d.]+|{AGE}", (int, float), _SECONDS)]
 _NAMED: dict[str, Any] = {
     **dict.fromkeys(commands.SIZES, _SIZE),
     **dict.fromkeys(commands.DURATIONS, _DURATION),

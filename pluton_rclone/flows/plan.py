@@ -28,16 +28,14 @@ _WORDS = {
     "too_short": "it is empty",
     "string_too_short": "it is empty",
     "string_pattern_mismatch": "it takes small letters and digits, with single hyphens inside",
-    "tuple_type": "it takes a list, in [ ]",
-    "list_type": "it takes a list, in [ ]",
-    "sequence_str": "it takes a list, in [ ]",
-    "is_instance_of": "it takes a list, in [ ]",
+    **dict.fromkeys(
+        ("tuple_type", "list_type", "sequence_str", "is_instance_of"), "it takes a list, in [ ]"
+    ),
+    **dict.fromkeys(("dict_type", "model_type"), "it takes settings, in { }"),
     "string_type": "it takes a text, in quotes",
     "int_type": "it takes a whole number",
     "float_type": "it takes a number",
     "bool_type": "it takes true or false",
-    "dict_type": "it takes settings, in { }",
-    "model_type": "it takes settings, in { }",
 }
 _PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 _RESTIC_OURS = re.compile(r"-[rp]|--repo(sitory-file)?(=|$)|--password-(file|command)(=|$)")
@@ -340,9 +338,7 @@ def check(path: Path) -> tuple[Plan | None, list[Fault]]:
             for loc, one in zip(inner, found, strict=True)
             if not any(other != loc and other[: len(loc)] == loc for other in inner)
         ]
-        return None, sorted(faults, key=lambda fault: fault.line or 0)
-    except RecursionError:
-        return None, [Fault(None, "", "it is nested too deeply")]
+        return None, sorted(faults, key=lambda one: one.line or 0)
     except ValueError as error:  # no TOML
         line = re.search(r"at line (\d+)", str(error))
         said = str(error)

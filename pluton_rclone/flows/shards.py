@@ -185,16 +185,12 @@ def shards_of(storages: Storages, target: Target, step: Step) -> list[tuple[Targ
     found = []
     for number, mine in enumerate(dealt):
         others = [piece for pieces in dealt if pieces is not mine for piece in pieces]
-        given: dict[str, Any] = {
-            "local": local,
-            "folder": folder,
-            "part": f"{number + 1} of {len(dealt)}",
-        }
+        part = f"{number + 1} of {len(dealt)}"
+        given: dict[str, Any] = {"local": local, "folder": folder, "part": part}
         if others:
             rules = [f"- {piece.pattern}" for piece in others]
-            given["options"] = step.options | {
-                "filters": [*rules, *step.options.get("filters", ())]
-            }
+            filters = [*rules, *step.options.get("filters", ())]
+            given["options"] = {**step.options, "filters": filters}
         found.append((doors[number % len(doors)], Step.model_validate(plain | given)))
     return found
 

@@ -9,15 +9,8 @@ from typing import Any
 
 import msgspec
 
-from pluton_rclone import process
+from pluton_rclone import errors, process
 from pluton_rclone.connection.report import ConnectionReport
-from pluton_rclone.errors import (
-    Cancelled,
-    PlutonRcloneError,
-    Throttled,
-    TransferFailed,
-    Unreachable,
-)
 from pluton_rclone.rclone.results import CheckResult, FailedFile
 from pluton_rclone.rclone.runner import nothing
 from pluton_rclone.storages.storage import Storage
@@ -91,9 +84,9 @@ def do(
     _going.add(mark)  # before it looks whether it may go on: `stop` does it in the other order
     try:
         if STOPPED.is_set():
-            raise Cancelled("Stopped.")
+            raise errors.Cancelled("Stopped.")
         found = _done(storage_of(storages, target), step, seen)
-    except PlutonRcloneError as error:
+    except errors.PlutonRcloneError as error:
         return failed(target, step, error, time.monotonic() - began)
     finally:
         _going.discard(mark)
@@ -101,7 +94,9 @@ def do(
     return Outcome(storage=target.name, step=str(step), seconds=seconds, **found)
 
 
-def failed(target: Target, step: Step, error: PlutonRcloneError, seconds: float = 0) -> Outcome:
+def failed(
+    target: Target, step: Step, error: errors.PlutonRcloneError, seconds: float = 0
+) -> Outcome:
     """The outcome of a step that ended with this error."""
     named = {"storage": target.name, "step": str(step), "seconds": round(seconds, 3)}
     return msgspec.convert({**named, "ended": "failed", **_told(error)}, Outcome)
@@ -123,7 +118,7 @@ def _done(storage: Storage, step: Step, seen: Callable[[float], None]) -> dict[s
             return {"ended": "done"}
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         why = redact(last)[:500] or None
-        return {"ended": "failed", **_told(TransferFailed("restic failed.", why=why))}
+        return {"ended": "failed", **_told(errors.TransferFailed("restic failed.", why=why))}
     if step.do == "check":
         return _compared(home.rclone(name).compare(run.as_command()))
     with home.start(run) as transfer:
@@ -158,9 +153,11 @@ def _reported(report: ConnectionReport) -> dict[str, Any]:
     return {"ended": "failed", "notices": notices, **_told(error)}
 
 
-def _told(error: PlutonRcloneError, retry_helps: bool | None = None) -> dict[str, Any]:
+def _told(error: errors.PlutonRcloneError, retry_helps: bool | None = None) -> dict[str, Any]:
     if retry_helps is None:
-        retry_helps = isinstance(error, Throttled | Unreachable | TransferFailed)
+        retry_helps = isinstance(
+            error, errors.Throttled | errors.Unreachable | errors.TransferFailed
+        )
     texts = {"error": redact(str(error)), "advice": redact(error.advice)}
     return {**texts, "retry_helps": retry_helps}
 

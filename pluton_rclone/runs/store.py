@@ -20,14 +20,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from pluton_rclone import errors
 from pluton_rclone.conf import system
-from pluton_rclone.errors import (
-    Cancelled,
-    ConfigLocked,
-    ConfigUnreadable,
-    PlutonRcloneError,
-    UsageError,
-)
 from pluton_rclone.process.system import began, give_to_owner, is_alive, new_private_file
 from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
 from pluton_rclone.rclone.runner import nothing
@@ -132,17 +126,21 @@ class Recording:
 
     def broke_off(self, error: BaseException) -> None:
         """It raised this."""
-        known = error if isinstance(error, PlutonRcloneError) else None
+        known = error if isinstance(error, errors.PlutonRcloneError) else None
         if known is None:
             stopped = not isinstance(error, Exception)  # Ctrl-C, or nobody wants the rest
             name = type(error).__name__
-            known = Cancelled("Stopped.") if stopped else PlutonRcloneError("It failed.", why=name)
-        self._end("cancelled" if isinstance(known, Cancelled) else "failed", known)
+            known = (
+                errors.Cancelled("Stopped.")
+                if stopped
+                else errors.PlutonRcloneError("It failed.", why=name)
+            )
+        self._end("cancelled" if isinstance(known, errors.Cancelled) else "failed", known)
 
     def _end(
         self,
         ended: str,
-        error: PlutonRcloneError | None,
+        error: errors.PlutonRcloneError | None,
         code: int | None = None,
         failed: Sequence[FailedFile] = (),
         notices: Sequence[str] = (),
@@ -264,7 +262,7 @@ class Runs:
             for found in self._select("WHERE id = ?", (id,), nothing):
                 return found
         advice = f"They are kept for {KEPT_DAYS} days, {KEPT} at most."
-        raise UsageError(f"There is no run {id}.", advice=advice)
+        raise errors.UsageError(f"There is no run {id}.", advice=advice)
 
     def _select(
         self, where: str, values: tuple[Any, ...], notice: Callable[[str], None]
@@ -288,9 +286,9 @@ class Runs:
         if problems and not found:
             if _is_locked(problems[0]):
                 what = f"The records of runs in {self.path} cannot be read now."
-                raise ConfigLocked(what, why="another program holds the file")
+                raise errors.ConfigLocked(what, why="another program holds the file")
             what = f"The records of runs in {self.path} cannot be read."
-            raise ConfigUnreadable(what, why=str(problems[0]), advice=_ADVICE)
+            raise errors.ConfigUnreadable(what, why=str(problems[0]), advice=_ADVICE)
         if problems:
             notice(f"Some of the runs in {self.path} cannot be read ({problems[0]}). {_ADVICE}")
         return found
