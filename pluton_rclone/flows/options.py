@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import BeforeValidator, Field, GetCoreSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError
-from pydantic_core.core_schema import CoreConfig, typed_dict_field, typed_dict_schema
+from pydantic import BeforeValidator, ConfigDict, Field, GetPydanticSchema, with_config
+from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
 
 from pluton_rclone.rclone import commands
 from pluton_rclone.values.size import AGE, NUMBER, RATES
@@ -50,19 +50,10 @@ _BY_TYPE: dict[Any, Any] = {
     int: Annotated[int, Field(ge=0)],
     float: Annotated[float, Field(ge=0)],
 }
-
-
-class TypedOptions:
-    """Marks a dict as options of a transfer or comparison. One that is unknown is left to who
-    knows what was meant."""
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        kinds = get_type_hints(commands.TransferOptions)
-        kinds = {name: _BY_TYPE.get(kind, kind) for name, kind in kinds.items()} | _NAMED
-        fields = {
-            name: typed_dict_field(handler.generate_schema(kind), required=False)
-            for name, kind in kinds.items()
-        }
-        strict = CoreConfig(strict=True, allow_inf_nan=False)
-        return typed_dict_schema(fields, extra_behavior="allow", config=strict)
+_hints = get_type_hints(commands.TransferOptions)
+_kinds = {name: _BY_TYPE.get(kind, kind) for name, kind in _hints.items()} | _NAMED
+Options = TypedDict("Options", _kinds, total=False)  # type: ignore[misc]
+_strictly = with_config(ConfigDict(extra="allow", strict=True, allow_inf_nan=False))
+TYPED = GetPydanticSchema(lambda _, handler: handler.generate_schema(_strictly(Options)))
+"""Marks a dict as options of a transfer or comparison. One that is unknown is left to who knows
+what was meant."""

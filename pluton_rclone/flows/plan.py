@@ -17,7 +17,7 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.rclone import commands, locations
 from pluton_rclone.runs.run import Run
 
-from .options import TypedOptions, fault
+from .options import TYPED, fault
 
 Do = Literal["upload", "download", "sync", "check", "restic", "health", "keep-alive"]
 _LOCAL = ("upload", "download", "sync", "check")
@@ -95,7 +95,7 @@ class Step(_Part):
     into: Literal["storage", "local"] = "storage"
     """sync: which of the two becomes the same as the other. check with the direction "one_way":
     which of the two has all that the other has."""
-    options: Annotated[dict[str, Any], TypedOptions()] = {}
+    options: Annotated[dict[str, Any], TYPED] = {}
     """Options of the transfer or comparison, as the library names them: filters, max_delete,
     bwlimit, checksum…"""
     arguments: tuple[str, ...] = ()
