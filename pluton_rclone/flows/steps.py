@@ -13,7 +13,6 @@ from pluton_rclone import errors, process
 from pluton_rclone.connection.report import ConnectionReport
 from pluton_rclone.rclone.results import CheckResult, FailedFile
 from pluton_rclone.rclone.runner import nothing
-from pluton_rclone.runs.run import Record
 from pluton_rclone.storages.storage import Storage
 from pluton_rclone.storages.storages import Storages
 from pluton_rclone.values.redaction import redact
@@ -30,7 +29,7 @@ _LONGEST = 15.0  # seconds: an rclone ends within two, a restic removes its lock
 _going: set[object] = set()
 
 
-class Outcome(Record, frozen=True, kw_only=True):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a step in a storage: names and counts, no secrets. `ended` is "done", "failed",
     "differs", or as in `TransferResult`. `files` were transferred or compared, `failures` counts
     the failed or differing ones, `failed` says why (`path`, `why`). `error` is a sentence."""
@@ -43,8 +42,8 @@ class Outcome(Record, frozen=True, kw_only=True):
     bytes: int = 0
     deletes: int = 0
     failures: int = 0
-    failed: list[dict[str, str]] = msgspec.field(default_factory=list)
-    notices: list[str] = msgspec.field(default_factory=list)
+    failed: list[dict[str, str]] = []
+    notices: list[str] = []
     error: str | None = None
     advice: str | None = None
     retry_helps: bool = False
@@ -53,6 +52,11 @@ class Outcome(Record, frozen=True, kw_only=True):
     def ok(self) -> bool:
         """Whether it is done, and nothing failed or differs."""
         return self.ended == "done"
+
+    def record(self) -> dict[str, Any]:
+        """As a JSON object."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
 
     def __str__(self) -> str:
         """`work: upload /srv/data → :data: failed, 2 files: a.txt: it is locked`"""

@@ -20,16 +20,7 @@ LONGEST = 2**18
 _HIDDEN = "***"
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What is stored, or sent to another machine."""
-
-    def record(self) -> dict[str, Any]:
-        """As a JSON object; `json.dumps` keeps names that are not UTF-8."""
-        found: dict[str, Any] = msgspec.to_builtins(self)
-        return found
-
-
-class Run(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is done in `storages`, the names of their remotes. It holds no secret: what may be one
     is replaced, `withheld` names it, and such a run cannot be done again.
 
@@ -109,6 +100,11 @@ class Run(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 why="it may hold a secret, or is too long",
                 advice="Start it anew, with all its options.",
             )
+
+    def record(self) -> dict[str, Any]:
+        """As a JSON object, for `from_record`; `json.dumps` keeps names that are not UTF-8."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
 
     @classmethod
     def from_record(cls, record: object) -> Run:

@@ -27,7 +27,7 @@ from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
 from pluton_rclone.rclone.runner import nothing
 from pluton_rclone.values.redaction import redact
 
-from .run import Record, Run
+from .run import Run
 
 if TYPE_CHECKING:
     import sqlite3
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Notice = Callable[[str], None]
 
 KEPT_DAYS = 90
 KEPT = 10_000
@@ -63,7 +62,7 @@ _ADVICE = "Make it readable and writable; remove it if it is damaged: it is made
 _said: set[Path] = set()
 
 
-class RunRecord(Record, frozen=True, kw_only=True):
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a run. `ended` is as in `TransferResult`, or "differs" (check), "running" or
     "did not end" (its process was killed, or the machine stopped); then the counts are None.
 
@@ -83,20 +82,25 @@ class RunRecord(Record, frozen=True, kw_only=True):
     deletes: int | None = None
     failures: int | None = None
     error: dict[str, Any] | None = None
-    failed: list[dict[str, Any]] = msgspec.field(default_factory=list)
-    notices: list[str] = msgspec.field(default_factory=list)
+    failed: list[dict[str, Any]] = []
+    notices: list[str] = []
 
     @property
     def ok(self) -> bool:
         """Whether it is done, and nothing failed or differs."""
         return self.ended == "done"
 
+    def record(self) -> dict[str, Any]:
+        """As a JSON object."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
+
 
 class Recording:
     """A run that is going on. One of its methods is called at its end; as a context manager it ends
     with the error that leaves the block, if one does."""
 
-    def __init__(self, runs: Runs, id: int | None, notice: Notice) -> None:
+    def __init__(self, runs: Runs, id: int | None, notice: Callable[[str], None]) -> None:
         self._runs, self._id, self._notice = runs, id, notice
         self._began = time.monotonic()
 
@@ -168,7 +172,7 @@ class Runs:
 
     # ---- recording ----
 
-    def begin(self, run: Run, notice: Notice = nothing) -> Recording:
+    def begin(self, run: Run, notice: Callable[[str], None] = nothing) -> Recording:
         """A run begins. A dry run does nothing, and is not recorded. `notice` hears, once in this
         process, that runs cannot be recorded."""
         if {"-n", "--dry-run"} & {*run.options} or not self.path.parent.is_dir():
@@ -186,7 +190,9 @@ class Runs:
 
         return Recording(self, self.write(insert, notice), notice)
 
-    def write(self, change: Callable[[sqlite3.Connection], T], notice: Notice) -> T | None:
+    def write(
+        self, change: Callable[[sqlite3.Connection], T], notice: Callable[[str], None]
+    ) -> T | None:
         """A change, whole or not at all; None, and a notice, where the file cannot be written."""
         try:
             if not self.path.exists():
@@ -235,7 +241,11 @@ class Runs:
     # ---- reading ----
 
     def last(
-        self, storage: str | None = None, *, limit: int = 20, notice: Notice = nothing
+        self,
+        storage: str | None = None,
+        *,
+        limit: int = 20,
+        notice: Callable[[str], None] = nothing,
     ) -> list[RunRecord]:
         """The last runs, newest first: all, or those of one remote. `notice` hears that others
         cannot be read. ConfigUnreadable, ConfigLocked if none can be."""
@@ -254,7 +264,9 @@ class Runs:
         advice = f"They are kept for {KEPT_DAYS} days, {KEPT} at most."
         raise errors.UsageError(f"There is no run {id}.", advice=advice)
 
-    def _select(self, where: str, values: tuple[Any, ...], notice: Notice) -> list[RunRecord]:
+    def _select(
+        self, where: str, values: tuple[Any, ...], notice: Callable[[str], None]
+    ) -> list[RunRecord]:
         query = f"SELECT run, owner, told, {', '.join(_COLUMNS)} FROM runs {where}"
         found: list[RunRecord] = []
         problems: list[Exception] = []

@@ -117,15 +117,20 @@ class Graph:
         return answer.json
 
     def pages(
-        self, path: str, parameters: Mapping[str, str] | None = None, **asked: Any
+        self,
+        path: str,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        target: Target = "item",
+        subject: str | None = None,
+        prefer: str = "",
     ) -> Iterator[dict[str, Any]]:
-        """Every entry of a list, all pages, each `asked` for as by `get`. The link to the next page
-        is taken as it is."""
+        """Every entry of a list, all pages. The link to the next page is taken as it is."""
         link: Any = path
         seen: set[str] = set()
         while isinstance(link, str) and link not in seen and len(seen) < MOST_PAGES:
             seen.add(link)
-            page = self.get(link, parameters, **asked)
+            page = self.get(link, parameters, target=target, subject=subject, prefer=prefer)
             values, link, parameters = page.get("value"), page.get("@odata.nextLink"), None
             if isinstance(values, list):
                 yield from (value for value in values if isinstance(value, dict))
