@@ -46,10 +46,7 @@ _NAMED: dict[str, Any] = {
     "content": Literal["hash", "download", "size"],
     "direction": Literal["both", "one_way"],
 }
-_BY_TYPE: dict[Any, Any] = {
-    int: Annotated[int, Field(ge=0)],
-    float: Annotated[float, Field(ge=0)],
-}
+_BY_TYPE: Any = {int: Annotated[int, Field(ge=0)], float: Annotated[float, Field(ge=0)]}
 _hints = get_type_hints(commands.TransferOptions)
 _kinds = {name: _BY_TYPE.get(kind, kind) for name, kind in _hints.items()} | _NAMED
 Options = TypedDict("Options", _kinds, total=False)  # type: ignore[misc]

@@ -47,10 +47,9 @@ _RESTIC_HOW = (
 
 def _is_a_home(place: str) -> bool:
     """Whether a folder is somebody's home, or holds such folders: / and /home."""
-    path = Path(os.path.normpath(place))
+    path, mine = Path(os.path.normpath(place)), Path(os.path.expanduser("~"))
     top = Path(path.anchor)
     homes = (top / "home", top / "Users")
-    mine = Path(os.path.expanduser("~"))
     return path in (mine, *mine.parents, top / "root", *homes) or path.parent in homes
 
 

@@ -14,6 +14,7 @@ import heapq
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
@@ -45,13 +46,11 @@ class Piece(NamedTuple):
     folder: str
 
 
+@dataclass(slots=True)
 class _Folder:
-    __slots__ = ("folders", "loose", "weight")
-
-    def __init__(self) -> None:
-        self.loose = 0  # the weight of the files in it
-        self.weight = 0  # of all below it
-        self.folders: dict[str, _Folder] = {}
+    loose: int = 0  # the weight of the files in it
+    weight: int = 0  # of all below it
+    folders: dict[str, _Folder] = field(default_factory=dict)
 
 
 def divide(entries: Iterable[Listed], shards: int) -> list[list[Piece]]:

@@ -111,11 +111,8 @@ class Ledger(Shelf):
             db.execute(f"PRAGMA busy_timeout = {1000 * self._patience:.0f}")
             db.execute("BEGIN IMMEDIATE")
             self._patience = _PATIENCE
-            stored = dict(
-                db.execute(
-                    "SELECT key, part FROM parts WHERE key IN (?, ?)", (*self._keys.values(),)
-                )
-            )
+            query = "SELECT key, part FROM parts WHERE key IN (?, ?)"
+            stored = dict(db.execute(query, (*self._keys.values(),)))
             for name, key in self._keys.items():
                 with suppress(KeyError, msgspec.MsgspecError):  # what nobody can read is made anew
                     parts[name] = _decode(stored[key])

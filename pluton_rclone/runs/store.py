@@ -173,8 +173,8 @@ class Runs:
     # ---- recording ----
 
     def begin(self, run: Run, notice: Callable[[str], None] = nothing) -> Recording:
-        """A run begins. A dry run does nothing, and is not recorded. `notice` hears, once in this
-        process, that runs cannot be recorded."""
+        """A run begins. A dry run does nothing, and is not recorded. `notice` hears once,
+        until they can be again, that runs cannot be recorded."""
         if {"-n", "--dry-run"} & {*run.options} or not self.path.parent.is_dir():
             return Recording(self, None, notice)
         now = time.time()
@@ -197,7 +197,9 @@ class Runs:
         try:
             if not self.path.exists():
                 self._make()
-            return self._use(lambda db: change(_understood(db)), "BEGIN IMMEDIATE")
+            done = self._use(lambda db: change(_understood(db)), "BEGIN IMMEDIATE")
+            _said.discard(self.path)  # from now on it is worth waiting for again
+            return done
         except Exception as error:  # noqa: BLE001 - the run counts, not its record
             log.warning("a run is not recorded in %s: %s", self.path, error)
             if self.path not in _said:
@@ -234,7 +236,7 @@ class Runs:
                     return act(db)
             except sqlite3.OperationalError as error:
                 # While another process opens or leaves the file, SQLite does not wait by itself.
-                if not _is_locked(error) or time.monotonic() > until:
+                if "locked" not in str(error) or time.monotonic() > until:
                     raise
                 time.sleep(0.02)
 
@@ -284,7 +286,7 @@ class Runs:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is said
             problems.append(error)
         if problems and not found:
-            if _is_locked(problems[0]):
+            if "locked" in str(problems[0]):
                 what = f"The records of runs in {self.path} cannot be read now."
                 raise errors.ConfigLocked(what, why="another program holds the file")
             what = f"The records of runs in {self.path} cannot be read."
@@ -303,10 +305,6 @@ class Runs:
             if "open" not in str(error) or not self.path.is_file():
                 raise
             self._use(act, "BEGIN", "mode=ro&immutable=1")
-
-
-def _is_locked(error: Exception) -> bool:
-    return "locked" in str(error)
 
 
 def _understood(db: sqlite3.Connection) -> sqlite3.Connection:
