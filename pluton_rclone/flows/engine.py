@@ -317,7 +317,8 @@ def _watch(client: SyncPrefectClient) -> None:
     crashed = automations.ChangeFlowRunState(state=StateType.CRASHED)
     again = automations.ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry")
     for name, action in ((BATCH, crashed), (FLOW, again)):
-        if client.read_automations_by_name(f"{name}: no sign of life"):
+        title = f"{name}: no sign of life"
+        if client.read_automations_by_name(title):
             continue
         trigger = automations.EventTrigger(
             after={pending, beat},
@@ -330,9 +331,7 @@ def _watch(client: SyncPrefectClient) -> None:
             posture=automations.Posture.Proactive,
             within=LOST,
         )
-        automations.Automation(
-            name=f"{name}: no sign of life", trigger=trigger, actions=[action]
-        ).create()
+        automations.Automation(name=title, trigger=trigger, actions=[action]).create()
 
 
 @_server(required=True)

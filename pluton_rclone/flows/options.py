@@ -20,9 +20,8 @@ def fault(what: str) -> PydanticCustomError:
 
 def _told(pattern: str, numbers: tuple[type, ...], what: str) -> BeforeValidator:
     def check(value: object) -> object:
-        if isinstance(value, str) and re.fullmatch(pattern, value, re.IGNORECASE | re.ASCII):
-            return value
-        if type(value) in numbers and value >= 0:  # type: ignore[operator]
+        told = isinstance(value, str) and re.fullmatch(pattern, value, re.IGNORECASE | re.ASCII)
+        if told or (type(value) in numbers and value >= 0):  # type: ignore[operator]
             return value
         raise fault(f"it takes {what}")
 
