@@ -46,25 +46,30 @@ def history(ctx: Context, name: str | None, limit: int) -> None:
         if not output.result(one.record()):
             show(one)
         return
-    remote, gone = name.rstrip(":") if name else None, None
-    if remote is not None:
-        try:
-            remote = ctx.new_storages.reach(remote).remote_name
-        except StorageNotFound as error:
-            gone = error
-    found = runs.last(remote, limit=limit, notice=output.say)
-    if gone is not None and remote is not None and not found:
-        from pluton_rclone.remote.names import derive_name
-
-        # a friendly name that it had when it was connected
-        found = runs.last(derive_name(remote, (), ctx.new_storages.binary.version), limit=limit)
-        if not found:
-            raise gone
+    if name is None:
+        found = runs.last(limit=limit, notice=output.say)
+    else:
+        found = _of_storage(ctx, name.rstrip(":"), limit)
     if not output.result([one.record() for one in found]):
         heads = ("Id", "Began", "Run", "End", "Files", "Size", "Failed", "Took")
         output.table(heads, [_row(one) for one in found])
     if not found:
         output.say("No run is recorded yet.")
+
+
+def _of_storage(ctx: Context, name: str, limit: int) -> list[RunRecord]:
+    """The runs of a storage, or of one that was called so. StorageNotFound."""
+    runs, say = ctx.new_storages.runs, ctx.output.say
+    try:
+        return runs.last(ctx.new_storages.reach(name).remote_name, limit=limit, notice=say)
+    except StorageNotFound:
+        from pluton_rclone.remote.names import derive_name
+
+        # or a friendly name that it had when it was connected
+        for once in (name, derive_name(name, (), ctx.new_storages.binary.version)):
+            if found := runs.last(once, limit=limit, notice=say):
+                return found
+        raise
 
 
 def _row(one: RunRecord) -> tuple[str, ...]:
@@ -117,7 +122,7 @@ def again(ctx: Context, id: int, dry_run: bool, yes: bool) -> int:
             error.why = f"run {id} was about it; it has been removed or renamed since"
             raise
     if before.error:
-        ctx.output.say(f"Run {id} failed: {before.error['what']} {before.error['advice']}")
+        ctx.output.say(f"Run {id} {before.ended}: {before.error['what']} {before.error['advice']}")
     if run.command == "restic":
         if dry_run:
             raise UsageError("restic has a --dry-run of its own.")

@@ -121,11 +121,8 @@ class ConfigFile:
             why = f"it did not release it within {LOCK_SECONDS:.0f} seconds"
             raise ConfigLocked(what, why=why) from None
         except OSError as error:
-            if isinstance(error, PermissionError) and self._lock.exists():
-                what, why = f"{self.path} cannot be written", f"{self._lock} is another user's"
-                advice = "Give that file to this user, or remove it; it holds no settings."
-                raise ConfigNotWritable(what, why=why, advice=advice) from None
-            raise not_writable(self.path, error) from None
+            refused = isinstance(error, PermissionError) and os.path.exists(self._lock)
+            raise not_writable(self._lock if refused else self.path, error) from None
         try:
             yield
         finally:

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from pluton_rclone.rclone.results import Total
+from pluton_rclone.remote.options import TRUE
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.commands import ListOptions
@@ -48,7 +49,7 @@ def fits(saved: SavedRemote, by: By, options: ListOptions) -> bool:
     given = {name for name, value in options.items() if value}
     if by == "folders" or not given <= _OPTIONS or {"files_only", "dirs_only"} <= given:
         return False
-    if "mime_types" in given and section.get("expose_onenote_files") == "true":
+    if "mime_types" in given and section.get("expose_onenote_files") in TRUE:
         return False
     stored = section.get("hash_type") or "auto"
     ours = set(options.get("hashes") or ()) == {"quickxor"} and stored in ("auto", "quickxor")
@@ -65,7 +66,7 @@ def walk(saved: SavedRemote, path: str, by: By, options: ListOptions) -> Iterato
     """Everything below a folder, folders before what they hold, as rclone's walk gives it."""
     deep = by == "auto" and saved.path_in_drive(path)
     # With this option rclone's own walk is the feed: in its order, and with what it drops.
-    if deep and saved.section.get("delta") != "true":
+    if deep and saved.section.get("delta") not in TRUE:
         from .race import race
 
         yield from saved.rclone.resumed(lambda: race(saved, path, options))

@@ -26,19 +26,7 @@ import msgspec
 from . import offline as offline  # before Prefect is imported
 
 # isort: split
-from prefect import flow, get_run_logger, task
-from prefect.artifacts import (
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
-from prefect.automations import (
-    Automation,
-    ChangeFlowRunState,
-    EventTrigger,
-    Posture,
-    ResourceSpecification,
-)
+from prefect import artifacts, automations, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
@@ -92,12 +80,8 @@ def _may_help(task: object, run: object, state: State[Any]) -> bool:
 @task(name="step", persist_result=False, cache_policy=NO_CACHE, retry_condition_fn=_may_help)
 def step_of_plan(target: Target, step: Step, limits: list[str]) -> Outcome:
     """One step in one storage, in this process. StepFailed."""
-    with concurrency(
-        limits,
-        strict=True,
-        lease_duration=_LEASE,
-        raise_on_lease_renewal_failure=False,
-    ):
+    lease: Any = {"lease_duration": _LEASE, "raise_on_lease_renewal_failure": False}
+    with concurrency(limits, strict=True, **lease):
         outcome = do(Storages(), target, step, _progress(f"{target.name}: {step}"))
     if not outcome.ok:
         raise StepFailed(outcome)
@@ -115,9 +99,9 @@ def _progress(title: str) -> Callable[[float], None]:
         last = time.monotonic()
         with suppress(*_SILENCE):
             if artifact is None:
-                artifact = create_progress_artifact(100 * share, description=title)
+                artifact = artifacts.create_progress_artifact(100 * share, description=title)
             else:
-                update_progress_artifact(artifact, 100 * share)
+                artifacts.update_progress_artifact(artifact, 100 * share)
 
     return seen
 
@@ -173,7 +157,7 @@ def _carried_out(plan: Plan, chosen: list[Target]) -> State[Any]:
     outcomes = carry_out(plan, Storages(), chosen, perform)
     data = [one.record() for one in outcomes]
     table: dict[str, Any] = {"key": f"{plan.name}-outcomes", "description": "What came of it"}
-    _patiently(partial(create_table_artifact, data, **table))
+    _patiently(partial(artifacts.create_table_artifact, data, **table))
     wrong = [one for one in outcomes if not one.ok]
     said = f"{len({one.storage for one in wrong})} of {len(chosen)} storages failed"
     return Failed(message=f"{said}: {wrong[0]}", data=data) if wrong else Completed(data=data)
@@ -262,37 +246,32 @@ def _run_all(deployment: str, jobs: list[_Job]) -> list[State[Any]]:
 def _server(*, required: bool) -> Iterator[None]:
     """What is done with Prefect's server. UsageError if there is none; Unreachable if it does not
     answer, or does not do it."""
-    address = get_current_settings().api.url
-    if not address:
-        if required:
-            raise UsageError(
-                "PREFECT_API_URL is not set: plans are deployed to a server, and workers ask it.",
-                advice="Start one (`prefect server start`), and set PREFECT_API_URL to its address "
-                "with /api: http://127.0.0.1:4200/api.",
-            )
-        yield
-        return
+    address, answers = get_current_settings().api.url or "", False
+    if required and not address:
+        raise UsageError(
+            "PREFECT_API_URL is not set: plans are deployed to a server, and workers ask it.",
+            advice="Start one (`prefect server start`), and set PREFECT_API_URL to its address "
+            "with /api: http://127.0.0.1:4200/api.",
+        )
     try:
-        with get_client(sync_client=True) as client:
-            if problem := client.api_healthcheck():
-                raise problem
-            client.raise_for_api_version_mismatch()
-    except Exception as error:  # noqa: BLE001 - also where something else answers there
-        raise _silent(address, error) from None
-    try:
+        if address:
+            with get_client(sync_client=True) as client:
+                if problem := client.api_healthcheck():
+                    raise problem
+                client.raise_for_api_version_mismatch()
+        answers = True
         yield
-    except _SILENCE as error:
-        raise _silent(address, error) from None
-
-
-def _silent(address: str, error: Exception) -> Unreachable:
-    return Unreachable(
-        f"Prefect's server at {address.rpartition('@')[2]} does not answer as one.",
-        why=redact(f"{type(error).__name__}: {error}")[:500],
-        who=Who.YOU,
-        advice="Check PREFECT_API_URL (it ends with /api), and that the server runs (`prefect "
-        "server start`). `flow run --no-server` needs none.",
-    )
+    except Exception as error:
+        # before it answers, it may be anything: something else may listen there
+        if answers and not isinstance(error, httpx.HTTPError):
+            raise
+        raise Unreachable(
+            f"Prefect's server {address.rpartition('@')[2]} does not answer as one.",
+            why=redact(f"{type(error).__name__}: {error}")[:500],
+            who=Who.YOU,
+            advice="Check PREFECT_API_URL (it ends with /api), and that the server runs (`prefect "
+            "server start`). `flow run --no-server` needs none.",
+        ) from None
 
 
 @_server(required=False)
@@ -335,30 +314,30 @@ def _watch(client: SyncPrefectClient) -> None:
     crashed batches again, runs again itself: it finds those that it has begun."""
     names = ("Pending", "heartbeat", "Running", "Completed", "Failed", "Cancelled")
     pending, beat, *others = (f"prefect.flow-run.{name}" for name in names)
-    crashed = ChangeFlowRunState(state=StateType.CRASHED)
-    again = ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry")
+    crashed = automations.ChangeFlowRunState(state=StateType.CRASHED)
+    again = automations.ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry")
     for name, action in ((BATCH, crashed), (FLOW, again)):
-        if client.read_automations_by_name(f"{name}: no sign of life"):
+        title = f"{name}: no sign of life"
+        if client.read_automations_by_name(title):
             continue
-        trigger = EventTrigger(
+        trigger = automations.EventTrigger(
             after={pending, beat},
             expect={beat, *others},
-            match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
-            match_related=ResourceSpecification(
+            match=automations.ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+            match_related=automations.ResourceSpecification(
                 {"prefect.resource.role": "flow", "prefect.resource.name": name}
             ),
             for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
+            posture=automations.Posture.Proactive,
             within=LOST,
         )
-        Automation(name=f"{name}: no sign of life", trigger=trigger, actions=[action]).create()
+        automations.Automation(name=title, trigger=trigger, actions=[action]).create()
 
 
+@_server(required=True)
 def work(pool: str, limit: int | None) -> int:
     """Prefect's own worker, which runs each flow run in a process; its exit code. UsageError
     without PREFECT_API_URL; Unreachable."""
-    with _server(required=True):
-        pass  # it answers
     most = [f"--limit={limit}"] if limit else []
     words = ["-m", "prefect", "worker", "start", f"--pool={pool}", "--type=process", *most]
     return foreground([sys.executable, *words], env=os.environ)

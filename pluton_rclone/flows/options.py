@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import BeforeValidator, Field, GetCoreSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError
-from pydantic_core.core_schema import CoreConfig, typed_dict_field, typed_dict_schema
+from pydantic import BeforeValidator, ConfigDict, Field, GetPydanticSchema, with_config
+from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
 
 from pluton_rclone.rclone import commands
 from pluton_rclone.values.size import AGE, NUMBER, RATES
@@ -20,9 +20,8 @@ def fault(what: str) -> PydanticCustomError:
 
 def _told(pattern: str, numbers: tuple[type, ...], what: str) -> BeforeValidator:
     def check(value: object) -> object:
-        if isinstance(value, str) and re.fullmatch(pattern, value, re.IGNORECASE | re.ASCII):
-            return value
-        if type(value) in numbers and value >= 0:  # type: ignore[operator]
+        told = isinstance(value, str) and re.fullmatch(pattern, value, re.IGNORECASE | re.ASCII)
+        if told or (type(value) in numbers and value >= 0):  # type: ignore[operator]
             return value
         raise fault(f"it takes {what}")
 
@@ -33,7 +32,7 @@ _BYTES = 'bytes, or a text such as "10Mi"'
 _SIZE = Annotated[int | str, _told(f"off|{NUMBER}", (int,), _BYTES)]
 _RATE = Annotated[int | str, _told(RATES, (int,), f'{_BYTES} or "2M:8M"')]
 _SECONDS = 'seconds, or a text such as "1h30m"'
-_DURATION = Annotated[float | str, _told(rf"off|[\d.]+|{AGE}", (int, float), _SECONDS)]
+_DURATION = Annotated[float | str, _told(rf"(?-i:off)|[\d.]+|{AGE}", (int, float), _SECONDS)]
 _NAMED: dict[str, Any] = {
     **dict.fromkeys(commands.SIZES, _SIZE),
     **dict.fromkeys(commands.DURATIONS, _DURATION),
@@ -46,23 +45,11 @@ _NAMED: dict[str, Any] = {
     "content": Literal["hash", "download", "size"],
     "direction": Literal["both", "one_way"],
 }
-_BY_TYPE: dict[Any, Any] = {
-    int: Annotated[int, Field(ge=0)],
-    float: Annotated[float, Field(ge=0)],
-}
-
-
-class TypedOptions:
-    """Marks a dict as options of a transfer or comparison. One that is unknown is left to who
-    knows what was meant."""
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        kinds = get_type_hints(commands.TransferOptions)
-        kinds = {name: _BY_TYPE.get(kind, kind) for name, kind in kinds.items()} | _NAMED
-        fields = {
-            name: typed_dict_field(handler.generate_schema(kind), required=False)
-            for name, kind in kinds.items()
-        }
-        strict = CoreConfig(strict=True, allow_inf_nan=False)
-        return typed_dict_schema(fields, extra_behavior="allow", config=strict)
+_BY_TYPE: Any = {int: Annotated[int, Field(ge=0)], float: Annotated[float, Field(ge=0)]}
+_hints = get_type_hints(commands.TransferOptions)
+_kinds = {name: _BY_TYPE.get(kind, kind) for name, kind in _hints.items()} | _NAMED
+Options = TypedDict("Options", _kinds, total=False)  # type: ignore[misc]
+_strictly = with_config(ConfigDict(extra="allow", strict=True, allow_inf_nan=False))
+TYPED = GetPydanticSchema(lambda _, handler: handler.generate_schema(_strictly(Options)))
+"""Marks a dict as options of a transfer or comparison. One that is unknown is left to who knows
+what was meant."""

@@ -17,7 +17,7 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.rclone import commands, locations
 from pluton_rclone.runs.run import Run
 
-from .options import TypedOptions, fault
+from .options import TYPED, fault
 
 Do = Literal["upload", "download", "sync", "check", "restic", "health", "keep-alive"]
 _LOCAL = ("upload", "download", "sync", "check")
@@ -28,16 +28,14 @@ _WORDS = {
     "too_short": "it is empty",
     "string_too_short": "it is empty",
     "string_pattern_mismatch": "it takes small letters and digits, with single hyphens inside",
-    "tuple_type": "it takes a list, in [ ]",
-    "list_type": "it takes a list, in [ ]",
-    "sequence_str": "it takes a list, in [ ]",
-    "is_instance_of": "it takes a list, in [ ]",
+    **dict.fromkeys(
+        ("tuple_type", "list_type", "sequence_str", "is_instance_of"), "it takes a list, in [ ]"
+    ),
+    **dict.fromkeys(("dict_type", "model_type"), "it takes settings, in { }"),
     "string_type": "it takes a text, in quotes",
     "int_type": "it takes a whole number",
     "float_type": "it takes a number",
     "bool_type": "it takes true or false",
-    "dict_type": "it takes settings, in { }",
-    "model_type": "it takes settings, in { }",
 }
 _PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 _RESTIC_OURS = re.compile(r"-[rp]|--repo(sitory-file)?(=|$)|--password-(file|command)(=|$)")
@@ -49,10 +47,9 @@ _RESTIC_HOW = (
 
 def _is_a_home(place: str) -> bool:
     """Whether a folder is somebody's home, or holds such folders: / and /home."""
-    path = Path(os.path.normpath(place))
+    path, mine = Path(os.path.normpath(place)), Path(os.path.expanduser("~"))
     top = Path(path.anchor)
     homes = (top / "home", top / "Users")
-    mine = Path(os.path.expanduser("~"))
     return path in (mine, *mine.parents, top / "root", *homes) or path.parent in homes
 
 
@@ -97,7 +94,7 @@ class Step(_Part):
     into: Literal["storage", "local"] = "storage"
     """sync: which of the two becomes the same as the other. check with the direction "one_way":
     which of the two has all that the other has."""
-    options: Annotated[dict[str, Any], TypedOptions()] = {}
+    options: Annotated[dict[str, Any], TYPED] = {}
     """Options of the transfer or comparison, as the library names them: filters, max_delete,
     bwlimit, checksum…"""
     arguments: tuple[str, ...] = ()
@@ -340,9 +337,7 @@ def check(path: Path) -> tuple[Plan | None, list[Fault]]:
             for loc, one in zip(inner, found, strict=True)
             if not any(other != loc and other[: len(loc)] == loc for other in inner)
         ]
-        return None, sorted(faults, key=lambda fault: fault.line or 0)
-    except RecursionError:
-        return None, [Fault(None, "", "it is nested too deeply")]
+        return None, sorted(faults, key=lambda one: one.line or 0)
     except ValueError as error:  # no TOML
         line = re.search(r"at line (\d+)", str(error))
         said = str(error)

@@ -14,6 +14,7 @@ import heapq
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
@@ -45,13 +46,11 @@ class Piece(NamedTuple):
     folder: str
 
 
+@dataclass(slots=True)
 class _Folder:
-    __slots__ = ("folders", "loose", "weight")
-
-    def __init__(self) -> None:
-        self.loose = 0  # the weight of the files in it
-        self.weight = 0  # of all below it
-        self.folders: dict[str, _Folder] = {}
+    loose: int = 0  # the weight of the files in it
+    weight: int = 0  # of all below it
+    folders: dict[str, _Folder] = field(default_factory=dict)
 
 
 def divide(entries: Iterable[Listed], shards: int) -> list[list[Piece]]:
@@ -185,16 +184,12 @@ def shards_of(storages: Storages, target: Target, step: Step) -> list[tuple[Targ
     found = []
     for number, mine in enumerate(dealt):
         others = [piece for pieces in dealt if pieces is not mine for piece in pieces]
-        given: dict[str, Any] = {
-            "local": local,
-            "folder": folder,
-            "part": f"{number + 1} of {len(dealt)}",
-        }
+        part = f"{number + 1} of {len(dealt)}"
+        given: dict[str, Any] = {"local": local, "folder": folder, "part": part}
         if others:
             rules = [f"- {piece.pattern}" for piece in others]
-            given["options"] = step.options | {
-                "filters": [*rules, *step.options.get("filters", ())]
-            }
+            filters = [*rules, *step.options.get("filters", ())]
+            given["options"] = {**step.options, "filters": filters}
         found.append((doors[number % len(doors)], Step.model_validate(plain | given)))
     return found
 

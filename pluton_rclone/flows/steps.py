@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from pluton_rclone import process
+from pluton_rclone import errors, process
 from pluton_rclone.connection.report import ConnectionReport
-from pluton_rclone.errors import (
-    Cancelled,
-    PlutonRcloneError,
-    Throttled,
-    TransferFailed,
-    Unreachable,
-)
 from pluton_rclone.rclone.results import CheckResult, FailedFile
 from pluton_rclone.rclone.runner import nothing
 from pluton_rclone.storages.storage import Storage
@@ -31,6 +23,10 @@ from .which import Target, storage_of
 
 NAMED = 100
 """So many failed files of a step are named in its outcome; all are counted."""
+STOPPED = threading.Event()
+"""Set while this process ends its steps (`stop`): no further one begins."""
+_LONGEST = 15.0  # seconds: an rclone ends within two, a restic removes its locks
+_going: set[object] = set()
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,55 +66,37 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.storage}: {self.step}: {self.ended}{number}{f': {why}' if why else ''}"
 
 
-_LONGEST = 15.0  # seconds: an rclone ends within two, a restic removes its locks
-STOPPED = threading.Event()
-"""Set while this process ends its steps (`stop`): no further one begins."""
-_going: set[object] = set()
-_changed = threading.Condition()
-
-
-@contextmanager
-def _is_going() -> Iterator[None]:
-    mark = object()
-    with _changed:
-        if STOPPED.is_set():
-            raise Cancelled("Stopped.")
-        _going.add(mark)
-    try:
-        yield
-    finally:
-        with _changed:
-            _going.discard(mark)
-            _changed.notify_all()
-
-
 def stop() -> None:
     """After Ctrl-C, or a worker's end: ends what the steps of this process do, and waits until it
     is recorded as stopped."""
     STOPPED.set()
     until = time.monotonic() + _LONGEST
-    with _changed:
-        process.stop_all()
-        while _going and time.monotonic() < until:
-            _changed.wait(0.1)
-            process.stop_all()  # also what was just being started
+    while _going and time.monotonic() < until:
+        process.stop_all()  # each time: also what was just being started
+        time.sleep(0.05)
 
 
 def do(
     storages: Storages, target: Target, step: Step, seen: Callable[[float], None] = nothing
 ) -> Outcome:
     """Does it. What goes wrong is in the outcome. `seen` hears how much is done, from 0 to 1."""
-    began = time.monotonic()
+    began, mark = time.monotonic(), object()
+    _going.add(mark)  # before it looks whether it may go on: `stop` does it in the other order
     try:
-        with _is_going():
-            found = _done(storage_of(storages, target), step, seen)
-    except PlutonRcloneError as error:
+        if STOPPED.is_set():
+            raise errors.Cancelled("Stopped.")
+        found = _done(storage_of(storages, target), step, seen)
+    except errors.PlutonRcloneError as error:
         return failed(target, step, error, time.monotonic() - began)
+    finally:
+        _going.discard(mark)
     seconds = round(time.monotonic() - began, 3)
     return Outcome(storage=target.name, step=str(step), seconds=seconds, **found)
 
 
-def failed(target: Target, step: Step, error: PlutonRcloneError, seconds: float = 0) -> Outcome:
+def failed(
+    target: Target, step: Step, error: errors.PlutonRcloneError, seconds: float = 0
+) -> Outcome:
     """The outcome of a step that ended with this error."""
     named = {"storage": target.name, "step": str(step), "seconds": round(seconds, 3)}
     return msgspec.convert({**named, "ended": "failed", **_told(error)}, Outcome)
@@ -140,7 +118,7 @@ def _done(storage: Storage, step: Step, seen: Callable[[float], None]) -> dict[s
             return {"ended": "done"}
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         why = redact(last)[:500] or None
-        return {"ended": "failed", **_told(TransferFailed("restic failed.", why=why))}
+        return {"ended": "failed", **_told(errors.TransferFailed("restic failed.", why=why))}
     if step.do == "check":
         return _compared(home.rclone(name).compare(run.as_command()))
     with home.start(run) as transfer:
@@ -175,9 +153,11 @@ def _reported(report: ConnectionReport) -> dict[str, Any]:
     return {"ended": "failed", "notices": notices, **_told(error)}
 
 
-def _told(error: PlutonRcloneError, retry_helps: bool | None = None) -> dict[str, Any]:
+def _told(error: errors.PlutonRcloneError, retry_helps: bool | None = None) -> dict[str, Any]:
     if retry_helps is None:
-        retry_helps = isinstance(error, Throttled | Unreachable | TransferFailed)
+        retry_helps = isinstance(
+            error, errors.Throttled | errors.Unreachable | errors.TransferFailed
+        )
     texts = {"error": redact(str(error)), "advice": redact(error.advice)}
     return {**texts, "retry_helps": retry_helps}
 

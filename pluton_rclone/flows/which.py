@@ -10,15 +10,7 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from pluton_rclone.errors import (
-    AccessDenied,
-    DriveNotFound,
-    NextStep,
-    OptionInvalid,
-    PlutonRcloneError,
-    StorageExists,
-    StorageNotFound,
-)
+from pluton_rclone import errors
 from pluton_rclone.microsoft.graph.drives import Drive
 from pluton_rclone.microsoft.graph.graph import AT_ONCE, Graph
 from pluton_rclone.pace.ledger import account_of
@@ -69,7 +61,9 @@ def _named(which: Which, storages: Storages) -> Iterator[Target]:
         ]
         if not names:
             what = f"No storage is called {pattern!r} in {storages.path}."
-            raise StorageNotFound(what, next_step=NextStep.LIST_STORAGES, name=pattern)
+            raise errors.StorageNotFound(
+                what, next_step=errors.NextStep.LIST_STORAGES, name=pattern
+            )
         yield from (Target(name=name) for name in names)
 
 
@@ -78,7 +72,7 @@ def _of_tenant(which: Which, storages: Storages, notice: Notice) -> list[Target]
     template = storages[which.tenant_of]
     if not template.remote.client_credentials:
         what = f"{which.tenant_of!r} is not app-only: it reaches one account's drives alone."
-        raise OptionInvalid(what, option="tenant_of")
+        raise errors.OptionInvalid(what, option="tenant_of")
     sections = storages.conf.sections()
     app = template.remote.client_id
     known = {
@@ -93,15 +87,8 @@ def _of_tenant(which: Which, storages: Storages, notice: Notice) -> list[Target]
             name = known.get(drive.id) or derive_name(title, taken, storages.binary.version)
             known[drive.id] = name
             taken.add(name)
-            made.append(
-                Target(
-                    name=name,
-                    like=template.remote_name,
-                    title=title,
-                    drive_id=drive.id,
-                    drive_type=drive.type,
-                )
-            )
+            of = {"like": template.remote_name, "drive_id": drive.id, "drive_type": drive.type}
+            made.append(Target(name=name, title=title, **of))
     return made
 
 
@@ -109,7 +96,10 @@ def _drives(which: Which, graph: Graph, notice: Notice) -> Iterator[tuple[str, D
     def of_user(user: str) -> Drive | None:
         try:
             return graph.user_drive(user)
-        except (DriveNotFound, AccessDenied) as problem:  # no licence, or never opened
+        except (
+            errors.DriveNotFound,
+            errors.AccessDenied,
+        ) as problem:  # no licence, or never opened
             notice(f"{user} is left out: {problem}")
             return None
 
@@ -141,12 +131,12 @@ def storage_of(storages: Storages, target: Target) -> Storage:
             description=target.title,
             **dict.fromkeys(_ITS_OWN, ""),
         )
-        with suppress(StorageExists):  # by another task, just now
+        with suppress(errors.StorageExists):  # by another task, just now
             storages.conf.add(target.name, remote.to_section())
     found = storages[target.name]
     if target.drive_id and found.remote.drive_id != target.drive_id:
         what = f"The storage {target.name!r} is of another drive than the plan means."
-        raise StorageExists(what, name=target.name)
+        raise errors.StorageExists(what, name=target.name)
     return found
 
 
@@ -155,7 +145,7 @@ def limits(storages: Storages, target: Target) -> dict[str, str]:
     each the name of a limit. Empty if there is no such storage: what is done in it says why."""
     try:
         section = storage_of(storages, target).section_with_secrets()
-    except PlutonRcloneError:
+    except errors.PlutonRcloneError:
         return {}
     region, tenant, app, account = account_of(section)
     found = {"account": f"account {account}"}

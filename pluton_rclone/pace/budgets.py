@@ -257,13 +257,9 @@ class Budget:
             else:
                 self._spend(until - LEASE, counts, requests * (UNITS if counts == "units" else 1))
 
-    def holds(self, now: float) -> Limit | None:
+    def _holds(self, now: float) -> Limit | None:
         """The limit that Microsoft has shown to hold, if any. It is believed for ten minutes: a
         tenant may get more licences, and others may have filled the budget."""
-        with self._open():
-            return self._holds(now)
-
-    def _holds(self, now: float) -> Limit | None:
         for name, part in self._parts.items():
             if part.learned + _BELIEVED * self._longest < now and part.learned > -math.inf:
                 part.untried, part.holds, part.learned = self._all(name), None, -math.inf
@@ -285,12 +281,8 @@ class Budget:
         with self._open():
             return self._left(limit, now)
 
-    def nearest(self, now: float) -> Limit | None:
-        """The limit that may hold and is reached first. None: none."""
-        with self._open():
-            return self._nearest(now)
-
     def _nearest(self, now: float) -> Limit | None:
+        """The limit that may hold and is reached first."""
         return min(self._untried(), key=lambda limit: self._left(limit, now), default=None)
 
     def _untried(self) -> list[Limit]:

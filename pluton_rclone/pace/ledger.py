@@ -72,7 +72,7 @@ class Ledger(Shelf):
         of = {"units": (cloud, tenant, app), "requests": (cloud, account)}
         self._keys = {counts: _digest(boot, counts, *names) for counts, names in of.items()}
         self._db: sqlite3.Connection | None = None
-        self._opened_as: tuple[int, ...] = ()
+        self._process = 0
         self._patience = _PATIENCE
         self._is_broken = not boot  # what lies there may be of a clock that is over
 
@@ -111,11 +111,8 @@ class Ledger(Shelf):
             db.execute(f"PRAGMA busy_timeout = {1000 * self._patience:.0f}")
             db.execute("BEGIN IMMEDIATE")
             self._patience = _PATIENCE
-            stored = dict(
-                db.execute(
-                    "SELECT key, part FROM parts WHERE key IN (?, ?)", (*self._keys.values(),)
-                )
-            )
+            query = "SELECT key, part FROM parts WHERE key IN (?, ?)"
+            stored = dict(db.execute(query, (*self._keys.values(),)))
             for name, key in self._keys.items():
                 with suppress(KeyError, msgspec.MsgspecError):  # what nobody can read is made anew
                     parts[name] = _decode(stored[key])
@@ -135,15 +132,12 @@ class Ledger(Shelf):
             self._give_up(error)
 
     def _opened(self) -> sqlite3.Connection | None:
-        """One connection for each process, and for each file: with the last login its folder goes,
-        and comes again with the next. None if the file cannot be used."""
-        if self._is_broken:
-            return None
-        path = runtime_folder() / FILE
-        if self._db is not None and self._opened_as == _identity(path):
-            return self._db
+        """One connection for each process; None if the file cannot be used."""
+        if self._is_broken or (self._db is not None and self._process == os.getpid()):
+            return None if self._is_broken else self._db
         import sqlite3
 
+        path = runtime_folder() / FILE
         with suppress(FileExistsError):
             new_private_file(path).close()
         db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
@@ -151,7 +145,7 @@ class Ledger(Shelf):
         weakref.finalize(self, db.close).atexit = False
         for line in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF", _TABLE):
             db.execute(line)
-        self._db, self._opened_as = db, _identity(path)
+        self._db, self._process = db, os.getpid()
         return db
 
     def _give_up(self, error: BaseException) -> None:
@@ -179,14 +173,6 @@ def _begin_anew() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)
-
-
-def _identity(path: Path) -> tuple[int, ...]:
-    try:
-        found = path.stat()
-    except OSError:
-        return ()
-    return os.getpid(), found.st_dev, found.st_ino
 
 
 def _digest(*names: str) -> str:

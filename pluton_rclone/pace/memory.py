@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 
@@ -12,17 +13,10 @@ def available(root: Path = Path("/")) -> int | None:
     container is full long before the machine. Their droppable file cache counts as free
     (cgroups(7); the kernel's admin-guide/cgroup-v2 and v1/memory).
     """
-    found = [_machine(root / "proc/meminfo"), *_groups(root)]
+    machine = re.search(r"^MemAvailable:\s*(\d+)", _text(root / "proc/meminfo"), re.MULTILINE)
+    found = [int(machine[1]) * 1024 if machine else None, *_groups(root)]
     known = [number for number in found if number is not None]
     return max(0, min(known)) if known else None
-
-
-def _machine(path: Path) -> int | None:
-    for line in _text(path).splitlines():
-        name, _, value = line.partition(":")
-        if name == "MemAvailable":
-            return int(value.split()[0]) * 1024
-    return None
 
 
 def _groups(root: Path) -> list[int | None]:

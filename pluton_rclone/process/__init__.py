@@ -43,8 +43,6 @@ PATIENCE = 240.0
 its turn and for Microsoft."""
 
 _Bytes = Callable[[bytes], None]
-
-
 _running: set[Child] = set()
 
 

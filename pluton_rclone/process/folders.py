@@ -42,15 +42,13 @@ def usable_folders() -> Iterator[Path]:
 
 def _ours(place: Path) -> Path:
     """Our folder in a place, made if need be. OSError."""
-    if found := _own(place):
+    folder, found = place / _name(), _own(place)
+    if not found:
+        with contextlib.suppress(FileExistsError):  # another user's, or just made by one of ours
+            folder.mkdir(mode=0o700)
+        found = _own(place)
+    if found:
         return found[0]
-    folder = place / _name()
-    try:
-        folder.mkdir(mode=0o700)
-        return folder
-    except FileExistsError:
-        if found := _own(place):  # another process of ours has just made it
-            return found[0]
     log.warning("%s is not used: another user can enter it, or owns it", folder)
     import tempfile
 

@@ -20,14 +20,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from pluton_rclone import errors
 from pluton_rclone.conf import system
-from pluton_rclone.errors import (
-    Cancelled,
-    ConfigLocked,
-    ConfigUnreadable,
-    PlutonRcloneError,
-    UsageError,
-)
 from pluton_rclone.process.system import began, give_to_owner, is_alive, new_private_file
 from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
 from pluton_rclone.rclone.runner import nothing
@@ -132,17 +126,21 @@ class Recording:
 
     def broke_off(self, error: BaseException) -> None:
         """It raised this."""
-        known = error if isinstance(error, PlutonRcloneError) else None
+        known = error if isinstance(error, errors.PlutonRcloneError) else None
         if known is None:
             stopped = not isinstance(error, Exception)  # Ctrl-C, or nobody wants the rest
             name = type(error).__name__
-            known = Cancelled("Stopped.") if stopped else PlutonRcloneError("It failed.", why=name)
-        self._end("cancelled" if isinstance(known, Cancelled) else "failed", known)
+            known = (
+                errors.Cancelled("Stopped.")
+                if stopped
+                else errors.PlutonRcloneError("It failed.", why=name)
+            )
+        self._end("cancelled" if isinstance(known, errors.Cancelled) else "failed", known)
 
     def _end(
         self,
         ended: str,
-        error: PlutonRcloneError | None,
+        error: errors.PlutonRcloneError | None,
         code: int | None = None,
         failed: Sequence[FailedFile] = (),
         notices: Sequence[str] = (),
@@ -175,8 +173,8 @@ class Runs:
     # ---- recording ----
 
     def begin(self, run: Run, notice: Callable[[str], None] = nothing) -> Recording:
-        """A run begins. A dry run does nothing, and is not recorded. `notice` hears, once in this
-        process, that runs cannot be recorded."""
+        """A run begins. A dry run does nothing, and is not recorded. `notice` hears once,
+        until they can be again, that runs cannot be recorded."""
         if {"-n", "--dry-run"} & {*run.options} or not self.path.parent.is_dir():
             return Recording(self, None, notice)
         now = time.time()
@@ -199,7 +197,9 @@ class Runs:
         try:
             if not self.path.exists():
                 self._make()
-            return self._use(lambda db: change(_understood(db)), "BEGIN IMMEDIATE")
+            done = self._use(lambda db: change(_understood(db)), "BEGIN IMMEDIATE")
+            _said.discard(self.path)  # from now on it is worth waiting for again
+            return done
         except Exception as error:  # noqa: BLE001 - the run counts, not its record
             log.warning("a run is not recorded in %s: %s", self.path, error)
             if self.path not in _said:
@@ -236,7 +236,7 @@ class Runs:
                     return act(db)
             except sqlite3.OperationalError as error:
                 # While another process opens or leaves the file, SQLite does not wait by itself.
-                if not _is_locked(error) or time.monotonic() > until:
+                if "locked" not in str(error) or time.monotonic() > until:
                     raise
                 time.sleep(0.02)
 
@@ -260,46 +260,39 @@ class Runs:
 
     def get(self, id: int) -> RunRecord:
         """One run. UsageError if there is none; ConfigUnreadable, ConfigLocked."""
-        damaged: list[str] = []
         if abs(id) < 2**63:  # what SQLite counts to
-            for found in self._select("WHERE id = ?", (id,), damaged.append):
+            for found in self._select("WHERE id = ?", (id,), nothing):
                 return found
-        if damaged:
-            raise ConfigUnreadable(damaged[0], advice=_ADVICE)
         advice = f"They are kept for {KEPT_DAYS} days, {KEPT} at most."
-        raise UsageError(f"There is no run {id}.", advice=advice)
+        raise errors.UsageError(f"There is no run {id}.", advice=advice)
 
     def _select(
         self, where: str, values: tuple[Any, ...], notice: Callable[[str], None]
     ) -> list[RunRecord]:
         query = f"SELECT run, owner, told, {', '.join(_COLUMNS)} FROM runs {where}"
-        rows: list[Any] = []
-        problem: Exception | None = None
+        found: list[RunRecord] = []
+        problems: list[Exception] = []
 
         def read(db: sqlite3.Connection) -> None:
-            rows.clear()
             for row in db.execute(query, values):  # as far as a damaged file goes
-                rows.append(row)
+                try:
+                    found.append(_record(*row))
+                except Exception as error:  # noqa: BLE001 - the others can be read
+                    problems.append(error)
 
         try:
             if self.path.exists():
                 self._read(read)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is said
-            problem = error
-        found: list[RunRecord] = []
-        for row in rows:
-            try:
-                found.append(_record(*row))
-            except Exception as error:  # noqa: BLE001 - the others can be read
-                problem = error
-        if problem is not None and not rows:
-            if _is_locked(problem):
+            problems.append(error)
+        if problems and not found:
+            if "locked" in str(problems[0]):
                 what = f"The records of runs in {self.path} cannot be read now."
-                raise ConfigLocked(what, why="another program holds the file") from None
+                raise errors.ConfigLocked(what, why="another program holds the file")
             what = f"The records of runs in {self.path} cannot be read."
-            raise ConfigUnreadable(what, why=str(problem), advice=_ADVICE) from None
-        if problem is not None:
-            notice(f"Some of the runs in {self.path} cannot be read ({problem}). {_ADVICE}")
+            raise errors.ConfigUnreadable(what, why=str(problems[0]), advice=_ADVICE)
+        if problems:
+            notice(f"Some of the runs in {self.path} cannot be read ({problems[0]}). {_ADVICE}")
         return found
 
     def _read(self, act: Callable[[sqlite3.Connection], None]) -> None:
@@ -312,10 +305,6 @@ class Runs:
             if "open" not in str(error) or not self.path.is_file():
                 raise
             self._use(act, "BEGIN", "mode=ro&immutable=1")
-
-
-def _is_locked(error: Exception) -> bool:
-    return "locked" in str(error)
 
 
 def _understood(db: sqlite3.Connection) -> sqlite3.Connection:

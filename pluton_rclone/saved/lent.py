@@ -88,13 +88,9 @@ def _giver(
     """Gives rclone access tokens for one run; None if it can and has to get them itself."""
     storage = conf.storage_of(name)
     if section.get("pluton_certificate") and not section.get("client_secret"):
+        from .registration import app_token  # rclone cannot read a certificate
 
-        def as_application() -> Token:  # rclone cannot read a certificate
-            from .registration import app_token
-
-            return app_token(conf.whole_section(storage))
-
-        return as_application
+        return lambda: app_token(conf.whole_section(storage))
     if not Feature.TOKEN_ADDRESS.known_to(version):
         return None
     is_whole = "refresh_token" in token_fields(section.get(TOKEN))

@@ -9,15 +9,8 @@ from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from pluton_rclone import process
+from pluton_rclone import errors, process
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import (
-    InteractionRequired,
-    NextStep,
-    PlutonRcloneError,
-    StorageNotFound,
-    TokenExpired,
-)
 from pluton_rclone.process.system import held
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN, token_digest
 
@@ -39,7 +32,7 @@ def stored_token(section: Mapping[str, str]) -> Token:
     from pluton_rclone.microsoft.entra.token import Token
 
     if not section.get(TOKEN):
-        raise TokenExpired("This storage has no token.", why="nobody has signed in")
+        raise errors.TokenExpired("This storage has no token.", why="nobody has signed in")
     scopes = tuple(section.get("pluton_granted_scopes", "").split())
     return Token.from_rclone(section[TOKEN], scopes=scopes)
 
@@ -100,11 +93,14 @@ def renewed_here(conf: Conf, name: str, refused: Container[str], http: Http | No
         try:
             # As rclone does, without naming permissions: what was granted stays.
             renewed = refresh(own_registration(section), token, http=http)
-        except (TokenExpired, InteractionRequired) as problem:
+        except (errors.TokenExpired, errors.InteractionRequired) as problem:
             now = stored_token(conf.whole_section(name))  # another rclone may have been faster
             if now.refresh_token != token.refresh_token and _is_good(now, refused):
                 return now
-            problem.advice, problem.next_step = TokenExpired.default_advice, NextStep.REAUTHORIZE
+            problem.advice, problem.next_step = (
+                errors.TokenExpired.default_advice,
+                errors.NextStep.REAUTHORIZE,
+            )
             problem.details.setdefault("storage", section.get("description") or name)
             raise
         keep(renewed.to_rclone())
@@ -124,7 +120,7 @@ def is_refused(token: Token, section: Mapping[str, str]) -> bool:
     root = cloud(section.get("region") or "global").graph_root
     address = f"{root}/v1.0/drives/{section.get('drive_id')}?$select=id"
     headers = {"Authorization": f"Bearer {token.access_token}"}
-    with Http() as http, suppress(PlutonRcloneError):
+    with Http() as http, suppress(errors.PlutonRcloneError):
         return http.once("GET", address, headers=headers).status == 401
     return False
 
@@ -152,7 +148,7 @@ def name_now(conf: Conf, name: str, section: Mapping[str, str]) -> str:
     for other, its in sections.items():
         if sign_in and its.get(SIGN_IN) == sign_in:
             return other
-    raise StorageNotFound(
+    raise errors.StorageNotFound(
         f"The storage {section.get('description') or name!r} is not there any more.",
         why="it was removed, or another one has its name",
     )

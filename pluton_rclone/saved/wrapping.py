@@ -14,48 +14,30 @@ def with_wrapped(conf: Conf, names: Iterable[str]) -> dict[str, dict[str, str]]:
     """The sections of these remotes, then of what they wrap, as far as it is in the file; for the
     drive of a storage, the storage's. StorageNotFound for one of `names`; OptionInvalid where one
     lies on itself, which rclone 1.75.2 follows until no memory is left."""
-    found, lies_on = _followed(conf, names)
-    if any(lies_on.values()):
-        _refuse_circles(lies_on)
+    found = {name: conf.whole_section(name) for name in map(conf.storage_of, names)}
+
+    def follow(name: str, above: tuple[str, ...]) -> None:
+        if name in above:
+            circle = " → ".join((*above[above.index(name) :], name))
+            raise OptionInvalid(
+                f"The remote {name!r} lies on itself: {circle}.",
+                advice="Correct what one of them wraps (its remote or upstreams) in rclone.conf.",
+                option="remote",
+            )
+        for below in map(conf.storage_of, _wrapped(found[name])):
+            with suppress(StorageNotFound):
+                found.setdefault(below, conf.whole_section(below))
+                follow(below, (*above, name))
+
+    for name in list(found):
+        follow(name, ())
     return found
 
 
 def below(conf: Conf, name: str) -> list[str]:
     """The OneDrive remotes that a remote lies on: itself, or those that it wraps."""
-    sections = _followed(conf, [name])[0].items()
+    sections = with_wrapped(conf, [name]).items()
     return [each for each, section in sections if section.get("type") == "onedrive"]
-
-
-def _followed(
-    conf: Conf, names: Iterable[str]
-) -> tuple[dict[str, dict[str, str]], dict[str, list[str]]]:
-    """The sections, and which of them lies on which."""
-    names = map(conf.storage_of, names)
-    found: dict[str, dict[str, str]] = {name: conf.whole_section(name) for name in names}
-    waiting, lies_on = list(found), dict[str, list[str]]()
-    while waiting:
-        above = waiting.pop(0)
-        lies_on[above] = list(map(conf.storage_of, _wrapped(found[above])))
-        for name in lies_on[above]:
-            if name not in found:
-                with suppress(StorageNotFound):
-                    found[name] = conf.whole_section(name)
-                    waiting.append(name)
-    return found, lies_on
-
-
-def _refuse_circles(lies_on: Mapping[str, Iterable[str]]) -> None:
-    from graphlib import CycleError, TopologicalSorter
-
-    try:
-        TopologicalSorter(lies_on).prepare()
-    except CycleError as error:
-        circle = error.args[1]
-        raise OptionInvalid(
-            f"The remote {circle[0]!r} lies on itself: {' → '.join(circle)}.",
-            advice="Correct what one of them wraps (its remote or upstreams) in rclone.conf.",
-            option="remote",
-        ) from None
 
 
 def _wrapped(section: Mapping[str, str]) -> Iterator[str]:

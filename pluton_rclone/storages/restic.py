@@ -107,9 +107,9 @@ class Restic:
 
             def end() -> None:
                 with starting:  # it may end before `child` is here
-                    if child.stopped:
+                    if child.stopped and child.returncode:
                         begun.recording.broke_off(Cancelled("restic was stopped."))
-                    else:
+                    else:  # it may have been faster
                         begun.recording.exited(child.returncode or 0)
                     held.close()
 

@@ -16,8 +16,11 @@ _RATE = rf"(?!\d?\d:\d\d(?:\s|$))(?:off|{NUMBER})(?::(?:off|{NUMBER}))?"  # uplo
 _MOMENT = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)\w*-)?\d{1,2}:\d\d"  # rclone fs/bwtimetable.go
 RATES = rf"{_RATE}|{_MOMENT},{_RATE}(?:\s+{_MOMENT},{_RATE})*"
 """Bytes a second, also by the hour; upper and lower case mean the same."""
-AGE = r"(?:\d+(?:\.\d+)?(?:ms|[smhdwyM]))+|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?"
-"""A time, or a day: rclone fs/parseduration.go, where M is a month."""
+AGE = (
+    r"(?-i:\d+(?:\.\d+)?[dwMy]|(?:\d+(?:\.\d+)?(?:ms|[smh]))+)"
+    r"|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d:\d\d|T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))?"
+)
+"""A time, or a day: rclone fs/parseduration.go, where M is a month and m a minute."""
 
 
 class Size(int):

@@ -149,8 +149,7 @@ def test_a_lock_of_somebody_else_is_named(tmp_path: Path) -> None:
     )
     for step in ("check", "update", "add"):
         assert seen[step]["error"] == "config_not_writable"
-        assert seen[step]["why"] == f"{lock} is another user's"
-        assert "it holds no settings" in seen[step]["advice"]
+        assert seen[step]["what"] == f"{lock} cannot be written"
 
 
 def test_what_root_makes_beside_somebodys_file_is_theirs(

@@ -141,11 +141,12 @@ def test_whoever_stops_listening_leaves_nothing_running(cloud: Emulator) -> None
 
 
 @pytest.mark.usefixtures("a_slow_walk")
-def test_a_remote_whose_walk_is_the_feed_itself_does_not_race(cloud: Emulator) -> None:
+@pytest.mark.parametrize("word", ["true", "1"])
+def test_a_remote_whose_walk_is_the_feed_itself_does_not_race(cloud: Emulator, word: str) -> None:
     fill(emulated_drive(cloud, "business"))
     storage = connected(cloud, "business")
     plain = listed(storage)
-    storage.storages.conf.update(storage.remote_name, {"delta": "true"})
+    storage.storages.conf.update(storage.remote_name, {"delta": word})
     # Requests of the first walk may still be under way, or wait to be read: what is asked after
     # them is answered once they have begun.
     assert web.get("https://graph.microsoft.com/v1.0/me").status_code == 401

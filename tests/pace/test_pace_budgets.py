@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pluton_rclone.emulator.graph.budgets import APP_UNITS, APP_WINDOW, USER_REQUESTS, USER_WINDOW
 from pluton_rclone.pace.budgets import LIMITS, UNITS, Budget, Limit, rate
+from tests.pace.known import holds, nearest
 
 MINUTE = Limit(120.0, 60.0)
 FIVE_MINUTES = Limit(200.0, 300.0, "requests")
@@ -37,17 +38,17 @@ def test_what_was_asked_is_forgotten_when_the_window_has_slid_over_it() -> None:
 
 def test_the_nearest_limit_is_the_one_with_the_fewest_requests_left() -> None:
     budget = Budget([MINUTE, FIVE_MINUTES])
-    assert budget.nearest(0.0) == MINUTE
+    assert nearest(budget, 0.0) == MINUTE
     for minute in range(4):
         budget.spend(60.0 * minute, 45)
-    assert budget.nearest(250.0) == FIVE_MINUTES
+    assert nearest(budget, 250.0) == FIVE_MINUTES
 
 
 def test_a_limit_that_does_not_hold_is_no_longer_near() -> None:
     budget = Budget([MINUTE])
     budget.does_not_hold(0.0, MINUTE)
     budget.spend(0.0, 1000)
-    assert budget.nearest(0.0) is None
+    assert nearest(budget, 0.0) is None
     assert budget.granted(0.0) == math.inf
 
 
@@ -55,16 +56,16 @@ def test_what_was_found_out_is_believed_for_twice_the_longest_window() -> None:
     budget = Budget([MINUTE, FIVE_MINUTES])
     budget.does_hold(0.0, MINUTE)
     budget.does_not_hold(0.0, FIVE_MINUTES)
-    assert budget.holds(599.0) == MINUTE
-    assert budget.holds(601.0) is None
-    assert budget.nearest(601.0) == MINUTE
+    assert holds(budget, 599.0) == MINUTE
+    assert holds(budget, 601.0) is None
+    assert nearest(budget, 601.0) == MINUTE
 
 
 def test_a_refusal_at_an_unknown_limit_is_taken_for_the_lowest() -> None:
     budget = Budget([MINUTE, Limit(240.0, 60.0)])
     budget.does_not_hold(0.0, MINUTE)
     budget.does_hold(1.0)
-    assert budget.holds(1.0) == MINUTE
+    assert holds(budget, 1.0) == MINUTE
 
 
 def test_microsoft_says_the_limit_and_what_others_left_of_it() -> None:
@@ -73,9 +74,9 @@ def test_microsoft_says_the_limit_and_what_others_left_of_it() -> None:
     budget.spend(0.0, 50)
     larger = Limit(240.0, 60.0)
     budget.said(0.0, 240.0, remaining=40.0)
-    assert budget.holds(0.0) == larger
+    assert holds(budget, 0.0) == larger
     assert budget.left(larger, 0.0) == 40 / UNITS
-    assert budget.nearest(0.0) == larger
+    assert nearest(budget, 0.0) == larger
 
 
 def test_microsofts_wish_that_nobody_asks_is_kept() -> None:

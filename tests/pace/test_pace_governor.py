@@ -27,6 +27,7 @@ from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.rclone import events
 from pluton_rclone.saved.remote import SavedRemote
 from tests.connected import budget_for, connected, emulated_drive
+from tests.pace.known import holds, nearest
 from tests.terminal import PATIENCE
 
 from .stepping import SteppingClock, numbered
@@ -69,7 +70,7 @@ def budget(storage: Storage) -> Budget:
 
 def holds_now(storage: Storage) -> Limit | None:
     found = budget(storage)
-    return found.holds(found.clock.now())
+    return holds(found, found.clock.now())
 
 
 def refused(cloud: Emulator, who: str) -> int:
@@ -214,10 +215,10 @@ def test_where_nobody_counts_it_goes_on_at_full_speed(
 ) -> None:
     assert storage.upload(source, "up").result().transfers == FILES
     now = clock.now()
-    assert budget(storage).holds(now) is None
+    assert holds(budget(storage), now) is None
     assert budget(storage).left(SMALL[0], now) < SMALL[0].amount
-    nearest = budget(storage).nearest(now)
-    assert nearest != SMALL[0]  # gone beyond, and granted
+    nearer = nearest(budget(storage), now)
+    assert nearer != SMALL[0]  # gone beyond, and granted
 
 
 # ---- where nothing can be found out --------------------------------------------------------------

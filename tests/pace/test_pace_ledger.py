@@ -22,6 +22,7 @@ from pluton_rclone.pace.budgets import LEASE, UNITS, Budget, Clock, Limit, rate
 from pluton_rclone.pace.ledger import FILE, Ledger, account_of, budget_of
 from pluton_rclone.process.folders import runtime_folder
 from tests.connected import emulated_drive
+from tests.pace.known import holds, nearest
 from tests.terminal import PATIENCE
 
 from .crowd import begin, crowd, gone, rclones_of, told
@@ -77,17 +78,17 @@ def test_what_one_process_asks_the_others_have_to_do_without() -> None:
     one.spend(1.0, 10)
     other.spend(2.0, 5)
     assert one.left(MINUTE, 2.0) == other.left(MINUTE, 2.0) == 120 / UNITS - 15
-    assert other.nearest(2.0) == MINUTE
+    assert nearest(other, 2.0) == MINUTE
 
 
 def test_what_one_process_found_out_the_others_know() -> None:
     one, other = budget("one"), budget("other")
     one.does_not_hold(1.0, MINUTE)
-    assert other.nearest(1.0) == FIVE_MINUTES
+    assert nearest(other, 1.0) == FIVE_MINUTES
     other.does_hold(2.0, FIVE_MINUTES)
     one.hold(2.0, 30.0)
-    assert (one.holds(2.0), other.wait(3.0, 1)) == (FIVE_MINUTES, 29.0)
-    assert budget("later").holds(2.0) == FIVE_MINUTES
+    assert (holds(one, 2.0), other.wait(3.0, 1)) == (FIVE_MINUTES, 29.0)
+    assert holds(budget("later"), 2.0) == FIVE_MINUTES
 
 
 def test_the_even_rate_is_one_for_all() -> None:
@@ -211,15 +212,6 @@ def test_what_cannot_be_understood_is_made_anew() -> None:
         db.execute("UPDATE parts SET part = x'ff00'")
     one.spend(1.0, 20)
     assert budget("other").left(MINUTE, 1.0) == 30
-
-
-def test_a_file_that_was_removed_is_made_anew_and_shared_by_all() -> None:
-    one = budget("one")
-    one.spend(1.0, 10)
-    for file in runtime_folder().glob(f"{FILE}*"):  # as the last logout does
-        file.unlink()
-    one.spend(1.0, 5)
-    assert budget("other").left(MINUTE, 1.0) == 45
 
 
 def test_whoever_stands_still_with_the_file_is_waited_for_once(

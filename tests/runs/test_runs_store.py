@@ -282,7 +282,7 @@ def test_of_records_that_cannot_be_read_the_others_are(runs: Runs, change: str) 
     assert [one.id for one in runs.last(notice=said.append)] == [3, 1]
     assert len(said) == 1
     assert str(runs.path) in said[0]
-    with pytest.raises(ConfigUnreadable, match="Some of the runs"):
+    with pytest.raises(ConfigUnreadable, match="cannot be read"):
         runs.get(2)
 
 
@@ -327,6 +327,11 @@ def test_a_file_that_another_program_keeps_is_said_and_waited_for_once(
     assert len(said) == 1
     runs.begin(RUN, said.append).exited(0)
     assert [one.id for one in runs.last()] == [2, 1]
+    monkeypatch.setattr(store, "_PATIENCE", 0.1)
+    with closing(sqlite3.connect(runs.path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        runs.begin(RUN, said.append).exited(0)
+    assert len(said) == 2  # it was waited for again
 
 
 def test_where_there_is_no_folder_for_it_there_is_no_record(tmp_path: Path) -> None:

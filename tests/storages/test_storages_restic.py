@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone import Storage
+from pluton_rclone import Storage, process
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.errors import ResticNotFound, UsageError
@@ -24,6 +24,7 @@ from pluton_rclone.storages.restic import Restic, as_shell, find_restic
 from tests.connected import ANNA, BERT, KINDS, connected, emulated_drive
 from tests.rclone.debian import Unavailable
 from tests.restic_repository import write_repository
+from tests.terminal import PATIENCE
 
 from .debian_restic import debian_restic
 
@@ -189,6 +190,22 @@ def test_a_restic_that_is_not_there_says_how_to_get_one(tmp_path: Path) -> None:
     assert "PLUTON_RESTIC_BINARY" in caught.value.advice
     with pytest.raises(ResticNotFound, match="nowhere"):
         find_restic(tmp_path / "nowhere")
+
+
+def test_a_restic_that_had_done_its_work_when_it_was_stopped_is_recorded_as_done(
+    cloud: Emulator, tmp_path: Path
+) -> None:
+    script, storage = tmp_path / "restic", connected(cloud)
+    script.touch(mode=0o755)
+    with storage.restic(binary=script) as restic:
+        for code, ended in ((0, "done"), (130, "cancelled")):
+            busy = "echo\nwhile :; do sleep 0.01; done"
+            script.write_text(f"#!/bin/sh\ntrap 'exit {code}' INT\n{busy}\n")
+            with restic.start("snapshots") as child:
+                assert next(child.stdout) == b""
+                process.stop_all()
+                assert child.wait(PATIENCE) == code
+            assert storage.storages.runs.last()[0].ended == ended
 
 
 def test_a_repository_is_opened_once(cloud: Emulator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pluton_rclone.remote.rules import CHUNK, CHUNK_LIMIT, chunk_size_fault, good_chunks_near
-from pluton_rclone.values.size import Size
+from pluton_rclone.values.size import AGE, Size
 from tests.conf.real_rclone import run
 
 
@@ -119,3 +120,18 @@ def test_the_real_rclone_refuses_its_own_text_of_five_chunks(tmp_path: Path) -> 
         "[od]\ntype = onedrive\ndrive_id = b!x\ndrive_type = business\nchunk_size = 1.562Mi\n"
     )
     assert "is not a multiple of 320Ki" in run(config, "lsd", "od:").stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        *((text, True) for text in ("36h", "1h30m", "1.5d", "2w", "1M", "100ms")),
+        *((text, True) for text in ("2026-01-31", "2026-01-31 10:00:00", "2026-01-31T10:00:00")),
+        *((text, True) for text in ("2026-01-31T10:00:00Z", "2026-01-31T10:00:00.5+02:00")),
+        *((text, False) for text in ("1d12h", "1H", "30D", "2026-01-31T10:00", "lately")),
+    ],
+)
+def test_a_time_is_one_that_the_real_rclone_takes(text: str, taken: bool, tmp_path: Path) -> None:
+    assert (re.fullmatch(AGE, text, re.IGNORECASE | re.ASCII) is not None) == taken
+    ran = run(tmp_path / "rclone.conf", "lsf", str(tmp_path), f"--max-age={text}")
+    assert (ran.returncode == 0) == taken

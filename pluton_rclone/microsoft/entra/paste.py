@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pluton_rclone.errors import TokenInvalid
+from pluton_rclone.remote.options import TRUE
 from pluton_rclone.remote.pairs import joined, storage_of
 from pluton_rclone.values.printable import printable
 
@@ -58,7 +59,7 @@ def read_paste(text: str) -> Pasted:
         pasted = _from_value(candidate)
         if pasted is None:
             continue
-        if pasted.token.refresh_token or pasted.options.get("client_credentials") == "true":
+        if pasted.token.refresh_token or pasted.options.get("client_credentials") in TRUE:
             return pasted
         what = "This token cannot be renewed: it does not have a refresh_token."
         advice = "Run `rclone authorize onedrive` again and paste everything that it prints."
