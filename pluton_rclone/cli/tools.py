@@ -105,12 +105,11 @@ def demo(web: bool, no_browser: bool, person: str) -> int:
     pluton-rclone demo --web
     pluton-rclone demo
     """
-    needs("emulator" + ",web" * web, *EMULATOR, *WEB * web)
+    needs(*("emulator,web", *EMULATOR, *WEB) if web else ("emulator", *EMULATOR))
     from pluton_rclone.emulator import command
     from pluton_rclone.rclone.binary import find_binary
 
     find_binary()
-
     page = ["pluton-rclone", "web", "--folder", "{files}", *["--no-browser"] * no_browser]
     shell = [os.environ.get("SHELL") or "sh"]
     return command.demo(page if web else shell, person="" if web else person)

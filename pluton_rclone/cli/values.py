@@ -43,9 +43,7 @@ AGES = Pattern(
 TIMES = Pattern(
     "time", r"(?:\d+(?:\.\d+)?(?:ms|[smh]))+", "write a number with s, m or h, as in 90s or 2h30m."
 )
-
-
-GIVEN = Pattern("value", r"[\s\S]*\S[\s\S]*", "give one, or leave the option out.")
+GIVEN = Pattern("value", "(?s).+", "give one, or leave the option out.")
 
 
 def refuse_contradictions(*groups: tuple[str, ...]) -> None:
