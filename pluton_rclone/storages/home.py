@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import NextStep, OptionInvalid, StorageExists, StorageNotFound, UsageError
+from pluton_rclone.errors import NextStep, StorageExists, StorageNotFound, UsageError
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.health import HealthReport
@@ -164,16 +164,14 @@ class Home(Mapping[str, Storage]):
     def free_name(self, friendly: str, remote_name: str | None = None) -> str:
         """A remote's name for a new storage: `remote_name`, or one made of the friendly one.
         StorageExists, ConfigNotWritable, OptionInvalid."""
-        from pluton_rclone.remote.names import derive_name, name_fault
+        from pluton_rclone.remote.names import check_name, derive_name
 
         self.conf.check_writable()
         if friendly in self:
             raise StorageExists(f"There is already a storage called {friendly!r}.", name=friendly)
         if not remote_name:
             return derive_name(friendly, {*self.conf.taken(), *self}, self.binary.version)
-        if fault := name_fault(remote_name, self.binary.version):
-            what = f"{remote_name!r} cannot be a remote's name."
-            raise OptionInvalid(what, why=fault, option="remote_name")
+        check_name(remote_name, self.binary.version)
         if remote_name in self.conf or remote_name in self:
             what = f"There is already a remote called {remote_name!r}."
             raise StorageExists(what, name=remote_name)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists, UsageError
+from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists
 from pluton_rclone.rclone import locations
 from pluton_rclone.values.versions import KNOWS_ALL
 
@@ -356,9 +356,9 @@ class Storage:
         self.storages.conf.update(self.remote_name, {"description": self._free_name(name)})
 
     def _free_name(self, name: str) -> str:
-        name = name.strip()
-        if not name or not name.isprintable():
-            raise UsageError(f"{name!r} cannot be a storage's name.")
+        from pluton_rclone.remote.names import friendly_name
+
+        name = friendly_name(name)
         if name != self.name and name in self.storages:
             raise StorageExists(f"There is already a storage called {name!r}.", name=name)
         return name

@@ -132,10 +132,15 @@ def test_a_terminal_that_is_closed_ends_the_page_as_ctrl_c_does(
         before = signal.signal(getattr(signal, name), handler)
         request.addfinalizer(partial(signal.signal, getattr(signal, name), before))
     running = serving.server(create_app(Storages(), public_url="http://localhost:1", app=APP))
-    with pytest.raises(KeyboardInterrupt), running.capture_signals():
-        signal.raise_signal(getattr(signal, sign))
-        signal.raise_signal(getattr(signal, sign))
-        assert (running.should_exit, running.force_exit) == (True, False)
+
+    def run() -> None:
+        with running.capture_signals():
+            for _ in range(2):
+                signal.raise_signal(getattr(signal, sign))
+
+    with pytest.raises(KeyboardInterrupt):  # that is its end, behind the work's
+        run()
+    assert (running.should_exit, running.force_exit) == (True, False)
 
 
 # ---- where the page is ---------------------------------------------------------------------------
