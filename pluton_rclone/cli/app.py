@@ -61,7 +61,8 @@ Many storages
   flows 5 plan
   flows 345678 flow
 Learn and try
-  reference - errors options
+  reference - errors
+  reference 5 options
   reference 67 versions
   tools 56 web
   tools 6 demo

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pluton_rclone.errors import RemoteError
 from pluton_rclone.values.conf_text import VARIABLE
+from pluton_rclone.values.drive_ids import any_drive
 from pluton_rclone.values.token_text import ANY, is_whole, token_fields
 from pluton_rclone.values.versions import NEWEST, Version
 
@@ -98,11 +99,7 @@ def _values(section: Mapping[str, str], told: set[str]) -> Iterator[_Row]:
     """What the model refuses or warns of, as far as drive and token have not been told already."""
     given = {key: value for key, value in section.items() if key in BY_NAME and value}
     given = {key: value for key, value in given.items() if key not in told}
-    given["type"] = TYPE
-    # stand-ins, so that the rest can be looked at
-    given.setdefault("drive_type", "business")
-    given.setdefault("drive_id", "0" * 16 if given["drive_type"] == "personal" else "b!")
-    given.setdefault("token", ANY)
+    given = {**any_drive(given.get("drive_type", "business")), "token": ANY, **given, "type": TYPE}
     try:
         remote = OneDriveRemote.from_section(given)
     except RemoteError as error:

@@ -227,7 +227,7 @@ def test_one_option_is_explained(command: Command) -> None:
         "secret_expires  Client secret expires"
     )
     wrong = command("options", "chunk_sise")
-    assert (wrong.code, "Did you mean 'chunk_size'?" in wrong.err) == (2, True)
+    assert (wrong.code, "did you mean 'chunk_size'?" in wrong.err) == (5, True)
 
 
 @pytest.mark.parametrize("word", OTHERWISE)
