@@ -70,7 +70,7 @@ Learn and try
 For programs
   reference - schema
   tools - completion
-  man 5 man
+  man - man
 """
 GROUPS: dict[str, list[str]] = {}  # heading: commands
 COMMANDS: dict[str, tuple[str, list[int]]] = {}  # command: module, exit codes

@@ -118,7 +118,8 @@ def secret_in(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"The file {file} cannot be read.", why=str(error)) from None
+        what, advice = f"The file {file} cannot be read.", "Check its path, its rights, its text."
+        raise UsageError(what, why=str(error), advice=advice) from None
 
 
 def secret(

@@ -11,8 +11,6 @@ from typing import Any
 
 import click
 
-from pluton_rclone.errors import ConfigNotWritable
-
 from .app import COMMANDS, application
 
 PROGRAM = "pluton-rclone"
@@ -75,10 +73,7 @@ def man(folder: Path) -> None:
     \b
     pluton-rclone man ~/.local/share/man/man1
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("", *COMMANDS):
-            file = folder / f"{PROGRAM}{'-' * bool(name)}{name}.1"
-            file.write_text(page(name), encoding="utf-8")
-    except OSError as error:
-        raise ConfigNotWritable(f"{folder} cannot be written.", why=str(error)) from None
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("", *COMMANDS):
+        file = folder / f"{PROGRAM}{'-' * bool(name)}{name}.1"
+        file.write_text(page(name), encoding="utf-8")

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from pluton_rclone.errors import ConfigNotWritable, PlutonRcloneError, UsageError
+from pluton_rclone.errors import PlutonRcloneError, UsageError
 
 from .context import AnyCommand, Context, command, needs, valued
 from .output import tell
@@ -182,11 +182,8 @@ def timer(
         if output is None:
             tell(f"# {file}\n{text}")
             continue
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-            output.joinpath(file).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ConfigNotWritable(f"{output / file} cannot be written.", why=str(error)) from None
+        output.mkdir(parents=True, exist_ok=True)
+        output.joinpath(file).write_text(text, encoding="utf-8")
     if output is not None:
         ctx.output.say(f"Start it: systemctl --user enable --now {name}.timer")
 
@@ -213,14 +210,13 @@ def teller(file: str) -> Tell:
         why = "others on this machine can read a command line, and an address holds secrets"
         advice = "Write the address into a file that only you can read, and name that."
         raise UsageError("--notify takes a file.", why=why, advice=advice)
-    try:
-        lines = Path(file).read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--notify {file} cannot be read.", why=str(error)) from None
     import logging
 
     from apprise import Apprise, AppriseAsset, NotifyType
 
+    from .ask import secret_in
+
+    lines = secret_in(Path(file)).split("\n")
     logging.getLogger("apprise").disabled = True  # it says whole addresses
     asset = AppriseAsset(app_id="pluton-rclone", app_desc="pluton-rclone", async_mode=False)
     services = []
