@@ -216,7 +216,6 @@ OWN: tuple[Option, ...] = (
 )
 
 BY_NAME: dict[str, Option] = {option.name: option for option in (*OPTIONS, *OWN)}
-BY_KEY: dict[str, Option] = {option.key: option for option in BY_NAME.values()}
 
 
 def option_called(name: str) -> Option:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from pluton_rclone.values.drive_ids import is_personal
+from pluton_rclone.values.encoding import WORDS, as_rclone_writes
 from pluton_rclone.values.size import KIB, MIB, Size
 from pluton_rclone.values.token_text import expires_at, rclone_reads, token_fields
 
@@ -24,22 +25,16 @@ CUTOFF_LIMIT = 4 * MIB
 ADDRESS = r"(https://[^\s/]+|http://127\.0\.0\.1:[0-9]{1,5})(/\S*)?"
 PERMISSIONS = "off|(read|write|failok)(,(read|write|failok))*"
 
-
-def limits(option: str) -> dict[str, Any]:
-    """What these rules ask of an option, as words of its JSON Schema; x-… are bytes."""
-    from pluton_rclone.values.encoding import WORDS
-
-    word = "|".join(sorted(WORDS))
-    address = {"pattern": f"^({ADDRESS})?$"}
-    known: dict[str, dict[str, Any]] = {
-        "drive_id": {"minLength": 1},
-        "chunk_size": {"x-minimum": CHUNK, "x-maximum": CHUNK_LIMIT, "x-multiple-of": CHUNK},
-        "upload_cutoff": {"x-maximum": CUTOFF_LIMIT},
-        "encoding": {"pattern": f"^({word})(,({word}))*$"},
-        "metadata_permissions": {"pattern": f"^({PERMISSIONS})$"},
-        **dict.fromkeys(("auth_url", "token_url", "tenant_url"), address),
-    }
-    return known.get(option, {})
+_WORD = "|".join(sorted(WORDS))
+LIMITS: dict[str, dict[str, Any]] = {
+    "drive_id": {"minLength": 1},
+    "chunk_size": {"x-minimum": CHUNK, "x-maximum": CHUNK_LIMIT, "x-multiple-of": CHUNK},
+    "upload_cutoff": {"x-maximum": CUTOFF_LIMIT},
+    "encoding": {"pattern": f"^({_WORD})(,({_WORD}))*$"},
+    "metadata_permissions": {"pattern": f"^({PERMISSIONS})$"},
+    **{key: {"pattern": f"^({ADDRESS})?$"} for key in ("auth_url", "token_url", "tenant_url")},
+}
+"""What these rules ask of an option, as words of its JSON Schema; x-… are bytes."""
 
 
 class Warn(NamedTuple):
@@ -107,8 +102,6 @@ def drive_id_fault(drive_id: str, drive_type: str) -> str | None:
 
 
 def encoding_fault(text: str) -> str | None:
-    from pluton_rclone.values.encoding import WORDS, as_rclone_writes
-
     unknown = [name for name in map(str.strip, text.split(",")) if name not in WORDS]
     if not unknown:
         return None
