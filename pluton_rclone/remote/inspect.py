@@ -42,11 +42,7 @@ class Finding:
 
 
 def inspect_remote(
-    name: str,
-    section: Mapping[str, str],
-    *,
-    version: Version | None = None,
-    paired: bool = False,
+    name: str, section: Mapping[str, str], *, version: Version | None = None, paired: bool = False
 ) -> list[Finding]:
     """Everything that is wrong with a OneDrive remote; of another type, only its name is looked at.
     `version` is that of the rclone at hand. `paired`: `name` is that of its drive (`remote.pairs`).

@@ -6,13 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pluton_rclone.errors import (
-    ConsentRequired,
-    DriveNotFound,
-    RegistrationError,
-    UsageError,
-    Who,
-)
+from pluton_rclone.errors import ConsentRequired, DriveNotFound, RegistrationError, UsageError, Who
 from pluton_rclone.microsoft.clouds import Cloud, cloud
 from pluton_rclone.microsoft.entra.account import Account, require_same
 from pluton_rclone.microsoft.entra.app import AppRegistration

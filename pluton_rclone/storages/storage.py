@@ -328,12 +328,7 @@ class Storage:
         return self._change(before.to_section(), wanted, on_step, same_sign_in=same)
 
     def _change(
-        self,
-        old: Mapping[str, str],
-        wanted: OneDriveRemote,
-        on_step: OnStep,
-        *,
-        same_sign_in: bool,
+        self, old: Mapping[str, str], wanted: OneDriveRemote, on_step: OnStep, *, same_sign_in: bool
     ) -> ConnectionReport:
         """Test the remote, then save how its section differs from `old`."""
         from pluton_rclone.values.token_text import SIGN_IN, TOKEN
