@@ -13,7 +13,7 @@ from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
 from .arguments import IN_STORAGE, NAME, PLACE, SOURCE
-from .context import Context, command, flag, valued
+from .context import FOLDER, Context, command, flag, valued
 from .filters import PASSED, checked, filtering, selection
 from .output import Output, tell
 from .places import Place, parse_end, parse_storage_place
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.storages.storage import Storage
 
-FOLDER = click.Path(file_okay=False, path_type=Path)
 KINDS = ("dlna", "ftp", "http", "nfs", "restic", "s3", "sftp", "webdav")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from .app import COMMANDS, application
+from .context import FOLDER
 
 PROGRAM = "pluton-rclone"
 
@@ -66,7 +67,7 @@ def page(name: str = "") -> str:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=FOLDER)
 def man(folder: Path) -> None:
     """Write manual pages, one for each command.
 

@@ -16,7 +16,7 @@ import click
 
 from pluton_rclone.errors import PlutonRcloneError, UsageError
 
-from .context import AnyCommand, Context, command, needs, valued
+from .context import FOLDER, AnyCommand, Context, command, flag, needs, valued
 from .output import tell
 
 CREDENTIAL = "pluton-rclone-notify"
@@ -29,6 +29,7 @@ NOTIFY = (
     "ntfy, Slack…); `failure=ADDRESS` hears of failures alone. [default: PLUTON_RCLONE_NOTIFY, or "
     f"the credential {CREDENTIAL} of a systemd service]"
 )
+THERE = "Write NAME.service and NAME.timer there, e.g. ~/.config/systemd/user."
 _SERVICE = re.compile(r"(?:(failure)\s*=\s*)?(\w[\w+.-]*://.+)")
 _NO_PASSWORD = (
     "rclone.conf is encrypted, and this does not tell the job its password. Add to the unit "
@@ -119,13 +120,8 @@ def _caller(ctx: Context, ping: str) -> Callable[[str], None]:
 @click.argument("name")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
 @valued("--at", "HH:MM", "When, each day.", default="03:00", show_default=True)
-@valued(
-    "--output",
-    "DIR",
-    "Write NAME.service and NAME.timer there, e.g. ~/.config/systemd/user.",
-    type=click.Path(file_okay=False, path_type=Path),
-)
-@click.option("--cron", is_flag=True, help="Print a line for crontab instead of systemd's units.")
+@valued("--output", "DIR", THERE, type=FOLDER)
+@flag("--cron", help="Print a line for crontab instead of systemd's units.")
 def timer(
     ctx: Context, name: str, command: tuple[str, ...], at: str, output: Path | None, cron: bool
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pluton_rclone.errors import RemoteError
 from pluton_rclone.values.conf_text import VARIABLE
 from pluton_rclone.values.drive_ids import any_drive
 from pluton_rclone.values.token_text import ANY, is_whole, token_fields
+from pluton_rclone.values.units import nearest
 from pluton_rclone.values.versions import NEWEST, Version
 
 from .names import name_fault
@@ -127,8 +127,8 @@ def _ignored(section: Mapping[str, str]) -> Iterator[_Row]:
     names = [option.name for option in OPTIONS]
     for key in section:
         if key not in BY_NAME and key != "type" and not key.startswith(PREFIX):
-            near = difflib.get_close_matches(key, names, n=1)
-            advice = f"Did you mean {near[0]}?" if near else "Remove it, if nothing else reads it."
+            near = nearest(key, names)
+            advice = f"Did you mean {near}?" if near else "Remove it, if nothing else reads it."
             what = f"rclone ignores {key}: OneDrive does not have such an option"
             yield key, "warning", what, advice
 

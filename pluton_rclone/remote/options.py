@@ -16,6 +16,7 @@ from typing import Literal
 
 from pluton_rclone.errors import OptionInvalid
 from pluton_rclone.values.encoding import ONEDRIVE_ENCODING
+from pluton_rclone.values.units import nearest
 from pluton_rclone.values.versions import Version
 
 Kind = Literal["text", "secret", "switch", "number", "size", "choice", "list", "day"]
@@ -222,10 +223,8 @@ def option_called(name: str) -> Option:
     """OptionInvalid if there is none."""
     if name in BY_NAME:
         return BY_NAME[name]
-    import difflib
-
-    near = difflib.get_close_matches(name, BY_NAME, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else None
+    meant = nearest(name, BY_NAME)
+    hint = f"did you mean {meant!r}?" if meant else None
     raise OptionInvalid(f"there is no option {name!r}", why=hint, option=name)
 
 

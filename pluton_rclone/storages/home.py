@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import NextStep, StorageExists, StorageNotFound, UsageError
+from pluton_rclone.values.units import nearest
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.health import HealthReport
@@ -115,15 +116,12 @@ class Home(Mapping[str, Storage]):
                 why=f"it lies on {below}" if below else None,
                 advice=advice if below else None,
             )
-        import difflib
-
         titles = list(self)
-        known = {one.casefold(): one for one in (*kinds, *titles)}
-        near = difflib.get_close_matches(name.casefold(), known, n=1)
+        meant = nearest(name, (*kinds, *titles))
         none = None if titles else "There is none yet: connect one first."
         raise StorageNotFound(
             f"There is no storage called {name!r} in {self.path}.",
-            advice=f"Did you mean {known[near[0]]!r}?" if near else none,
+            advice=f"Did you mean {meant!r}?" if meant else none,
             next_step=NextStep.LIST_STORAGES if titles else NextStep.CONNECT,
             name=name,
         )
