@@ -118,7 +118,8 @@ def secret_in(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        what, advice = f"The file {file} cannot be read.", "Check its path, its rights, its text."
+        what = f"The file {file} cannot be read."
+        advice = "Check its path and rights, and that it is text in UTF-8."
         raise UsageError(what, why=str(error), advice=advice) from None
 
 
