@@ -46,7 +46,11 @@ def _cancel(number: int, frame: object) -> None:
     A second signal does not disturb the first. Process 1 would not even get it without a handler.
     """
     signal.signal(number, lambda *_: None)
-    raise KeyboardInterrupt
+    ctrl_c = signal.getsignal(signal.SIGINT)  # the page has a handler of its own
+    if callable(ctrl_c):
+        ctrl_c(signal.SIGINT, None)
+    else:  # behind an & in a script, Ctrl-C is ignored
+        raise KeyboardInterrupt
 
 
 def run(arguments: Sequence[str]) -> int:

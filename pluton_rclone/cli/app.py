@@ -1,4 +1,4 @@
-"""The group of all commands: each command's module, loaded on call; "did you mean" for the rest."""
+"""The group of all commands: each command's module, loaded on call; a hint for the rest."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
+
+from pluton_rclone.values.units import nearest
 
 from .context import SHARED
 
@@ -61,7 +63,8 @@ Many storages
   flows 5 plan
   flows 345678 flow
 Learn and try
-  reference - errors options
+  reference - errors
+  reference 5 options
   reference 67 versions
   tools 56 web
   tools 6 demo
@@ -69,7 +72,7 @@ Learn and try
 For programs
   reference - schema
   tools - completion
-  man 5 man
+  man - man
 """
 GROUPS: dict[str, list[str]] = {}  # heading: commands
 COMMANDS: dict[str, tuple[str, list[int]]] = {}  # command: module, exit codes
@@ -101,14 +104,6 @@ OTHERWISE = {
 
 # Where the function cannot have the command's name.
 FUNCTIONS = {"set": "set_options", "keep-alive": "keep_alive", "import": "import_"}
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint at the known word that is most like this one; empty if none is."""
-    import difflib
-
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"Did you mean {near[0]!r}?" if near else ""
 
 
 class LazyGroup(click.Group):
@@ -158,7 +153,8 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            hint = OTHERWISE.get(args[0]) or did_you_mean(args[0], COMMANDS)
+            meant = nearest(args[0], COMMANDS)
+            hint = OTHERWISE.get(args[0]) or (f"Did you mean {meant!r}?" if meant else "")
             raise click.UsageError(f"There is no command {args[0]!r}. {hint}".rstrip(), ctx)
         LazyGroup.called = args[0] if args else ""
         return super().resolve_command(ctx, args)

@@ -118,7 +118,9 @@ def secret_in(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"The file {file} cannot be read.", why=str(error)) from None
+        what = f"The file {file} cannot be read."
+        advice = "Check its path and rights, and that it is text in UTF-8."
+        raise UsageError(what, why=str(error), advice=advice) from None
 
 
 def secret(

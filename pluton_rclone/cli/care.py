@@ -173,7 +173,7 @@ def set_options(
         advice = "Give OPTION=VALUE, or --secret OPTION."
         raise UsageError("There is nothing to change.", advice=advice)
     if secret_file and not secret:
-        raise UsageError("--secret-file is of no option.", advice="Add --secret OPTION.")
+        raise UsageError("--secret-file is given for no option.", advice="Add --secret OPTION.")
     if "=" in name and name not in ctx.storages:
         raise UsageError(f"{name!r} is not a storage's name.", advice="Give the name first.")
     output, storage = ctx.output, ctx.storage(name)

@@ -41,9 +41,7 @@ REMOTE_NAME = valued("--remote-name", "NAME", MADE)
 CLOUDS = click.Choice(["global", "us", "de", "cn"])
 SITE = "A SharePoint site, library or folder, as the browser shows its address."
 START = "The folder of the drive that the storage starts from."
-
-
-# One of each is all that could be meant.
+# Of each row, only one can be meant.
 CONTRADICTIONS = (
     ("--site", "--drive", "--user"),
     ("--base-folder", "--set base_folder"),
@@ -130,12 +128,9 @@ def connect(
         options["base_folder"] = wanted.base_folder
     kind = wanted.kind or ("sharepoint" if wanted.site else None)
     # What is impossible is said before the sign-in, not after it.
-    if (
-        wanted.kind
-        and wanted.drive_id
-        and drive_id_fault(wanted.drive_id, DRIVE_TYPES[wanted.kind])
-    ):
-        raise contradiction(f"--type {wanted.kind}", f"--drive {wanted.drive_id}")
+    drive_id = wanted.drive_id or ""
+    if wanted.kind and drive_id_fault(drive_id, DRIVE_TYPES[wanted.kind]):
+        raise contradiction(f"--type {wanted.kind}", f"--drive {drive_id}")
     if method == "app" and kind != "sharepoint" and not (wanted.user or wanted.drive_id):
         raise UsageError(
             "Whose OneDrive, or which library?",
@@ -298,13 +293,14 @@ def locate(setup: StorageSetup, output: Output, wanted: Wanted) -> Drive:
         typed = setup.folder
         if wanted.site:
             setup.choose_address(wanted.site)
-            setup.set_options(base_folder=typed or setup.folder)
         elif kind == "sharepoint":
             setup.choose_drive(pick_library(setup, output), setup.folder)
         else:
             drives = setup.drives_of(kind)
             found = [(f"{one.name}  {one.owner}  {one.web_url}  {one.id}", one) for one in drives]
             setup.choose_drive(ask.choose(output, "Drive", found, option="--drive"))
+        if typed:  # rather than the address's own folder
+            setup.set_options(base_folder=typed)
     assert setup.chosen_drive is not None
     return setup.chosen_drive
 

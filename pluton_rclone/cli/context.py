@@ -100,6 +100,7 @@ def valued(names: str, metavar: str | None, help: str, **more: Any) -> Decorator
 
 
 FILE = click.Path(path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
 
 CONFIG = "The rclone.conf to use. [default: rclone's own]"
 VERBOSE = "Say on stderr what is being done, for a bug report; secrets are left out."

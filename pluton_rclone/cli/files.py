@@ -13,7 +13,7 @@ from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
 from .arguments import IN_STORAGE, NAME, PLACE, SOURCE
-from .context import Context, command, flag, valued
+from .context import FOLDER, Context, command, flag, valued
 from .filters import PASSED, checked, filtering, selection
 from .output import Output, tell
 from .places import Place, parse_end, parse_storage_place
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.storages.storage import Storage
 
-FOLDER = click.Path(file_okay=False, path_type=Path)
 KINDS = ("dlna", "ftp", "http", "nfs", "restic", "s3", "sftp", "webdav")
 
 
@@ -167,20 +166,14 @@ def show(ctx: Context, entry: Entry, *, alone: bool = False) -> None:
     """A file or folder on one line; `alone`: no column to align with."""
     when = entry.modified
     if ctx.as_json:
-        ctx.output.line(
-            {
-                "path": entry.path,
-                "name": entry.name,
-                "size": None if entry.is_dir or entry.size < 0 else entry.size,
-                "modified": when.isoformat() if when else None,
-                "is_dir": entry.is_dir,
-                "id": entry.id,
-            }
-        )
+        size = None if entry.is_dir or entry.size < 0 else entry.size
+        record: dict[str, Any] = {"path": entry.path, "name": entry.name, "size": size}
+        record |= {"modified": when and when.isoformat(), "is_dir": entry.is_dir, "id": entry.id}
+        ctx.output.line(record)
         return
     time = f"{when:%Y-%m-%d %H:%M}" if when else ""
-    size = "" if entry.is_dir else human_bytes(entry.size)
-    line = f"{size:>10}  {time:<16}  {printable(entry.path)}{'/' if entry.is_dir else ''}"
+    told = "" if entry.is_dir else human_bytes(entry.size)
+    line = f"{told:>10}  {time:<16}  {printable(entry.path)}{'/' if entry.is_dir else ''}"
     tell(line.lstrip() if alone else line)
 
 

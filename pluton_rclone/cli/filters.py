@@ -76,7 +76,7 @@ def selection(
     if "" in (*include, *exclude):
         raise UsageError("A pattern is empty.", advice="Write one, as in --exclude '*.tmp'.")
     found = [f"+ {pattern}" for pattern in include] + [f"- {pattern}" for pattern in exclude]
-    for rule in [*rules, *_lines(filter_from, "--filter-from")]:
+    for rule in [*rules, *_lines(filter_from)]:
         if rule != "!" and not rule.startswith(("+ ", "- ")):
             advice = "Write '- PATTERN' to leave out what matches, '+ PATTERN' to keep it."
             raise UsageError(f"{rule!r} is not a filter rule.", advice=advice)
@@ -84,20 +84,17 @@ def selection(
     if include:
         found.append("- **")
     if files_from is not None:
-        others["files_from"] = list(_lines(files_from, "--files-from"))
+        others["files_from"] = list(_lines(files_from))
     others["filters"] = found or None
     return {name: value for name, value in others.items() if value is not None}
 
 
-def _lines(file: Any, option: str) -> Iterator[str]:
+def _lines(file: Any) -> Iterator[str]:
     """As rclone reads such a file: blanks around a line, empty lines and comments do not count."""
     if file is None:
         return
-    try:
-        text = os.fsdecode(file.read())
-    except OSError as error:
-        raise UsageError(f"{option} {file.name} cannot be read.", why=error.strerror) from error
-    for line in map(str.strip, text.split("\n")):  # a name may hold other line breaks
+    # a name may hold other line breaks
+    for line in map(str.strip, os.fsdecode(file.read()).split("\n")):
         if line and not line.startswith(("#", ";")):
             yield line
 

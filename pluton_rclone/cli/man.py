@@ -11,9 +11,8 @@ from typing import Any
 
 import click
 
-from pluton_rclone.errors import ConfigNotWritable
-
 from .app import COMMANDS, application
+from .context import FOLDER
 
 PROGRAM = "pluton-rclone"
 
@@ -68,17 +67,14 @@ def page(name: str = "") -> str:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=FOLDER)
 def man(folder: Path) -> None:
     """Write manual pages, one for each command.
 
     \b
     pluton-rclone man ~/.local/share/man/man1
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("", *COMMANDS):
-            file = folder / f"{PROGRAM}{'-' * bool(name)}{name}.1"
-            file.write_text(page(name), encoding="utf-8")
-    except OSError as error:
-        raise ConfigNotWritable(f"{folder} cannot be written.", why=str(error)) from None
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("", *COMMANDS):
+        file = folder / f"{PROGRAM}{'-' * bool(name)}{name}.1"
+        file.write_text(page(name), encoding="utf-8")

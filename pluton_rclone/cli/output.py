@@ -179,7 +179,7 @@ def refused(error: OSError) -> PlutonRcloneError:
     said = error.strerror or str(error)
     what = f"{error.filename}: {said}." if error.filename else f"The system says: {said}."
     advice = "Check that path, its rights and its room, and that your current folder still exists."
-    return PlutonRcloneError(what, why=type(error).__name__, advice=advice)
+    return PlutonRcloneError(what, advice=advice)
 
 
 def error_lines(error: PlutonRcloneError) -> list[tuple[str, str]]:

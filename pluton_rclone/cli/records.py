@@ -66,37 +66,6 @@ class FailedFile(Error):
     retry_helps: bool
 
 
-class Storage(Record):
-    name: str
-    remote: str
-    drive_type: Literal["personal", "business", "documentLibrary"] | None
-    drive_id: str | None
-    region: str
-    account: str | None
-    base_folder: str
-
-
-class Export(Record):
-    """`text` is an rclone.conf, `variables` the same for an environment, `written` the file."""
-
-    remote: str
-    text: str | None
-    variables: dict[str, str] | None
-    warnings: list[str]
-    written: str | None
-
-
-class Entry(Record):
-    """A file or folder; `modified` is ISO 8601 with its zone."""
-
-    path: str
-    name: str
-    size: int | None
-    modified: str | None
-    is_dir: bool
-    id: str | None
-
-
 class PreflightFinding(Record):
     """What OneDrive would refuse or spoil; `path_base64` if the path is not UTF-8."""
 
@@ -113,6 +82,16 @@ class PreflightFinding(Record):
 Ended = Literal["done", "failed", "cancelled", "stalled", "timed out"]
 MAYBE, TEXTS = Error | None, dict[str, str]
 
+TYPE = Literal["personal", "business", "documentLibrary"] | None
+OF_STORAGE: dict[str, Any] = {"drive_type": TYPE, "drive_id": str | None, "region": str}
+OF_STORAGE |= {"account": str | None, "base_folder": str}
+Storage = made("Storage", name=str, remote=str, **OF_STORAGE)
+ELSEWHERE = "`text` is an rclone.conf, `variables` the same for an environment, `written` the file."
+EXPORTED = {"text": str | None, "variables": TEXTS | None, "written": str | None}
+Export = made("Export", ELSEWHERE, remote=str, warnings=list[str], **EXPORTED)
+LISTED = "A file or folder; `modified` is ISO 8601 with its zone."
+KNOWN = {"size": int | None, "modified": str | None, "id": str | None}
+Entry = made("Entry", LISTED, path=str, name=str, is_dir=bool, **KNOWN)
 OF_SECTION = "A storage's section of rclone.conf, secrets masked."
 Section = made("Section", OF_SECTION, name=str, remote=str, options=TEXTS)
 TO_SIGN_IN = "Where to sign in; `opened`: a browser window has come up."
@@ -168,7 +147,7 @@ PREFLIGHT = (PreflightFinding, SummaryLine)
 RECORDS: dict[str, tuple[Any, ...]] = {
     "connect": (*SIGN_IN, StepLine, Storage),
     "import": (StepLine, Storage),
-    "storages": (list[Storage],),
+    "storages": (many(Storage),),
     "show": (Section,),
     "test": (Report,),
     **dict.fromkeys(("health", "keep-alive"), (Health,)),

@@ -17,7 +17,6 @@ from .arguments import storage_names
 from .context import Context, command, flag
 from .output import Output, tell
 from .records import RECORDS, schema_of
-from .values import unknown_option
 
 if TYPE_CHECKING:
     from pluton_rclone.remote.options import Option
@@ -53,11 +52,10 @@ def errors(text: str, as_json: bool) -> None:
         advice = "Without CODE, all are listed."
         raise UsageError(f"{text!r} is not an error that is known here.", advice=advice)
     if as_json:
+        told = [{"exception": row.exception.__name__, "who": row.who.value} for row in rows]
         members = ("code", "name", "error", "suberror", "meaning", "advice", "link")
         found = [{member: getattr(row, member) for member in members} for row in rows]
-        for record, row in zip(found, rows, strict=True):
-            record |= {"exception": row.exception.__name__, "who": row.who.value}
-        output.result(found)
+        output.result([one | other for one, other in zip(found, told, strict=True)])
         return
     for row in rows:
         tell(f"{row.code}  {row.error}  {row.exception.__name__}")
@@ -79,16 +77,15 @@ def options(name: str | None, schema: bool, as_json: bool) -> None:
     pluton-rclone options chunk_size
     pluton-rclone options --schema > onedrive.schema.json
     """
-    from pluton_rclone.remote.options import BY_NAME
+    from pluton_rclone.remote.options import BY_NAME, option_called
     from pluton_rclone.remote.schema import remote_schema
 
-    properties = remote_schema()["properties"]
-    if name is not None and name not in properties:
-        raise unknown_option(name)
+    asked = BY_NAME.values() if name is None else [option_called(name)]
     if schema or as_json:
-        Output(True).result(remote_schema() if name is None else {name: properties[name]})
+        found = remote_schema()
+        Output(True).result(found if name is None else {name: found["properties"][name]})
         return
-    for option in BY_NAME.values() if name is None else [BY_NAME[name]]:
+    for option in asked:
         explain(option)
 
 

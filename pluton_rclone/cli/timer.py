@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import click
 
-from pluton_rclone.errors import ConfigNotWritable, PlutonRcloneError, UsageError
+from pluton_rclone.errors import PlutonRcloneError, UsageError
 
-from .context import AnyCommand, Context, command, needs, valued
+from .context import FOLDER, AnyCommand, Context, command, flag, needs, valued
 from .output import tell
 
 CREDENTIAL = "pluton-rclone-notify"
@@ -29,6 +29,7 @@ NOTIFY = (
     "ntfy, Slack…); `failure=ADDRESS` hears of failures alone. [default: PLUTON_RCLONE_NOTIFY, or "
     f"the credential {CREDENTIAL} of a systemd service]"
 )
+THERE = "Write NAME.service and NAME.timer there, e.g. ~/.config/systemd/user."
 _SERVICE = re.compile(r"(?:(failure)\s*=\s*)?(\w[\w+.-]*://.+)")
 _NO_PASSWORD = (
     "rclone.conf is encrypted, and this does not tell the job its password. Add to the unit "
@@ -119,13 +120,8 @@ def _caller(ctx: Context, ping: str) -> Callable[[str], None]:
 @click.argument("name")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
 @valued("--at", "HH:MM", "When, each day.", default="03:00", show_default=True)
-@valued(
-    "--output",
-    "DIR",
-    "Write NAME.service and NAME.timer there, e.g. ~/.config/systemd/user.",
-    type=click.Path(file_okay=False, path_type=Path),
-)
-@click.option("--cron", is_flag=True, help="Print a line for crontab instead of systemd's units.")
+@valued("--output", "DIR", THERE, type=FOLDER)
+@flag("--cron", help="Print a line for crontab instead of systemd's units.")
 def timer(
     ctx: Context, name: str, command: tuple[str, ...], at: str, output: Path | None, cron: bool
 ) -> None:
@@ -182,11 +178,8 @@ def timer(
         if output is None:
             tell(f"# {file}\n{text}")
             continue
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-            output.joinpath(file).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ConfigNotWritable(f"{output / file} cannot be written.", why=str(error)) from None
+        output.mkdir(parents=True, exist_ok=True)
+        output.joinpath(file).write_text(text, encoding="utf-8")
     if output is not None:
         ctx.output.say(f"Start it: systemctl --user enable --now {name}.timer")
 
@@ -213,14 +206,13 @@ def teller(file: str) -> Tell:
         why = "others on this machine can read a command line, and an address holds secrets"
         advice = "Write the address into a file that only you can read, and name that."
         raise UsageError("--notify takes a file.", why=why, advice=advice)
-    try:
-        lines = Path(file).read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--notify {file} cannot be read.", why=str(error)) from None
     import logging
 
     from apprise import Apprise, AppriseAsset, NotifyType
 
+    from .ask import secret_in
+
+    lines = secret_in(Path(file)).split("\n")
     logging.getLogger("apprise").disabled = True  # it says whole addresses
     asset = AppriseAsset(app_id="pluton-rclone", app_desc="pluton-rclone", async_mode=False)
     services = []

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from .connect import CLIENT_ID, Wanted, registration
-from .context import FILE, Context, command, flag, needs, valued
+from .context import FILE, FOLDER, Context, command, flag, needs, valued
 
 FOLDERS = (
     "A folder that the page may copy from and restore to; may be repeated. [default: "
@@ -19,7 +19,6 @@ FOLDERS = (
 )
 HOST = "Listen there instead of on this machine alone; needs --public-url."
 URL = "The https:// address of the proxy in front, as browsers see it."
-FOLDER = click.Path(file_okay=False, path_type=Path)
 PERSON = "The person who answers at the sign-in page."
 WEB = ("jinja2", "starlette", "uvicorn")
 EMULATOR = ("httptools", "starlette", "trustme", "uvicorn")
@@ -105,12 +104,11 @@ def demo(web: bool, no_browser: bool, person: str) -> int:
     pluton-rclone demo --web
     pluton-rclone demo
     """
-    needs("emulator" + ",web" * web, *EMULATOR, *WEB * web)
+    needs(*("emulator,web", *EMULATOR, *WEB) if web else ("emulator", *EMULATOR))
     from pluton_rclone.emulator import command
     from pluton_rclone.rclone.binary import find_binary
 
     find_binary()
-
     page = ["pluton-rclone", "web", "--folder", "{files}", *["--no-browser"] * no_browser]
     shell = [os.environ.get("SHELL") or "sh"]
     return command.demo(page if web else shell, person="" if web else person)

@@ -10,8 +10,6 @@ import click
 from pluton_rclone.errors import UsageError
 from pluton_rclone.values.size import AGE, NUMBER, RATES
 
-from .app import did_you_mean
-
 
 class Pattern(click.ParamType):  # type: ignore[type-arg]  # not generic in each click
     """A text of one form, checked before anything starts; `hint` says how to write it."""
@@ -43,9 +41,7 @@ AGES = Pattern(
 TIMES = Pattern(
     "time", r"(?:\d+(?:\.\d+)?(?:ms|[smh]))+", "write a number with s, m or h, as in 90s or 2h30m."
 )
-
-
-GIVEN = Pattern("value", r"[\s\S]*\S[\s\S]*", "give one, or leave the option out.")
+GIVEN = Pattern("value", "(?s).+", "give one, or leave the option out.")
 
 
 def refuse_contradictions(*groups: tuple[str, ...]) -> None:
@@ -71,8 +67,9 @@ def contradiction(one: str, other: str) -> UsageError:
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
     """OPTION=VALUE pairs as options of the remote, which checks them; OPTION= is None: the default.
-    UsageError, also for a secret; OptionInvalid for what is not the person's to decide."""
-    from pluton_rclone.remote.options import BY_NAME, require_person
+    UsageError, also for a secret; OptionInvalid for an option that there is not, or that is not the
+    person's to decide."""
+    from pluton_rclone.remote.options import option_called, require_person
 
     given: dict[str, Any] = {}
     for setting in settings:
@@ -80,9 +77,7 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
         if not equals:
             advice = "Write it as in chunk_size=20Mi, without spaces."
             raise UsageError(f"{setting!r} is not OPTION=VALUE.", advice=advice)
-        if name not in BY_NAME:
-            raise unknown_option(name)
-        if BY_NAME[name].kind == "secret" and value:
+        if option_called(name).kind == "secret" and value:
             raise UsageError(
                 f"{name} is secret: on a command line everybody on this machine could read it.",
                 advice="A file, the environment or stdin can hold it: `pluton-rclone connect "
@@ -104,13 +99,3 @@ def instead_of(option: str) -> str:
     if name not in BY_NAME or BY_NAME[name].decided_by != "person":
         return ""
     return f"It is an option of a storage: connect NAME --set {name}=…, or set NAME {name}=…"
-
-
-def unknown_option(name: str) -> UsageError:
-    """What is said of an option that a remote does not have."""
-    from pluton_rclone.remote.options import BY_NAME
-
-    return UsageError(
-        f"There is no option {name!r}. {did_you_mean(name, BY_NAME)}".rstrip(),
-        advice="`pluton-rclone options` explains each.",
-    )

@@ -94,6 +94,7 @@ class Transfer:
         self._codes: list[int] = []
         self._again: Again | None = again
         self._told = told
+        self._tell: Ended = lambda result: None  # a Ctrl-C may come before `begun` is over
         self._starting = threading.Lock()
         with self._starting:  # it may end before it is here
             first = self._bound(self._run)

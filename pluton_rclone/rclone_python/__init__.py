@@ -20,7 +20,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
@@ -81,11 +81,9 @@ def set_log_level(level: int) -> None:
 
 def is_installed() -> bool:
     """Whether there is an rclone."""
-    try:
-        find_binary(_executable)
-    except RcloneNotFound:
-        return False
-    return True
+    with suppress(RcloneNotFound):
+        return bool(find_binary(_executable))
+    return False
 
 
 def get_remotes() -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,9 @@ from typing import Literal
 
 from pluton_rclone.errors import RemoteError
 from pluton_rclone.values.conf_text import VARIABLE
+from pluton_rclone.values.drive_ids import any_drive
 from pluton_rclone.values.token_text import ANY, is_whole, token_fields
+from pluton_rclone.values.units import nearest
 from pluton_rclone.values.versions import NEWEST, Version
 
 from .names import name_fault
@@ -41,11 +42,7 @@ class Finding:
 
 
 def inspect_remote(
-    name: str,
-    section: Mapping[str, str],
-    *,
-    version: Version | None = None,
-    paired: bool = False,
+    name: str, section: Mapping[str, str], *, version: Version | None = None, paired: bool = False
 ) -> list[Finding]:
     """Everything that is wrong with a OneDrive remote; of another type, only its name is looked at.
     `version` is that of the rclone at hand. `paired`: `name` is that of its drive (`remote.pairs`).
@@ -98,11 +95,7 @@ def _values(section: Mapping[str, str], told: set[str]) -> Iterator[_Row]:
     """What the model refuses or warns of, as far as drive and token have not been told already."""
     given = {key: value for key, value in section.items() if key in BY_NAME and value}
     given = {key: value for key, value in given.items() if key not in told}
-    given["type"] = TYPE
-    # stand-ins, so that the rest can be looked at
-    given.setdefault("drive_type", "business")
-    given.setdefault("drive_id", "0" * 16 if given["drive_type"] == "personal" else "b!")
-    given.setdefault("token", ANY)
+    given = {**any_drive(given.get("drive_type", "business")), "token": ANY, **given, "type": TYPE}
     try:
         remote = OneDriveRemote.from_section(given)
     except RemoteError as error:
@@ -134,8 +127,8 @@ def _ignored(section: Mapping[str, str]) -> Iterator[_Row]:
     names = [option.name for option in OPTIONS]
     for key in section:
         if key not in BY_NAME and key != "type" and not key.startswith(PREFIX):
-            near = difflib.get_close_matches(key, names, n=1)
-            advice = f"Did you mean {near[0]}?" if near else "Remove it, if nothing else reads it."
+            near = nearest(key, names)
+            advice = f"Did you mean {near}?" if near else "Remove it, if nothing else reads it."
             what = f"rclone ignores {key}: OneDrive does not have such an option"
             yield key, "warning", what, advice
 

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Collection
 
-from pluton_rclone.errors import OptionInvalid
+from pluton_rclone.errors import OptionInvalid, UsageError
 from pluton_rclone.values.conf_text import REMOTE_NAME
 from pluton_rclone.values.versions import NEWEST, Feature, Version
 
@@ -47,6 +47,14 @@ def check_name(name: str, version: tuple[int, ...] = NEWEST) -> None:
         what = f"{name!r} cannot be the name of a remote"
         advice = "Use letters, digits, '_', '-', '.' and spaces; the friendly name can be anything."
         raise OptionInvalid(what, why=fault, advice=advice, option="name")
+
+
+def friendly_name(name: str) -> str:
+    """The name without blanks around it. UsageError if people cannot read it."""
+    if name.strip() and name.isprintable():
+        return name.strip()
+    advice = "Give it a name that people can read."
+    raise UsageError(f"{name!r} cannot be a storage's name.", advice=advice)
 
 
 def derive_name(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import date
 from typing import Any, Literal
 
@@ -24,19 +23,25 @@ from .rules import Warn
 
 TYPE = "onedrive"
 NO_DRIVE = "unable to get drive_id and drive_type"  # rclone's own words
-_FALSE = ("0", "f", "F", "FALSE", "false", "False")
+_DAY = "it is a day, written as in 2027-03-31"
 _WORDS = {
     "bool_parsing": "it is a switch: true or false",
     "int_parsing": "it is a whole number",
+    "date_from_datetime_inexact": _DAY,
+    "date_from_datetime_parsing": _DAY,
     "extra_forbidden": "there is no such option",
 }
-_SWITCHES = [option.name for option in BY_NAME.values() if option.kind == "switch"]
 """For people; what is not here is said in pydantic's own words."""
+_READ_BY_RCLONE = {
+    "switch": f"{'|'.join(TRUE)}|0|f|F|FALSE|false|False",
+    "number": "0|-?[1-9][0-9]*",  # to rclone, 010 is 8
+}
+"""The texts of a kind that rclone takes and means as we do: of a person, pydantic takes more."""
 
 
-def _option(name: str, default: Any = ...) -> Any:
+def _option(name: str, default: Any = ..., **limits: Any) -> Any:
     option = BY_NAME[name]
-    return Field(default, title=option.title, description=option.help)
+    return Field(default, title=option.title, description=option.help, **limits)
 
 
 class OneDriveRemote(BaseModel):
@@ -69,7 +74,7 @@ class OneDriveRemote(BaseModel):
     disable_site_permission: bool = _option("disable_site_permission", False)
     expose_onenote_files: bool = _option("expose_onenote_files", False)
     server_side_across_configs: bool = _option("server_side_across_configs", False)
-    list_chunk: int = _option("list_chunk", 1000)
+    list_chunk: int = _option("list_chunk", 1000, ge=1, le=2**31 - 1)  # rclone's limits
     no_versions: bool = _option("no_versions", False)
     link_scope: Literal["anonymous", "organization"] = _option("link_scope", "anonymous")
     link_type: Literal["view", "edit", "embed"] = _option("link_type", "view")
@@ -123,38 +128,10 @@ class OneDriveRemote(BaseModel):
     def _in_small_letters(cls, value: str) -> str:
         return ",".join(map(str.strip, value.lower().split(",")))
 
-    @field_validator(*_SWITCHES, mode="before")
-    @classmethod
-    def _switch(cls, value: Any) -> Any:
-        """Text as rclone reads it: "yes" and "on" are nothing to it, and pydantic takes them."""
-        if isinstance(value, str) and value not in (*TRUE, *_FALSE):
-            raise ValueError(_WORDS["bool_parsing"])
-        return value in TRUE if isinstance(value, str) else value
-
-    @field_validator("list_chunk", mode="before")
-    @classmethod
-    def _plain_number(cls, value: Any) -> Any:
-        """Text that rclone takes for the same number: to it 010 is 8, and 5.0 none."""
-        if isinstance(value, bool) or (
-            isinstance(value, str) and not re.fullmatch("-?(0|[1-9][0-9]*)", value)
-        ):
-            raise ValueError(_WORDS["int_parsing"])
-        return value
-
     @field_validator("access_scopes", "granted_scopes", mode="before")
     @classmethod
     def _apart(cls, value: Any) -> Any:
         return tuple(value.split()) if isinstance(value, str) else value
-
-    @field_validator("secret_expires", mode="before")
-    @classmethod
-    def _no_timestamp(cls, value: Any) -> Any:
-        with suppress(ValueError):
-            if value is None or isinstance(value, date):
-                return value
-            if re.fullmatch(r"\d{4}-\d\d-\d\d", str(value)):  # Python 3.11 takes other forms, too
-                return date.fromisoformat(str(value))
-        raise ValueError("it is a day, written as in 2027-03-31")
 
     @field_validator("base_folder")
     @classmethod
@@ -168,7 +145,6 @@ class OneDriveRemote(BaseModel):
         found: list[tuple[str, str | None]] = [
             ("drive_id", rules.drive_id_fault(self.drive_id, self.drive_type)),
             ("chunk_size", rules.chunk_size_fault(self.chunk_size)),
-            ("list_chunk", rules.list_chunk_fault(self.list_chunk)),
             ("upload_cutoff", rules.upload_cutoff_fault(self.upload_cutoff)),
             ("encoding", rules.encoding_fault(self.encoding)),
             ("metadata_permissions", rules.metadata_permissions_fault(self.metadata_permissions)),
@@ -266,8 +242,16 @@ class OneDriveRemote(BaseModel):
         if given.get("certificate") and not given.get("client_secret"):
             given["client_credentials"] = True
         remote = cls(**given)
+        unread = [
+            (option.name, _WORDS["bool_parsing" if option.kind == "switch" else "int_parsing"])
+            for option in there
+            if option.kind in _READ_BY_RCLONE
+            and not re.fullmatch(_READ_BY_RCLONE[option.kind], section[option.key])
+        ]
         if fault := rules.encoding_fault(given.get("encoding", remote.encoding)):
-            raise _refusal([("encoding", fault)])
+            unread.append(("encoding", fault))
+        if unread:
+            raise _refusal(unread)
         return remote
 
     def replace(self, **changes: Any) -> OneDriveRemote:

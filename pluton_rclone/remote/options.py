@@ -16,6 +16,7 @@ from typing import Literal
 
 from pluton_rclone.errors import OptionInvalid
 from pluton_rclone.values.encoding import ONEDRIVE_ENCODING
+from pluton_rclone.values.units import nearest
 from pluton_rclone.values.versions import Version
 
 Kind = Literal["text", "secret", "switch", "number", "size", "choice", "list", "day"]
@@ -216,19 +217,21 @@ OWN: tuple[Option, ...] = (
 )
 
 BY_NAME: dict[str, Option] = {option.name: option for option in (*OPTIONS, *OWN)}
-BY_KEY: dict[str, Option] = {option.key: option for option in BY_NAME.values()}
+
+
+def option_called(name: str) -> Option:
+    """OptionInvalid if there is none."""
+    if name in BY_NAME:
+        return BY_NAME[name]
+    meant = nearest(name, BY_NAME)
+    hint = f"did you mean {meant!r}?" if meant else None
+    raise OptionInvalid(f"there is no option {name!r}", why=hint, option=name)
 
 
 def require_person(names: Iterable[str]) -> None:
     """OptionInvalid for the first name without an option, or with one that is not the person's."""
     for name in names:
-        option = BY_NAME.get(name)
-        if option is None:
-            import difflib
-
-            near = difflib.get_close_matches(name, BY_NAME, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else None
-            raise OptionInvalid(f"there is no option {name!r}", why=hint, option=name)
+        option = option_called(name)
         if option.decided_by != "person":
             what, (why, advice) = f"{name} cannot be set as an option", _WHY[option.decided_by]
             raise OptionInvalid(what, why=why, advice=advice, option=name)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from pluton_rclone.values.drive_ids import is_personal
+from pluton_rclone.values.encoding import WORDS, as_rclone_writes
 from pluton_rclone.values.size import KIB, MIB, Size
 from pluton_rclone.values.token_text import expires_at, rclone_reads, token_fields
 
@@ -20,28 +21,20 @@ CHUNK_LIMIT = 250 * MIB
 CHUNK_WARNING = 60 * MIB  # Graph documents less for a request
 CHUNK_TOP = Size(190 * CHUNK)  # rclone cannot print 191
 CUTOFF_LIMIT = 4 * MIB
-LIST_LIMIT = 2**31 - 1  # beyond, rclone refuses to use the remote
 # http to this machine alone: our own endpoint for a certificate is there
 ADDRESS = r"(https://[^\s/]+|http://127\.0\.0\.1:[0-9]{1,5})(/\S*)?"
 PERMISSIONS = "off|(read|write|failok)(,(read|write|failok))*"
 
-
-def limits(option: str) -> dict[str, Any]:
-    """What these rules ask of an option, as words of its JSON Schema; x-… are bytes."""
-    from pluton_rclone.values.encoding import WORDS
-
-    word = "|".join(sorted(WORDS))
-    address = {"pattern": f"^({ADDRESS})?$"}
-    known: dict[str, dict[str, Any]] = {
-        "drive_id": {"minLength": 1},
-        "chunk_size": {"x-minimum": CHUNK, "x-maximum": CHUNK_LIMIT, "x-multiple-of": CHUNK},
-        "upload_cutoff": {"x-maximum": CUTOFF_LIMIT},
-        "list_chunk": {"minimum": 1, "maximum": LIST_LIMIT},
-        "encoding": {"pattern": f"^({word})(,({word}))*$"},
-        "metadata_permissions": {"pattern": f"^({PERMISSIONS})$"},
-        **dict.fromkeys(("auth_url", "token_url", "tenant_url"), address),
-    }
-    return known.get(option, {})
+_WORD = "|".join(sorted(WORDS))
+LIMITS: dict[str, dict[str, Any]] = {
+    "drive_id": {"minLength": 1},
+    "chunk_size": {"x-minimum": CHUNK, "x-maximum": CHUNK_LIMIT, "x-multiple-of": CHUNK},
+    "upload_cutoff": {"x-maximum": CUTOFF_LIMIT},
+    "encoding": {"pattern": f"^({_WORD})(,({_WORD}))*$"},
+    "metadata_permissions": {"pattern": f"^({PERMISSIONS})$"},
+    **{key: {"pattern": f"^({ADDRESS})?$"} for key in ("auth_url", "token_url", "tenant_url")},
+}
+"""What these rules ask of an option, as words of its JSON Schema; x-… are bytes."""
 
 
 class Warn(NamedTuple):
@@ -80,10 +73,6 @@ def upload_cutoff_fault(size: Size) -> str | None:
     return None if size.is_exact else f"{int(size)} bytes {fault}"
 
 
-def list_chunk_fault(count: int) -> str | None:
-    return None if 0 < count <= LIST_LIMIT else f"it must be from 1 to {LIST_LIMIT}"
-
-
 def token_fault(text: str, *, is_renewed: bool) -> str | None:
     """Why rclone could not go on with this token, without a word of it; whether a refresh token
     renews it is `is_renewed`."""
@@ -113,8 +102,6 @@ def drive_id_fault(drive_id: str, drive_type: str) -> str | None:
 
 
 def encoding_fault(text: str) -> str | None:
-    from pluton_rclone.values.encoding import WORDS, as_rclone_writes
-
     unknown = [name for name in map(str.strip, text.split(",")) if name not in WORDS]
     if not unknown:
         return None
@@ -124,11 +111,8 @@ def encoding_fault(text: str) -> str | None:
 
 
 def metadata_permissions_fault(text: str) -> str | None:
-    parts = text.split(",")
-    unknown = [part for part in parts if part not in ("off", "read", "write", "failok")]
-    if unknown:
-        return f"{unknown[0]!r} is not one of off, read, write, failok"
-    return "off cannot be combined" if "off" in parts and len(parts) > 1 else None
+    known = re.fullmatch(PERMISSIONS, text)
+    return None if known else "it is off, or some of read, write, failok with commas between"
 
 
 def reads_only(granted: Iterable[str]) -> bool:

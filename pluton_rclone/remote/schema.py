@@ -6,7 +6,7 @@ from typing import Any
 
 from .onedrive import OneDriveRemote
 from .options import BY_NAME, Option
-from .rules import limits
+from .rules import LIMITS
 
 
 def remote_schema() -> dict[str, Any]:
@@ -14,9 +14,9 @@ def remote_schema() -> dict[str, Any]:
 
     Beside the standard words: `x-group` ("basic", "advanced", "pluton"), `x-unit`, `x-sensitive`,
     `x-minimum`, `x-maximum`, `x-multiple-of` (bytes, of sizes), `x-since` (the first rclone that
-    knows the option), `x-decided-by` ("person", "walk", "sign_in")
-    and `x-kind` ("text", "secret", "switch", "number", "size", "choice", "list", "day"). Choices
-    are `oneOf` with `const` and `title`; secrets are `writeOnly`.
+    knows the option), `x-decided-by` ("person", "walk", "sign_in") and `x-kind` ("text", "secret",
+    "switch", "number", "size", "choice", "list", "day"). Choices are `oneOf` with `const` and
+    `title`; secrets are `writeOnly`.
     """
     schema = OneDriveRemote.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
@@ -29,7 +29,7 @@ def remote_schema() -> dict[str, Any]:
 
 def _property(found: dict[str, Any], option: Option) -> dict[str, Any]:
     result = _without_null(found)
-    result |= limits(option.name)
+    result |= LIMITS.get(option.name, {})
     result |= {"x-group": option.group, "x-kind": option.kind, "x-decided-by": option.decided_by}
     if option.group != "pluton":
         result["x-since"] = ".".join(map(str, option.since))

@@ -12,6 +12,7 @@ from pluton_rclone.microsoft.entra.paste import read_paste
 from pluton_rclone.microsoft.entra.sign_in import SignIn, refresh
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.microsoft.http import Http
+from pluton_rclone.saved.registration import registration
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,10 @@ def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
     `TokenInvalid`, `TokenExpired`, the rest of `SignInError`, and `GraphError`."""
     pasted = read_paste(text)
     options = pasted.options
-    app = _registration(options) or app
+    try:
+        app = registration({**options, "pluton_certificate": ""}) or app
+    except OptionInvalid as problem:
+        raise TokenInvalid("The pasted remote cannot be used.", why=problem.what) from None
     home = cloud(options.get("region") or (app.region if app else "global"))
     token = pasted.token
     with Http() as http:
@@ -44,14 +48,3 @@ def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
             token = refresh(app, token, http=http)
         account = Graph(home, token, http=http).me()
     return Imported(SignIn(token, account, token.scopes), app, options)
-
-
-def _registration(options: Mapping[str, str]) -> AppRegistration | None:
-    client_id = options.get("client_id")
-    if not client_id:
-        return None
-    tenant, region = options.get("tenant") or "common", options.get("region") or "global"
-    try:
-        return AppRegistration(client_id, tenant, region, options.get("client_secret") or None)
-    except OptionInvalid as problem:
-        raise TokenInvalid("The pasted remote cannot be used.", why=problem.what) from None

@@ -13,6 +13,7 @@ from pluton_rclone.microsoft.entra.scopes import remote_options
 from pluton_rclone.remote.options import BY_NAME
 from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.saved.registration import registration
+from pluton_rclone.values.drive_ids import any_drive
 from pluton_rclone.values.token_text import ANY, SIGN_IN, TOKEN
 
 from .state import DRIVE_TYPES, SetupState
@@ -51,9 +52,8 @@ def check_options(state: SetupState) -> None:
     kinds = [DRIVE_TYPES[state.kind]] if state.kind else ["business", "personal"]
     faults: list[OptionInvalid] = []
     for kind in kinds:
-        drive = {"drive_id": "1" if kind == "personal" else "b!1", "drive_type": kind}
         try:
-            OneDriveRemote(**drive, **given)
+            OneDriveRemote(**any_drive(kind), **given)
         except OptionInvalid as fault:
             faults.append(fault)
     if len(faults) == len(kinds):

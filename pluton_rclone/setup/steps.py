@@ -6,19 +6,14 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pluton_rclone.errors import (
-    ConsentRequired,
-    DriveNotFound,
-    RegistrationError,
-    UsageError,
-    Who,
-)
+from pluton_rclone.errors import ConsentRequired, DriveNotFound, RegistrationError, UsageError, Who
 from pluton_rclone.microsoft.clouds import Cloud, cloud
 from pluton_rclone.microsoft.entra.account import Account, require_same
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.scopes import Place, in_words, missing, reading
 from pluton_rclone.microsoft.entra.token import Token
 from pluton_rclone.microsoft.graph.drives import Drive, Site
+from pluton_rclone.remote.names import friendly_name
 from pluton_rclone.values.units import human_drive_type
 
 from .state import DRIVE_TYPES, Access, DriveKind, SetupState
@@ -63,10 +58,7 @@ class Steps:
 
     @name.setter
     def name(self, name: str) -> None:
-        if not name.strip() or not name.isprintable():
-            advice = "Give it a name that people can read."
-            raise UsageError(f"{name!r} cannot be a storage's name.", advice=advice)
-        self._state.name = name.strip()
+        self._state.name = friendly_name(name)
 
     @property
     def signed_in(self) -> bool:

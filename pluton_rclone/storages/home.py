@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import NextStep, OptionInvalid, StorageExists, StorageNotFound, UsageError
+from pluton_rclone.errors import NextStep, StorageExists, StorageNotFound, UsageError
+from pluton_rclone.values.units import nearest
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.health import HealthReport
@@ -115,15 +116,12 @@ class Home(Mapping[str, Storage]):
                 why=f"it lies on {below}" if below else None,
                 advice=advice if below else None,
             )
-        import difflib
-
         titles = list(self)
-        known = {one.casefold(): one for one in (*kinds, *titles)}
-        near = difflib.get_close_matches(name.casefold(), known, n=1)
+        meant = nearest(name, (*kinds, *titles))
         none = None if titles else "There is none yet: connect one first."
         raise StorageNotFound(
             f"There is no storage called {name!r} in {self.path}.",
-            advice=f"Did you mean {known[near[0]]!r}?" if near else none,
+            advice=f"Did you mean {meant!r}?" if meant else none,
             next_step=NextStep.LIST_STORAGES if titles else NextStep.CONNECT,
             name=name,
         )
@@ -164,16 +162,14 @@ class Home(Mapping[str, Storage]):
     def free_name(self, friendly: str, remote_name: str | None = None) -> str:
         """A remote's name for a new storage: `remote_name`, or one made of the friendly one.
         StorageExists, ConfigNotWritable, OptionInvalid."""
-        from pluton_rclone.remote.names import derive_name, name_fault
+        from pluton_rclone.remote.names import check_name, derive_name
 
         self.conf.check_writable()
         if friendly in self:
             raise StorageExists(f"There is already a storage called {friendly!r}.", name=friendly)
         if not remote_name:
             return derive_name(friendly, {*self.conf.taken(), *self}, self.binary.version)
-        if fault := name_fault(remote_name, self.binary.version):
-            what = f"{remote_name!r} cannot be a remote's name."
-            raise OptionInvalid(what, why=fault, option="remote_name")
+        check_name(remote_name, self.binary.version)
         if remote_name in self.conf or remote_name in self:
             what = f"There is already a remote called {remote_name!r}."
             raise StorageExists(what, name=remote_name)

@@ -18,6 +18,7 @@ from pluton_rclone.errors import (
 from pluton_rclone.remote.onedrive import OneDriveRemote
 from pluton_rclone.remote.options import TRUE
 from pluton_rclone.remote.rules import drive_id_fault
+from pluton_rclone.values.drive_ids import any_drive
 from pluton_rclone.values.encoding import as_rclone_writes
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def repaired(saved: SavedRemote, binary: Binary, drive_id: str = "") -> OneDrive
     if section.get("tenant_url") and found and section.get("drive_type"):
         return OneDriveRemote.from_section(given)  # Graph would refuse its token
     # Stands for the drive until it is found.
-    given |= {"drive_id": "0" * 16 if kind == "personal" else "b!0", "drive_type": kind}
+    given |= any_drive(kind)
     with trial_of(OneDriveRemote.from_section(given), binary, saved) as trial:
         with suppress(PlutonRcloneError):
             trial.graph_token()  # rclone renews a token of its own before it misses a drive

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists, UsageError
+from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists
 from pluton_rclone.rclone import locations
 from pluton_rclone.values.versions import KNOWS_ALL
 
@@ -328,12 +328,7 @@ class Storage:
         return self._change(before.to_section(), wanted, on_step, same_sign_in=same)
 
     def _change(
-        self,
-        old: Mapping[str, str],
-        wanted: OneDriveRemote,
-        on_step: OnStep,
-        *,
-        same_sign_in: bool,
+        self, old: Mapping[str, str], wanted: OneDriveRemote, on_step: OnStep, *, same_sign_in: bool
     ) -> ConnectionReport:
         """Test the remote, then save how its section differs from `old`."""
         from pluton_rclone.values.token_text import SIGN_IN, TOKEN
@@ -356,9 +351,9 @@ class Storage:
         self.storages.conf.update(self.remote_name, {"description": self._free_name(name)})
 
     def _free_name(self, name: str) -> str:
-        name = name.strip()
-        if not name or not name.isprintable():
-            raise UsageError(f"{name!r} cannot be a storage's name.")
+        from pluton_rclone.remote.names import friendly_name
+
+        name = friendly_name(name)
         if name != self.name and name in self.storages:
             raise StorageExists(f"There is already a storage called {name!r}.", name=name)
         return name

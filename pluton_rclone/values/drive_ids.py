@@ -13,6 +13,11 @@ def normal_drive_id(drive_id: str) -> str:
     return drive_id.replace("-", "").lower().zfill(16) if is_personal(drive_id) else drive_id
 
 
+def any_drive(drive_type: str) -> dict[str, str]:
+    """The options of a drive of this type that is none, where the rest of a remote is looked at."""
+    return {"drive_id": "0" * 16 if drive_type == "personal" else "b!", "drive_type": drive_type}
+
+
 def is_personal(drive_id: str) -> bool:
     """Whether this is how ids of personal drives look; those of others begin with "b!"."""
     return _PERSONAL.fullmatch(drive_id.replace("-", "")) is not None

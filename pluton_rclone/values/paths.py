@@ -28,7 +28,7 @@ def in_drive(path: str, base: str = "") -> str:
     """The path in the drive of a path in a storage whose base folder is `base`; "" is the root:
     "/Backups//laptop/" is "Backups/laptop".
     ".." goes up inside the base folder (with a leading "/": inside the drive) and never out of it:
-    that raises `UsageError`, as does a NUL character."""
+    that raises `UsageError`, as does what no path can hold."""
     start = [] if path.startswith("/") else _names(base)
     return "/".join([*start, *_names(path)])
 
@@ -41,8 +41,7 @@ def holds_all(path: str, base: str = "") -> bool:
 
 def _names(path: str) -> list[str]:
     """The names along `path`; "." and empty ones are left out, ".." goes back by one."""
-    if "\0" in path:
-        raise UsageError("A path has a NUL character.", advice="Give the path without it.")
+    require_path(path)
     parts: list[str] = []
     for name in path.split("/"):
         if name == "..":

@@ -1,6 +1,8 @@
-"""Sizes, times, counts and types of drives as people read them."""
+"""Sizes, times, counts and types of drives as people read them; and the word that they meant."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 def human_bytes(count: float | None) -> str:
@@ -32,3 +34,12 @@ def counted(count: int, thing: str, several: str | None = None) -> str:
 def human_drive_type(kind: str) -> str:
     """Graph's 'documentLibrary' -> 'document library'; the others are words already."""
     return "document library" if kind == "documentLibrary" else kind
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is most like this one, in capitals or not; None if none is."""
+    import difflib  # after a mistake alone
+
+    folded = {one.casefold(): one for one in known}
+    near = difflib.get_close_matches(word.casefold(), folded, n=1)
+    return folded[near[0]] if near else None

@@ -85,8 +85,6 @@ def create_app(
         authorize=authorize,
     )
 
-    guarded: Any = {"address": address, "sessions": sessions, "identify": identify}
-
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
@@ -94,7 +92,7 @@ def create_app(
 
     made = Starlette(
         routes=_routes(),
-        middleware=[Middleware(Guard, refuse=refusal, **guarded)],
+        middleware=[Middleware(Guard, address, sessions, refusal, identify)],
         exception_handlers={PlutonRcloneError: _error, HTTPException: _http_error},
         lifespan=lifespan,
     )

@@ -5,12 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import signal
 import socket
 import sys
-import threading
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
@@ -124,23 +121,7 @@ def serve(
 
 
 class Server(uvicorn.Server):
-    """A second Ctrl-C, or a terminal that is closed, would leave the lifespan, and what runs, as
-    they are, with a traceback."""
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        hangup = getattr(signal, "SIGHUP", signal.SIGTERM)  # not on Windows
-        with super().capture_signals():
-            before = signal.getsignal(hangup)
-            # in a thread no signal arrives; under nohup this one is ignored
-            ours = threading.current_thread() is threading.main_thread() and callable(before)
-            if ours:
-                signal.signal(hangup, self.handle_exit)
-            try:
-                yield
-            finally:
-                if ours:
-                    signal.signal(hangup, before)
+    """A second Ctrl-C would leave the lifespan, and what runs, as they are, with a traceback."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.should_exit:
@@ -165,7 +146,7 @@ def server(made: Starlette) -> uvicorn.Server:
 
 def listen(host: str | None, port: int) -> list[socket.socket]:
     """Browsers try ::1 as well as 127.0.0.1 for localhost; without IPv6, IPv4 is enough. Where
-    another program has ::1, it would get what is meant for us."""
+    another program has ::1, it would get what is meant for us. UsageError."""
     loopback = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
     family = socket.AF_INET6 if ":" in (host or "") else socket.AF_INET
     wanted = [(family, host)] if host else loopback
@@ -175,15 +156,14 @@ def listen(host: str | None, port: int) -> list[socket.socket]:
         try:
             sockets.append(socket.create_server(address, family=family, backlog=128))
         except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host
-            taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-            if sockets and not taken:
+            if sockets and getattr(error, "errno", None) != errno.EADDRINUSE:
                 continue
             for one in sockets:
                 one.close()
             if sockets and not port:
                 return listen(host, port)
-            at = f"[{name}]" if family == socket.AF_INET6 else name
-            what = f"The page cannot listen on {at}:{address[1]}."
+            what = f"The page cannot listen on {name}, port {address[1]}."
             why = getattr(error, "strerror", None) or str(error)
-            raise UsageError(what, why=why, advice="Choose another port.") from None
+            advice = "Choose another port." if host is None else "Choose another port or address."
+            raise UsageError(what, why=why, advice=advice) from None
     return sockets

@@ -103,6 +103,14 @@ def test_a_secret_file_without_its_option_is_not_passed_over(connected: Command)
     assert "--secret OPTION" in refused.err
 
 
+def test_a_switch_is_taken_as_people_write_it(connected: Command, home: Path) -> None:
+    assert connected(*SET, "hard_delete=yes", "delta=On", "expose_onenote_files=no").code == 0
+    section = (home / "rclone.conf").read_text()
+    assert "hard_delete = true" in section
+    assert "delta = true" in section
+    assert "onenote" not in section
+
+
 def test_the_same_twice_is_no_contradiction(connected: Command) -> None:
     assert connected(*SET, "chunk_size=5Mi", "chunk_size=5Mi").code == 0
 

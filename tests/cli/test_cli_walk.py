@@ -156,7 +156,7 @@ def test_a_taken_name_is_told_before_anybody_signs_in(connected: Command, cloud:
         (("copy", "/a", "/b"), 2, "Neither SRC nor DST is in a storage"),
         (("copyy", "/a", "/b"), 2, "Did you mean 'copy'?"),
         (("ls", "--recursve", "x:"), 2, "--recursive"),
-        (("connect", "x", "--set", "chunk_sise=1"), 2, "Did you mean 'chunk_size'?"),
+        (("connect", "x", "--set", "chunk_sise=1"), 5, "did you mean 'chunk_size'?"),
         (("connect", "x", "--set", "client_secret=abc"), 2, "client_secret is secret"),
     ],
 )

@@ -97,7 +97,7 @@ def test_what_cannot_be_is_told_and_asked_again(
             ("No site matches 'no such site'", f"{ADDRESS}/nowhere"),
             ("ERROR", ADDRESS),
             ("OPTION=VALUE", "chunk_sise=20Mi"),
-            ("Did you mean 'chunk_size'?", "chunk_size=1"),
+            ("did you mean 'chunk_size'?", "chunk_size=1"),
             ("ERROR", ""),
         )
         assert terminal.end() == 0

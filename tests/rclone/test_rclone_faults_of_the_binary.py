@@ -4,7 +4,9 @@ process behind."""
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -12,7 +14,7 @@ from pluton_rclone import errors
 from pluton_rclone.process import Child
 from pluton_rclone.rclone import events
 from pluton_rclone.rclone.engine import Limits, Rclone
-from pluton_rclone.rclone.transfer import Transfer
+from pluton_rclone.rclone.transfer import Ended, Transfer
 from tests.process.test_process import goes
 from tests.terminal import PATIENCE
 
@@ -253,6 +255,25 @@ def test_ctrl_c_while_waiting_for_the_result_cancels_it(
     with pytest.raises(KeyboardInterrupt):
         transfer.result()
     assert not transfer.running
+
+
+def test_ctrl_c_while_a_run_is_being_recorded_ends_it_without_a_word(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread printed a traceback: there was nobody to tell of the end yet."""
+
+    def begun() -> Ended:
+        raise KeyboardInterrupt
+
+    said: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", said.append)
+    monkeypatch.setattr("pluton_rclone.rclone.transfer.Transfer", partial(Transfer, begun=begun))
+    with pytest.raises(KeyboardInterrupt):
+        fake("sleep").copy("a:", "b:")
+    for thread in threading.enumerate():
+        if thread.name.startswith("_mind-"):
+            thread.join(PATIENCE)
+    assert said == []
 
 
 def test_every_event_can_be_had(fake: Fake) -> None:

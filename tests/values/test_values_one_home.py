@@ -133,7 +133,6 @@ def test_lines_end_at_a_line_feed_alone_for_us_as_for_rclone() -> None:
     package = Path(pluton_rclone.__file__).parent
     harmless = {
         "cli/app.py",
-        "cli/talk.py",
         "pace/memory.py",
         "saved/office.py",
     }  # ours, /proc, bytes

@@ -158,8 +158,7 @@ class Jobs:
     def all(self, kind: type[AnyWork], owner: str) -> list[AnyWork]:
         """Work of one kind that this owner may look at, newest first."""
         with self._lock:
-            ids = list(self._work)
-        found = [work for id in ids if (work := self.find(kind, id, owner)) is not None]
+            found = [work for id in self._work if (work := self.find(kind, id, owner)) is not None]
         return sorted(found, key=lambda work: work.started, reverse=True)
 
     def close(self) -> None:

@@ -134,7 +134,9 @@ def _start(request: Request, storage: Storage, kind: str, local: Path, path: str
 
     source, destination = (here, there) if kind == "copy" else (there, here)
     work = Copying(kind, storage.name, person, begin=begin, source=source, destination=destination)
-    work.storage, work.once = storage.remote_name, form_of(request).get("once", "")
+    form = form_of(request)
+    # The browser's Back shows a form with the same `once`: other folders are another transfer.
+    work.storage, work.once = storage.remote_name, form.get("once", "") and str(form)
     return page.jobs.start(work, Copying.run)
 
 

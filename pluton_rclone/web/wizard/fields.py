@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from pluton_rclone.errors import PlutonRcloneError
 from pluton_rclone.remote.options import BY_NAME, TRUE, Option
+from pluton_rclone.values.drive_ids import any_drive
 from pluton_rclone.values.token_text import ANY
 
 from ..plumbing.guard import form_of
@@ -119,8 +120,7 @@ def check(request: Request) -> Response:
     if option not in names():
         raise HTTPException(400, "There is no such option.")
     if option in typed:
-        given: dict[str, Any] = {option: typed[option], "token": ANY}
-        given |= {"drive_id": "0" * 16 if kind == "personal" else "b!", "drive_type": kind}
+        given: dict[str, Any] = {**any_drive(kind), option: typed[option], "token": ANY}
         try:
             OneDriveRemote(**given)
         except PlutonRcloneError as error:

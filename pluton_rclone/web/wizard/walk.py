@@ -217,9 +217,7 @@ def save(request: Request) -> Response:
         return onward(request, draft)
     if request.method == "POST":
         work = work_of(request, Steps, draft.job)
-        if work is not None and not work.over:  # the button was pressed twice
-            return onward(request, draft, "save")
-        if work is None or not work.ok:
+        if work is None or (work.over and not work.ok):  # one that runs is not begun again
             what = "Test the connection first: only what passed the test is saved."
             raise HTTPException(409, what)
         return _start(request, draft, "save")
