@@ -8,8 +8,8 @@ READY := $(VENV)/.ready
 TOOLS := .venv-tools
 FLOORS := .venv-floors$(OF_PYTHON)
 THIRD := .venv-third-parties
-# More than the cores that CI has: while one waits for an rclone, a browser or a clock, another one works.
-WORKERS ?= 4
+# More than the cores: while one waits for an rclone, a browser or a clock, another one works.
+WORKERS ?= 8
 # What shows that everything imports and runs once; the whole suite is `make test`.
 ONCE := tests/packaging tests/test_demo.py tests/test_readme.py tests/web/test_web_wording.py
 

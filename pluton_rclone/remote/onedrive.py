@@ -133,6 +133,13 @@ class OneDriveRemote(BaseModel):
     def _apart(cls, value: Any) -> Any:
         return tuple(value.split()) if isinstance(value, str) else value
 
+    @field_validator("secret_expires", mode="before")
+    @classmethod
+    def _no_timestamp(cls, value: Any) -> Any:
+        if value is None or isinstance(value, date) or re.match(r"\d{4}-\d\d-\d\d$", str(value)):
+            return value
+        raise ValueError(_DAY)
+
     @field_validator("base_folder")
     @classmethod
     def _normal_base_folder(cls, value: str) -> str:

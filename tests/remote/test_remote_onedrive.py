@@ -134,7 +134,10 @@ def test_a_number_is_a_whole_one(value: Any) -> None:
         business(list_chunk=value)
 
 
-@pytest.mark.parametrize("value", ["20270331", "2027-W13-3", 20270331, "2027-02-30", "2027-3-31"])
+DAYS = ("20270331", "2027-W13-3", 20270331, "2027-02-30", "2027-3-31", "1774915200", 1774915200)
+
+
+@pytest.mark.parametrize("value", DAYS)
 def test_a_day_is_written_in_one_form_under_every_python(value: Any) -> None:
     with pytest.raises(OptionInvalid) as caught:
         business(secret_expires=value)
