@@ -61,9 +61,8 @@ def _named(which: Which, storages: Storages) -> Iterator[Target]:
         ]
         if not names:
             what = f"No storage is called {pattern!r} in {storages.path}."
-            raise errors.StorageNotFound(
-                what, next_step=errors.NextStep.LIST_STORAGES, name=pattern
-            )
+            step = errors.NextStep.LIST_STORAGES
+            raise errors.StorageNotFound(what, next_step=step, name=pattern)
         yield from (Target(name=name) for name in names)
 
 
@@ -96,11 +95,8 @@ def _drives(which: Which, graph: Graph, notice: Notice) -> Iterator[tuple[str, D
     def of_user(user: str) -> Drive | None:
         try:
             return graph.user_drive(user)
-        except (
-            errors.DriveNotFound,
-            errors.AccessDenied,
-        ) as problem:  # no licence, or never opened
-            notice(f"{user} is left out: {problem}")
+        except (errors.DriveNotFound, errors.AccessDenied) as problem:
+            notice(f"{user} is left out: {problem}")  # it has no licence, or was never opened
             return None
 
     if which.users:

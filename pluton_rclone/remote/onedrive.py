@@ -136,7 +136,8 @@ class OneDriveRemote(BaseModel):
     @field_validator("secret_expires", mode="before")
     @classmethod
     def _no_timestamp(cls, value: Any) -> Any:
-        if value is None or isinstance(value, date) or re.match(r"\d{4}-\d\d-\d\d$", str(value)):
+        text = re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", str(value))
+        if value is None or isinstance(value, date) or text:
             return value
         raise ValueError(_DAY)
 

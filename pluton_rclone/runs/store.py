@@ -128,13 +128,9 @@ class Recording:
         """It raised this."""
         known = error if isinstance(error, errors.PlutonRcloneError) else None
         if known is None:
-            stopped = not isinstance(error, Exception)  # Ctrl-C, or nobody wants the rest
-            name = type(error).__name__
-            known = (
-                errors.Cancelled("Stopped.")
-                if stopped
-                else errors.PlutonRcloneError("It failed.", why=name)
-            )
+            known = errors.Cancelled("Stopped.")  # Ctrl-C, or nobody wants the rest
+            if isinstance(error, Exception):
+                known = errors.PlutonRcloneError("It failed.", why=type(error).__name__)
         self._end("cancelled" if isinstance(known, errors.Cancelled) else "failed", known)
 
     def _end(

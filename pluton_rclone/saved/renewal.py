@@ -97,10 +97,8 @@ def renewed_here(conf: Conf, name: str, refused: Container[str], http: Http | No
             now = stored_token(conf.whole_section(name))  # another rclone may have been faster
             if now.refresh_token != token.refresh_token and _is_good(now, refused):
                 return now
-            problem.advice, problem.next_step = (
-                errors.TokenExpired.default_advice,
-                errors.NextStep.REAUTHORIZE,
-            )
+            problem.advice = errors.TokenExpired.default_advice
+            problem.next_step = errors.NextStep.REAUTHORIZE
             problem.details.setdefault("storage", section.get("description") or name)
             raise
         keep(renewed.to_rclone())
