@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pluton_rclone.process.interrupts import interruptible
 from pluton_rclone.values.units import nearest
 
 from .context import SHARED
@@ -144,7 +145,8 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with interruptible():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             # Before click sees it, which would print an empty line even under --json.
             raise click.Abort from None

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from pluton_rclone import errors
 from pluton_rclone.process.aside import aside
+from pluton_rclone.process.interrupts import interruptible
 from pluton_rclone.values.program import USER_AGENT
 
 from .clouds import CLOUDS, GERMANY_CLOSED
@@ -121,6 +122,7 @@ class Http:
         if session is not None:
             session.close()
 
+    @interruptible()
     def request(self, method: str, url: str, **sent: Any) -> Answer:
         """The answer to what is `sent` as by `once`, whatever its status. Redirects are not
         followed: a token must not travel on. 429, 503 and 504 are repeated, within bounds; 500, 502

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError, Stalled, TimedOut
 from pluton_rclone.process import Child
+from pluton_rclone.process.interrupts import interruptible
 from pluton_rclone.process.system import KILL
 
 from . import commands
@@ -160,7 +161,7 @@ class Transfer:
     def __iter__(self) -> Iterator[Progress]:
         seen = 0
         while True:
-            with self._changed:
+            with interruptible(), self._changed:
                 while self._serial == seen and not self._over:
                     self._changed.wait()
                 if self._serial == seen:
@@ -175,7 +176,7 @@ class Transfer:
             self._listening = True
         try:
             while True:
-                with self._changed:
+                with interruptible(), self._changed:
                     while not self._kept and not self._over:
                         self._changed.wait()
                     batch = list(self._kept)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pluton_rclone.errors import Cancelled, ForeignAnswer, PlutonRcloneError, SignInTimedOut
 from pluton_rclone.process.browser import open_in_browser
+from pluton_rclone.process.interrupts import interruptible
 
 from ..http import Http
 from .account import Account
@@ -73,6 +74,7 @@ class LoopbackReceiver(LoopbackServer):
         """Take the answer with that state. Call it before the browser opens: it may be quick."""
         self._state = state
 
+    @interruptible()
     def wait(self, timeout: float, cancel: threading.Event | None = None) -> dict[str, str]:
         """The parameters of the expected answer. SignInTimedOut (`timeout`: seconds), Cancelled."""
         end = time.monotonic() + timeout

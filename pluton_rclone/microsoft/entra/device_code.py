@@ -11,6 +11,7 @@ from typing import Any
 
 from pluton_rclone import errors
 from pluton_rclone.errors import PlutonRcloneError, SignInTimedOut, Unreachable, Who
+from pluton_rclone.process.interrupts import interruptible
 
 from ..http import Http
 from .account import Account
@@ -35,6 +36,7 @@ class DeviceCode:
     account: Account | None = None
     flow: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    @interruptible()
     def wait(self, cancel: threading.Event | None = None, *, http: Http | None = None) -> SignIn:
         """Wait for the person; a lost connection does not end it. Raises `SignInTimedOut`,
         `SignInDeclined`, `SignInBlocked`, `Cancelled`, and the rest of `SignInError`."""

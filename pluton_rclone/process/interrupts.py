@@ -1,0 +1,19 @@
+"""Ctrl-C stays Ctrl-C where a thread waits for another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raises KeyboardInterrupt where Python lost it: if a signal meets threading's wait between its
+    release of the lock and its wish to have it back, the wait ends with "release unlocked lock"
+    (github.com/python/cpython/issues/78667 and 118433, open for every version)."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
