@@ -51,11 +51,15 @@ class Visitor:
         self.look(self.page, name)
 
     def press(self, name: str) -> None:
-        self.page.get_by_role("button", name=name, exact=True).click()
+        """Press a button once its page's script has run: before that, a click goes on without it,
+        and opens no window."""
+        button = self.page.get_by_role("button", name=name, exact=True)
+        button.wait_for()
+        self.page.wait_for_load_state()
+        button.click()
 
     def heading(self, text: str) -> None:
-        """Wait for a page with this heading, until its script has run: before that, a click goes on
-        without it."""
+        """Wait for a page with this heading, until its script has run."""
         from playwright.sync_api import TimeoutError as NotThere
 
         try:
