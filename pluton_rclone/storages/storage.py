@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists
+from pluton_rclone.errors import NothingFound, PlutonRcloneError
 from pluton_rclone.rclone import locations
 from pluton_rclone.values.versions import KNOWS_ALL
 
@@ -354,8 +354,8 @@ class Storage:
         from pluton_rclone.remote.names import friendly_name
 
         name = friendly_name(name)
-        if name != self.name and name in self.storages:
-            raise StorageExists(f"There is already a storage called {name!r}.", name=name)
+        if name != self.name:
+            self.storages.check_free(name, but=self.remote_name)
         return name
 
     def rename_remote(self, remote_name: str) -> Storage:
@@ -363,7 +363,7 @@ class Storage:
         from pluton_rclone.remote.names import check_name
 
         check_name(remote_name, self.storages.binary.version)
-        self.storages.check_hides_none(remote_name, but=self.remote_name)
+        self.storages.check_free(remote_name, but=self.remote_name)
         self.storages.conf.rename(self.remote_name, remote_name)
         return type(self)(self.storages, remote_name)
 

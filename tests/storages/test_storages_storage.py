@@ -94,6 +94,18 @@ def test_no_remote_takes_a_name_that_another_storage_goes_by(cloud: Emulator) ->
     assert storage.rename_remote("work").name == "work"
 
 
+def test_no_storage_is_called_as_a_remote_of_another_type(cloud: Emulator) -> None:
+    """`copy SRC backup:` went to the other remote, which has that name in rclone.conf."""
+    storage = connected(cloud, "business", base_folder="x")
+    storage.storages.conf.add("backup", {"type": "alias", "remote": "/srv"})
+    for name in ("backup", "business-drive"):
+        with pytest.raises(StorageExists, match=f"a remote called '{name}'"):
+            storage.rename(name)
+        with pytest.raises(StorageExists, match=f"a remote called '{name}'"):
+            storage.storages.free_name(name)
+    storage.rename("business")
+
+
 def test_before_it_is_removed_one_can_ask_whether_files_are_on_it(cloud: Emulator) -> None:
     storage = connected(cloud, base_folder="laptop")
     assert storage.holds_files() is False
