@@ -188,6 +188,11 @@ class OneDriveRemote(BaseModel):
         if self.client_secret is None and not self.certificate:
             yield "client_secret", "app-only access needs a client secret or a certificate"
 
+    @property
+    def reads_only(self) -> bool:
+        """Whether it was connected for reading only."""
+        return rules.reads_only(self.granted_scopes, self.access_scopes)
+
     def warnings(self) -> list[Warn]:
         """What works, but not as well as it could, or not for ever."""
         return [Warn(*row) for row in self._warnings()]

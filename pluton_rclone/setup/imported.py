@@ -9,9 +9,11 @@ from pluton_rclone.errors import OptionInvalid, TokenExpired, TokenInvalid
 from pluton_rclone.microsoft.clouds import cloud
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.paste import read_paste
-from pluton_rclone.microsoft.entra.sign_in import SignIn, refresh
+from pluton_rclone.microsoft.entra.scopes import short_names
+from pluton_rclone.microsoft.entra.sign_in import SignIn, refresh, sign_in_as_app
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.microsoft.http import Http
+from pluton_rclone.remote.options import BY_NAME, TRUE
 from pluton_rclone.saved.registration import registration
 
 
@@ -28,7 +30,8 @@ class Imported:
 def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
     """Takes over what was pasted, in any form that `read_paste` knows. A pasted remote names its
     own registration; other tokens belong to `app`, or to rclone's own registration if that is None.
-    An expired token is renewed, which only its registration can do. Graph says whose it is. Raises
+    An expired token is renewed, which only its registration can do, and Graph says whose it is; an
+    application signs in anew. What a pasted remote was granted is granted, and no more. Raises
     `TokenInvalid`, `TokenExpired`, the rest of `SignInError`, and `GraphError`."""
     pasted = read_paste(text)
     options = pasted.options
@@ -36,6 +39,8 @@ def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
         app = registration({**options, "pluton_certificate": ""}) or app
     except OptionInvalid as problem:
         raise TokenInvalid("The pasted remote cannot be used.", why=problem.what) from None
+    if app is not None and options.get("client_credentials") in TRUE:
+        return Imported(sign_in_as_app(app), app, options)
     home = cloud(options.get("region") or (app.region if app else "global"))
     token = pasted.token
     with Http() as http:
@@ -47,4 +52,6 @@ def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
                 raise TokenExpired(what, why=why, advice=advice)
             token = refresh(app, token, http=http)
         account = Graph(home, token, http=http).me()
-    return Imported(SignIn(token, account, token.scopes), app, options)
+    granted = options.get(BY_NAME["granted_scopes"].key) or options.get("access_scopes", "")
+    scopes = short_names(granted.split()) or token.scopes
+    return Imported(SignIn(token, account, scopes), app, options)

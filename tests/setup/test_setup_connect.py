@@ -18,6 +18,7 @@ from pluton_rclone import (
     Storages,
     StorageSetup,
 )
+from pluton_rclone.conf.export import as_conf
 from pluton_rclone.emulator import (
     DAEMON_CLIENT_ID,
     DAEMON_CLIENT_SECRET,
@@ -28,6 +29,7 @@ from pluton_rclone.emulator import (
     Emulator,
 )
 from pluton_rclone.errors import (
+    AccessDenied,
     AccountError,
     ConsentRequired,
     DriveNotFound,
@@ -206,6 +208,45 @@ def test_a_pasted_remote_brings_its_drive_and_options_along(cloud: Emulator) -> 
     assert setup.drive_type == "business"
     assert setup.remote().hard_delete
     assert str(setup.remote().chunk_size) == "20Mi"
+
+
+def test_a_pasted_app_only_remote_signs_in_as_the_application(cloud: Emulator) -> None:
+    """Graph was asked whose token it is, and refused: /me is for people."""
+    remote = remote_of(cloud, "business").replace(
+        client_id=DAEMON_CLIENT_ID,
+        client_secret=DAEMON_CLIENT_SECRET,
+        tenant="contoso.onmicrosoft.com",
+        client_credentials=True,
+        token='{"access_token":"AT","expiry":"2020-01-01T00:00:00Z"}',
+        chunk_size="20Mi",
+    )
+    setup = StorageSetup()
+    account = setup.use_token(as_conf("old", remote.to_section()).decode())
+    assert account.kind == "application"
+    made = setup.remote()
+    assert (made.client_credentials, made.drive_id, str(made.chunk_size)) == (
+        True,
+        remote.drive_id,
+        "20Mi",
+    )
+    assert setup.test(Storages()).ok
+
+
+@pytest.mark.parametrize(
+    "known", [{"granted_scopes": ("Files.Read",)}, {"access_scopes": "Files.Read offline_access"}]
+)
+def test_a_pasted_remote_that_was_for_reading_only_stays_so(
+    cloud: Emulator, known: dict[str, Any]
+) -> None:
+    remote = remote_of(cloud, "business").replace(**{"granted_scopes": (), **known})
+    setup = StorageSetup()
+    setup.use_token(as_conf("old", remote.to_section()).decode())
+    setup.name = "new"
+    assert "consent" not in setup.next_steps
+    assert setup.remote().granted_scopes == ("Files.Read",)
+    storage = setup.save(Storages())
+    with pytest.raises(AccessDenied, match="for reading only"):
+        storage.upload(__file__, "x").result()
 
 
 # ---- location and options ----
