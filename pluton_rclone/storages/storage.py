@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pluton_rclone.errors import NothingFound, PlutonRcloneError
+from pluton_rclone.errors import NothingFound, PlutonRcloneError, UsageError
 from pluton_rclone.rclone import locations
 from pluton_rclone.values.versions import KNOWS_ALL
 
@@ -359,11 +359,17 @@ class Storage:
         return name
 
     def rename_remote(self, remote_name: str) -> Storage:
-        """Give the remote another name in rclone.conf. StorageExists, OptionInvalid."""
+        """Give the remote another name in rclone.conf. StorageExists, OptionInvalid; UsageError if
+        other remotes, such as a crypt, lie on it by the present one."""
         from pluton_rclone.remote.names import check_name
+        from pluton_rclone.saved.wrapping import above
 
         check_name(remote_name, self.storages.binary.version)
         self.storages.check_free(remote_name, but=self.remote_name)
+        if wrapping := above(self.storages.conf, self.remote_name):
+            what = f"{self.remote_name!r} keeps its name in rclone.conf: {wrapping} lies on it."
+            advice = "First write the new name there, in remote or upstreams; then rename it."
+            raise UsageError(what, advice=advice)
         self.storages.conf.rename(self.remote_name, remote_name)
         return type(self)(self.storages, remote_name)
 

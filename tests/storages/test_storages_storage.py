@@ -106,6 +106,25 @@ def test_no_storage_is_called_as_a_remote_of_another_type(cloud: Emulator) -> No
     storage.rename("business")
 
 
+def test_no_rename_breaks_what_lies_on_it(cloud: Emulator) -> None:
+    """A crypt over it named a remote that was there no longer."""
+    storage = connected(cloud, "business", base_folder="x")
+    conf = storage.storages.conf
+    wrapping = (
+        {"type": "crypt", "remote": "business:vault"},
+        {"type": "alias", "remote": "business,chunk_size=5Mi:vault"},
+        {"type": "combine", "upstreams": '"a b=business:c d" e=other:'},
+        {"type": "union", "upstreams": "/srv business:"},
+    )
+    for section in wrapping:
+        conf.add("over", section)
+        with pytest.raises(UsageError, match="'over' lies on it"):
+            storage.rename_remote("work")
+        conf.delete("over")
+    conf.add("over", {"type": "alias", "remote": "business-drive:vault"})
+    assert storage.rename_remote("work").name == "business"
+
+
 def test_before_it_is_removed_one_can_ask_whether_files_are_on_it(cloud: Emulator) -> None:
     storage = connected(cloud, base_folder="laptop")
     assert storage.holds_files() is False
