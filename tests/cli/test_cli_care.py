@@ -135,6 +135,16 @@ def test_an_export_is_an_rclone_conf_of_its_own_readable_by_its_owner_alone(
     )
 
 
+@pytest.mark.parametrize("how", [(), ("--as-environment",)])
+def test_an_export_has_the_bytes_of_the_file(connected: Command, how: tuple[str, ...]) -> None:
+    path = Storages().path
+    path.write_bytes(path.read_bytes().replace(b"Work files", b"W\xfcrk"))
+    ran = connected("export", "work-files", *how, "--output", str(path.with_name("export")))
+    assert ran.code == 0, ran.err
+    assert b"W\xfcrk\n" in path.with_name("export").read_bytes()
+    assert connected("export", "work-files", *how, "--json").code == 0
+
+
 @pytest.mark.parametrize(
     "arguments", [("sync", "{source}", "Work files:x"), ("delete", "Work files:file.txt")]
 )
