@@ -150,7 +150,7 @@ class StorageSetup(Steps):
         state = self._state
         before = state.options, state.folder, state.folder_id, state.typed
         if "base_folder" in options:
-            folder = str(options.pop("base_folder") or "")
+            folder = options.pop("base_folder") or ""
             if folder != state.folder:  # else it may be an address's, which goes with its drive
                 state.folder_id, state.folder, state.typed = "", folder, folder
         given = {**state.options, **options}

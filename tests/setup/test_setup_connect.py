@@ -293,6 +293,9 @@ def test_options_are_checked_at_once_before_there_is_a_drive_or_a_sign_in(home: 
     setup = StorageSetup(WEB)
     with pytest.raises(OptionInvalid, match="chunk_size"):
         setup.set_options(chunk_size="19Mi")
+    with pytest.raises(OptionInvalid, match="base_folder"):
+        setup.set_options(base_folder=["laptop"])
+    assert setup.folder == ""
     setup.set_options(no_versions=True)  # a business drive would take it
     setup.set_options(no_versions=None)
     setup.choose_type("personal")
