@@ -243,9 +243,10 @@ class OneDriveRemote(BaseModel):
         return section
 
     @classmethod
-    def from_section(cls, section: Mapping[str, str]) -> OneDriveRemote:
-        """The remote in a section; keys that rclone and Pluton do not know are passed over. Text is
-        read as rclone reads it, an empty value as none. OptionInvalid, RemoteIncomplete."""
+    def from_section(cls, section: Mapping[str, str], **changes: Any) -> OneDriveRemote:
+        """The remote in a section, with `changes` in place of what it has of them, be that wrong;
+        keys that rclone and Pluton do not know are passed over. Text is read as rclone reads it, an
+        empty value as none. OptionInvalid, RemoteIncomplete."""
         kind = section.get("type")
         if kind != TYPE:
             what = f"this remote is of type {kind!r}, not onedrive"
@@ -254,14 +255,16 @@ class OneDriveRemote(BaseModel):
         given: dict[str, Any] = {option.name: section[option.key] for option in there}
         if given.get("certificate") and not given.get("client_secret"):
             given["client_credentials"] = True
-        remote = cls(**given)
+        remote = cls(**given | changes)
         unread = [
             (option.name, _WORDS["bool_parsing" if option.kind == "switch" else "int_parsing"])
             for option in there
             if option.kind in _READ_BY_RCLONE
+            and option.name not in changes
             and not re.fullmatch(_READ_BY_RCLONE[option.kind], section[option.key])
         ]
-        if fault := rules.encoding_fault(given.get("encoding", remote.encoding)):
+        text = given.get("encoding", remote.encoding)
+        if "encoding" not in changes and (fault := rules.encoding_fault(text)):
             unread.append(("encoding", fault))
         if unread:
             raise _refusal(unread)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, UsageError
 from pluton_rclone.rclone import locations
+from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 from pluton_rclone.values.versions import KNOWS_ALL
 
 if TYPE_CHECKING:
@@ -317,22 +318,26 @@ class Storage:
     def update(self, on_step: OnStep = None, **options: Any) -> ConnectionReport:
         """Change options of the remote; None restores a default. Tested, then saved in one step:
         OptionInvalid or ConnectionTestFailed change nothing."""
-        before = self.remote
+        from pluton_rclone.remote.onedrive import OneDriveRemote
+        from pluton_rclone.remote.options import BY_NAME
+
         if options.get("description"):
             options["description"] = self._free_name(options["description"])
-        for name, field in type(before).model_fields.items():
+        for name, field in OneDriveRemote.model_fields.items():
             if name in options and options[name] is None:
                 options[name] = field.get_default()
-        wanted = before.replace(**options)
-        same = wanted.token == before.token
-        return self._change(before.to_section(), wanted, on_step, same_sign_in=same)
+        if "base_folder" in options:
+            options.setdefault("base_folder_id", "")
+        before, wanted = self._saved.section, self._saved.options_with(**options)
+        made, keys = wanted.to_section(), {BY_NAME[name].key for name in options}
+        old = {key: before.get(key, "") if key in keys else made[key] for key in keys | made.keys()}
+        same = made.get(TOKEN) == before.get(TOKEN)
+        return self._change(old, wanted, on_step, same_sign_in=same)
 
     def _change(
         self, old: Mapping[str, str], wanted: OneDriveRemote, on_step: OnStep, *, same_sign_in: bool
     ) -> ConnectionReport:
         """Test the remote, then save how its section differs from `old`."""
-        from pluton_rclone.values.token_text import SIGN_IN, TOKEN
-
         self.check_writable()
         origin = self._saved if same_sign_in else None
         report, tested = self.storages.try_out(wanted, on_step, origin)

@@ -47,6 +47,21 @@ def test_what_is_refused_or_fails_its_test_leaves_everything_but_a_newer_token(
     assert {**storage.section_with_secrets(), "token": before["token"]} == before
 
 
+def test_what_is_wrong_in_rclone_conf_is_corrected_by_setting_it(cloud: Emulator) -> None:
+    """`set` refused the good value because of the bad one in its place."""
+    storage = connected(cloud, "business", base_folder="x", hard_delete=True)
+    bad = {"chunk_size": "banana", "list_chunk": "010", "hard_delete": "yes", "encoding": "slash"}
+    storage.storages.conf.update(storage.remote_name, bad)
+    with pytest.raises(OptionInvalid, match="list_chunk"):
+        storage.update(chunk_size="5Mi")
+    storage.update(chunk_size="5Mi", list_chunk=7, hard_delete=None, encoding=None)
+    remote = storage.remote
+    assert (str(remote.chunk_size), remote.list_chunk, remote.hard_delete) == ("5Mi", 7, False)
+    assert (remote.base_folder, bool(remote.base_folder_id)) == ("x", True)
+    assert "encoding" not in storage.section_with_secrets()
+    assert storage.storages.conf.inspect() == []
+
+
 def test_a_failed_test_names_the_storage_also_where_it_has_no_friendly_name(
     cloud: Emulator,
 ) -> None:
