@@ -207,7 +207,7 @@ def rename(ctx: Context, name: str, new_name: str, remote_name: bool) -> None:
     \b
     pluton-rclone rename "OneDrive" "OneDrive of Anna"
     """
-    storage = ctx.storage(name)
+    storage, new_name = ctx.storage(name), new_name.removesuffix(":")
     if remote_name:
         storage = storage.rename_remote(new_name)
     else:

@@ -36,9 +36,10 @@ def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
     pasted = read_paste(text)
     options = pasted.options
     try:
-        app = registration({**options, "pluton_certificate": ""}) or app
+        named = registration({**options, "pluton_certificate": ""})
     except OptionInvalid as problem:
         raise TokenInvalid("The pasted remote cannot be used.", why=problem.what) from None
+    app = named or (None if "type" in options else app)  # a whole remote without one: rclone's own
     if app is not None and options.get("client_credentials") in TRUE:
         return Imported(sign_in_as_app(app), app, options)
     home = cloud(options.get("region") or (app.region if app else "global"))

@@ -99,7 +99,7 @@ def test_connect_refuses_before_the_sign_in_what_the_walk_itself_decides(
 
 
 def test_the_friendly_name_changes_and_the_remote_keeps_its_own(connected: Command) -> None:
-    renamed = connected("rename", "Work files", "Bürö & more", "--json").json
+    renamed = connected("rename", "Work files", "Bürö & more:", "--json").json
     moved = connected("rename", "Bürö & more", "office", "--remote", "--json").json
 
     assert (renamed["name"], renamed["remote"]) == ("Bürö & more", "work-files")

@@ -210,6 +210,15 @@ def test_a_pasted_remote_brings_its_drive_and_options_along(cloud: Emulator) -> 
     assert str(setup.remote().chunk_size) == "20Mi"
 
 
+def test_a_pasted_remote_without_a_registration_has_rclones_own(cloud: Emulator) -> None:
+    """It was saved with the registration of the environment, which cannot renew its token."""
+    remote = remote_of(cloud, "business").replace(client_id="")
+    setup = StorageSetup(PUBLIC)
+    setup.use_token(as_conf("old", remote.to_section()).decode())
+    assert not setup.has_app
+    assert setup.remote().client_id == ""
+
+
 def test_a_pasted_app_only_remote_signs_in_as_the_application(cloud: Emulator) -> None:
     """Graph was asked whose token it is, and refused: /me is for people."""
     remote = remote_of(cloud, "business").replace(
