@@ -306,10 +306,14 @@ _FIND: dict[str, Any] = {"advice": _LOOK, "next_step": errors.NextStep.REPAIR}
 
 def _check_complete(data: Mapping[str, Any]) -> None:
     missing = [name for name in ("drive_id", "drive_type") if not data.get(name)]
+    signed_in = data.get("client_credentials") or data.get("token")
+    if missing and not signed_in:  # as `rclone config` leaves it that was stopped
+        what = "the remote has neither a drive nor a token"
+        raise errors.RemoteIncomplete(what, why="nobody has signed in", missing=[*missing, "token"])
     if missing:
         why = f"{' and '.join(missing)} not set: rclone would say {NO_DRIVE!r}"
         raise errors.RemoteIncomplete("the remote has no drive", why=why, **_FIND, missing=missing)
-    if not data.get("client_credentials") and not data.get("token"):
+    if not signed_in:
         raise errors.RemoteIncomplete(
             "the remote has no token",
             why="nobody has signed in",

@@ -75,7 +75,9 @@ class SavedRemote:
         another one."""
         try:
             return self.options
-        except (TokenExpired, RemoteIncomplete):
+        except (TokenExpired, RemoteIncomplete) as problem:
+            if "drive_id" in problem.details.get("missing", ()):
+                raise
             from pluton_rclone.remote.onedrive import OneDriveRemote
 
             return OneDriveRemote.from_section({**self.section, TOKEN: ANY})

@@ -133,7 +133,7 @@ def test_no_rename_breaks_what_lies_on_it(cloud: Emulator) -> None:
     )
     for section in wrapping:
         conf.add("over", section)
-        with pytest.raises(UsageError, match="'over' lies on it"):
+        with pytest.raises(UsageError, match="'over' would lead nowhere"):
             storage.rename_remote("work")
         conf.delete("over")
     conf.add("over", {"type": "alias", "remote": "business-drive:vault"})
