@@ -372,7 +372,7 @@ class Storage:
         check_name(remote_name, self.storages.binary.version)
         self.storages.check_free(remote_name, but=self.remote_name)
         if wrapping := above(self.storages.conf, self.remote_name):
-            what = f"{self.remote_name!r} keeps its name in rclone.conf: {wrapping} would lead nowhere."
+            what = f"{self.remote_name!r} keeps its name: {wrapping} would lead nowhere."
             advice = "First write the new name there, in remote or upstreams; then rename it."
             raise UsageError(what, advice=advice)
         self.storages.conf.rename(self.remote_name, remote_name)

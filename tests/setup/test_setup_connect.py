@@ -23,6 +23,7 @@ from pluton_rclone.emulator import (
     DAEMON_CLIENT_ID,
     DAEMON_CLIENT_SECRET,
     PUBLIC_CLIENT_ID,
+    RCLONE_CLIENT_ID,
     WEB_CLIENT_ID,
     WEB_CLIENT_SECRET,
     WEB_REDIRECT_URI,
@@ -36,6 +37,7 @@ from pluton_rclone.errors import (
     GraphError,
     OptionInvalid,
     RegistrationError,
+    Unreachable,
     UsageError,
 )
 from pluton_rclone.remote.options import BY_NAME
@@ -217,6 +219,19 @@ def test_a_pasted_remote_without_a_registration_has_rclones_own(cloud: Emulator)
     setup.use_token(as_conf("old", remote.to_section()).decode())
     assert not setup.has_app
     assert setup.remote().client_id == ""
+
+
+def test_a_pasted_remote_of_rclones_own_that_has_expired_is_renewed_by_rclone(
+    cloud: Emulator,
+) -> None:
+    """An rclone.conf of yesterday was refused: only rclone can renew it."""
+    remote = remote_of(cloud, "business", client_id=RCLONE_CLIENT_ID, seconds=-60)
+    setup = StorageSetup()
+    setup.use_token(as_conf("old", remote.replace(client_id="").to_section()).decode())
+    assert setup.drives_of("business")
+    setup.sign_out()
+    with cloud.quirks.connection_reset(), pytest.raises(Unreachable):
+        setup.use_token(as_conf("old", remote.replace(client_id="").to_section()).decode())
 
 
 def test_a_pasted_app_only_remote_signs_in_as_the_application(cloud: Emulator) -> None:
