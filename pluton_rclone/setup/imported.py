@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pluton_rclone.errors import (
-    OptionInvalid,
-    PlutonRcloneError,
-    TokenExpired,
-    TokenInvalid,
-    Unreachable,
-)
+from pluton_rclone import errors
 from pluton_rclone.microsoft.clouds import Cloud, cloud
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.paste import read_paste
@@ -45,8 +39,8 @@ def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
     options = pasted.options
     try:
         named = registration({**options, "pluton_certificate": ""})
-    except OptionInvalid as problem:
-        raise TokenInvalid("The pasted remote cannot be used.", why=problem.what) from None
+    except errors.OptionInvalid as problem:
+        raise errors.TokenInvalid("The pasted remote cannot be used.", why=problem.what) from None
     app = named or (None if "type" in options else app)  # a whole remote without one: rclone's own
     if app is not None and options.get("client_credentials") in TRUE:
         return Imported(sign_in_as_app(app), app, options)
@@ -74,13 +68,13 @@ def _renewed_by_rclone(token: Token, home: Cloud) -> Token:
     with trial_of(remote, find_binary(None)) as trial:
         try:
             trial.graph_token()
-        except Unreachable:
+        except errors.Unreachable:
             raise
-        except PlutonRcloneError:  # it renews before it misses the drive
+        except errors.PlutonRcloneError:  # it renews before it misses the drive
             token = trial.token()
     if token.expired():
         what = "This token has expired, and rclone cannot renew it."
         why = "it is of another registration than rclone's own, or too old"
         advice = "Run `rclone authorize onedrive` and paste its output."
-        raise TokenExpired(what, why=why, advice=advice)
+        raise errors.TokenExpired(what, why=why, advice=advice)
     return token

@@ -329,8 +329,8 @@ class Storage:
         if "base_folder" in options:
             options.setdefault("base_folder_id", "")
         before, wanted = self._saved.section, self._saved.options_with(**options)
-        made, keys = wanted.to_section(), {BY_NAME[name].key for name in options}
-        old = {key: before.get(key, "") if key in keys else made[key] for key in keys | made.keys()}
+        made, keys = wanted.to_section(), [BY_NAME[name].key for name in options]
+        old = {**made, **{key: before.get(key, "") for key in keys}}  # what else differs, stays so
         same = made.get(TOKEN) == before.get(TOKEN)
         return self._change(old, wanted, on_step, same_sign_in=same)
 
