@@ -207,7 +207,7 @@ def rename(ctx: Context, name: str, new_name: str, remote_name: bool) -> None:
     \b
     pluton-rclone rename "OneDrive" "OneDrive of Anna"
     """
-    storage = ctx.storage(name)
+    storage, new_name = ctx.storage(name), new_name.removesuffix(":")
     if remote_name:
         storage = storage.rename_remote(new_name)
     else:
@@ -223,6 +223,8 @@ def remove(ctx: Context, name: str, yes: bool) -> None:
     \b
     pluton-rclone remove old-work
     """
+    from pluton_rclone.saved.wrapping import above
+
     output, storage = ctx.output, ctx.storage(name)
     friendly = storage.name
     if not yes:
@@ -231,6 +233,8 @@ def remove(ctx: Context, name: str, yes: bool) -> None:
             False: "It is empty.",
             None: "Whether there are files in it cannot be seen now.",
         }[storage.holds_files()]
+        if wrapping := above(ctx.storages.conf, storage.remote_name):
+            about += f" Without it, {wrapping} cannot be used."
         advice = "Add --yes if that is meant; nothing on the drive is touched."
         confirm(output, yes, f"{about} Forget {friendly!r}?", advice=advice)
     storage.remove()

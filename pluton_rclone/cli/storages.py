@@ -115,10 +115,10 @@ def export(ctx: Context, name: str, as_environment: bool, path: str | None) -> N
     if as_environment:
         exported = environment_of(remote, section)
         record |= {"variables": exported.variables, "warnings": list(exported.warnings)}
-        data = "".join(f"{key}={value}\n" for key, value in exported.variables.items()).encode()
+        text = "".join(f"{key}={value}\n" for key, value in exported.variables.items())
     else:
-        data = as_conf(remote, section)
-        record["text"] = data.decode()
+        text = record["text"] = as_conf(remote, section).decode("utf-8", "surrogateescape")
+    data = text.encode("utf-8", "surrogateescape")  # bytes that rclone.conf has in no UTF-8
     for warning in record["warnings"]:
         output.say(f"Note: {warning}")
     if path is not None:

@@ -235,7 +235,7 @@ def _faults_of_file(path: Path) -> list[Finding]:
     found: list[tuple[str, str, str]] = []
     with suppress(OSError):
         mode = stat.S_IMODE(path.stat().st_mode)
-        if os.name == "posix" and mode & 0o077:
+        if os.name == "posix" and path.is_file() and mode & 0o077:  # not of /dev/null
             what = f"other users may read or change it (mode {mode:04o})"
             found.append(("mode", what, f"chmod 600 {path}"))
     if journal.is_mount_point(path):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pluton_rclone import errors
-from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.saved.base_folder import with_id, with_path
 from pluton_rclone.saved.registration import registration
 from pluton_rclone.values.drive_ids import normal_drive_id
@@ -79,7 +78,7 @@ def run_test(
                 _keep(saved, remote, with_id(remote, saved.rclone, place))
             entries, step.text = listed(saved)
             _shortcuts(step, saved, http)
-            if writing and entries and not reads_only(remote.granted_scopes):
+            if writing and entries and not remote.reads_only:
                 step.text += sweep(saved, entries)
         if writing:
             probe(walk, saved, remote)

@@ -14,7 +14,6 @@ from pluton_rclone.errors import Corrupted, NothingFound, PlutonRcloneError, Rem
 from pluton_rclone.process.system import is_alive
 from pluton_rclone.rclone import commands
 from pluton_rclone.remote.options import BY_NAME
-from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.values.units import counted
 
 from .report import Step, Walk
@@ -73,7 +72,7 @@ def sweep(saved: SavedRemote, entries: Sequence[Entry]) -> str:
 
 def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
     """The steps write, read and delete; skipped if the permissions are for reading only."""
-    if reads_only(remote.granted_scopes):
+    if remote.reads_only:
         for name, title in (("write", "Writing"), ("read", "Reading back"), ("delete", "Deleting")):
             with walk.step(name, title) as step:
                 step.status, step.text = "skipped", "the permissions granted are for reading only"

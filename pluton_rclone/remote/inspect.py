@@ -101,10 +101,10 @@ def _values(section: Mapping[str, str], told: set[str]) -> Iterator[_Row]:
     except RemoteError as error:
         for problem in error.details.get("problems", [str(error)]):
             option, _, message = problem.partition(": ")
-            yield option, "error", f"{option}: {message}", _fix(option)
+            yield option, "error", message, _fix(option)
         return
     for warning in remote.warnings():
-        yield warning.option, "warning", f"{warning.option}: {warning.what}", warning.advice
+        yield warning.option, "warning", warning.what, warning.advice
     for key in given:
         if VARIABLE.search(section.get(key, "")):
             what = f"{key} contains %(…)s, which rclone replaces"
@@ -134,6 +134,8 @@ def _ignored(section: Mapping[str, str]) -> Iterator[_Row]:
 
 
 def _environment(name: str) -> Iterator[_Row]:
+    if f"RCLONE_CONFIG_{name.upper()}_TYPE" in os.environ:
+        return  # they make it, as an export for a container has them
     for option in OPTIONS:
         variable = f"RCLONE_CONFIG_{name.upper()}_{option.name.upper()}"
         if variable in os.environ:

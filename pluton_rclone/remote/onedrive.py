@@ -188,6 +188,11 @@ class OneDriveRemote(BaseModel):
         if self.client_secret is None and not self.certificate:
             yield "client_secret", "app-only access needs a client secret or a certificate"
 
+    @property
+    def reads_only(self) -> bool:
+        """Whether it was connected for reading only."""
+        return rules.reads_only(self.granted_scopes, self.access_scopes)
+
     def warnings(self) -> list[Warn]:
         """What works, but not as well as it could, or not for ever."""
         return [Warn(*row) for row in self._warnings()]
@@ -238,9 +243,10 @@ class OneDriveRemote(BaseModel):
         return section
 
     @classmethod
-    def from_section(cls, section: Mapping[str, str]) -> OneDriveRemote:
-        """The remote in a section; keys that rclone and Pluton do not know are passed over. Text is
-        read as rclone reads it, an empty value as none. OptionInvalid, RemoteIncomplete."""
+    def from_section(cls, section: Mapping[str, str], **changes: Any) -> OneDriveRemote:
+        """The remote in a section, with `changes` in place of what it has of them, be that wrong;
+        keys that rclone and Pluton do not know are passed over. Text is read as rclone reads it, an
+        empty value as none. OptionInvalid, RemoteIncomplete."""
         kind = section.get("type")
         if kind != TYPE:
             what = f"this remote is of type {kind!r}, not onedrive"
@@ -249,14 +255,16 @@ class OneDriveRemote(BaseModel):
         given: dict[str, Any] = {option.name: section[option.key] for option in there}
         if given.get("certificate") and not given.get("client_secret"):
             given["client_credentials"] = True
-        remote = cls(**given)
+        remote = cls(**given | changes)
         unread = [
             (option.name, _WORDS["bool_parsing" if option.kind == "switch" else "int_parsing"])
             for option in there
             if option.kind in _READ_BY_RCLONE
+            and option.name not in changes
             and not re.fullmatch(_READ_BY_RCLONE[option.kind], section[option.key])
         ]
-        if fault := rules.encoding_fault(given.get("encoding", remote.encoding)):
+        text = given.get("encoding", remote.encoding)
+        if "encoding" not in changes and (fault := rules.encoding_fault(text)):
             unread.append(("encoding", fault))
         if unread:
             raise _refusal(unread)
@@ -298,10 +306,14 @@ _FIND: dict[str, Any] = {"advice": _LOOK, "next_step": errors.NextStep.REPAIR}
 
 def _check_complete(data: Mapping[str, Any]) -> None:
     missing = [name for name in ("drive_id", "drive_type") if not data.get(name)]
+    signed_in = data.get("client_credentials") or data.get("token")
+    if missing and not signed_in:  # as `rclone config` leaves it that was stopped
+        what = "the remote has neither a drive nor a token"
+        raise errors.RemoteIncomplete(what, why="nobody has signed in", missing=[*missing, "token"])
     if missing:
         why = f"{' and '.join(missing)} not set: rclone would say {NO_DRIVE!r}"
         raise errors.RemoteIncomplete("the remote has no drive", why=why, **_FIND, missing=missing)
-    if not data.get("client_credentials") and not data.get("token"):
+    if not signed_in:
         raise errors.RemoteIncomplete(
             "the remote has no token",
             why="nobody has signed in",

@@ -225,7 +225,8 @@ def option_called(name: str) -> Option:
         return BY_NAME[name]
     meant = nearest(name, BY_NAME)
     hint = f"did you mean {meant!r}?" if meant else None
-    raise OptionInvalid(f"there is no option {name!r}", why=hint, option=name)
+    what = f"there is no option {name!r}"
+    raise OptionInvalid(what, why=hint, option=name, problems=[f"{name}: {what}"])
 
 
 def require_person(names: Iterable[str]) -> None:
@@ -234,4 +235,5 @@ def require_person(names: Iterable[str]) -> None:
         option = option_called(name)
         if option.decided_by != "person":
             what, (why, advice) = f"{name} cannot be set as an option", _WHY[option.decided_by]
-            raise OptionInvalid(what, why=why, advice=advice, option=name)
+            told = [f"{name}: {why}"]
+            raise OptionInvalid(what, why=why, advice=advice, option=name, problems=told)

@@ -115,9 +115,11 @@ def metadata_permissions_fault(text: str) -> str | None:
     return None if known else "it is off, or some of read, write, failok with commas between"
 
 
-def reads_only(granted: Iterable[str]) -> bool:
-    """Whether these permissions do not let it write; where none are known, they may."""
-    return bool(granted) and not any("Write" in scope for scope in granted)
+def reads_only(granted: Iterable[str], asked: Iterable[str] = ()) -> bool:
+    """Whether these permissions do not let it write. Where none are known, as in a remote that
+    rclone or variables made, those that were asked for count; without any, it may."""
+    known = [*granted] or [*asked]
+    return bool(known) and not any("Write" in scope for scope in known)
 
 
 def address_fault(address: str) -> str | None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import ItemNotFound, NothingFound
-from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.values.drive_ids import normal_drive_id
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def with_id(remote: OneDriveRemote, rclone: Rclone, place: str) -> OneDriveRemot
     is a file."""
     entry = _listed(rclone, place)
     missing = entry is None and rclone.stat(place) is None
-    if missing and not reads_only(remote.granted_scopes):
+    if missing and not remote.reads_only:
         rclone.mkdir(place)
         entry, missing = _listed(rclone, place), False
     if missing or (entry and not entry.is_dir):

@@ -217,7 +217,8 @@ class Lent(Around):
         names = places.intersection(self._names)
         for each in (one for name in names for one in below(self._conf, name)):
             section = self._conf.whole_section(each)
-            if reads_only(section.get("pluton_granted_scopes", "").split()):
+            known = ("pluton_granted_scopes", "access_scopes")
+            if reads_only(*(section.get(key, "").split() for key in known)):
                 title = section.get("description") or each
                 raise AccessDenied(
                     f"{title!r} was connected for reading only.",

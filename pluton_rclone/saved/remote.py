@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import AccessDenied, OptionInvalid, RemoteIncomplete, TokenExpired
@@ -50,8 +50,14 @@ class SavedRemote:
     def options(self) -> OneDriveRemote:
         """The section as a remote. RemoteIncomplete, TokenExpired or OptionInvalid when rclone
         could not use it."""
+        return self.options_with()
+
+    def options_with(self, **changes: Any) -> OneDriveRemote:
+        """As `options`, with these changes, also of what could not be used."""
+        from pluton_rclone.remote.onedrive import OneDriveRemote
+
         try:
-            return self.conf.remote(self.name)
+            return OneDriveRemote.from_section(self.section, **changes)
         except OptionInvalid as problem:
             if problem.details.get("option") != TOKEN:
                 raise
@@ -69,7 +75,9 @@ class SavedRemote:
         another one."""
         try:
             return self.options
-        except (TokenExpired, RemoteIncomplete):
+        except (TokenExpired, RemoteIncomplete) as problem:
+            if "drive_id" in problem.details.get("missing", ()):
+                raise
             from pluton_rclone.remote.onedrive import OneDriveRemote
 
             return OneDriveRemote.from_section({**self.section, TOKEN: ANY})

@@ -40,6 +40,12 @@ def below(conf: Conf, name: str) -> list[str]:
     return [each for each, section in sections if section.get("type") == "onedrive"]
 
 
+def above(conf: Conf, name: str) -> str:
+    """The remotes that name this one as what they wrap, in words; "" if none does."""
+    found = conf.sections().items()
+    return ", ".join(repr(each) for each, section in found if name in _wrapped(section))
+
+
 def _wrapped(section: Mapping[str, str]) -> Iterator[str]:
     """What `remote` and `upstreams` name: `NAME:path`, `NAME,option=value:path`, in a combine
     `folder=NAME:path`; several are separated by spaces, and quoted if they hold some."""

@@ -110,14 +110,17 @@ class StorageSetup(Steps):
 
     def use_token(self, text: str) -> Account:
         """Takes a pasted token, the output of `rclone authorize`, or a whole remote. A remote
-        brings its registration, drive and options. TokenInvalid says what is wrong with the paste;
-        TokenExpired; AccountError for another account."""
+        brings its registration, drive and options, and stays for reading only. TokenInvalid says
+        what is wrong with the paste; TokenExpired; AccountError for another account."""
         from pluton_rclone.microsoft.graph.locations import rooted
         from pluton_rclone.remote.options import BY_NAME
+        from pluton_rclone.remote.rules import reads_only
 
         from .imported import import_token
 
         pasted = import_token(text, app=self._state.app)
+        if reads_only(pasted.sign_in.scopes):
+            self._state.access = "read"
         account = self._take(pasted.sign_in)
         self._state.app = pasted.app
         given = dict(pasted.options)
@@ -147,7 +150,7 @@ class StorageSetup(Steps):
         state = self._state
         before = state.options, state.folder, state.folder_id, state.typed
         if "base_folder" in options:
-            folder = str(options.pop("base_folder") or "")
+            folder = options.pop("base_folder") or ""
             if folder != state.folder:  # else it may be an address's, which goes with its drive
                 state.folder_id, state.folder, state.typed = "", folder, folder
         given = {**state.options, **options}

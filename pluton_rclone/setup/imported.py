@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pluton_rclone.errors import OptionInvalid, TokenExpired, TokenInvalid
-from pluton_rclone.microsoft.clouds import cloud
+from pluton_rclone import errors
+from pluton_rclone.microsoft.clouds import Cloud, cloud
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.paste import read_paste
-from pluton_rclone.microsoft.entra.sign_in import SignIn, refresh
+from pluton_rclone.microsoft.entra.scopes import short_names
+from pluton_rclone.microsoft.entra.sign_in import SignIn, refresh, sign_in_as_app
+from pluton_rclone.microsoft.entra.token import Token
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.microsoft.http import Http
+from pluton_rclone.remote.options import BY_NAME, TRUE
 from pluton_rclone.saved.registration import registration
+from pluton_rclone.values.drive_ids import any_drive
 
 
 @dataclass(frozen=True)
@@ -28,23 +32,49 @@ class Imported:
 def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
     """Takes over what was pasted, in any form that `read_paste` knows. A pasted remote names its
     own registration; other tokens belong to `app`, or to rclone's own registration if that is None.
-    An expired token is renewed, which only its registration can do. Graph says whose it is. Raises
-    `TokenInvalid`, `TokenExpired`, the rest of `SignInError`, and `GraphError`."""
+    An expired token is renewed, one of rclone's own registration by rclone; Graph says whose it is.
+    An application signs in anew. What a pasted remote was granted is granted, and no more. Raises
+    `TokenInvalid`, `TokenExpired`, the rest of `SignInError`, `GraphError`, `RcloneNotFound`."""
     pasted = read_paste(text)
     options = pasted.options
     try:
-        app = registration({**options, "pluton_certificate": ""}) or app
-    except OptionInvalid as problem:
-        raise TokenInvalid("The pasted remote cannot be used.", why=problem.what) from None
+        named = registration({**options, "pluton_certificate": ""})
+    except errors.OptionInvalid as problem:
+        raise errors.TokenInvalid("The pasted remote cannot be used.", why=problem.what) from None
+    app = named or (None if "type" in options else app)  # a whole remote without one: rclone's own
+    if app is not None and options.get("client_credentials") in TRUE:
+        return Imported(sign_in_as_app(app), app, options)
     home = cloud(options.get("region") or (app.region if app else "global"))
     token = pasted.token
     with Http() as http:
         if token.expired():
-            if app is None:
-                what = "This token has expired, and only rclone can renew it."
-                why = "it belongs to rclone's own registration"
-                advice = "Run `rclone authorize onedrive` and paste its output within the hour."
-                raise TokenExpired(what, why=why, advice=advice)
-            token = refresh(app, token, http=http)
+            token = refresh(app, token, http=http) if app else _renewed_by_rclone(token, home)
         account = Graph(home, token, http=http).me()
-    return Imported(SignIn(token, account, token.scopes), app, options)
+    granted = options.get(BY_NAME["granted_scopes"].key) or options.get("access_scopes", "")
+    scopes = short_names(granted.split()) or token.scopes
+    return Imported(SignIn(token, account, scopes), app, options)
+
+
+def _renewed_by_rclone(token: Token, home: Cloud) -> Token:
+    """The token after rclone has used it. TokenExpired; RcloneNotFound."""
+    from pydantic import SecretStr
+
+    from pluton_rclone.connection.trial import trial_of
+    from pluton_rclone.rclone.binary import find_binary
+    from pluton_rclone.remote.onedrive import OneDriveRemote
+
+    drive, text = any_drive("business"), SecretStr(token.to_rclone())
+    remote = OneDriveRemote(**drive, region=home.region, token=text)
+    with trial_of(remote, find_binary(None)) as trial:
+        try:
+            trial.graph_token()
+        except errors.Unreachable:
+            raise
+        except errors.PlutonRcloneError:  # it renews before it misses the drive
+            token = trial.token()
+    if token.expired():
+        what = "This token has expired, and rclone cannot renew it."
+        why = "it is of another registration than rclone's own, or too old"
+        advice = "Run `rclone authorize onedrive` and paste its output."
+        raise errors.TokenExpired(what, why=why, advice=advice)
+    return token

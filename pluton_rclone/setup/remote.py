@@ -11,7 +11,6 @@ from pluton_rclone.errors import OptionInvalid, UsageError
 from pluton_rclone.microsoft.entra.account import Account
 from pluton_rclone.microsoft.entra.scopes import remote_options
 from pluton_rclone.remote.options import BY_NAME
-from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.saved.registration import registration
 from pluton_rclone.values.drive_ids import any_drive
 from pluton_rclone.values.token_text import ANY, SIGN_IN, TOKEN
@@ -100,7 +99,7 @@ def state_of(remote: OneDriveRemote, name: str) -> SetupState:
     wide = any(scope.startswith("Files.") and scope.endswith(".All") for scope in granted)
     return SetupState(
         app=registration(remote.to_section()),
-        access="read" if reads_only(granted) else "write",
+        access="read" if remote.reads_only else "write",
         name=name,
         expected=expected,
         kind=kind,

@@ -130,9 +130,7 @@ class Steps:
         """Signs in as the application itself: no person, an administrator agreed before."""
         from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
 
-        account = self._take(sign_in_as_app(self.app))
-        self._state.app_only = True
-        return account
+        return self._take(sign_in_as_app(self.app))
 
     def _take(self, sign_in: SignIn) -> Account:
         expected = self._expected()
@@ -142,7 +140,7 @@ class Steps:
         state.token, state.account, state.scopes = sign_in.token, sign_in.account, sign_in.scopes
         if state.access == "read":  # what was granted before comes along
             state.scopes = reading(sign_in.scopes)
-        state.app_only, state.passed = False, None
+        state.app_only, state.passed = sign_in.account.kind == "application", None
         return sign_in.account
 
     def _expected(self) -> Account | None:

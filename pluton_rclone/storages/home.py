@@ -165,15 +165,11 @@ class Home(Mapping[str, Storage]):
         from pluton_rclone.remote.names import check_name, derive_name
 
         self.conf.check_writable()
-        if friendly in self:
-            raise StorageExists(f"There is already a storage called {friendly!r}.", name=friendly)
+        self.check_free(friendly)
         if not remote_name:
             return derive_name(friendly, {*self.conf.taken(), *self}, self.binary.version)
         check_name(remote_name, self.binary.version)
-        if remote_name in self.conf or remote_name in self:
-            what = f"There is already a remote called {remote_name!r}."
-            raise StorageExists(what, name=remote_name)
-        self.check_hides_none(remote_name)
+        self.check_free(remote_name)
         return remote_name
 
     def test(self, remote: OneDriveRemote, on_step: OnStep = None) -> ConnectionReport:
@@ -213,12 +209,14 @@ class Home(Mapping[str, Storage]):
         self.conf.add(chosen, remote.replace(description=name).to_section())
         return self._storage(chosen)
 
-    def check_hides_none(self, remote_name: str, *, but: str = "") -> None:
-        """StorageExists if another storage than `but` has the remote's name as its friendly name:
-        what is meant for that storage would go to this one."""
-        if any(title == remote_name for name, title in self._titles().items() if name != but):
-            what = f"There is already a storage called {remote_name!r}."
-            raise StorageExists(what, name=remote_name)
+    def check_free(self, name: str, *, but: str = "") -> None:
+        """StorageExists if another remote than `but` goes by this name, be it a friendly one, or of
+        another type than ours: what is meant for one of them would go to the other."""
+        titles = self._titles()
+        taken = {title for remote, title in titles.items() if remote != but}
+        if name in taken or (name != but and name in self.conf.taken()):
+            kind = "storage" if name in {*titles, *titles.values()} else "remote"
+            raise StorageExists(f"There is already a {kind} called {name!r}.", name=name)
 
     def health(self, *remote_names: str) -> HealthReport:
         """Check every storage, or some remotes, without writing, a few at a time; each check renews

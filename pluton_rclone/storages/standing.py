@@ -9,7 +9,6 @@ from pluton_rclone import process
 from pluton_rclone.pace import outside
 from pluton_rclone.rclone.commands import Command
 from pluton_rclone.rclone.runner import child_environment
-from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.saved.lent import lend
 from pluton_rclone.saved.remote import SavedRemote
 from pluton_rclone.saved.wrapping import with_wrapped
@@ -24,7 +23,7 @@ def stand(
 ) -> int:
     """Runs it in our place, as `process.foreground`; what was connected for reading only is not
     written to."""
-    only = any(reads_only(remote.granted_scopes) for remote in saved.onedrives)
+    only = any(remote.reads_only for remote in saved.onedrives)
     own = ["--read-only"] if only and words[-1] != "restic" else []
     binary, names = saved.rclone.binary, list(with_wrapped(saved.conf, [saved.name]))
     with lend(saved.conf, names, binary.version) as loan:

@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists
+from pluton_rclone.errors import NothingFound, PlutonRcloneError, UsageError
 from pluton_rclone.rclone import locations
+from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 from pluton_rclone.values.versions import KNOWS_ALL
 
 if TYPE_CHECKING:
@@ -317,22 +318,26 @@ class Storage:
     def update(self, on_step: OnStep = None, **options: Any) -> ConnectionReport:
         """Change options of the remote; None restores a default. Tested, then saved in one step:
         OptionInvalid or ConnectionTestFailed change nothing."""
-        before = self.remote
+        from pluton_rclone.remote.onedrive import OneDriveRemote
+        from pluton_rclone.remote.options import BY_NAME
+
         if options.get("description"):
             options["description"] = self._free_name(options["description"])
-        for name, field in type(before).model_fields.items():
+        for name, field in OneDriveRemote.model_fields.items():
             if name in options and options[name] is None:
                 options[name] = field.get_default()
-        wanted = before.replace(**options)
-        same = wanted.token == before.token
-        return self._change(before.to_section(), wanted, on_step, same_sign_in=same)
+        if "base_folder" in options:
+            options.setdefault("base_folder_id", "")
+        before, wanted = self._saved.section, self._saved.options_with(**options)
+        made, keys = wanted.to_section(), [BY_NAME[name].key for name in options]
+        old = {**made, **{key: before.get(key, "") for key in keys}}  # what else differs, stays so
+        same = made.get(TOKEN) == before.get(TOKEN)
+        return self._change(old, wanted, on_step, same_sign_in=same)
 
     def _change(
         self, old: Mapping[str, str], wanted: OneDriveRemote, on_step: OnStep, *, same_sign_in: bool
     ) -> ConnectionReport:
         """Test the remote, then save how its section differs from `old`."""
-        from pluton_rclone.values.token_text import SIGN_IN, TOKEN
-
         self.check_writable()
         origin = self._saved if same_sign_in else None
         report, tested = self.storages.try_out(wanted, on_step, origin)
@@ -354,16 +359,22 @@ class Storage:
         from pluton_rclone.remote.names import friendly_name
 
         name = friendly_name(name)
-        if name != self.name and name in self.storages:
-            raise StorageExists(f"There is already a storage called {name!r}.", name=name)
+        if name != self.name:
+            self.storages.check_free(name, but=self.remote_name)
         return name
 
     def rename_remote(self, remote_name: str) -> Storage:
-        """Give the remote another name in rclone.conf. StorageExists, OptionInvalid."""
+        """Give the remote another name in rclone.conf. StorageExists, OptionInvalid; UsageError if
+        other remotes, such as a crypt, lie on it by the present one."""
         from pluton_rclone.remote.names import check_name
+        from pluton_rclone.saved.wrapping import above
 
         check_name(remote_name, self.storages.binary.version)
-        self.storages.check_hides_none(remote_name, but=self.remote_name)
+        self.storages.check_free(remote_name, but=self.remote_name)
+        if wrapping := above(self.storages.conf, self.remote_name):
+            what = f"{self.remote_name!r} keeps its name: {wrapping} would lead nowhere."
+            advice = "First write the new name there, in remote or upstreams; then rename it."
+            raise UsageError(what, advice=advice)
         self.storages.conf.rename(self.remote_name, remote_name)
         return type(self)(self.storages, remote_name)
 

@@ -99,7 +99,7 @@ def test_connect_refuses_before_the_sign_in_what_the_walk_itself_decides(
 
 
 def test_the_friendly_name_changes_and_the_remote_keeps_its_own(connected: Command) -> None:
-    renamed = connected("rename", "Work files", "Bürö & more", "--json").json
+    renamed = connected("rename", "Work files", "Bürö & more:", "--json").json
     moved = connected("rename", "Bürö & more", "office", "--remote", "--json").json
 
     assert (renamed["name"], renamed["remote"]) == ("Bürö & more", "work-files")
@@ -133,6 +133,16 @@ def test_an_export_is_an_rclone_conf_of_its_own_readable_by_its_owner_alone(
         "RCLONE_CONFIG_WORK_FILES_TYPE=onedrive"
         in connected("export", "Work files", "--as-environment").out
     )
+
+
+@pytest.mark.parametrize("how", [(), ("--as-environment",)])
+def test_an_export_has_the_bytes_of_the_file(connected: Command, how: tuple[str, ...]) -> None:
+    path = Storages().path
+    path.write_bytes(path.read_bytes().replace(b"Work files", b"W\xfcrk"))
+    ran = connected("export", "work-files", *how, "--output", str(path.with_name("export")))
+    assert ran.code == 0, ran.err
+    assert b"W\xfcrk\n" in path.with_name("export").read_bytes()
+    assert connected("export", "work-files", *how, "--json").code == 0
 
 
 @pytest.mark.parametrize(

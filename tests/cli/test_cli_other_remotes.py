@@ -195,3 +195,10 @@ def test_office_files_arrive_in_a_library_from_another_remote_too(
     wanted = ["letter.txt", "report.docx"] if source == "disk:" else [source[5:]]
     assert listed(remotes, "library:x") == wanted
     assert "0 files transferred" in remotes("copy", source, "library:x").err
+
+
+def test_before_a_storage_is_removed_what_lies_on_it_is_named(connected: Command) -> None:
+    Storages().conf.add("vault", {"type": "crypt", "remote": "work-files:vault"})
+    refused = connected("remove", "Work files")
+    assert refused.code == 2
+    assert "Without it, 'vault' cannot be used. Forget 'Work files'?" in refused.err

@@ -44,6 +44,15 @@ def whole(cloud: Emulator, storage: Storage, before: dict[str, str]) -> None:
     storage.list()
 
 
+def test_without_drive_and_token_there_is_nothing_to_repair(command: Command) -> None:
+    """As `rclone config` leaves it that was stopped: repair said reauthorize, and that, repair."""
+    Storages().conf.add("work", {"type": "onedrive"})
+    for word in ("test", "reauthorize"):
+        ran = command(word, "work")
+        assert "Connect it anew: pluton-rclone remove work" in ran.err
+    assert "The command is: pluton-rclone reauthorize work" in command("repair", "work").err
+
+
 @pytest.mark.parametrize("name", SECTIONS)
 def test_at_the_terminal_it_says_repair_and_repair_makes_it_work(
     command: Command, cloud: Emulator, name: str

@@ -102,6 +102,9 @@ def test_the_walk_from_drive_type_to_a_saved_storage(
     guide["choose"](session, drive["id"], "laptop")
     faults = guide["submit"](session, {"chunk_size": "19Mi"})
     assert "320Ki" in faults["chunk_size"]
+    shown = {field["name"]: field["default"] for field in guide["fields"]()}
+    assert guide["submit"](session, {**shown, "base_folder": "laptop"}) == {}
+    assert "region" in guide["submit"](session, {"region": "us"})
     assert guide["submit"](session, {"chunk_size": "20Mi", "hard_delete": True}) == {}
     steps: list[dict[str, Any]] = []
 
@@ -131,7 +134,7 @@ def test_the_schema_draws_a_form_without_secrets(guide: dict[str, Any]) -> None:
     fields = {field["name"]: field for field in guide["fields"]()}
 
     assert fields["chunk_size"]["default"] == "10Mi"
-    assert ("us", "US Government") in fields["region"]["choices"]
+    assert ("view", "Reading") in fields["link_type"]["choices"]
     assert fields["hard_delete"]["kind"] == "switch"
     assert all(field["label"] and field["help"] for field in fields.values())
     assert not {"token", "client_secret", "link_password"} & set(fields)

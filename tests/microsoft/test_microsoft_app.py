@@ -68,7 +68,7 @@ def test_the_environment_names_a_registration() -> None:
             "PLUTON_ONEDRIVE_CLIENT_ID": "id",
             "PLUTON_ONEDRIVE_TENANT": "organizations",
             "PLUTON_ONEDRIVE_REGION": "us",
-            "PLUTON_ONEDRIVE_CLIENT_SECRET": "s",
+            "PLUTON_ONEDRIVE_CLIENT_SECRET": "s\n",  # as `echo` made a container's secret
             "PLUTON_ONEDRIVE_CERTIFICATE": "/srv/app.pfx",
             "PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD": "p",
         }

@@ -63,6 +63,7 @@ FORMS = {
     "rclone config dump": json.dumps(
         {"od": {"type": "onedrive", "token": JSON}, "s3": {"type": "s3"}}
     ),
+    "export --json": json.dumps({"remote": "od", "text": SECTION, "variables": None}),
     "options as JSON": json.dumps({"type": "onedrive", "token": json.loads(JSON)}),
 }
 
@@ -72,8 +73,9 @@ def test_every_known_form_is_read(form: str) -> None:
     assert read_paste(FORMS[form]).token == TOKEN
 
 
-def test_a_remote_brings_its_options_and_its_name() -> None:
-    pasted = read_paste(SECTION)
+@pytest.mark.parametrize("form", ["a section of rclone.conf", "export --json"])
+def test_a_remote_brings_its_options_and_its_name(form: str) -> None:
+    pasted = read_paste(FORMS[form])
 
     assert pasted.options == {
         "type": "onedrive",
@@ -110,6 +112,7 @@ REFUSED = {
     '{"type":"onedrive"}': "no token in it",
     unpadded('{"nothing": "here at all, and long enough"}'): "base64",
     "RCLONE_ENCRYPT_V0:\nAAAA": "encrypted",
+    f"RCLONE_CONFIG_WORK_TYPE=onedrive\nRCLONE_CONFIG_WORK_TOKEN={JSON}\n": "for a container",
     "[s3]\ntype = s3\n": "no OneDrive remote with a token",
     "[a]\ntype = onedrive\n": "no OneDrive remote with a token",
     "".join(f"[{name}]\ntype = onedrive\ntoken = {JSON}\n" for name in "ab"): "2 remotes: a, b",

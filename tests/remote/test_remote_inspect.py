@@ -90,6 +90,13 @@ def test_a_variable_that_wins_over_the_file_is_found(monkeypatch: pytest.MonkeyP
     assert finding.advice == "Unset RCLONE_CONFIG_ANNA_TOKEN."
 
 
+def test_variables_that_make_a_storage_are_no_fault_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each was to be unset, and with it the storage."""
+    for key, value in GOOD.items():
+        monkeypatch.setenv(f"RCLONE_CONFIG_ANNA_{key.upper()}", value)
+    assert Conf("/dev/null", with_variables=True).inspect() == []
+
+
 def test_remotes_of_other_types_are_not_judged() -> None:
     assert found({"type": "s3", "whatever": "x"}) == []
 

@@ -18,22 +18,26 @@ from pluton_rclone import (
     Storages,
     StorageSetup,
 )
+from pluton_rclone.conf.export import as_conf
 from pluton_rclone.emulator import (
     DAEMON_CLIENT_ID,
     DAEMON_CLIENT_SECRET,
     PUBLIC_CLIENT_ID,
+    RCLONE_CLIENT_ID,
     WEB_CLIENT_ID,
     WEB_CLIENT_SECRET,
     WEB_REDIRECT_URI,
     Emulator,
 )
 from pluton_rclone.errors import (
+    AccessDenied,
     AccountError,
     ConsentRequired,
     DriveNotFound,
     GraphError,
     OptionInvalid,
     RegistrationError,
+    Unreachable,
     UsageError,
 )
 from pluton_rclone.remote.options import BY_NAME
@@ -208,6 +212,67 @@ def test_a_pasted_remote_brings_its_drive_and_options_along(cloud: Emulator) -> 
     assert str(setup.remote().chunk_size) == "20Mi"
 
 
+def test_a_pasted_remote_without_a_registration_has_rclones_own(cloud: Emulator) -> None:
+    """It was saved with the registration of the environment, which cannot renew its token."""
+    remote = remote_of(cloud, "business").replace(client_id="")
+    setup = StorageSetup(PUBLIC)
+    setup.use_token(as_conf("old", remote.to_section()).decode())
+    assert not setup.has_app
+    assert setup.remote().client_id == ""
+
+
+def test_a_pasted_remote_of_rclones_own_that_has_expired_is_renewed_by_rclone(
+    cloud: Emulator,
+) -> None:
+    """An rclone.conf of yesterday was refused: only rclone can renew it."""
+    remote = remote_of(cloud, "business", client_id=RCLONE_CLIENT_ID, seconds=-60)
+    setup = StorageSetup()
+    setup.use_token(as_conf("old", remote.replace(client_id="").to_section()).decode())
+    assert setup.drives_of("business")
+    setup.sign_out()
+    with cloud.quirks.connection_reset(), pytest.raises(Unreachable):
+        setup.use_token(as_conf("old", remote.replace(client_id="").to_section()).decode())
+
+
+def test_a_pasted_app_only_remote_signs_in_as_the_application(cloud: Emulator) -> None:
+    """Graph was asked whose token it is, and refused: /me is for people."""
+    remote = remote_of(cloud, "business").replace(
+        client_id=DAEMON_CLIENT_ID,
+        client_secret=DAEMON_CLIENT_SECRET,
+        tenant="contoso.onmicrosoft.com",
+        client_credentials=True,
+        token='{"access_token":"AT","expiry":"2020-01-01T00:00:00Z"}',
+        chunk_size="20Mi",
+    )
+    setup = StorageSetup()
+    account = setup.use_token(as_conf("old", remote.to_section()).decode())
+    assert account.kind == "application"
+    made = setup.remote()
+    assert (made.client_credentials, made.drive_id, str(made.chunk_size)) == (
+        True,
+        remote.drive_id,
+        "20Mi",
+    )
+    assert setup.test(Storages()).ok
+
+
+@pytest.mark.parametrize(
+    "known", [{"granted_scopes": ("Files.Read",)}, {"access_scopes": "Files.Read offline_access"}]
+)
+def test_a_pasted_remote_that_was_for_reading_only_stays_so(
+    cloud: Emulator, known: dict[str, Any]
+) -> None:
+    remote = remote_of(cloud, "business").replace(**{"granted_scopes": (), **known})
+    setup = StorageSetup()
+    setup.use_token(as_conf("old", remote.to_section()).decode())
+    setup.name = "new"
+    assert "consent" not in setup.next_steps
+    assert setup.remote().granted_scopes == ("Files.Read",)
+    storage = setup.save(Storages())
+    with pytest.raises(AccessDenied, match="for reading only"):
+        storage.upload(__file__, "x").result()
+
+
 # ---- location and options ----
 
 
@@ -252,6 +317,9 @@ def test_options_are_checked_at_once_before_there_is_a_drive_or_a_sign_in(home: 
     setup = StorageSetup(WEB)
     with pytest.raises(OptionInvalid, match="chunk_size"):
         setup.set_options(chunk_size="19Mi")
+    with pytest.raises(OptionInvalid, match="base_folder"):
+        setup.set_options(base_folder=["laptop"])
+    assert setup.folder == ""
     setup.set_options(no_versions=True)  # a business drive would take it
     setup.set_options(no_versions=None)
     setup.choose_type("personal")

@@ -47,6 +47,21 @@ def test_what_is_refused_or_fails_its_test_leaves_everything_but_a_newer_token(
     assert {**storage.section_with_secrets(), "token": before["token"]} == before
 
 
+def test_what_is_wrong_in_rclone_conf_is_corrected_by_setting_it(cloud: Emulator) -> None:
+    """`set` refused the good value because of the bad one in its place."""
+    storage = connected(cloud, "business", base_folder="x", hard_delete=True)
+    bad = {"chunk_size": "banana", "list_chunk": "010", "hard_delete": "yes", "encoding": "slash"}
+    storage.storages.conf.update(storage.remote_name, bad)
+    with pytest.raises(OptionInvalid, match="list_chunk"):
+        storage.update(chunk_size="5Mi")
+    storage.update(chunk_size="5Mi", list_chunk=7, hard_delete=None, encoding=None)
+    remote = storage.remote
+    assert (str(remote.chunk_size), remote.list_chunk, remote.hard_delete) == ("5Mi", 7, False)
+    assert (remote.base_folder, bool(remote.base_folder_id)) == ("x", True)
+    assert "encoding" not in storage.section_with_secrets()
+    assert storage.storages.conf.inspect() == []
+
+
 def test_a_failed_test_names_the_storage_also_where_it_has_no_friendly_name(
     cloud: Emulator,
 ) -> None:
@@ -92,6 +107,37 @@ def test_no_remote_takes_a_name_that_another_storage_goes_by(cloud: Emulator) ->
     with pytest.raises(StorageExists):
         storage.storages.add_tested("Third", other.remote, remote_name="work")
     assert storage.rename_remote("work").name == "work"
+
+
+def test_no_storage_is_called_as_a_remote_of_another_type(cloud: Emulator) -> None:
+    """`copy SRC backup:` went to the other remote, which has that name in rclone.conf."""
+    storage = connected(cloud, "business", base_folder="x")
+    storage.storages.conf.add("backup", {"type": "alias", "remote": "/srv"})
+    for name in ("backup", "business-drive"):
+        with pytest.raises(StorageExists, match=f"a remote called '{name}'"):
+            storage.rename(name)
+        with pytest.raises(StorageExists, match=f"a remote called '{name}'"):
+            storage.storages.free_name(name)
+    storage.rename("business")
+
+
+def test_no_rename_breaks_what_lies_on_it(cloud: Emulator) -> None:
+    """A crypt over it named a remote that was there no longer."""
+    storage = connected(cloud, "business", base_folder="x")
+    conf = storage.storages.conf
+    wrapping = (
+        {"type": "crypt", "remote": "business:vault"},
+        {"type": "alias", "remote": "business,chunk_size=5Mi:vault"},
+        {"type": "combine", "upstreams": '"a b=business:c d" e=other:'},
+        {"type": "union", "upstreams": "/srv business:"},
+    )
+    for section in wrapping:
+        conf.add("over", section)
+        with pytest.raises(UsageError, match="'over' would lead nowhere"):
+            storage.rename_remote("work")
+        conf.delete("over")
+    conf.add("over", {"type": "alias", "remote": "business-drive:vault"})
+    assert storage.rename_remote("work").name == "business"
 
 
 def test_before_it_is_removed_one_can_ask_whether_files_are_on_it(cloud: Emulator) -> None:

@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from pluton_rclone import Storages
 from pluton_rclone.conf import variables
 from pluton_rclone.conf.export import as_environment
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.errors import ConfigNotWritable
+from pluton_rclone.errors import AccessDenied, ConfigNotWritable
 from tests.connected import connected, emulated_drive, remote_of, saved
 
 
@@ -24,8 +25,9 @@ def exported(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     """A storage taken into the environment; no rclone.conf has it. Gives the remote's name."""
     monkeypatch.setattr(variables, "_RENEWED", {})
 
-    def export(name: str = "work", seconds: float = 3599.0) -> str:
-        section = remote_of(cloud, seconds=seconds).replace(description="Anna's files").to_section()
+    def export(name: str = "work", seconds: float = 3599.0, **options: Any) -> str:
+        remote = remote_of(cloud, seconds=seconds, description="Anna's files", **options)
+        section = remote.to_section()
         given = as_environment(name, section)
         for variable, value in given.variables.items():
             monkeypatch.setenv(variable, value)
@@ -49,6 +51,15 @@ def test_it_is_listed_found_by_both_names_and_used_without_an_rclone_conf(
     storages["my_work"].upload(tmp_path / "b.txt", "").result()
     assert sorted(entry.path for entry in storages["my_work"].list()) == ["a.txt", "b.txt"]
     assert not storages.path.exists()
+
+
+def test_one_that_was_for_reading_only_stays_so(
+    exported: Callable[..., str], tmp_path: Path
+) -> None:
+    """Our own keys are not exported, and with them went what was granted."""
+    name = exported(access_scopes=("Files.Read", "offline_access"))
+    with pytest.raises(AccessDenied, match="for reading only"):
+        Storages()[name].upload(tmp_path, "x").result()
 
 
 def test_only_line_breaks_are_taken_out_of_a_variable(

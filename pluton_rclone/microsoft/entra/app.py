@@ -61,7 +61,8 @@ class AppRegistration:
         found = cloud(self.region)
         refuse_personal(found, tenant)
         read = {"client_id": client_id, "tenant": tenant, "region": found.region}
-        self.__dict__.update(read, client_secret=self.client_secret or None)
+        secret = (self.client_secret or "").strip()  # often read with the line end of its file
+        self.__dict__.update(read, client_secret=secret or None)
 
     @property
     def cloud(self) -> Cloud:

@@ -14,6 +14,7 @@ from pluton_rclone.errors import TokenInvalid
 from pluton_rclone.remote.options import TRUE
 from pluton_rclone.remote.pairs import joined, storage_of
 from pluton_rclone.values.printable import printable
+from pluton_rclone.values.token_text import token_fields
 
 from ..clouds import is_of_microsoft
 from .token import Token
@@ -50,6 +51,9 @@ def read_paste(text: str) -> Pasted:
     if "RCLONE_ENCRYPT_V0:" in text:
         advice = "Paste what `rclone config show NAME` prints instead."
         raise TokenInvalid("This is an encrypted rclone.conf.", advice=advice)
+    if re.search(r"RCLONE_CONFIG_[^\s=]{1,200}_TOKEN=", text):
+        what = "These are variables for a container, which lack a part of the storage."
+        raise TokenInvalid(what, advice="Export it as an rclone.conf of its own, and paste that.")
     inside, end, _ = text.partition("--->")[2].partition("<---")
     if end:
         text = inside.strip()
@@ -90,6 +94,8 @@ def _candidates(text: str) -> Iterator[Any]:
     """JSON values that the text may stand for, the likeliest first."""
     yield _sections(text)
     decoder = json.JSONDecoder()
+    if isinstance(exported := token_fields(text).get("text"), str):  # in a JSON record of ours
+        yield _sections(exported)
     for form in _spellings(text):
         start = -1
         for _ in range(50):
