@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from pluton_rclone.values.units import counted, human_bytes
 from .arguments import IN_STORAGE, NAME, PLACE, SOURCE
 from .context import FOLDER, Context, command, flag, valued
 from .filters import PASSED, checked, filtering, selection
-from .output import Output, tell
+from .output import Output, tell, tell_bytes
 from .places import Place, parse_end, parse_storage_place
 
 if TYPE_CHECKING:
@@ -93,8 +92,7 @@ def cat(ctx: Context, place: str, offset: int | None, count: int | None) -> None
     storage, path = parse_storage_place(place, ctx)
     with Place(storage, path).named():
         for block in storage.rclone.blocks(storage.at(path), offset=offset, count=count):
-            sys.stdout.buffer.write(block)
-    sys.stdout.buffer.flush()
+            tell_bytes(block)
 
 
 @command(PLACE, filtering)

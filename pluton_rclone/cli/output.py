@@ -113,6 +113,16 @@ def tell(text: object = "", *, file: TextIO | None = None) -> None:
     print("\n".join(map(printable, str(text).split("\n"))), file=file, flush=file is not None)
 
 
+def tell_bytes(data: bytes) -> None:
+    """As they are, on stdout. What cannot be written ends the command, whose work that is."""
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # as `Outlet` does
+        raise ReaderGone from None
+
+
 class Output:
     """Results go to stdout, messages to stderr; with `as_json`, both are JSON lines."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from pluton_rclone.values.units import human_drive_type
 from . import ask
 from .arguments import NAME
 from .context import FILE, Context, command, flag, needs, valued
-from .output import Output, tell
+from .output import Output, tell, tell_bytes
 from .values import refuse_contradictions
 
 if TYPE_CHECKING:
@@ -131,7 +130,7 @@ def export(ctx: Context, name: str, as_environment: bool, path: str | None) -> N
         record |= {"text": None, "variables": None}
         output.say(f"Written to {path}; everybody who can read it can read and write the drive.")
     elif not ctx.as_json:
-        sys.stdout.buffer.write(data)
+        tell_bytes(data)
     output.result({**record, "written": path})
 
 

@@ -125,13 +125,15 @@ def test_a_reader_that_goes_away_ends_no_transfer(
     assert done.returncode == 1
 
 
-def test_a_reader_that_goes_away_ends_a_listing(
-    storage: Storage, source: Path, forks: Forks
+@pytest.mark.parametrize("command", ["ls work:x", "cat work:x/a", "export work"])
+def test_a_reader_that_goes_away_ends_what_only_reads(
+    storage: Storage, source: Path, forks: Forks, command: str
 ) -> None:
+    (source / "a").write_text("a")
     storage.upload(source, "x").result()
     read, write = os.pipe()
     os.close(read)
-    done = forks.run("ls", "work:x", stdout=write)
+    done = forks.run(*command.split(), stdout=write)
     os.close(write)
     assert (done.returncode, done.stderr) == (141, b"")
 
