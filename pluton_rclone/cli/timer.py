@@ -162,7 +162,8 @@ def timer(
     argv += ["--rclone", os.path.abspath(ctx.binary)] if ctx.binary else []
     argv += command
     if cron:
-        line = f"cd {shlex.quote(os.getcwd())} && {shlex.join(argv)}".replace("%", r"\%")
+        path = f"PATH={shlex.quote(os.environ['PATH'])}"  # cron's own is short
+        line = f"cd {shlex.quote(os.getcwd())} && {path} {shlex.join(argv)}".replace("%", r"\%")
         tell(f"{int(hour[2])} {int(hour[1])} * * * {line}")
         return
     units = {

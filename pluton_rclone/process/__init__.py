@@ -310,6 +310,8 @@ def end_all() -> None:
 
 
 def _check(argv: Sequence[str]) -> None:
+    if any("\0" in word for word in argv):
+        raise UsageError("an argument holds a NUL character, which no program can be given")
     if not os.path.isabs(argv[0]):
         raise UsageError(f"the program to start needs its whole path, not {argv[0]!r}")
     if not os.path.exists(argv[0]):
@@ -355,10 +357,15 @@ def to_the_end(argv: Sequence[str], *, env: Mapping[str, str]) -> None:
 
 
 def foreground(
-    argv: Sequence[str], *, env: Mapping[str, str], on_signal: Callable[[], None] = lambda: None
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    on_signal: Callable[[], None] = lambda: None,
+    folder: str | None = None,
 ) -> int:
-    """Run a person's command in our place: it has our terminal, stdin, stdout and stderr, and ends
-    with us. Returns its exit code, or -N if signal N ended it. OSError if it cannot be started.
+    """Run a person's command in our place: it has our terminal, stdin, stdout and stderr, our
+    folder or another one, and ends with us. Returns its exit code, or -N if signal N ended it.
+    OSError if it cannot be started.
 
     The terminal sends Ctrl-C to both; we wait on and let the command answer. SIGTERM is passed on,
     and a SIGINT that no terminal sent. `on_signal` is called before, in the signal's handler.
@@ -374,7 +381,7 @@ def foreground(
             child.send_signal(number)
 
     def make() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(dying_with_us(list(argv)), env=dict(env))
+        return subprocess.Popen(dying_with_us(list(argv)), env=dict(env), cwd=folder)
 
     signals = (signal.SIGINT, signal.SIGTERM)
     try:

@@ -100,8 +100,10 @@ class Recording:
     """A run that is going on. One of its methods is called at its end; as a context manager it ends
     with the error that leaves the block, if one does."""
 
-    def __init__(self, runs: Runs, id: int | None, notice: Callable[[str], None]) -> None:
-        self._runs, self._id, self._notice = runs, id, notice
+    def __init__(
+        self, runs: Runs, at: tuple[int | None, float] | None, notice: Callable[[str], None]
+    ) -> None:
+        self._runs, self._at, self._notice = runs, at, notice
         self._began = time.monotonic()
 
     def __enter__(self) -> Recording:
@@ -142,7 +144,7 @@ class Recording:
         notices: Sequence[str] = (),
         **counts: int,
     ) -> None:
-        if self._id is None:
+        if self._at is None:
             return
         kept = [file.record() for file in failed[:FAILURES]]
         told = {"error": error and error.record(), "failed": kept, "notices": notices}
@@ -156,7 +158,9 @@ class Recording:
             "told": json.dumps(_redacted(told), default=str),
         }
         names = ", ".join(f"{name} = :{name}" for name in known)
-        change, values = f"UPDATE runs SET {names} WHERE id = :id", {**known, "id": self._id}
+        # the file may have been removed meanwhile: another run has this number in the new one
+        change = f"UPDATE runs SET {names} WHERE id = :id AND began = :began"
+        values = {**known, **dict(zip(("id", "began"), self._at, strict=True))}
         self._runs.write(lambda db: db.execute(change, values), self._notice)
 
 
@@ -176,13 +180,13 @@ class Runs:
         now = time.time()
         row = (json.dumps(run.record()), now, _owner())
 
-        def insert(db: sqlite3.Connection) -> int | None:
+        def insert(db: sqlite3.Connection) -> tuple[int | None, float]:
             db.execute("DELETE FROM runs WHERE began < ?", (now - KEPT_DAYS * 86_400,))
             id = db.execute("INSERT INTO runs (run, began, owner) VALUES (?, ?, ?)", row).lastrowid
             db.execute("DELETE FROM runs WHERE id <= ?", ((id or 0) - KEPT,))
             names = {(name, id) for name in run.storages}
             db.executemany("INSERT INTO storages (name, run) VALUES (?, ?)", names)
-            return id
+            return id, now
 
         return Recording(self, self.write(insert, notice), notice)
 

@@ -121,10 +121,12 @@ def test_the_cron_line_runs_the_command_as_it_was_typed(
 
     line = connected("timer", "n", "--cron", "--at", "04:05", "--", "copy", ODD, "work-files:a").out
     minute, hour, *stars, command = line.strip().split(" ", 5)
-    ran = process.run(["/bin/sh", "-c", command.replace(r"\%", "%")], env=dict(os.environ))
+    crons = {**os.environ, "PATH": "/usr/bin:/bin"}
+    ran = process.run(["/bin/sh", "-c", command.replace(r"\%", "%")], env=crons)
 
     assert (minute, hour, stars) == ("5", "4", ["*", "*", "*"])
     assert "%" not in command.replace(r"\%", "")
+    assert f" && PATH={shlex.quote(os.environ['PATH'])} /" in command.replace(r"\%", "%")
     assert ran.returncode == 0, ran.stderr
     assert "a.txt" in connected("ls", "work-files:a").out
 

@@ -82,6 +82,16 @@ def test_a_run_is_recorded_with_all_that_was_counted(runs: Runs) -> None:
     assert runs.last("other") == []
 
 
+def test_of_a_file_that_was_removed_meanwhile_no_other_run_gets_the_end(runs: Runs) -> None:
+    first = runs.begin(RUN)
+    runs.path.unlink()
+    second = runs.begin(RUN)
+    first.exited(3)
+    assert [(one.id, one.ended) for one in runs.last()] == [(1, "running")]
+    second.exited(0)
+    assert [(one.id, one.ended) for one in runs.last()] == [(1, "done")]
+
+
 def test_every_end_is_told_apart(runs: Runs) -> None:
     runs.begin(RUN).transferred(result())
     runs.begin(RUN).compared(CheckResult(3, ("a",), ("b",)))
