@@ -8,7 +8,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pluton_rclone import process
-from pluton_rclone.errors import Cancelled, NextStep, PlutonRcloneError, ResticNotFound, UsageError
+from pluton_rclone.errors import (
+    Cancelled,
+    NextStep,
+    PlutonRcloneError,
+    ResticNotFound,
+    SignInError,
+    TransferFailed,
+    UsageError,
+)
 from pluton_rclone.pace import outside
 from pluton_rclone.process import Child, Completed
 from pluton_rclone.process.pipes import Source
@@ -27,6 +35,7 @@ from pluton_rclone.runs.run import Run
 from pluton_rclone.runs.store import Recording, Runs
 from pluton_rclone.saved.lent import lend
 from pluton_rclone.values.program import USER_AGENT
+from pluton_rclone.values.redaction import redact
 from pluton_rclone.values.token_text import TOKEN
 
 if TYPE_CHECKING:
@@ -131,22 +140,26 @@ class Restic:
         seconds; then it is gone."""
         return process.collected(partial(self.start, *arguments), timeout)
 
-    def foreground(self, *arguments: str) -> int:
-        """Run restic with our terminal; its exit code (`process.foreground`)."""
-        with self._begun(arguments) as begun:
+    def foreground(self, *arguments: str, folder: str | None = None) -> int:
+        """Run restic with our terminal, in that folder or ours; its exit code
+        (`process.foreground`)."""
+        with self._begun(arguments, folder) as begun:
             argv = [os.path.abspath(begun.argv[0]), *begun.argv[1:]]
-            status = process.foreground(argv, env=begun.environment, on_signal=begun.let_go)
+            status = process.foreground(
+                argv, env=begun.environment, on_signal=begun.let_go, folder=folder
+            )
             begun.recording.exited(status)
         return status
 
     @contextmanager
-    def _begun(self, arguments: Iterable[str]) -> Iterator[_Begun]:
+    def _begun(self, arguments: Iterable[str], folder: str | None = None) -> Iterator[_Begun]:
         """A run of restic, with its rclone at the pace of the account. Where restic starts two,
         they cannot both be counted on one socket."""
         argv, environment = self.argv(*arguments), self.environment
         words = [*arguments, *environment]
         two = any(word.startswith(_ANOTHER_REPOSITORY) for word in words)
-        run = Run.restic(self._saved.name, self.repository.removeprefix("rclone:"), arguments)
+        place = self.repository.removeprefix("rclone:")
+        run = Run.restic(self._saved.name, place, arguments, folder)
         socket = Path(self._lent["RCLONE_CONFIG"]).with_name(f"asked{next(self._numbers)}")
         with (
             self._runs.begin(run) as recording,
@@ -200,15 +213,35 @@ class Restic:
         return True
 
     def _renew_if_refused(self) -> None:
-        """rclone, which restic starts, would not; every other trouble is left to restic to say."""
-        with suppress(PlutonRcloneError), self._saved.graph() as graph:
-            graph.get(f"/drives/{self._saved.options.drive_id}", {"$select": "id"})
+        """rclone, which restic starts, would not. SignInError: of that restic says nothing; every
+        other trouble is left to it to say."""
+        try:
+            with self._saved.graph() as graph:
+                graph.get(f"/drives/{self._saved.options.drive_id}", {"$select": "id"})
+        except SignInError:
+            raise
+        except PlutonRcloneError:
+            pass
 
     def __exit__(self, *_: object) -> None:
         held, self._open = self._open, None
         self._lent = {}
         if held is not None:
             held.close()
+
+
+def fault(said: bytes) -> PlutonRcloneError:
+    """Why restic failed, from its stderr: what its rclone was refused, or its own last words."""
+    from pluton_rclone.rclone import faults
+
+    lines = said.decode(errors="replace").splitlines()
+    for line in reversed(lines):
+        if line.startswith("rclone: ") and faults.meaning(line) is not None:
+            return faults.fault(line.partition(" : ")[2] or line)
+    first = max((n for n, line in enumerate(lines) if line.startswith("Fatal: ")), default=-1)
+    why, advice = redact(" ".join(lines[first:]))[:500], "Run it by hand: it says more."
+    lasts = "wrong password" in why or "unable to open config" in why
+    return TransferFailed("restic failed.", why=why or None, advice=advice, retry=not lasts)
 
 
 def find_restic(
