@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -106,14 +108,9 @@ def show(one: RunRecord) -> None:
 def _today(before: RunRecord) -> Run:
     """The run, with today's folder where it kept old files in its day's (--keep-days): what is
     there would be replaced, and goes when that day is over."""
-    day, run = f"/{before.began.astimezone().date()}", before.run
-    options = (
-        f"{one.removesuffix(day)}/{today()}"
-        if one.startswith("--backup-dir=") and one.endswith(day)
-        else one
-        for one in run.options
-    )
-    return replace(run, options=tuple(options))
+    day = re.compile(rf"(?s)(--backup-dir=.*/){before.began.astimezone().date()}\Z")
+    options = (day.sub(rf"\g<1>{today()}", one) for one in before.run.options)
+    return replace(before.run, options=tuple(options))
 
 
 @command()
@@ -144,7 +141,8 @@ def again(ctx: Context, id: int, dry_run: bool, yes: bool) -> int:
         storage, path = storages.reach(run.storages[0]), run.destination.partition(":")[2]
         if storage.at(path) != run.destination:
             path = f"/{path}"
-        return run_restic(ctx.output, storage, path, run.options, run.folder)
+        os.chdir(run.folder or ".")  # its arguments may name files there
+        return run_restic(ctx.output, storage, path, run.options)
     if run.command == "check":
         rclone = storages.rclone(*run.storages)
         by = "content" if "--download" in run.options else "hash"

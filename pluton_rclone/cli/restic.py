@@ -63,16 +63,10 @@ def restic(
     return run_restic(ctx.output, storage, path, arguments)
 
 
-def run_restic(
-    output: Output,
-    storage: Storage,
-    path: str,
-    arguments: Sequence[str],
-    folder: str | None = None,
-) -> int:
-    """restic in our place, and in that folder; its exit code."""
+def run_restic(output: Output, storage: Storage, path: str, arguments: Sequence[str]) -> int:
+    """restic in our place; its exit code."""
     with storage.restic(path) as opened:
-        status = opened.foreground(*arguments, folder=folder)
+        status = opened.foreground(*arguments)
         if status > 0 and opened.refused():
             output.say(REFUSED)
     return status if status >= 0 else 128 - status

@@ -10,7 +10,7 @@ from pluton_rclone.storages.storages import Storages
 from .plan import Plan, Step
 from .shards import carry_out
 from .steps import STOPPED, Outcome, do
-from .which import Slots, Target, limits, targets
+from .which import Target, limits, slots, targets
 
 
 def run(
@@ -22,12 +22,12 @@ def run(
 ) -> list[Outcome]:
     """Does what the plan says; `said` hears each outcome as it comes. StorageNotFound, and what
     Microsoft answers where the storages of an organisation are looked for."""
-    slots = Slots(plan.at_once)
+    turn = slots(plan.at_once)
 
     def perform(target: Target, step: Step) -> Outcome:
         shared = limits(storages, target)
         for tried in range(plan.retry.times + 1):
-            with slots.held(shared):
+            with turn(shared):
                 outcome = do(storages, target, step)
             if outcome.ok or not outcome.retry_helps or tried == plan.retry.times:
                 break

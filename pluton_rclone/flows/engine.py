@@ -47,10 +47,10 @@ from pluton_rclone.process import foreground
 from pluton_rclone.storages.storages import Storages
 from pluton_rclone.values.redaction import redact
 
-from .plan import Plan, Step
+from .plan import AtOnce, Plan, Step
 from .shards import carry_out, shards_of
 from .steps import Outcome, do, failed
-from .which import Slots, Target, limits, targets
+from .which import Target, Turn, limits, slots, targets
 
 FLOW, BATCH = "pluton-rclone", "pluton-rclone-batch"
 LOST = timedelta(seconds=120)
@@ -89,18 +89,17 @@ def step_of_plan(
     return outcome
 
 
-def _leased(shared: Mapping[str, str]) -> AbstractContextManager[None]:
+def _leased(at_once: AtOnce, shared: Mapping[str, str]) -> AbstractContextManager[None]:
     """A slot of each of these limits of the server, once there is one."""
+
+    def limit() -> None:
+        with get_client(sync_client=True) as client:
+            for kind, name in shared.items():
+                client.upsert_global_concurrency_limit_by_name(name, getattr(at_once, kind))
+
+    _patiently(limit)
     lease: Any = {"lease_duration": _LEASE, "raise_on_lease_renewal_failure": False}
     return concurrency([*shared.values()], strict=True, **lease)
-
-
-def _shared(plan: Plan, chosen: list[Target]) -> dict[str, dict[str, str]]:
-    """The limits of each of these storages, and of those through which their shards go."""
-    storages = Storages()
-    named = (storages.get(name) for one in chosen for name in plan.doors_in(one.name))
-    doors = [Target(name=door.remote_name) for door in named if door]
-    return {target.name: limits(storages, target) for target in [*chosen, *doors]}
 
 
 def _progress(title: str) -> Callable[[float], None]:
@@ -139,18 +138,9 @@ def run_batch(plan: dict[str, Any], storages: list[dict[str, Any]]) -> State[Any
 
 
 def _carried_out(plan: Plan, chosen: list[Target]) -> State[Any]:
-    shared = _shared(plan, chosen)
-
-    def limit() -> None:
-        with get_client(sync_client=True) as client:
-            for kind, name in {pair for one in shared.values() for pair in one.items()}:
-                most = getattr(plan.at_once, kind)
-                client.upsert_global_concurrency_limit_by_name(name, most)
-
-    # A server of our own ends with us, also when we are killed: what we hold there stays held.
-    turn = _leased if get_current_settings().api.url else Slots(plan.at_once).held
-    if turn is _leased:
-        _patiently(limit)
+    turn: Turn = partial(_leased, plan.at_once)
+    if not get_current_settings().api.url:  # what a killed one holds on its own server stays held
+        turn = slots(plan.at_once)
     here, retry = contextvars.copy_context(), plan.retry
 
     def perform(target: Target, step: Step) -> Outcome:
@@ -159,7 +149,7 @@ def _carried_out(plan: Plan, chosen: list[Target]) -> State[Any]:
             retries=retry.times,
             retry_delay_seconds=exponential_backoff(retry.wait) if retry.times else 0,
         )
-        mine = partial(turn, shared[target.name])
+        mine = partial(turn, limits(Storages(), target))
         state = here.copy().run(lambda: named(target, step, mine, return_state=True))
         found = state.result(raise_on_failure=False)
         if isinstance(found, StepFailed):

@@ -296,10 +296,6 @@ class Plan(_Part):
         """The same plan with these steps."""
         return self.model_copy(update={"steps": tuple(steps)})
 
-    def doors_in(self, storage: str) -> list[str]:
-        """The storages through which shards of this one go."""
-        return [name for step in self.steps for name in step.doors_in(storage)]
-
     def record(self) -> dict[str, Any]:
         """As a JSON object, for `from_record`. It holds names and places, no secrets."""
         return self.model_dump(mode="json", exclude_unset=True)

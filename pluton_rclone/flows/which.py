@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -23,6 +23,8 @@ from pluton_rclone.storages.storages import Storages
 from .plan import AtOnce, Which
 
 Notice = Callable[[str], None]
+Turn = Callable[[Mapping[str, str]], AbstractContextManager[None]]
+"""Holds a slot of each of some `limits`."""
 _UNFIT = re.compile(r"""[/%&<>"'^]""")  # in the name of one of Prefect's limits
 _BELOW = {"root_folder_id", "pluton_base_folder"}
 """A storage that has one of these starts below its drive's root."""
@@ -162,21 +164,16 @@ def limits(storages: Storages, target: Target) -> dict[str, str]:
     return {kind: _UNFIT.sub("-", name) for kind, name in names.items()}
 
 
-class Slots:
-    """So many steps at once in an account, and in an organisation, in this process."""
-
-    def __init__(self, at_once: AtOnce) -> None:
-        self._at_once, self._adding = at_once, threading.Lock()
-        self._slots: dict[str, threading.Semaphore] = {}
+def slots(at_once: AtOnce) -> Turn:
+    """So many of each in this process; whoever wants one waits for it."""
+    made: dict[str, threading.Semaphore] = {}
 
     @contextmanager
-    def held(self, shared: Mapping[str, str]) -> Iterator[None]:
-        """One of each of these `limits`, once there is one."""
-        with self._adding:
-            for kind, name in shared.items():
-                most = getattr(self._at_once, kind)
-                self._slots.setdefault(name, threading.Semaphore(most))
+    def held(shared: Mapping[str, str]) -> Iterator[None]:
         with ExitStack() as stack:
-            for name in shared.values():  # everywhere in the same order: nobody waits for ever
-                stack.enter_context(self._slots[name])
+            for kind, name in shared.items():  # everywhere in the same order: nobody waits for ever
+                slot = threading.Semaphore(getattr(at_once, kind))
+                stack.enter_context(made.setdefault(name, slot))
             yield
+
+    return held

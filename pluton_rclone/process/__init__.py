@@ -357,15 +357,10 @@ def to_the_end(argv: Sequence[str], *, env: Mapping[str, str]) -> None:
 
 
 def foreground(
-    argv: Sequence[str],
-    *,
-    env: Mapping[str, str],
-    on_signal: Callable[[], None] = lambda: None,
-    folder: str | None = None,
+    argv: Sequence[str], *, env: Mapping[str, str], on_signal: Callable[[], None] = lambda: None
 ) -> int:
-    """Run a person's command in our place: it has our terminal, stdin, stdout and stderr, our
-    folder or another one, and ends with us. Returns its exit code, or -N if signal N ended it.
-    OSError if it cannot be started.
+    """Run a person's command in our place: it has our terminal, stdin, stdout and stderr, and ends
+    with us. Returns its exit code, or -N if signal N ended it. OSError if it cannot be started.
 
     The terminal sends Ctrl-C to both; we wait on and let the command answer. SIGTERM is passed on,
     and a SIGINT that no terminal sent. `on_signal` is called before, in the signal's handler.
@@ -381,7 +376,7 @@ def foreground(
             child.send_signal(number)
 
     def make() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(dying_with_us(list(argv)), env=dict(env), cwd=folder)
+        return subprocess.Popen(dying_with_us(list(argv)), env=dict(env))
 
     signals = (signal.SIGINT, signal.SIGTERM)
     try:

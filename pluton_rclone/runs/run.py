@@ -69,16 +69,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         )
 
     @classmethod
-    def restic(
-        cls, storage: str, repository: str, arguments: Iterable[str], folder: str | None = None
-    ) -> Run:
-        """restic's `arguments` for a repository, a location in a storage; here, or in `folder`."""
+    def restic(cls, storage: str, repository: str, arguments: Iterable[str]) -> Run:
+        """restic's `arguments` for a repository, a location in a storage."""
         options, withheld = _without_secrets(arguments)
         names = {"command": RESTIC, "storages": (storage,), "destination": repository}
-        with suppress(OSError):  # ours may be gone
-            folder = folder or os.getcwd()
-        here = {"options": options, "withheld": withheld, "folder": folder}
-        return msgspec.convert({**names, **here}, cls)
+        with suppress(OSError):  # it may be gone
+            names["folder"] = os.getcwd()
+        return msgspec.convert({**names, "options": options, "withheld": withheld}, cls)
 
     def as_command(self) -> Command:
         """The command of rclone. UsageError if something of it was not kept."""

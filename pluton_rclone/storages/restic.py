@@ -140,26 +140,22 @@ class Restic:
         seconds; then it is gone."""
         return process.collected(partial(self.start, *arguments), timeout)
 
-    def foreground(self, *arguments: str, folder: str | None = None) -> int:
-        """Run restic with our terminal, in that folder or ours; its exit code
-        (`process.foreground`)."""
-        with self._begun(arguments, folder) as begun:
+    def foreground(self, *arguments: str) -> int:
+        """Run restic with our terminal; its exit code (`process.foreground`)."""
+        with self._begun(arguments) as begun:
             argv = [os.path.abspath(begun.argv[0]), *begun.argv[1:]]
-            status = process.foreground(
-                argv, env=begun.environment, on_signal=begun.let_go, folder=folder
-            )
+            status = process.foreground(argv, env=begun.environment, on_signal=begun.let_go)
             begun.recording.exited(status)
         return status
 
     @contextmanager
-    def _begun(self, arguments: Iterable[str], folder: str | None = None) -> Iterator[_Begun]:
+    def _begun(self, arguments: Iterable[str]) -> Iterator[_Begun]:
         """A run of restic, with its rclone at the pace of the account. Where restic starts two,
         they cannot both be counted on one socket."""
         argv, environment = self.argv(*arguments), self.environment
         words = [*arguments, *environment]
         two = any(word.startswith(_ANOTHER_REPOSITORY) for word in words)
-        place = self.repository.removeprefix("rclone:")
-        run = Run.restic(self._saved.name, place, arguments, folder)
+        run = Run.restic(self._saved.name, self.repository.removeprefix("rclone:"), arguments)
         socket = Path(self._lent["RCLONE_CONFIG"]).with_name(f"asked{next(self._numbers)}")
         with (
             self._runs.begin(run) as recording,
@@ -236,7 +232,7 @@ def fault(said: bytes) -> PlutonRcloneError:
 
     lines = said.decode(errors="replace").splitlines()
     for line in reversed(lines):
-        if line.startswith("rclone: ") and faults.meaning(line) is not None:
+        if line.startswith("rclone: ") and faults.meaning(line):
             return faults.fault(line.partition(" : ")[2] or line)
     first = max((n for n, line in enumerate(lines) if line.startswith("Fatal: ")), default=-1)
     why, advice = redact(" ".join(lines[first:]))[:500], "Run it by hand: it says more."
