@@ -131,6 +131,16 @@ def test_the_cron_line_runs_the_command_as_it_was_typed(
     assert "a.txt" in connected("ls", "work-files:a").out
 
 
+def test_what_the_job_needs_of_this_environment_is_said(
+    connected: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLUTON_RCLONE_BINARY", "/opt/rclone")
+    monkeypatch.delenv("PATH")
+    ran = connected("timer", "n", "--cron", "--", "health")
+    assert ran.code == 0, ran.err
+    assert "The job needs PLUTON_RCLONE_BINARY" in ran.err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
