@@ -113,11 +113,13 @@ def _done(storage: Storage, step: Step, seen: Callable[[float], None]) -> dict[s
     run = step.run(name, storage.at(step.folder_in(name)))
     assert run is not None
     if step.do == "restic":
-        with storage.restic(step.folder_in(name)) as repository:
-            done = repository.run(*run.options)
-        if not done.returncode:
-            return {"ended": "done"}
-        error = fault(done.stderr)
+        with (
+            storage.restic(step.folder_in(name)) as repository,
+            repository.start(*run.options, on_stdout=nothing) as restic,  # it may print each file
+        ):
+            if restic.wait() == 0:
+                return {"ended": "done"}
+        error = fault(restic.stderr_tail)
         return {"ended": "failed", **_told(error, error.details.get("retry"))}
     if step.do == "check":
         return _compared(home.rclone(name).compare(run.as_command()))

@@ -200,9 +200,9 @@ class Runs:
             _said.discard(self.path)  # from now on it is worth waiting for again
             return done
         except Exception as error:  # noqa: BLE001 - the run counts, not its record
-            log.warning("a run is not recorded in %s: %s", self.path, error)
             if self.path not in _said:
                 _said.add(self.path)
+                log.warning("a run is not recorded in %s: %s", self.path, error)
                 notice(f"Runs are not recorded: {self.path} cannot be written ({error}). {_ADVICE}")
             return None
 

@@ -244,7 +244,7 @@ def test_a_file_that_cannot_be_used_is_said_once_and_ends_no_run(
 
 
 def test_a_full_disk_is_said_once_and_ends_no_run(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     said: list[str] = []
     recording = runs.begin(RUN, said.append)
@@ -255,7 +255,7 @@ def test_a_full_disk_is_said_once_and_ends_no_run(
     monkeypatch.setattr(Runs, "_use", full)
     recording.exited(0)
     runs.begin(RUN, said.append).exited(0)
-    assert len(said) == 1
+    assert len(said) == len(caplog.records) == 1
 
 
 def newer(db: sqlite3.Connection) -> None:
