@@ -354,7 +354,7 @@ class Storage:
         from pluton_rclone.remote.names import friendly_name
 
         name = friendly_name(name)
-        if name != self.name and name in self.storages:
+        if name not in (self.name, self.remote_name) and name in self.storages:
             raise StorageExists(f"There is already a storage called {name!r}.", name=name)
         return name
 
