@@ -123,10 +123,12 @@ def flow(
     if no_server:
         from pluton_rclone.flows import alone
 
-        def note(text: str) -> None:
-            ctx.output.say(f"note    {text}")
-
-        outcomes = alone.run(wanted, ctx.storages, said=lambda one: _say(ctx, one), notice=note)
+        outcomes = alone.run(
+            wanted,
+            ctx.storages,
+            said=lambda one: _say(ctx, one),
+            notice=lambda text: ctx.output.say(f"note    {text}"),
+        )
     else:
         from pluton_rclone.flows import engine
 

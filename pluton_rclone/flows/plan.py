@@ -272,9 +272,8 @@ class Plan(_Part):
             return self
         for step in self.steps:
             one, other = (os.path.normpath(step.local_in(name)) for name in "xy")
-            written = step.do == "download" or (step.do == "sync" and step.into == "local")
-            if written and one == other:
-                does = "delete" if step.do == "sync" else "overwrite"
+            does = "delete" if step.do == "sync" and step.into == "local" else "overwrite"
+            if one == other and (does == "delete" or step.do == "download"):
                 raise fault(
                     f"each storage's {step.do} would {does} the others' files in {step.local}: a "
                     f"folder for each has {{storage}} in its path"
