@@ -105,6 +105,18 @@ def test_a_file_that_fails_is_in_the_outcome_and_only_it_is_sent_again(
     assert [(one.ended, one.files) for one in again] == [("done", 1), ("done", 2)]
 
 
+def test_a_sync_that_stops_before_it_deletes_is_not_tried_again(
+    cloud: Emulator, tmp_path: Path
+) -> None:
+    emulated_drive(cloud, "personal").write("data/a.txt", b"there")
+    storage = connected(cloud, "personal")
+    (tmp_path / "empty").mkdir()
+    step = {"do": "sync", "folder": "data"}
+    (outcome,) = alone.run(plan_of(tmp_path / "empty", step), Storages())
+    assert "no files" in str(outcome.error)
+    assert [one.ended for one in storage.storages.runs.last()] == ["failed"]
+
+
 def test_what_nobody_foresaw_ends_its_own_storage_alone(
     cloud: Emulator, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
