@@ -28,8 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def leave(code: int) -> NoReturn:
     """Ends the process as Python does, without taking apart what was imported: 10 ms of each
     command. So a Ctrl-C that met an exec() (every dataclass makes one) is not taken for the end,
-    either (Python/pythonrun.c, run_eval_code_obj)."""
-    threading._shutdown()  # type: ignore[attr-defined]
+    either (Python/pythonrun.c, run_eval_code_obj). After a Ctrl-C nobody waits for threads: one of
+    Prefect's may wait for other runs to end."""
+    if code != 130:
+        threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -15,7 +15,7 @@ from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes, human_seconds
 
 from .context import FILE, Context, command, flag, needs, valued
-from .output import tell
+from .output import Outlet, tell
 
 if TYPE_CHECKING:
     from pluton_rclone.flows.plan import Plan
@@ -72,12 +72,13 @@ def _meant(ctx: Context, plan: Plan) -> tuple[list[str], list[str]]:
     found: list[str] = []
     notes = []
     for which in plan.storages:
-        if which.tenant_of:
-            found.append(f"the organisation of {which.tenant_of}")
-        for name in which.names:
+        for name in which.names or [which.tenant_of]:
             one = which.model_copy(update={"names": (name,)})
             try:
-                found += [each.name for each in targets([one], ctx.new_storages)]
+                if which.tenant_of:
+                    found.append(f"the organisation of {ctx.new_storages[name].name}")
+                else:
+                    found += [each.name for each in targets([one], ctx.new_storages)]
             except StorageNotFound as error:
                 notes.append(error.what)
     return list(dict.fromkeys(found)), notes
@@ -118,13 +119,16 @@ def flow(
         deploy(wanted, pool)
         ctx.output.say(f"The plan {wanted.name} is deployed; the workers of {pool!r} run it")
         return 0
+    Outlet.going_on = True
     if no_server:
         from pluton_rclone.flows import alone
 
-        def note(text: str) -> None:
-            ctx.output.say(f"note    {text}")
-
-        outcomes = alone.run(wanted, ctx.storages, said=lambda one: _say(ctx, one), notice=note)
+        outcomes = alone.run(
+            wanted,
+            ctx.storages,
+            said=lambda one: _say(ctx, one),
+            notice=lambda text: ctx.output.say(f"note    {text}"),
+        )
     else:
         from pluton_rclone.flows import engine
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
 from pluton_rclone.errors import StorageNotFound, UsageError
 from pluton_rclone.values.printable import printable
@@ -15,9 +18,10 @@ from .arguments import storage_names
 from .context import Context, command, valued
 from .output import tell
 from .restic import run_restic
-from .transfers import SAFE, SURE, compare, confirm, finish
+from .transfers import SAFE, SURE, compare, confirm, finish, today
 
 if TYPE_CHECKING:
+    from pluton_rclone.runs.run import Run
     from pluton_rclone.runs.store import RunRecord
 
 _DELETES = {"sync", "move", "moveto", "delete", "purge", "deletefile"}
@@ -101,6 +105,14 @@ def show(one: RunRecord) -> None:
         tell(f"  note     {notice}")
 
 
+def _today(before: RunRecord) -> Run:
+    """The run, with today's folder where it kept old files in its day's (--keep-days): what is
+    there would be replaced, and goes when that day is over."""
+    day = re.compile(rf"(?s)(--backup-dir=.*/){before.began.astimezone().date()}\Z")
+    options = (day.sub(rf"\g<1>{today()}", one) for one in before.run.options)
+    return replace(before.run, options=tuple(options))
+
+
 @command()
 @click.argument("id", type=click.IntRange(1))
 @SAFE
@@ -113,7 +125,7 @@ def again(ctx: Context, id: int, dry_run: bool, yes: bool) -> int:
     """
     storages = ctx.storages
     before = storages.runs.get(id)
-    run = before.run
+    run = _today(before)
     run.require_whole()
     for name in run.storages:
         try:
@@ -129,6 +141,7 @@ def again(ctx: Context, id: int, dry_run: bool, yes: bool) -> int:
         storage, path = storages.reach(run.storages[0]), run.destination.partition(":")[2]
         if storage.at(path) != run.destination:
             path = f"/{path}"
+        os.chdir(run.folder or ".")  # its arguments may name files there
         return run_restic(ctx.output, storage, path, run.options)
     if run.command == "check":
         rclone = storages.rclone(*run.storages)

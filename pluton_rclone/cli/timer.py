@@ -55,6 +55,7 @@ Persistent=true
 [Install]
 WantedBy=timers.target
 """
+_OURS = [f"PLUTON_RCLONE_{one}" for one in ("PING", "NOTIFY", "BINARY")] + ["PLUTON_RESTIC_BINARY"]
 Tell = Callable[[bool, str, str], list[str]]
 """Called with whether the run failed, a title and a text; the services that did not take it."""
 
@@ -152,7 +153,7 @@ def timer(
         )
     if ctx.new_storages.conf.is_encrypted():
         ctx.output.say(f"note    {_NO_PASSWORD}")
-    for variable in filter(os.environ.get, ("PLUTON_RCLONE_PING", "PLUTON_RCLONE_NOTIFY")):
+    for variable in filter(os.environ.get, _OURS):
         ctx.output.say(f"note    The job needs {variable} in its own environment, too.")
     import shutil
 
@@ -161,15 +162,16 @@ def timer(
     argv += ["--config", str(ctx.new_storages.path.absolute())]
     argv += ["--rclone", os.path.abspath(ctx.binary)] if ctx.binary else []
     argv += command
+    path = os.environ.get("PATH", os.defpath)  # cron's own, and systemd's, may lack a folder
     if cron:
-        line = f"cd {shlex.quote(os.getcwd())} && {shlex.join(argv)}".replace("%", r"\%")
-        tell(f"{int(hour[2])} {int(hour[1])} * * * {line}")
+        line = f"cd {shlex.quote(os.getcwd())} && PATH={shlex.quote(path)} {shlex.join(argv)}"
+        tell(f"{int(hour[2])} {int(hour[1])} * * * {line}".replace("%", r"\%"))
         return
     units = {
         f"{name}.service": _UNIT.format(
             what=shlex.join(command).replace("%", "%%"),
             folder=os.getcwd().replace("%", "%%"),
-            environment=f"Environment={_word('PATH=' + os.environ['PATH'])}\n",
+            environment=f"Environment={_word(f'PATH={path}')}\n",
             command=" ".join(map(_word, argv)).replace("$", "$$"),
         ),
         f"{name}.timer": _TIMER.format(name=name, at=f"{int(hour[1]):02}:{hour[2]}"),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from contextlib import ExitStack
 
 from pluton_rclone.rclone.runner import nothing
 from pluton_rclone.storages.storages import Storages
@@ -12,7 +10,7 @@ from pluton_rclone.storages.storages import Storages
 from .plan import Plan, Step
 from .shards import carry_out
 from .steps import STOPPED, Outcome, do
-from .which import Target, limits, targets
+from .which import Target, limits, slots, targets
 
 
 def run(
@@ -24,18 +22,12 @@ def run(
 ) -> list[Outcome]:
     """Does what the plan says; `said` hears each outcome as it comes. StorageNotFound, and what
     Microsoft answers where the storages of an organisation are looked for."""
-    slots: dict[str, threading.Semaphore] = {}
-    adding = threading.Lock()
+    turn = slots(plan.at_once)
 
     def perform(target: Target, step: Step) -> Outcome:
-        with adding:
-            shared = limits(storages, target)
-            for kind, name in shared.items():
-                slots.setdefault(name, threading.Semaphore(getattr(plan.at_once, kind)))
+        shared = limits(storages, target)
         for tried in range(plan.retry.times + 1):
-            with ExitStack() as held:
-                for name in shared.values():  # everywhere in the same order: nobody waits for ever
-                    held.enter_context(slots[name])
+            with turn(shared):
                 outcome = do(storages, target, step)
             if outcome.ok or not outcome.retry_helps or tried == plan.retry.times:
                 break

@@ -11,8 +11,8 @@ import contextvars
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
@@ -42,15 +42,15 @@ from prefect.states import AwaitingRetry, Completed, Failed
 from prefect.tasks import exponential_backoff
 from prefect.types.entrypoint import EntrypointType
 
-from pluton_rclone.errors import PlutonRcloneError, Unreachable, UsageError, Who
+from pluton_rclone.errors import Unreachable, UsageError, Who
 from pluton_rclone.process import foreground
 from pluton_rclone.storages.storages import Storages
 from pluton_rclone.values.redaction import redact
 
-from .plan import Plan, Step
+from .plan import AtOnce, Plan, Step
 from .shards import carry_out, shards_of
 from .steps import Outcome, do, failed
-from .which import Target, limits, targets
+from .which import Target, Turn, limits, slots, targets
 
 FLOW, BATCH = "pluton-rclone", "pluton-rclone-batch"
 LOST = timedelta(seconds=120)
@@ -78,14 +78,28 @@ def _may_help(task: object, run: object, state: State[Any]) -> bool:
 
 
 @task(name="step", persist_result=False, cache_policy=NO_CACHE, retry_condition_fn=_may_help)
-def step_of_plan(target: Target, step: Step, limits: list[str]) -> Outcome:
-    """One step in one storage, in this process. StepFailed."""
-    lease: Any = {"lease_duration": _LEASE, "raise_on_lease_renewal_failure": False}
-    with concurrency(limits, strict=True, **lease):
+def step_of_plan(
+    target: Target, step: Step, turn: Callable[[], AbstractContextManager[None]]
+) -> Outcome:
+    """One step in one storage, in this process, in its `turn`. StepFailed."""
+    with turn():
         outcome = do(Storages(), target, step, _progress(f"{target.name}: {step}"))
     if not outcome.ok:
         raise StepFailed(outcome)
     return outcome
+
+
+def _leased(at_once: AtOnce, shared: Mapping[str, str]) -> AbstractContextManager[None]:
+    """A slot of each of these limits of the server, once there is one."""
+
+    def limit() -> None:
+        with get_client(sync_client=True) as client:
+            for kind, name in shared.items():
+                client.upsert_global_concurrency_limit_by_name(name, getattr(at_once, kind))
+
+    _patiently(limit)
+    lease: Any = {"lease_duration": _LEASE, "raise_on_lease_renewal_failure": False}
+    return concurrency([*shared.values()], strict=True, **lease)
 
 
 def _progress(title: str) -> Callable[[float], None]:
@@ -124,18 +138,9 @@ def run_batch(plan: dict[str, Any], storages: list[dict[str, Any]]) -> State[Any
 
 
 def _carried_out(plan: Plan, chosen: list[Target]) -> State[Any]:
-    doors = [Target(name=name) for one in chosen for name in plan.doors_in(one.name)]
-    shared = {target.name: limits(Storages(), target) for target in [*chosen, *doors]}
-    most = {
-        name: getattr(plan.at_once, kind) for one in shared.values() for kind, name in one.items()
-    }
-
-    def limit() -> None:
-        with get_client(sync_client=True) as client:
-            for name, number in most.items():
-                client.upsert_global_concurrency_limit_by_name(name, number)
-
-    _patiently(limit)
+    turn: Turn = partial(_leased, plan.at_once)
+    if not get_current_settings().api.url:  # what a killed one holds on its own server stays held
+        turn = slots(plan.at_once)
     here, retry = contextvars.copy_context(), plan.retry
 
     def perform(target: Target, step: Step) -> Outcome:
@@ -144,15 +149,12 @@ def _carried_out(plan: Plan, chosen: list[Target]) -> State[Any]:
             retries=retry.times,
             retry_delay_seconds=exponential_backoff(retry.wait) if retry.times else 0,
         )
-        slots = list(shared[target.name].values())
-        state = here.copy().run(lambda: named(target, step, slots, return_state=True))
+        mine = partial(turn, limits(Storages(), target))
+        state = here.copy().run(lambda: named(target, step, mine, return_state=True))
         found = state.result(raise_on_failure=False)
         if isinstance(found, StepFailed):
             return found.outcome
-        if isinstance(found, Exception):
-            error = redact(f"{type(found).__name__}: {found}")
-            return Outcome(storage=target.name, step=str(step), ended="failed", error=error)
-        return found
+        return failed(target, step, found) if isinstance(found, Exception) else found
 
     outcomes = carry_out(plan, Storages(), chosen, perform)
     data = [one.record() for one in outcomes]
@@ -193,7 +195,7 @@ def _spread(plan: Plan, chosen: list[Target]) -> State[Any]:
         for target in going:
             try:
                 shards = shards_of(Storages(), target, steps[0])
-            except PlutonRcloneError as error:
+            except Exception as error:  # noqa: BLE001 - as in `do`
                 ended.add(target.name)
                 ends.append(Failed(message=str(failed(target, steps[0], error))))
                 continue

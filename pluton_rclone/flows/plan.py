@@ -112,7 +112,7 @@ class Step(_Part):
     def _fits(self) -> Step:
         if self.do in _LOCAL and not Path(self.local).is_absolute():
             raise fault(f"{self.do} needs local, a whole path")
-        for text in (self.local, self.folder, *self.through):
+        for text in (self.local, self.folder, *self.through, self.options.get("backup_dir", "")):
             if unknown := set(_PLACEHOLDER.findall(text)) - {"{storage}"}:
                 raise fault(f"{', '.join(sorted(unknown))} is unknown: there is {{storage}} alone")
         if self.do == "sync" and self.into == "local" and _is_a_home(self.local_in("x")):
@@ -153,7 +153,9 @@ class Step(_Part):
             return Run.restic(storage, place, (_said(each, storage) for each in self.arguments))
         if self.do not in _LOCAL:
             return None
-        here, options = locations.local(self.local_in(storage)), self.options
+        here, options = locations.local(self.local_in(storage)), dict(self.options)
+        if "backup_dir" in options:
+            options["backup_dir"] = _said(options["backup_dir"], storage)
         if self.do == "check":
             here, place = (place, here) if self.into == "local" else (here, place)
             content, way = options.get("content", "hash"), options.get("direction", "both")
@@ -193,7 +195,7 @@ class Step(_Part):
     def __str__(self) -> str:
         """For people: `upload /srv/data → :laptop`."""
         if self.do == "restic":
-            return f"restic {self.arguments[0]} in :{self.folder_in('{storage}')}"
+            return f"restic {' '.join(self.arguments)} in :{self.folder_in('{storage}')}"
         if self.do not in _LOCAL:
             return self.do
         back = self.do == "download" or self.into == "local"
@@ -259,21 +261,22 @@ class Plan(_Part):
     @field_validator("steps")
     @classmethod
     def _done_once(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
-        if len({str(step) for step in steps}) < len(steps):
+        if any(step in steps[:number] for number, step in enumerate(steps)):
             raise fault("the same step stands there twice")
         return steps
 
     @model_validator(mode="after")
     def _apart(self) -> Plan:
         names = [name for which in self.storages for name in which.names]
-        if len(names) == 1 and len(self.storages) == 1 and not re.search(r"[*?\[]", names[0]):
+        if len(names) == 1 and len(self.storages) == 1 and not re.search("[*?]", names[0]):
             return self
         for step in self.steps:
             one, other = (os.path.normpath(step.local_in(name)) for name in "xy")
-            if step.do == "sync" and step.into == "local" and one == other:
+            does = "delete" if step.do == "sync" and step.into == "local" else "overwrite"
+            if one == other and (does == "delete" or step.do == "download"):
                 raise fault(
-                    f"each storage's sync would delete the others' files in {step.local}: a folder "
-                    f"for each has {{storage}} in its path"
+                    f"each storage's {step.do} would {does} the others' files in {step.local}: a "
+                    f"folder for each has {{storage}} in its path"
                 )
         return self
 
@@ -291,10 +294,6 @@ class Plan(_Part):
     def only(self, steps: Sequence[Step]) -> Plan:
         """The same plan with these steps."""
         return self.model_copy(update={"steps": tuple(steps)})
-
-    def doors_in(self, storage: str) -> list[str]:
-        """The storages through which shards of this one go."""
-        return [name for step in self.steps for name in step.doors_in(storage)]
 
     def record(self) -> dict[str, Any]:
         """As a JSON object, for `from_record`. It holds names and places, no secrets."""

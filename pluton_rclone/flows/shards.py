@@ -14,13 +14,14 @@ import heapq
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
 
 from pluton_rclone.connection.health import at_once
-from pluton_rclone.errors import OptionInvalid, PlutonRcloneError
+from pluton_rclone.errors import NameRefused, OptionInvalid, PlutonRcloneError
 from pluton_rclone.preflight import Listed
 from pluton_rclone.rclone.commands import filter_name
 from pluton_rclone.rclone.engine import Rclone
@@ -179,7 +180,8 @@ def shards_of(storages: Storages, target: Target, step: Step) -> list[tuple[Targ
             inner = any(other != place and other.startswith(place) for other in divided)
             if not inner and "\ufffd" not in place:  # bytes that are not UTF-8
                 whole = f"{folder.rstrip('/')}{place}" if folder else place[1:]
-                storage.rclone.mkdir(storage.at(whole.rstrip("/")))
+                with suppress(NameRefused):  # the shards that need it say so, the others go on
+                    storage.rclone.mkdir(storage.at(whole.rstrip("/")))
     plain = step.model_dump(exclude_unset=True, exclude={"shards", "through", "verify"})
     found = []
     for number, mine in enumerate(dealt):
@@ -252,7 +254,7 @@ def carry_out(
         began = time.monotonic()
         try:
             shards = shards_of(storages, target, step)
-        except PlutonRcloneError as error:
+        except Exception as error:  # noqa: BLE001 - as in `do`
             return failed(target, step, error)
         outcomes = at_once(lambda one: perform(*one), shards, plan.at_once.worker)
         seconds = round(time.monotonic() - began, 3)
@@ -269,7 +271,6 @@ def carry_out(
 
     try:
         return [one for group in at_once(in_one, targets, plan.at_once.worker) for one in group]
-    except BaseException as error:
-        if not isinstance(error, Exception):
-            stop()
+    except BaseException:
+        stop()
         raise

@@ -13,6 +13,7 @@ from pluton_rclone import errors, process
 from pluton_rclone.connection.report import ConnectionReport
 from pluton_rclone.rclone.results import CheckResult, FailedFile
 from pluton_rclone.rclone.runner import nothing
+from pluton_rclone.storages.restic import fault
 from pluton_rclone.storages.storage import Storage
 from pluton_rclone.storages.storages import Storages
 from pluton_rclone.values.redaction import redact
@@ -86,7 +87,7 @@ def do(
         if STOPPED.is_set():
             raise errors.Cancelled("Stopped.")
         found = _done(storage_of(storages, target), step, seen)
-    except errors.PlutonRcloneError as error:
+    except Exception as error:  # noqa: BLE001 - the other storages' steps go on
         return failed(target, step, error, time.monotonic() - began)
     finally:
         _going.discard(mark)
@@ -94,10 +95,10 @@ def do(
     return Outcome(storage=target.name, step=str(step), seconds=seconds, **found)
 
 
-def failed(
-    target: Target, step: Step, error: errors.PlutonRcloneError, seconds: float = 0
-) -> Outcome:
+def failed(target: Target, step: Step, error: Exception, seconds: float = 0) -> Outcome:
     """The outcome of a step that ended with this error."""
+    if not isinstance(error, errors.PlutonRcloneError):
+        error = errors.PlutonRcloneError("It failed.", why=f"{type(error).__name__}: {error}")
     named = {"storage": target.name, "step": str(step), "seconds": round(seconds, 3)}
     return msgspec.convert({**named, "ended": "failed", **_told(error)}, Outcome)
 
@@ -112,13 +113,14 @@ def _done(storage: Storage, step: Step, seen: Callable[[float], None]) -> dict[s
     run = step.run(name, storage.at(step.folder_in(name)))
     assert run is not None
     if step.do == "restic":
-        with storage.restic(step.folder_in(name)) as repository:
-            done = repository.run(*run.options)
-        if not done.returncode:
-            return {"ended": "done"}
-        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        why = redact(last)[:500] or None
-        return {"ended": "failed", **_told(errors.TransferFailed("restic failed.", why=why))}
+        with (
+            storage.restic(step.folder_in(name)) as repository,
+            repository.start(*run.options, on_stdout=nothing) as restic,  # it may print each file
+        ):
+            if restic.wait() == 0:
+                return {"ended": "done"}
+        error = fault(restic.stderr_tail)
+        return {"ended": "failed", **_told(error, error.details.get("retry"))}
     if step.do == "check":
         return _compared(home.rclone(name).compare(run.as_command()))
     with home.start(run) as transfer:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -19,9 +20,11 @@ from pluton_rclone.remote.names import derive_name
 from pluton_rclone.storages.storage import Storage
 from pluton_rclone.storages.storages import Storages
 
-from .plan import Which
+from .plan import AtOnce, Which
 
 Notice = Callable[[str], None]
+Turn = Callable[[Mapping[str, str]], AbstractContextManager[None]]
+"""Holds a slot of each of some `limits`."""
 _UNFIT = re.compile(r"""[/%&<>"'^]""")  # in the name of one of Prefect's limits
 _BELOW = {"root_folder_id", "pluton_base_folder"}
 """A storage that has one of these starts below its drive's root."""
@@ -57,7 +60,7 @@ def _named(which: Which, storages: Storages) -> Iterator[Target]:
         names = [
             name
             for name, title in ours.items()
-            if fnmatchcase(name, pattern) or fnmatchcase(title or name, pattern)
+            if _fits(name, pattern) or _fits(title or name, pattern)
         ]
         if not names:
             what = f"No storage is called {pattern!r} in {storages.path}."
@@ -88,6 +91,11 @@ def _of_tenant(which: Which, storages: Storages, notice: Notice) -> list[Target]
             taken.add(name)
             of = {"like": template.remote_name, "drive_id": drive.id, "drive_type": drive.type}
             made.append(Target(name=name, title=title, **of))
+    if not made:
+        what = f"No drive in the organisation of {which.tenant_of!r} is meant."
+        why = f"wanted: {', '.join((*which.users, *which.sites)) or 'nobody'}"
+        advice = "Check the names of users and sites in the plan; * stands for any characters."
+        raise errors.StorageNotFound(what, why=why, advice=advice, name=which.tenant_of)
     return made
 
 
@@ -114,7 +122,12 @@ def _drives(which: Which, graph: Graph, notice: Notice) -> Iterator[tuple[str, D
 
 
 def _any(patterns: Iterable[str], *texts: str) -> bool:
-    return any(fnmatchcase(text.lower(), one.lower()) for one in patterns for text in texts)
+    return any(_fits(text.lower(), one.lower()) for one in patterns for text in texts)
+
+
+def _fits(text: str, pattern: str) -> bool:
+    """Whether it has that form: of fnmatch's signs * and ? alone, names may hold brackets."""
+    return fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
 def storage_of(storages: Storages, target: Target) -> Storage:
@@ -149,3 +162,18 @@ def limits(storages: Storages, target: Target) -> dict[str, str]:
         found["tenant"] = f"tenant {tenant} app {app}"
     names = {kind: f"pluton-rclone {region or 'global'} {name}" for kind, name in found.items()}
     return {kind: _UNFIT.sub("-", name) for kind, name in names.items()}
+
+
+def slots(at_once: AtOnce) -> Turn:
+    """So many of each in this process; whoever wants one waits for it."""
+    made: dict[str, threading.Semaphore] = {}
+
+    @contextmanager
+    def held(shared: Mapping[str, str]) -> Iterator[None]:
+        with ExitStack() as stack:
+            for kind, name in shared.items():  # everywhere in the same order: nobody waits for ever
+                slot = threading.Semaphore(getattr(at_once, kind))
+                stack.enter_context(made.setdefault(name, slot))
+            yield
+
+    return held

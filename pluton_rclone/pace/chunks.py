@@ -119,8 +119,8 @@ def need(sizes: Sequence[int] | None, chosen: Fit) -> int:
     """Bytes that rclone takes, about. Measured with 1.75.2: 630 MiB for 16 files of 64 MiB at once,
     chunks of 10 MiB and BUFFER; 320 MiB for one of 1 GiB, chunks of 50 MiB, a buffer of 16 MiB."""
     many, chunk = chosen
-    largest = [max(chunk, BUFFER)] * many if sizes is None else sizes[:many]
-    held = sum(min(size, chunk) + min(size, BUFFER) for size in largest)
+    largest, times = ([max(chunk, BUFFER)], many) if sizes is None else (sizes[:many], 1)
+    held = times * sum(min(size, chunk) + min(size, BUFFER) for size in largest)
     return _BASE + int(_FACTOR * held)
 
 

@@ -312,6 +312,8 @@ def end_all() -> None:
 
 
 def _check(argv: Sequence[str]) -> None:
+    if any("\0" in word for word in argv):
+        raise UsageError("an argument holds a NUL character, which no program can be given")
     if not os.path.isabs(argv[0]):
         raise UsageError(f"the program to start needs its whole path, not {argv[0]!r}")
     if not os.path.exists(argv[0]):

@@ -39,7 +39,7 @@ class Brake(NamedTuple):
         see the `whole`. rclone also counts a file that it would delete as checked.
         TooManyDeletions."""
         there, gone, share = seen.checks, seen.deletes, self.percent
-        numbers: dict[str, Any] = {"deletions": gone, "there": there}
+        numbers: dict[str, Any] = {"deletions": gone, "there": there, "retry": False}
         if seen.transfers + seen.renames + there - gone == 0:
             if gone and not self.empty_source:
                 what = f"the source has no files, and all {gone} at the destination would go."

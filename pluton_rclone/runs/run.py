@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -28,7 +29,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     the `options`. `source` (None if there is one place) and `destination` are locations as rclone
     reads them: "work:laptop/data", "/srv/data". `options` are rclone's flags, `lines` the filters
     or names of files that belong to them. `max_delete` and `allow_empty_source` are those of a sync
-    (`TransferOptions`).
+    (`TransferOptions`). `folder` is where restic was started, whose arguments may name files there.
     """
 
     command: str
@@ -40,6 +41,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     max_delete: int | str | None = None
     allow_empty_source: bool = False
     withheld: tuple[str, ...] = ()
+    folder: str | None = None
 
     @classmethod
     def of(cls, command: Command, storages: Iterable[str]) -> Run:
@@ -71,6 +73,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         """restic's `arguments` for a repository, a location in a storage."""
         options, withheld = _without_secrets(arguments)
         names = {"command": RESTIC, "storages": (storage,), "destination": repository}
+        with suppress(OSError):  # it may be gone
+            names["folder"] = os.getcwd()
         return msgspec.convert({**names, "options": options, "withheld": withheld}, cls)
 
     def as_command(self) -> Command:

@@ -60,6 +60,7 @@ CREATE INDEX of_run ON storages (run);
 _COLUMNS = ("id", "began", "seconds", "ended", "exit_code", "bytes", "files", "deletes", "failures")
 _ADVICE = "Make it readable and writable; remove it if it is damaged: it is made anew."
 _said: set[Path] = set()
+_Row = tuple[int | None, float]  # its number, and when the run began
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,8 +101,8 @@ class Recording:
     """A run that is going on. One of its methods is called at its end; as a context manager it ends
     with the error that leaves the block, if one does."""
 
-    def __init__(self, runs: Runs, id: int | None, notice: Callable[[str], None]) -> None:
-        self._runs, self._id, self._notice = runs, id, notice
+    def __init__(self, runs: Runs, row: _Row | None, notice: Callable[[str], None]) -> None:
+        self._runs, self._row, self._notice = runs, row, notice
         self._began = time.monotonic()
 
     def __enter__(self) -> Recording:
@@ -142,7 +143,7 @@ class Recording:
         notices: Sequence[str] = (),
         **counts: int,
     ) -> None:
-        if self._id is None:
+        if self._row is None:
             return
         kept = [file.record() for file in failed[:FAILURES]]
         told = {"error": error and error.record(), "failed": kept, "notices": notices}
@@ -156,7 +157,9 @@ class Recording:
             "told": json.dumps(_redacted(told), default=str),
         }
         names = ", ".join(f"{name} = :{name}" for name in known)
-        change, values = f"UPDATE runs SET {names} WHERE id = :id", {**known, "id": self._id}
+        # another run has its number in a file that was made anew meanwhile
+        change = f"UPDATE runs SET {names} WHERE id = :id AND began = :began"
+        values = {**known, "id": self._row[0], "began": self._row[1]}
         self._runs.write(lambda db: db.execute(change, values), self._notice)
 
 
@@ -176,13 +179,13 @@ class Runs:
         now = time.time()
         row = (json.dumps(run.record()), now, _owner())
 
-        def insert(db: sqlite3.Connection) -> int | None:
+        def insert(db: sqlite3.Connection) -> _Row:
             db.execute("DELETE FROM runs WHERE began < ?", (now - KEPT_DAYS * 86_400,))
             id = db.execute("INSERT INTO runs (run, began, owner) VALUES (?, ?, ?)", row).lastrowid
             db.execute("DELETE FROM runs WHERE id <= ?", ((id or 0) - KEPT,))
             names = {(name, id) for name in run.storages}
             db.executemany("INSERT INTO storages (name, run) VALUES (?, ?)", names)
-            return id
+            return id, now
 
         return Recording(self, self.write(insert, notice), notice)
 
@@ -197,9 +200,9 @@ class Runs:
             _said.discard(self.path)  # from now on it is worth waiting for again
             return done
         except Exception as error:  # noqa: BLE001 - the run counts, not its record
-            log.warning("a run is not recorded in %s: %s", self.path, error)
             if self.path not in _said:
                 _said.add(self.path)
+                log.warning("a run is not recorded in %s: %s", self.path, error)
                 notice(f"Runs are not recorded: {self.path} cannot be written ({error}). {_ADVICE}")
             return None
 

@@ -8,15 +8,14 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pluton_rclone import process
-from pluton_rclone.errors import Cancelled, NextStep, PlutonRcloneError, ResticNotFound, UsageError
+from pluton_rclone import errors, process
 from pluton_rclone.pace import outside
 from pluton_rclone.process import Child, Completed
 from pluton_rclone.process.pipes import Source
@@ -27,6 +26,7 @@ from pluton_rclone.runs.run import Run
 from pluton_rclone.runs.store import Recording, Runs
 from pluton_rclone.saved.lent import lend
 from pluton_rclone.values.program import USER_AGENT
+from pluton_rclone.values.redaction import redact
 from pluton_rclone.values.token_text import TOKEN
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Restic:
         """restic's whole environment, which rclone inherits. UsageError if it is not open."""
         if self._open is None:
             advice = "Use `with storage.restic() as restic:`."
-            raise UsageError("The repository is not open.", advice=advice)
+            raise errors.UsageError("The repository is not open.", advice=advice)
         ours = {"RESTIC_REPOSITORY": self.repository}
         return child_environment({**self._lent, **self._given, **ours})
 
@@ -108,7 +108,7 @@ class Restic:
             def end() -> None:
                 with starting:  # it may end before `child` is here
                     if child.stopped and child.returncode:
-                        begun.recording.broke_off(Cancelled("restic was stopped."))
+                        begun.recording.broke_off(errors.Cancelled("restic was stopped."))
                     else:  # it may have been faster
                         begun.recording.exited(child.returncode or 0)
                     held.close()
@@ -160,10 +160,10 @@ class Restic:
         use."""
         remote = self._saved.options
         if remote.certificate and remote.client_secret is None:
-            raise UsageError(
+            raise errors.UsageError(
                 "restic cannot use this storage by hand: rclone cannot read its certificate.",
                 advice="Run restic through this library.",
-                next_step=NextStep.RUN_RESTIC,
+                next_step=errors.NextStep.RUN_RESTIC,
             )
         folder = os.path.dirname(self._saved.rclone.binary.path)
         return {
@@ -175,7 +175,7 @@ class Restic:
 
     def __enter__(self) -> Restic:
         if self._open is not None:
-            raise UsageError("The repository is open already.")
+            raise errors.UsageError("The repository is open already.")
         self._renew_if_refused()
         self._lend()
         return self
@@ -200,15 +200,35 @@ class Restic:
         return True
 
     def _renew_if_refused(self) -> None:
-        """rclone, which restic starts, would not; every other trouble is left to restic to say."""
-        with suppress(PlutonRcloneError), self._saved.graph() as graph:
-            graph.get(f"/drives/{self._saved.options.drive_id}", {"$select": "id"})
+        """rclone, which restic starts, would not. SignInError: of that restic says nothing; every
+        other trouble is left to it to say."""
+        try:
+            with self._saved.graph() as graph:
+                graph.get(f"/drives/{self._saved.options.drive_id}", {"$select": "id"})
+        except errors.SignInError:
+            raise
+        except errors.PlutonRcloneError:
+            pass
 
     def __exit__(self, *_: object) -> None:
         held, self._open = self._open, None
         self._lent = {}
         if held is not None:
             held.close()
+
+
+def fault(said: bytes) -> errors.PlutonRcloneError:
+    """Why restic failed, from its stderr: what its rclone was refused, or its own last words."""
+    from pluton_rclone.rclone import faults
+
+    lines = said.decode(errors="replace").splitlines()
+    for line in reversed(lines):
+        if line.startswith("rclone: ") and faults.meaning(line):
+            return faults.fault(line.partition(" : ")[2] or line)
+    first = max((n for n, line in enumerate(lines) if line.startswith("Fatal: ")), default=-1)
+    why, advice = redact(" ".join(lines[first:]))[:500], "Run it by hand: it says more."
+    lasts = "wrong password" in why or "unable to open config" in why
+    return errors.TransferFailed("restic failed.", why=why or None, advice=advice, retry=not lasts)
 
 
 def find_restic(
@@ -219,7 +239,7 @@ def find_restic(
     found = shutil.which(os.path.expanduser(named or "restic"), path=environment.get("PATH"))
     if found is None:
         where = f"at {os.fspath(named)!r}" if named else "on PATH"
-        raise ResticNotFound(f"There is no restic {where}.")
+        raise errors.ResticNotFound(f"There is no restic {where}.")
     return found
 
 

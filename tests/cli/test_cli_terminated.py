@@ -101,6 +101,18 @@ def test_a_ctrl_c_while_rclone_is_being_started_leaves_nothing_behind(
     assert children_left(cloud) == []
 
 
+def test_after_a_ctrl_c_nobody_waits_for_a_thread_that_waits_for_others() -> None:
+    code = (
+        "import threading; from pluton_rclone.cli import leave\n"
+        "threading.Thread(target=threading.Event().wait).start()\n"
+        "leave(130)"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], timeout=PATIENCE, check=False).returncode
+        == 130
+    )
+
+
 def test_a_command_that_runs_in_our_place_gets_the_signal(home: Path) -> None:
     script = home / "waits"
     script.write_text(

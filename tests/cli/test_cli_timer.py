@@ -121,12 +121,24 @@ def test_the_cron_line_runs_the_command_as_it_was_typed(
 
     line = connected("timer", "n", "--cron", "--at", "04:05", "--", "copy", ODD, "work-files:a").out
     minute, hour, *stars, command = line.strip().split(" ", 5)
-    ran = process.run(["/bin/sh", "-c", command.replace(r"\%", "%")], env=dict(os.environ))
+    crons = {**os.environ, "PATH": "/usr/bin:/bin"}
+    ran = process.run(["/bin/sh", "-c", command.replace(r"\%", "%")], env=crons)
 
     assert (minute, hour, stars) == ("5", "4", ["*", "*", "*"])
     assert "%" not in command.replace(r"\%", "")
+    assert f" && PATH={shlex.quote(os.environ['PATH'])} /" in command.replace(r"\%", "%")
     assert ran.returncode == 0, ran.stderr
     assert "a.txt" in connected("ls", "work-files:a").out
+
+
+def test_what_the_job_needs_of_this_environment_is_said(
+    connected: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLUTON_RCLONE_BINARY", "/opt/rclone")
+    monkeypatch.delenv("PATH")
+    ran = connected("timer", "n", "--cron", "--", "health")
+    assert ran.code == 0, ran.err
+    assert "The job needs PLUTON_RCLONE_BINARY" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ def normal(text: str, work: Path) -> str:
     for pattern, shown in (
         (re.escape(str(work)), "/home/anna"),
         (re.escape(sys.executable), "/usr/bin/python3"),
+        (re.escape(os.environ["PATH"]), "/usr/local/bin:/usr/bin:/bin"),
         (r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", "2026/11/28 03:00:00"),
         (r"state=\S+", "state=…"),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "2026-11-28 03:00:00"),

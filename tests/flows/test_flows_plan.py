@@ -182,6 +182,8 @@ LIST = "it takes a list, in [ ]"
         ("retries = -1", "retries: input should be greater than or equal to 0"),
         ('checksum = "no"', "checksum: it takes true or false"),
         ("checksum = 1", "checksum: it takes true or false"),
+        ('max_delete = "few"', 'max_delete: it takes a number, or a share: "75%"'),
+        ("max_delete = 2020-01-01", 'max_delete: it takes a number, or a share: "75%"'),
         ('content = "all"', "content: input should be 'hash', 'download' or 'size'"),
     ],
 )
@@ -210,6 +212,34 @@ def test_an_option_of_the_wrong_kind_is_named(tmp_path: Path, option: str, fault
 )
 def test_rclones_own_words_for_a_value_are_taken(tmp_path: Path, option: str) -> None:
     assert read(tmp_path, f"{UPLOAD}options = {{ {option} }}")[1] == []
+
+
+def test_the_same_with_other_options_is_another_step(tmp_path: Path) -> None:
+    text = UPLOAD.replace("upload", "restic").replace(
+        'local = "/srv"', 'arguments = ["backup", "a"]'
+    )
+    step = text[text.index("[[steps]]") :]
+    plan, _faults = read(tmp_path, text + step.replace('"a"', '"b"'))
+    assert plan is not None
+    assert [str(one) for one in plan.steps] == [
+        "restic backup a in :restic",
+        "restic backup b in :restic",
+    ]
+    assert read(tmp_path, text + step)[1] == ["line 3: steps: the same step stands there twice"]
+    upload = UPLOAD[UPLOAD.index("[[steps]]") :]
+    assert read(tmp_path, f"{UPLOAD}{upload}options = {{ checksum = true }}")[1] == []
+
+
+def test_what_is_kept_goes_to_a_place_of_its_storage(tmp_path: Path) -> None:
+    kept = f'{UPLOAD}options = {{ backup_dir = "{{storage}}:old" }}'
+    plan, _ = read(tmp_path, kept)
+    assert plan is not None
+    run = plan.steps[0].run("work-1", "work-1:data")
+    assert run is not None
+    assert "--backup-dir=work-1:old" in run.options
+    assert read(tmp_path, kept.replace("{storage}:", "{remote}:"))[1] == [
+        "line 3: steps[0]: {remote} is unknown: there is {storage} alone"
+    ]
 
 
 def test_every_option_of_the_wrong_kind_is_named_at_once(tmp_path: Path) -> None:
@@ -252,6 +282,10 @@ def test_storages_that_would_delete_each_others_files_are_refused(
     ]
     assert read(tmp_path, text.replace("/srv", "/srv/{storage}"))[1] == []
     assert read(tmp_path, SYNC)[1] == []
+    down = UPLOAD.replace("upload", "download").replace('["x"]', names)
+    (fault,) = read(tmp_path, down)[1]
+    assert "each storage's download would overwrite the others' files in /srv" in fault
+    assert read(tmp_path, down.replace("/srv", "/srv/{storage}"))[1] == []
 
 
 @pytest.mark.parametrize("place", ["/", "/srv/..", "/home", "/home/{storage}", "/root/", "HOME"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socketserver
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -13,16 +14,17 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from pluton_rclone import Storages
+from pluton_rclone import Storage, Storages
 from pluton_rclone.cli import run as pluton_rclone
 from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emulator
-from pluton_rclone.errors import Unreachable, UsageError
+from pluton_rclone.errors import StorageNotFound, Unreachable, UsageError
 from pluton_rclone.flows import alone
-from pluton_rclone.flows.plan import Plan
+from pluton_rclone.flows.plan import Plan, Which
 from pluton_rclone.flows.steps import Outcome
 from pluton_rclone.flows.which import targets
 from tests.connected import BERT, KINDS, connected, emulated_drive, remote_of
 from tests.forked import Forks
+from tests.terminal import PATIENCE
 
 UPLOAD_AND_CHECK = [
     {"do": "upload", "folder": "data"},
@@ -103,6 +105,80 @@ def test_a_file_that_fails_is_in_the_outcome_and_only_it_is_sent_again(
     assert [(one.ended, one.files) for one in again] == [("done", 1), ("done", 2)]
 
 
+def test_a_sync_that_stops_before_it_deletes_is_not_tried_again(
+    cloud: Emulator, tmp_path: Path
+) -> None:
+    emulated_drive(cloud, "personal").write("data/a.txt", b"there")
+    storage = connected(cloud, "personal")
+    (tmp_path / "empty").mkdir()
+    step = {"do": "sync", "folder": "data"}
+    (outcome,) = alone.run(plan_of(tmp_path / "empty", step), Storages())
+    assert "no files" in str(outcome.error)
+    assert [one.ended for one in storage.storages.runs.last()] == ["failed"]
+
+
+def test_what_nobody_foresaw_ends_its_own_storage_alone(
+    cloud: Emulator, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in ("personal", "business"):
+        connected(cloud, kind)
+    at = Storage.at
+
+    def broken(storage: Storage, path: str = "") -> str:
+        if storage.remote_name == "personal":
+            raise OSError("token=hunter2 is gone")
+        return at(storage, path)
+
+    monkeypatch.setattr(Storage, "at", broken)
+    for more in ({}, {"shards": 2}):
+        step = {"do": "upload", "folder": "data", **more}
+        outcomes = alone.run(plan_of(source, step, retry={"times": 0}), Storages())
+        ends = {(one.storage, one.ended): str(one.error) for one in outcomes}
+        assert ends.keys() >= {("personal", "failed"), ("business", "done")}
+        assert "OSError" in ends["personal", "failed"]
+        assert "hunter2" not in str(ends)
+
+
+def test_a_friendly_name_may_hold_brackets(cloud: Emulator) -> None:
+    connected(cloud, "personal", name="Work [old]")
+    connected(cloud, "business", name="Work o")
+    found = {
+        pattern: [one.name for one in targets([Which(names=(pattern,))], Storages())]
+        for pattern in ("Work [old]", "* [o*")
+    }
+    assert found == {key: ["work-old"] for key in found}, found
+
+
+def test_a_plan_of_an_organisation_that_is_not_there_is_explained_with_a_note(
+    home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "plan.toml"
+    file.write_text(
+        'name = "n"\nstorages = [{ tenant_of = "contso" }]\nsteps = [{ do = "keep-alive" }]\n'
+    )
+    assert pluton_rclone(["plan", "check", str(file)]) == 0
+    assert "note    There is no storage called 'contso'" in capfd.readouterr().err
+
+
+def test_a_plan_goes_on_when_nobody_reads_what_it_says(
+    cloud: Emulator, source: Path, tmp_path: Path, forks: Forks
+) -> None:
+    connected(cloud, "personal")
+    file = tmp_path / "plan.toml"
+    file.write_text(
+        'name = "n"\nstorages = [{ names = ["*"] }]\n[[steps]]\ndo = "health"\n'
+        f'[[steps]]\ndo = "upload"\nlocal = "{source}"\nfolder = "data"\n'
+    )
+    reads, writes = os.pipe()
+    os.close(reads)
+    with tempfile.TemporaryFile() as said:
+        words = ["flow", "run", "--no-server", "--json", file]
+        command = forks.start(words, (said.fileno(), writes, said.fileno()))
+        os.close(writes)
+        command.wait(PATIENCE)
+    assert emulated_drive(cloud, "personal").read("data/a.txt") == b"a.txt"
+
+
 def test_what_may_pass_is_tried_again_as_often_as_the_plan_says(
     cloud: Emulator, source: Path
 ) -> None:
@@ -181,6 +257,9 @@ def test_all_of_an_organisation_is_found_page_by_page_and_becomes_storages(
     assert {one.storage for one in outcomes if one.ok} == names
     assert all(one.ok for one in outcomes)
     assert targets(wanted.storages, storages) == found
+    for nobody in ({"users": ["*@contso.com"]}, {"users": [], "sites": ["Backup"]}):
+        with pytest.raises(StorageNotFound, match="No drive in the organisation of 'contoso'"):
+            targets([Which(tenant_of="contoso", **nobody)], storages)
     assert storages["contoso-p0-contoso-onmicrosoft-com"].list("data")
 
 
@@ -206,6 +285,53 @@ def test_what_restic_says_of_a_failure_is_in_the_outcome_without_secrets(
     assert "check --no-lock failed" in str(outcome)
     assert "hunter2" not in str(outcome.record())
     assert Storages().runs.last()[0].run.destination == "personal:vault/personal"
+
+
+@pytest.mark.parametrize(
+    ("said", "why", "again"),
+    [
+        ("Fatal: wrong password or no key found", "wrong password", False),
+        ("Fatal: unable to open config file\nIs there a repository?\nrclone:x", "config", False),
+        ("Fatal: the server has gone", "has gone", True),
+        (
+            "rclone: 2026/11/29 10:14:33 ERROR : locks/36a: Post request put error: "
+            "insufficientStorage: quotaLimitReached: Insufficient Space Available\n"
+            "Fatal: unable to save snapshot: server response unexpected: 500",
+            "The drive is full",
+            False,
+        ),
+    ],
+)
+def test_the_cause_that_restic_or_its_rclone_names_is_the_outcomes(
+    cloud: Emulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    said: str,
+    why: str,
+    again: bool,
+) -> None:
+    connected(cloud, "personal")
+    script = tmp_path / "restic"
+    script.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said}\nEND\nexit 1\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PLUTON_RESTIC_BINARY", str(script))
+    step = {"do": "restic", "arguments": ["check"]}
+    which = {"name": "vault", "storages": [{"names": ["personal"]}], "retry": {"times": 0}}
+    (outcome,) = alone.run(Plan.from_record({**which, "steps": [step]}), Storages())
+    assert (outcome.ended, outcome.retry_helps) == ("failed", again)
+    assert why in str(outcome.error)
+
+
+def test_a_sign_in_that_has_ended_is_said_in_place_of_restics_words(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLUTON_RESTIC_BINARY", "/bin/false")
+    expired(cloud, "expired")
+    step = {"do": "restic", "arguments": ["check"]}
+    which = {"name": "vault", "storages": [{"names": ["expired"]}]}
+    (outcome,) = alone.run(Plan.from_record({**which, "steps": [step]}), Storages())
+    assert (outcome.ended, outcome.retry_helps) == ("failed", False)
+    assert "Re-authorize" in str(outcome.advice)
 
 
 class _Web(BaseHTTPRequestHandler):

@@ -24,6 +24,7 @@ from pydantic import SecretStr
 from pluton_rclone import OneDriveRemote, Storages
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.drives.drive import Drive
+from tests.gates import Gate
 
 pytestmark = pytest.mark.soak
 
@@ -302,3 +303,26 @@ def test_a_large_tree_goes_in_shards_to_all_workers_and_one_that_is_lost_loses_n
     until(lambda: cluster.states() == ["COMPLETED"] * 6, 20 * MINUTES)  # the plan's, 4, the check
     assert {path: drive.read(f"all/{path}") for path in contents} == contents
     assert "AwaitingRetry" in cluster.history()
+
+
+def test_a_run_without_a_server_that_was_killed_holds_up_no_later_one(
+    cloud: Emulator, cluster: Cluster, tmp_path: Path
+) -> None:
+    person = cloud.world.add_person("p@contoso.onmicrosoft.com", "p")
+    drive = cloud.files.drive_of(person)
+    connected(cloud, "work", person.username, drive, "business")
+    (tmp_path / "file").write_bytes(b"content")
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        'name = "n"\nstorages = [{ names = ["work"] }]\n'
+        f'[[steps]]\ndo = "upload"\nlocal = "{tmp_path}/file"\nfolder = "data"\n'
+    )
+    del cluster.environment["PREFECT_API_URL"]
+    words = ("pluton_rclone", "flow", "run", str(plan))
+    at_work = Gate(cloud, "createUploadSession")
+    killed = cluster.start("killed", *words)
+    at_work.wait()
+    kill(killed)
+    at_work.open()
+    assert cluster.start("later", *words).wait(5 * MINUTES) == 0
+    assert drive.read("data/file") == b"content"

@@ -200,6 +200,22 @@ def test_a_shard_that_fails_is_repeated_alone_and_its_files_are_in_the_result_of
     assert sorted(ends) == ["done", "done", "failed", "failed"]
 
 
+def test_a_folder_whose_name_onedrive_refuses_does_not_keep_the_others_back(
+    cloud: Emulator, tree: Path
+) -> None:
+    drive = two_doors(cloud)
+    for path in ("CON/a/1", "CON/b/2", "CON/c/3", "CON/d/4", "CON/e/5"):
+        (tree / path).mkdir(parents=True)
+        for number in range(9):
+            (tree / path / str(number)).touch()
+    up = {"do": "upload", "local": str(tree), "shards": 6, "options": {"retries": 1}}
+    (outcome,) = alone.run(plan_of(up, retry={"times": 0}), Storages())
+    assert outcome.ended == "failed"
+    assert all(one["path"].startswith("CON") for one in outcome.failed)
+    assert drive.read("lone.txt") == b"lone.txt"
+    assert outcome.files == len(ODD + BUSY)
+
+
 def test_shards_go_through_storages_of_the_same_drive_only(cloud: Emulator, tree: Path) -> None:
     two_doors(cloud)
     connected(cloud, "business", name="other")

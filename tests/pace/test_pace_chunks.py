@@ -81,6 +81,11 @@ def test_where_memory_is_short_less_is_held_at_once(
     assert fit(files, available) == Fit(transfers, Size.parse(chunk))
 
 
+def test_however_many_at_once_are_wanted_it_is_reckoned_at_once() -> None:
+    assert need(None, Fit(10**30, USUAL)) > 10**30
+    assert fit(None, 2**30, transfers=10**30, fewer=False).transfers == 10**30
+
+
 def test_what_somebody_set_is_not_changed() -> None:
     assert fit([GIB], PLENTY, chunk=Size.parse("20Mi")) == Fit(16, Size.parse("20Mi"))
     assert fit([GIB] * 16, 0, transfers=12, fewer=False, chunk=USUAL) == Fit(12, USUAL)

@@ -172,6 +172,11 @@ def test_a_program_that_is_not_executable(tmp_path: Path) -> None:
         process.start([str(tmp_path / "x")], env=ENV)
 
 
+def test_an_argument_that_no_program_can_be_given_is_refused() -> None:
+    with pytest.raises(UsageError, match="NUL"):
+        process.start([sys.executable, "a\0b"], env={})
+
+
 def test_a_program_without_its_path_is_refused() -> None:
     with pytest.raises(UsageError):
         process.start(["ls"], env=ENV)

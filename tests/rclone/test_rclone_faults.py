@@ -176,6 +176,8 @@ def test_what_ended_well_after_a_retry_is_no_failure(capture: str) -> None:
         ),
         ("invalidRequest: invalidFileName: The name is not allowed", errors.NameRefused, Who.YOU),
         ("HTTP error 504 (504 Gateway Timeout)", errors.Unreachable, Who.LATER),
+        ("--max-delete threshold reached", errors.LimitReached, Who.YOU),
+        ('invalid argument "x" for "--max-delete" flag', errors.RcloneUsage, Who.YOU),
         ("something that nobody has seen yet", errors.RcloneError, Who.YOU),
     ],
 )

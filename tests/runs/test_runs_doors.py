@@ -3,6 +3,7 @@ page."""
 
 from __future__ import annotations
 
+import datetime
 import json
 import shlex
 import signal
@@ -226,6 +227,40 @@ def test_what_deletes_is_done_again_after_a_question_alone(
     assert names(emulated_drive(cloud, "personal"), "up") == ["1.txt", "2.txt"]
 
 
+def test_what_is_kept_for_days_goes_to_todays_folder_again(
+    cloud: Emulator, storage: Storage, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = ("--backup-dir", "Work:old", "--keep-days", "5")
+    for text in ("first", "second"):
+        (source / "0.txt").write_text(text)
+        assert run_here("copy", source, "Work:up", *kept).returncode == 0
+    tomorrow = datetime.date.today() + datetime.timedelta(1)
+    monkeypatch.setattr("pluton_rclone.cli.history.today", lambda: tomorrow)
+    (source / "0.txt").write_text("the third")
+    assert run_here("again", 2).returncode == 0
+    drive = emulated_drive(cloud, "personal")
+    days = (datetime.date.today(), tomorrow)
+    assert [drive.read(f"old/{day}/0.txt") for day in days] == [b"first", b"second"]
+
+
+def test_restic_is_done_again_in_the_folder_that_it_was_started_in(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "restic"
+    script.write_text(f'#!/bin/sh\nfor last; do :; done\ncat "$last" >> {tmp_path}/seen\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PLUTON_RESTIC_BINARY", str(script))
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "data").write_text(name)
+    monkeypatch.chdir(tmp_path / "here")
+    assert run_here("restic", "Work:repository", "--", "backup", "data").returncode == 0
+    monkeypatch.chdir(tmp_path / "there")
+    assert run_here("again", 1).returncode == 0
+    assert (tmp_path / "seen").read_text() == "herehere"
+    assert {one.run.folder for one in storage.storages.runs.last()} == {str(tmp_path / "here")}
+
+
 def test_a_killed_command_did_not_end(
     storage: Storage, tmp_path: Path, cloud: Emulator, forks: Forks
 ) -> None:
@@ -276,7 +311,7 @@ def test_a_restic_that_cannot_be_started_is_recorded_as_failed(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLUTON_RESTIC_BINARY", str(debian_restic()))
-    with storage.restic("repository") as opened, pytest.raises(ValueError, match="null"):
+    with storage.restic("repository") as opened, pytest.raises(UsageError, match="NUL"):
         opened.start("snapshots", "\0")
     (record,) = storage.storages.runs.last(limit=1)
     assert record.ended == "failed"

@@ -82,6 +82,16 @@ def test_a_run_is_recorded_with_all_that_was_counted(runs: Runs) -> None:
     assert runs.last("other") == []
 
 
+def test_of_a_file_that_was_removed_meanwhile_no_other_run_gets_the_end(runs: Runs) -> None:
+    first = runs.begin(RUN)
+    runs.path.unlink()
+    second = runs.begin(RUN)
+    first.exited(3)
+    assert [(one.id, one.ended) for one in runs.last()] == [(1, "running")]
+    second.exited(0)
+    assert [(one.id, one.ended) for one in runs.last()] == [(1, "done")]
+
+
 def test_every_end_is_told_apart(runs: Runs) -> None:
     runs.begin(RUN).transferred(result())
     runs.begin(RUN).compared(CheckResult(3, ("a",), ("b",)))
@@ -234,7 +244,7 @@ def test_a_file_that_cannot_be_used_is_said_once_and_ends_no_run(
 
 
 def test_a_full_disk_is_said_once_and_ends_no_run(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     said: list[str] = []
     recording = runs.begin(RUN, said.append)
@@ -245,7 +255,7 @@ def test_a_full_disk_is_said_once_and_ends_no_run(
     monkeypatch.setattr(Runs, "_use", full)
     recording.exited(0)
     runs.begin(RUN, said.append).exited(0)
-    assert len(said) == 1
+    assert len(said) == len(caplog.records) == 1
 
 
 def newer(db: sqlite3.Connection) -> None:

@@ -56,6 +56,7 @@ def test_nothing_goes_because_a_source_is_empty(
     assert there() == 50
     result = caught.value.result
     assert (result.transfers, result.checks, result.deletes, result.failed) == (0, 0, 0, ())
+    assert not result.retry_helps
     code, error = command("sync", "--yes", source, "home:x")
     assert (code, error["error"]["error"], there()) == (7, "too_many_deletions", 50)
 

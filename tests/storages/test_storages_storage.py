@@ -83,6 +83,8 @@ def test_another_friendly_name_keeps_the_remotes_name_and_the_other_way_round(
         storage.rename("Work")
     with pytest.raises(UsageError):
         storage.rename("")
+    storage.rename("onedrive-backups")  # its own
+    storage.rename("Anna's files")
     renamed = storage.rename_remote("anna")
     assert renamed.name == "Anna's files"
     assert renamed.list() == []
