@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from pluton_rclone.errors import Corrupted, LimitReached, PlutonRcloneError, TransferFailed
+from pluton_rclone.errors import (
+    Cancelled,
+    Corrupted,
+    LimitReached,
+    PlutonRcloneError,
+    TransferFailed,
+)
 
 
 @dataclass(frozen=True)
@@ -176,8 +182,10 @@ def transfer_failed(
 ) -> TransferFailed:
     """The exception for a run in which files failed, with the advice if all have one cause; `early`
     if it broke off before everything was tried."""
-    first = failed[0].error
-    kinds = {type(file.error) for file in failed}
+    # a fault that ends the run, such as a full drive, cancels whatever else is under way
+    causes = [file for file in failed if not isinstance(file.error, Cancelled)] or failed
+    first = causes[0].error
+    kinds = {type(file.error) for file in causes}
     shared, limit = len(kinds) == 1, kinds == {LimitReached}
     own = (LimitReached, Corrupted)
     kind: type[TransferFailed] = next((one for one in own if kinds == {one}), TransferFailed)
@@ -185,7 +193,7 @@ def transfer_failed(
     deleting = [file for file in failed if file.deleting]
     told = [f"{_counted(others)} not {_DONE.get(command, 'transferred')}"] if others else []
     told += [f"{_counted(deleting)} not deleted"] if deleting else []
-    why = f"{failed[0].path}: {first.why or first.what}" + (", and more" if failed[1:] else "")
+    why = f"{causes[0].path}: {first.why or first.what}" + (", and more" if failed[1:] else "")
     return kind(
         f"{', '.join(told)}{'; it ended before all was tried' if early else ''}.",
         why="the limit that was given for this run is reached" if limit else why,

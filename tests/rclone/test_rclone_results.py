@@ -70,6 +70,14 @@ def test_several_causes_have_no_advice_of_one_of_them() -> None:
     assert error.details["causes"] == ["access_denied", "quota_full"]
 
 
+def test_what_one_cause_has_cancelled_is_no_cause_of_its_own() -> None:
+    """rclone ends at once where a drive is full, and with it what is under way."""
+    cancelled = errors.Cancelled("It was cancelled.")
+    error = transfer_failed("copy", (failed("a", cancelled), failed("b", FULL)))
+    assert (error.why, error.advice) == ("b: quotaLimitReached, and more", FULL.advice)
+    assert (error.details["failed"], error.details["causes"]) == (2, ["quota_full"])
+
+
 @pytest.mark.parametrize(
     ("causes", "kind", "why"),
     [
