@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from pluton_rclone.rclone.runner import nothing
-from pluton_rclone.storages.storages import Storages
+from pluton_rclone.storages.storage import Storages
 
 from .plan import Plan, Step
 from .shards import carry_out

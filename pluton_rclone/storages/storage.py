@@ -1,4 +1,4 @@
-"""A saved storage, to browse, back up to, verify and restore from."""
+"""The storages of one rclone.conf, each to browse, back up to, verify and restore from."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists
 from pluton_rclone.rclone import locations
 from pluton_rclone.values.versions import KNOWS_ALL
+
+from .home import Home
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from pluton_rclone.saved.rclone import SavedRclone
     from pluton_rclone.setup.connect import StorageSetup
 
-    from .home import Home
     from .restic import Restic
 
 LocalPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -379,3 +380,16 @@ class Storage:
             return False
         except PlutonRcloneError:
             return None
+
+
+class Storages(Home[Storage]):
+    """The OneDrive remotes of one rclone.conf, by friendly name or remote name. Iterating gives
+    friendly names.
+
+    `config` is a path; None means rclone's own file. Remotes that RCLONE_CONFIG_… variables make
+    are storages, too, and cannot be changed. `password` is for an encrypted file (see `Conf`).
+    `binary` is the path of an rclone; None finds one (see `find_binary`).
+    """
+
+    def _storage(self, remote_name: str) -> Storage:
+        return Storage(self, remote_name)

@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from pluton_rclone.errors import ForeignAnswer, PlutonRcloneError, StorageNotFound, UsageError
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.process.folders import runtime_folder, runtime_folders
-from pluton_rclone.storages.storages import Storages
+from pluton_rclone.storages.storage import Storages
 
 from .plumbing.context import Healths, Page, apart, page_of, see_other, session, slow
 from .plumbing.guard import Address, Authorize, Guard, Identify, session_cookie, session_of

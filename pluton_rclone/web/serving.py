@@ -18,7 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from pluton_rclone.errors import UsageError
 from pluton_rclone.microsoft.entra.app import AppRegistration
-from pluton_rclone.storages.storages import Storages
+from pluton_rclone.storages.storage import Storages
 
 from .app import create_app, one_time_address
 

@@ -20,8 +20,7 @@ from starlette.responses import RedirectResponse, Response
 from pluton_rclone.errors import PlutonRcloneError, StorageNotFound
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.graph.drives import Quota, Shortcut
-from pluton_rclone.storages.storage import Storage
-from pluton_rclone.storages.storages import Storages
+from pluton_rclone.storages.storage import Storage, Storages
 
 from .guard import Action, Address, Authorize, owner, permits, session_of
 from .jobs import AnyWork, Jobs
