@@ -14,9 +14,8 @@ from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.values.units import counted, human_drive_type
 
 from . import ask
-from .arguments import NAME, storage_names
 from .ask import METHOD, Method, sign_in
-from .context import FILE, Context, command, flag, needs, valued
+from .context import FILE, NAME, STORAGES, Context, command, flag, needs, valued
 from .output import Output, advice
 from .storages import MARKS, run_test
 from .timer import pinged
@@ -34,7 +33,7 @@ TEXTFILE = "prometheus: metrics, as node_exporter's textfile collector takes the
 
 
 @command()
-@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=storage_names)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=STORAGES)
 @valued("--format form", None, TEXTFILE, type=FORMAT, default="text")
 @pinged
 def health(ctx: Context, names: tuple[str, ...], form: str) -> None:

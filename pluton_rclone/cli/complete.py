@@ -1,4 +1,4 @@
-"""What Tab offers for a place: storages, folders and files in them, and those of this machine."""
+"""What Tab offers: storages, folders and files in them, and those of this machine."""
 
 from __future__ import annotations
 
@@ -21,6 +21,16 @@ from click.shell_completion import (
 from pluton_rclone.errors import PlutonRcloneError
 
 from .context import Context
+
+
+def storages(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For NAME: remotes, which need no quoting; friendly names as help."""
+    try:
+        found = Context(ctx.params.get("config")).storages.values()
+        names = [(storage.remote_name, storage.name) for storage in found]
+    except PlutonRcloneError:  # an unreadable file: nothing to offer, and no place to say it
+        return []
+    return [CompletionItem(name, help=help) for name, help in names if name.startswith(incomplete)]
 
 
 def local_or_storage(

@@ -12,8 +12,7 @@ from pluton_rclone.errors import NameRefused
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
-from .arguments import IN_STORAGE, NAME, PLACE, SOURCE
-from .context import FOLDER, Context, command, flag, valued
+from .context import FOLDER, IN_STORAGE, NAME, PLACE, SOURCE, Context, command, flag, valued
 from .filters import PASSED, checked, filtering, selection
 from .output import Output, tell
 from .places import Place, parse_end, parse_storage_place

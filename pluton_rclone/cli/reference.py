@@ -13,8 +13,7 @@ import click
 from pluton_rclone.errors import ConfigError, PlutonRcloneError, RemoteError, UsageError
 from pluton_rclone.values.units import counted
 
-from .arguments import storage_names
-from .context import Context, command, flag
+from .context import STORAGES, Context, command, flag
 from .output import Output, tell
 from .records import RECORDS, schema_of
 
@@ -120,7 +119,7 @@ def versions(ctx: Context, binaries: tuple[str, ...]) -> None:
 
 
 @command()
-@click.argument("name", required=False, shell_complete=storage_names)
+@click.argument("name", required=False, shell_complete=STORAGES)
 def inspect(ctx: Context, name: str | None) -> None:
     """Find what is wrong with the remotes in rclone.conf.
 

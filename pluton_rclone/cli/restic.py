@@ -9,8 +9,7 @@ import click
 
 from pluton_rclone.errors import UsageError
 
-from .arguments import NAME
-from .context import Context, command, flag, valued
+from .context import NAME, Context, command, flag, valued
 from .output import Output
 from .timer import pinged
 
