@@ -122,7 +122,6 @@ def callback(request: Request) -> Response:
             raise CodeUsedTwice("This answer of Microsoft was already used.")
         raise ForeignAnswer("This answer belongs to a sign-in that was not begun in this browser.")
     draft, found = taken
-    assert isinstance(draft, Draft)
     answer: dict[str, Any] = {name: query.getlist(name) for name in query}
     with session(request).lock:
         try:
