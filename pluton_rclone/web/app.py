@@ -164,9 +164,6 @@ async def _front(request: Request) -> Response:
     return await run_in_threadpool(stored.storages, request)
 
 
-# ---- the door ----
-
-
 def _enter(request: Request) -> Response:
     """GET: the one-time address. Its secret works once and leaves the address bar at once."""
     page = page_of(request)
@@ -202,9 +199,6 @@ def _leave(request: Request) -> Response:
         "again: it shows a new address."
     )
     return refusal(request, 200, "You have left.", advice)
-
-
-# ---- errors ----
 
 
 def _error(request: Request, error: Exception) -> Response:

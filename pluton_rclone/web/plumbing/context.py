@@ -153,8 +153,6 @@ def see_other(request: Request, *parts: str) -> RedirectResponse:
     return RedirectResponse(link(request, *parts), 303)
 
 
-# ---- threads ----
-
 _waiting: RunVar[CapacityLimiter] = RunVar("threads that wait for Microsoft")
 
 

@@ -262,9 +262,6 @@ async def _empty() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
-# ---- the person ----
-
-
 async def identified(identify: Identify, request: Request) -> str | None:
     """The person; None for an `identify` that fails or gives anything but a non-empty text."""
     try:

@@ -92,8 +92,6 @@ def steps_view(work: Steps | None) -> dict[str, Any]:
     }
 
 
-# ---- words ----
-
 _RCLONE_SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([KMGTPE]i)(?!\w)")
 _BYTES = re.compile(r"(?<![\w.])(\d{4,}) bytes\b")
 _UNIT = re.compile(r"(?<=\d) (?=(?:B|[KMGTPE]iB|[KMGTPE]B|bytes|s|min|h|%)(?!\w))")

@@ -84,9 +84,6 @@ def health(request: Request) -> HTMLResponse:
     return draw(request, "part_health.html", error=seen.error, **shown)
 
 
-# ---- what has run with a storage ----
-
-
 def _last_runs(request: Request, storage: Storage) -> list[RunRecord]:
     """The last runs, for those who may read the storage: names of files are in them."""
     if not may(request, "read", storage):
@@ -117,9 +114,6 @@ def run(request: Request) -> Response:
         raise UsageError("There is no such run.")
     failed = one.failed[:SHOWN_FAILURES]
     return draw(request, "run.html", storage=storage, one=one, failed=failed)
-
-
-# ---- testing a saved storage ----
 
 
 def test(request: Request) -> Response:

@@ -43,9 +43,6 @@ def authorize(request: Request) -> Response:
     return draw_step(request, draft, "authorize", **shown)
 
 
-# ---- Microsoft's window ----
-
-
 def begin(request: Request) -> Response:
     """POST: a sign-in begins; the answer leads the browser to Microsoft."""
     draft, window = draft_of(request), form_of(request).get("window") == "yes"
@@ -155,9 +152,6 @@ def _back(request: Request, draft: Draft, window: bool) -> Response:
         return on
     next_, failed = on.headers["location"], bool(draft.failure)
     return in_window(draw(request, "back.html", next=next_, failed=failed))
-
-
-# ---- a device code, or rclone's own sign-in ----
 
 
 def begin_elsewhere(request: Request, kind: str) -> Response:
