@@ -137,8 +137,7 @@ class Rclone:
             if entry is None:
                 raise NothingFound(f"There is no {location(place)!r}.")
             if entry.is_dir:
-                what = f"{location(place)!r} is a folder."
-                raise UsageError(what, advice="Name one file of it.")
+                raise UsageError(f"{location(place)!r} is a folder.", advice="Name one file of it.")
 
     def rcat(self, source: Source, place: Location, *, size: int | None = None) -> None:
         """Make a file from bytes, a binary file, or blocks. Nothing is stored if the source raises.
@@ -183,8 +182,7 @@ class Rclone:
 
     def size(self, place: Location, **options: Unpack[FilterOptions]) -> Total:
         """How many files there are below a folder, and how many bytes."""
-        command = commands.at(place, "size", options, FilterOptions, "--json")
-        text = self.execute(command).stdout
+        text = self.execute(commands.at(place, "size", options, FilterOptions, "--json")).stdout
         from .results import Total
 
         return decoded(text, Total)
