@@ -1,5 +1,4 @@
-"""Questions and sign-ins at a terminal. A script that left something out is told which option to
-give."""
+"""Questions and sign-ins at a terminal; a script is told which option it left out."""
 
 from __future__ import annotations
 
@@ -47,8 +46,7 @@ def choose(
     default: int = 1,
 ) -> Thing:
     """The only one of (label, thing), or that of a number or a word of its label. Without a person,
-    UsageError: the labels and `option`.
-    """
+    UsageError: the labels and `option`."""
     if len(things) == 1:
         return things[0][1]
     if not interactive(output):

@@ -69,10 +69,8 @@ def selection(
     files_from: Any = None,
     **others: Any,
 ) -> dict[str, Any]:
-    """The options as the library takes them; what was not given is left out. Rules stand in
-    rclone's order: --include, --exclude, --filter, --filter-from; with an --include, all else is
-    left out.
-    """
+    """The options as the library takes them, without those not given. Rules stand in rclone's
+    order: --include, --exclude, --filter, --filter-from; an --include leaves out all else."""
     if "" in (*include, *exclude):
         raise UsageError("A pattern is empty.", advice="Write one, as in --exclude '*.tmp'.")
     found = [f"+ {pattern}" for pattern in include] + [f"- {pattern}" for pattern in exclude]

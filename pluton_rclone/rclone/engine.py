@@ -149,8 +149,7 @@ class Rclone:
         return builtins.list(self._entries(commands.lsjson(place, options, depth="one")))
 
     def stat(self, place: Location) -> Entry | None:
-        """One file or folder; None if there is nothing. A folder comes without `modified`, which
-        rclone would make up."""
+        """One file or folder; None if there is nothing. A folder comes without `modified`."""
         command = commands.simple("lsjson", place, stat=True, no_mimetype=True)
         try:
             text = self.execute(command).stdout.strip()
@@ -206,8 +205,7 @@ class Rclone:
     def run(
         self, *words: str, places: Sequence[Location] = (), stdin: Source | None = None
     ) -> Completed:
-        """Any rclone command: `rclone.run("backend", "features", places=["od:"])`. Raises as the
-        other methods do."""
+        """Any command: `rclone.run("backend", "features", places=["od:"])`. Raises as others."""
         return self.execute(Command(words, (), tuple(map(location, places)), stdin))
 
     def begin(self, command: Command, *, on_stdout: Callable[[bytes], None] | None = None) -> Run:
@@ -242,8 +240,7 @@ class Rclone:
     def transfer(
         self, command: Command, *, level: LogLevel = "NOTICE", every: float = 0.5
     ) -> Transfer:
-        """Start a command as a transfer, with progress `every` so many seconds; `level` as in
-        `TransferOptions`."""
+        """Start a transfer, with progress each `every` seconds; `level` as in TransferOptions."""
         from .transfer import Transfer
 
         flags = commands.progress_flags(level, every)

@@ -43,8 +43,7 @@ _MEMBERS = tuple(each.encode_name for each in msgspec.structs.fields(Entry))[2:]
 
 def entries(read: Callable[[], bytes]) -> Generator[Entry, None, bool]:
     """The entries in lsjson's output; `read` gives the next block, b"" at the end. Returns whether
-    the closing bracket came: without it the listing is not complete. RcloneError if a line is not
-    an entry."""
+    it is complete: the closing bracket came. RcloneError if a line is not an entry."""
     rest = b""
     closed = False
     while block := read():
@@ -104,8 +103,7 @@ def entry(text: bytes) -> Entry:
 
 
 def named(found: Entry, place: Location) -> Entry:
-    """What `stat` found, with its name as path: rclone leaves a folder's empty, and makes up a time
-    for it."""
+    """What `stat` found; a folder with its name as path, without the time that rclone makes up."""
     if not found.is_dir:
         return found
     name = os.fsdecode(place).rstrip("/").rpartition("/")[2]

@@ -104,8 +104,7 @@ def create_remote(
     **kwargs: Any,
 ) -> None:
     """Make a remote. Its options are written into the configuration, with passwords obscured, and
-    never stand on a command line. rclone then completes it, with a sign-in for types that have one.
-    """
+    never stand on a command line. rclone then completes it, by a sign-in for some types."""
     name = f"config create {remote_name}"
     if check_remote_existing(remote_name):
         taken = StorageExists(f"A rclone remote with the name '{remote_name}' already exists!")

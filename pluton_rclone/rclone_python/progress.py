@@ -37,8 +37,7 @@ def bars(
     doing: str, source: Place, destination: Place, pbar: Pbar | None
 ) -> Iterator[Callable[[dict[str, Any]], None]]:
     """A function that draws an update, in `pbar` if it is given. At a good end the bar is filled,
-    and those of single files are hidden. Names are shown literally, also if they look like rich's
-    markup."""
+    and those of single files are hidden. Names are shown literally, not as rich's markup."""
     from rich.markup import escape
 
     drawn = pbar or utils.create_progress_bar()

@@ -148,9 +148,8 @@ class Restic:
             yield argv, {**environment, **variables}, recording, let_go
 
     def environment_for_people(self) -> dict[str, str]:
-        """Variables to run restic by hand: the real rclone.conf, and our rclone first on PATH. They
-        hold no secret. UsageError for a storage with a certificate, which only this library can
-        use."""
+        """Variables to run restic by hand: the real rclone.conf, our rclone first on PATH, no
+        secret. UsageError for a storage with a certificate, which only this library can use."""
         remote = self._saved.options
         if remote.certificate and remote.client_secret is None:
             raise UsageError(

@@ -66,8 +66,7 @@ class Storage:
         return self._saved.options
 
     def remote_to_sign_in(self) -> OneDriveRemote:
-        """As `remote`, also where the token is missing or cannot be used: for
-        `StorageSetup.for_storage`."""
+        """As `remote`, also without a token that can be used: for `StorageSetup.for_storage`."""
         return self._saved.options_to_sign_in()
 
     @property
@@ -76,8 +75,7 @@ class Storage:
         return self._saved.onedrives
 
     def require(self) -> None:
-        """RcloneTooOld where the rclone at hand would ignore an option, or cannot renew the
-        token."""
+        """RcloneTooOld if the rclone at hand ignores an option, or cannot renew the token."""
         if self.storages.binary.version >= KNOWS_ALL:
             return  # without the table of all options
         from pluton_rclone.remote.versions import require
@@ -159,8 +157,7 @@ class Storage:
     ) -> Restic:
         """A restic repository in the folder `path`; use it with `with`. `binary` is the restic to
         run (default: PLUTON_RESTIC_BINARY, or PATH). `environment` is added to restic's; the
-        repository's password belongs there or into this process's environment (RESTIC_PASSWORD_FILE
-        and the like)."""
+        repository's password stands there or in this process's (RESTIC_PASSWORD_FILE, …)."""
         from .restic import Restic
 
         found = None if binary is None else os.fsdecode(binary)

@@ -79,8 +79,7 @@ class Graph:
         prefer: str = "",
     ) -> dict[str, Any]:
         """The JSON object at a path below /v1.0, or at an address of Graph. `target` and `subject`
-        word the error; `prefer` is sent as the header. Raises `GraphError`, and `TokenExpired` for
-        a 401."""
+        word the error, `prefer` is that header. GraphError; TokenExpired for a 401."""
         url = path if "://" in path else f"{self.cloud.graph_root}/v1.0{path}"
         if parameters:
             given = (f"{name}={_quote(value, '$,')}" for name, value in parameters.items())
@@ -200,8 +199,7 @@ class Graph:
         return self._one(f"/users/{_id(user)}/drive", f"The drive of {user}")
 
     def users(self) -> list[str]:
-        """The user names of the organisation, all pages. AccessDenied without User.ReadBasic.All or
-        more."""
+        """The user names of the organisation. AccessDenied without User.ReadBasic.All or more."""
         members = {"$select": "userPrincipalName", "$top": "999"}
         records = self.pages("/users", members, target="account", subject="The list of users")
         return [str(one["userPrincipalName"]) for one in records if one.get("userPrincipalName")]
@@ -260,8 +258,7 @@ class Graph:
         """The shortcuts in a folder (its address below /v1.0, its `path` in the drive) that many
         accounts list only to callers that ask by a header. rclone is not shown them: it would send
         the header to the sign-in service and with uploads, and in place of `respond-async`. Our
-        other listings do not ask either, so that they agree with rclone's. One request; a second if
-        there are shortcuts."""
+        other listings do not ask either, so that they agree with rclone's. One request or two."""
         members = {"$select": "id,name,remoteItem", "$top": "1000"}
 
         def found(prefer: str) -> dict[object, Shortcut]:

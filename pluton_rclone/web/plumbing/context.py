@@ -1,5 +1,4 @@
-"""What a handler works with: the application's parts, the session, the storage that is named, and
-whether it works."""
+"""What a handler works with: the application's parts, the session, the storage and its health."""
 
 from __future__ import annotations
 

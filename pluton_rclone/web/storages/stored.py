@@ -1,5 +1,4 @@
-"""Saved storages: the list, health and room, one storage's page, its runs, test, remove, masked
-section."""
+"""Saved storages: their list, health and room; one storage's page, runs, test, and removal."""
 
 from __future__ import annotations
 

@@ -47,8 +47,7 @@ class Begun(NamedTuple):
 @dataclass
 class Draft:
     """One storage that is being added, or re-authorized (`storage` is its remote's name then).
-    `setup` and `flows` hold tokens and PKCE verifiers: the browser gets only what a template picks.
-    """
+    `setup` and `flows` hold tokens and PKCE verifiers: browsers get what a template picks."""
 
     setup: StorageSetup = field(repr=False)
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))

@@ -1,5 +1,4 @@
-"""Step 3: to Microsoft and back, in a window of its own or in this tab; or a device code, or
-rclone's own sign-in."""
+"""Step 3: to Microsoft and back, in a window or this tab; a device code; rclone's own sign-in."""
 
 from __future__ import annotations
 

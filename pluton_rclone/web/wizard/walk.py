@@ -1,5 +1,4 @@
-"""The steps of the walk but the sign-in: name, drive type, location, options, test, save; and the
-forms of a saved storage."""
+"""The steps but the sign-in (name, drive type, location, options, save), and a storage's forms."""
 
 from __future__ import annotations
 
