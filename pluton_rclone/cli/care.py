@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from pluton_rclone.errors import ConnectionTestFailed, StorageNotFound, UsageError
+from pluton_rclone.microsoft.entra.app import Certificate
 from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.values.units import counted, human_drive_type
 
@@ -132,8 +133,6 @@ def reauthorize(
     pluton-rclone reauthorize "OneDrive Personal Backups"
     pluton-rclone reauthorize work --client-secret-file new.txt
     """
-    from pluton_rclone.microsoft.entra.app import Certificate
-
     refuse_contradictions(
         ("--client-secret", "--certificate"), ("--client-secret-file", "--certificate")
     )

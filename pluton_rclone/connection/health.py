@@ -6,15 +6,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pluton_rclone.errors import Throttled, Unreachable
+from pluton_rclone.saved.remote import SavedRemote
 
 from .checks import run_test
 from .report import ConnectionReport, StepFailed, Walk
-
-if TYPE_CHECKING:
-    from pluton_rclone.saved.remote import SavedRemote
 
 T = TypeVar("T")
 R = TypeVar("R")

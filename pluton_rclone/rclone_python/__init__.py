@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from rclone_python.hash_types import HashTypes as HashTypes
 from rclone_python.remote_types import RemoteTypes as RemoteTypes
 from rclone_python.utils import RcloneException as RcloneException
+from rich.progress import Progress as Pbar
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import PlutonRcloneError, RcloneNotFound, StorageExists
@@ -41,7 +42,6 @@ from .errors import compatible, told_as
 from .progress import bars, update_of
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Pbar
     from typing_extensions import Unpack
 
 Place = str | os.PathLike[str]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from pluton_rclone.connection.trial import trial_of
 from pluton_rclone.errors import (
@@ -15,17 +14,15 @@ from pluton_rclone.errors import (
     PlutonRcloneError,
     UsageError,
 )
+from pluton_rclone.microsoft.graph.drives import Drive
+from pluton_rclone.microsoft.graph.graph import Graph
+from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.remote.onedrive import OneDriveRemote
 from pluton_rclone.remote.options import TRUE
 from pluton_rclone.remote.rules import drive_id_fault
+from pluton_rclone.saved.remote import SavedRemote
 from pluton_rclone.values.drive_ids import any_drive
 from pluton_rclone.values.encoding import as_rclone_writes
-
-if TYPE_CHECKING:
-    from pluton_rclone.microsoft.graph.drives import Drive
-    from pluton_rclone.microsoft.graph.graph import Graph
-    from pluton_rclone.rclone.binary import Binary
-    from pluton_rclone.saved.remote import SavedRemote
 
 _ADVICE = "Give the id of the drive that is meant."
 

@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pluton_rclone import process
 from pluton_rclone.errors import Cancelled, NextStep, PlutonRcloneError, ResticNotFound, UsageError
@@ -25,11 +24,9 @@ from pluton_rclone.rclone.runner import child_environment
 from pluton_rclone.runs.run import Run
 from pluton_rclone.runs.store import Recording, Runs
 from pluton_rclone.saved.lent import lend
+from pluton_rclone.saved.remote import SavedRemote
 from pluton_rclone.values.program import USER_AGENT
 from pluton_rclone.values.token_text import TOKEN
-
-if TYPE_CHECKING:
-    from pluton_rclone.saved.remote import SavedRemote
 
 VARIABLE = "PLUTON_RESTIC_BINARY"
 # restic's own rclone command (0.14 to 0.18, internal/backend/rclone), less a flag for B2.

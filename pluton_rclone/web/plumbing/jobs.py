@@ -12,14 +12,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from pluton_rclone.connection.report import Step
 from pluton_rclone.errors import Cancelled, PlutonRcloneError, UsageError
-
-if TYPE_CHECKING:
-    from pluton_rclone.connection.report import Step
-    from pluton_rclone.microsoft.entra.device_code import DeviceCode
-    from pluton_rclone.rclone.transfer import Transfer
+from pluton_rclone.microsoft.entra.device_code import DeviceCode
+from pluton_rclone.rclone.transfer import Transfer
 
 log = logging.getLogger(__name__)
 
