@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
 
 import click
 
 from pluton_rclone.errors import StorageNotFound, UsageError
+from pluton_rclone.runs.store import RunRecord
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes, human_seconds
 
@@ -15,9 +15,6 @@ from .context import STORAGES, Context, command, valued
 from .output import tell
 from .restic import run_restic
 from .transfers import SAFE, SURE, compare, confirm, finish
-
-if TYPE_CHECKING:
-    from pluton_rclone.runs.store import RunRecord
 
 _DELETES = {"sync", "move", "moveto", "delete", "purge", "deletefile"}
 
