@@ -48,9 +48,7 @@ class ReaderGone(Exception):
 
 class Outlet:
     """stdout or stderr. What it cannot write (a full disk) is lost and remembered; nothing ends.
-
-    A reader that has gone (`| head`) ends a command, but not a transfer (`going_on`).
-    """
+    A reader that has gone (`| head`) ends a command, but not a transfer (`going_on`)."""
 
     going_on = False
     lost: OSError | None = None
@@ -81,10 +79,8 @@ class Outlet:
 
 @contextmanager
 def outlets() -> Iterator[None]:
-    """stdout and stderr as `Outlet`s, which escape each character that the terminal lacks.
-
-    A missing stream, also stdin, is opened: rclone.conf must not get its descriptor.
-    """
+    """stdout and stderr as `Outlet`s, which escape each character that the terminal lacks. A
+    missing stream, also stdin, is opened: rclone.conf must not get its descriptor."""
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115 - never closed
     before = sys.stdout, sys.stderr
     Outlet.going_on, Outlet.lost = False, None

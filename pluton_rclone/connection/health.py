@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.pool import ThreadPool
 from typing import Any, TypeVar
 
 from pluton_rclone.errors import Throttled, Unreachable
@@ -64,7 +65,5 @@ def renew_all(remotes: Sequence[SavedRemote]) -> HealthReport:
 def at_once(work: Callable[[T], R], things: Sequence[T], most: int) -> list[R]:
     """The work on each of these, in their order, so many at a time; raises what one raises. Ctrl-C
     leaves at once: an executor, and Python at its end, would wait for what runs."""
-    from multiprocessing.pool import ThreadPool
-
     with ThreadPool(max(1, min(most, len(things)))) as pool:
         return list(pool.imap(work, things))
