@@ -287,9 +287,9 @@ class Transfer:
                     self._changed.notify_all()
 
     def _goes_on(self, code: int) -> bool:
-        """Start the next run, if there is one and the last did not break down. Not under `_changed`,
-        since `Next`, and the wait for the configuration's lock, can take seconds, and a cancel must
-        get through. A `Next` that is interrupted stays in `_then`."""
+        """Start the next run, if there is one and the last did not break down. It does not hold
+        `_changed`: `Next`, and the wait for the configuration's lock, can take seconds, and a
+        cancel must get through. A `Next` that is interrupted stays in `_then`."""
         try:
             tally = self._seen or self._tally
             again, failed = self._again, code != 0 and self._stopped is None
