@@ -200,12 +200,10 @@ class Restic:
             held.close()
 
 
-def find_restic(
-    path: str | os.PathLike[str] | None = None, environment: Mapping[str, str] = os.environ
-) -> str:
+def find_restic(path: str | os.PathLike[str] | None = None) -> str:
     """The restic to use: `path`, PLUTON_RESTIC_BINARY, or on PATH. ResticNotFound."""
-    named = path if path is not None else environment.get(VARIABLE)
-    found = shutil.which(os.path.expanduser(named or "restic"), path=environment.get("PATH"))
+    named = path if path is not None else os.environ.get(VARIABLE)
+    found = shutil.which(os.path.expanduser(named or "restic"))
     if found is None:
         where = f"at {os.fspath(named)!r}" if named else "on PATH"
         raise ResticNotFound(f"There is no restic {where}.")

@@ -116,20 +116,14 @@ class Graph:
         return answer.json
 
     def pages(
-        self,
-        path: str,
-        parameters: Mapping[str, str] | None = None,
-        *,
-        target: Target = "item",
-        subject: str | None = None,
-        prefer: str = "",
+        self, path: str, parameters: Mapping[str, str] | None = None, **asked: Any
     ) -> Iterator[dict[str, Any]]:
-        """Every entry of a list, all pages. The link to the next page is taken as it is."""
+        """Every entry of a list, all pages, `asked` for as by `get`; links to pages as they are."""
         link: Any = path
         seen: set[str] = set()
         while isinstance(link, str) and link not in seen and len(seen) < MOST_PAGES:
             seen.add(link)
-            page = self.get(link, parameters, target=target, subject=subject, prefer=prefer)
+            page = self.get(link, parameters, **asked)
             values, link, parameters = page.get("value"), page.get("@odata.nextLink"), None
             if isinstance(values, list):
                 yield from (value for value in values if isinstance(value, dict))
