@@ -217,9 +217,7 @@ def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 303:
         return Response(status_code=303, headers=error.headers)
-    gone = error.status_code == 404
-    what = _WORDS.get(error.detail, error.detail)
-    advice = (
-        "What was here may have been removed." if gone else "Go back in your browser and try again."
-    )
+    what, advice = _WORDS.get(error.detail, error.detail), "Go back in your browser and try again."
+    if error.status_code == 404:
+        advice = "What was here may have been removed."
     return refusal(request, error.status_code, what, advice)

@@ -112,8 +112,7 @@ def serve(
         if urlsplit(url).path.strip("/"):
             advice = "Give it a host name of its own: https://pluton.example."
             raise UsageError(f"The page cannot be served below a path: {url!r}.", advice=advice)
-        address = one_time_address(made)
-        on_ready(address)  # who comes before the server runs waits at the socket
+        on_ready(one_time_address(made))  # who comes before the server runs waits at the socket
         server(made).run(sockets=sockets)
     finally:
         for one in sockets:

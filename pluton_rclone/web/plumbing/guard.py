@@ -166,9 +166,7 @@ class Guard:
             self._busy -= Counter([owner])  # which drops an owner without requests
 
     async def _refusal(self, request: Request) -> Response | None:
-        hosts = request.headers.getlist("host")
-        host = hosts[0].lower() if len(hosts) == 1 else ""
-        if host != self.address.host:
+        if list(map(str.lower, request.headers.getlist("host"))) != [self.address.host]:
             what = "This page does not answer under that name."
             return self.refuse(request, 421, what, f"Open it at {self.address.origin}.")
         changes = request.method not in ("GET", "HEAD")

@@ -111,8 +111,7 @@ def run(request: Request) -> Response:
     one = page_of(request).storages.runs.get(int(text))
     if storage.remote_name not in one.run.storages or not _open(request, one):
         raise UsageError("There is no such run.")
-    failed = one.failed[:SHOWN_FAILURES]
-    return draw(request, "run.html", storage=storage, one=one, failed=failed)
+    return draw(request, "run.html", storage=storage, one=one, failed=one.failed[:SHOWN_FAILURES])
 
 
 def test(request: Request) -> Response:

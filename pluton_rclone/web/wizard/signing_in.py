@@ -191,6 +191,5 @@ def waiting(request: Request) -> Response:
     over = work.over  # asked once, before everything that it decides
     if over and work.error is None:
         return onward(request, draft)
-    error = work.error if over else None
-    shown = {"work": work, "over": over, "error": error}
+    shown = {"work": work, "over": over, "error": work.error if over else None}
     return draw_step(request, draft, "authorize", "waiting.html", **shown)
