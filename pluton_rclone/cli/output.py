@@ -11,15 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO, TypeVar
 
-from pluton_rclone.errors import (
-    Cancelled,
-    ConnectionTestFailed,
-    NextStep,
-    PlutonRcloneError,
-    Throttled,
-    Unreachable,
-    UsageError,
-)
+from pluton_rclone import errors
+from pluton_rclone.errors import NextStep, PlutonRcloneError
 from pluton_rclone.values.printable import printable
 
 T = TypeVar("T")
@@ -153,7 +146,7 @@ class Output:
         if self.as_json:
             print(as_json(error.record()), file=sys.stderr)
             return
-        if isinstance(error, Cancelled):
+        if isinstance(error, errors.Cancelled):
             # A person wanted that: there is nothing to explain.
             print(printable(error.what), file=sys.stderr)
             return
@@ -167,7 +160,7 @@ class Output:
         """Ctrl-C. On a terminal the line holds ^C by now, or a prompt that was not answered."""
         if sys.stderr.isatty() and not self.as_json:
             print(file=sys.stderr)
-        self.error(Cancelled("Stopped."))
+        self.error(errors.Cancelled("Stopped."))
 
 
 def refused(error: OSError) -> PlutonRcloneError:
@@ -212,7 +205,7 @@ def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
 
 def with_command(error: PlutonRcloneError, command: str) -> PlutonRcloneError:
     """The error of a command, its advice as commands, but not while a storage is connected."""
-    if error.advice == UsageError.default_advice:
+    if error.advice == errors.UsageError.default_advice:
         error.advice = f"See pluton-rclone {command} --help."
     elif command not in CONNECTING:
         error.advice = advice(error)
@@ -221,7 +214,7 @@ def with_command(error: PlutonRcloneError, command: str) -> PlutonRcloneError:
 
 def exit_code(error: PlutonRcloneError) -> int:
     """The error's own; its cause's if a connection test failed because Microsoft did not answer."""
-    cause = error.__cause__
-    if isinstance(error, ConnectionTestFailed) and isinstance(cause, Unreachable | Throttled):
+    cause, silent = error.__cause__, errors.Unreachable | errors.Throttled
+    if isinstance(error, errors.ConnectionTestFailed) and isinstance(cause, silent):
         return cause.exit_code
     return error.exit_code

@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 
+from pluton_rclone import errors
 from pluton_rclone.connection.trial import trial_of
-from pluton_rclone.errors import (
-    AccessDenied,
-    DriveNotFound,
-    ItemNotFound,
-    NextStep,
-    PlutonRcloneError,
-    UsageError,
-)
 from pluton_rclone.microsoft.graph.drives import Drive
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.rclone.binary import Binary
@@ -39,7 +32,7 @@ def repaired(saved: SavedRemote, binary: Binary, drive_id: str = "") -> OneDrive
     # Stands for the drive until it is found.
     given |= any_drive(kind)
     with trial_of(OneDriveRemote.from_section(given), binary, saved) as trial:
-        with suppress(PlutonRcloneError):
+        with suppress(errors.PlutonRcloneError):
             trial.graph_token()  # rclone renews a token of its own before it misses a drive
         with trial.graph() as graph:
             drive = _drive(graph, section, drive_id, found)
@@ -50,13 +43,13 @@ def _drive(graph: Graph, section: Mapping[str, str], named: str, present: str) -
     if named:
         return graph.drive(named)
     if present:
-        with suppress(DriveNotFound, AccessDenied, ItemNotFound):
+        with suppress(errors.DriveNotFound, errors.AccessDenied, errors.ItemNotFound):
             drive = graph.drive(present)
             if drive_id_fault(drive.id, drive.type) is None:
                 return drive
     kind = section.get("drive_type")
     if section.get("client_credentials") in TRUE:
-        raise UsageError("An application has no drive of its own.", advice=_ADVICE)
+        raise errors.UsageError("An application has no drive of its own.", advice=_ADVICE)
     found = [drive for drive in graph.drives() if drive.for_backups]
     if kind:
         found = [drive for drive in found if drive.type == kind]
@@ -64,9 +57,9 @@ def _drive(graph: Graph, section: Mapping[str, str], named: str, present: str) -
         return found[0]
     if found:
         each = ", ".join(f"{drive.name} ({drive.id})" for drive in found)
-        raise UsageError(f"There are {len(found)} such drives.", why=each, advice=_ADVICE)
+        raise errors.UsageError(f"There are {len(found)} such drives.", why=each, advice=_ADVICE)
     what = f"The account has no drive of the type {kind} of its own."
     if kind == "documentLibrary":  # nothing in the section says which site it was
         advice = f"Connect it anew by the address of its site. {_ADVICE}"
-        raise DriveNotFound(what, advice=advice, next_step=NextStep.CONNECT_ANEW)
-    raise DriveNotFound(what, advice=_ADVICE)
+        raise errors.DriveNotFound(what, advice=advice, next_step=errors.NextStep.CONNECT_ANEW)
+    raise errors.DriveNotFound(what, advice=_ADVICE)
