@@ -9,14 +9,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import click
-from click.shell_completion import (
-    BashComplete,
-    CompletionItem,
-    FishComplete,
-    ZshComplete,
-    add_completion_class,
-    split_arg_string,
-)
+from click import shell_completion
+from click.shell_completion import CompletionItem, FishComplete
 
 from pluton_rclone.errors import PlutonRcloneError
 
@@ -75,7 +69,7 @@ def _in_storage(context: Context, incomplete: str) -> Iterator[str]:
             yield before + one.name + "/" * one.is_dir
 
 
-class Bash(BashComplete):
+class Bash(shell_completion.BashComplete):
     """click splits at a colon, as bash does (COMP_WORDBREAKS), and quotes nothing."""
 
     source_template = """\
@@ -96,7 +90,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 
     def get_completion_args(self) -> tuple[list[str], str]:
         line = os.environ["COMP_LINE"]
-        words, self.quoted = split_arg_string(line), False
+        words, self.quoted = shell_completion.split_arg_string(line), False
         try:
             shlex.split(line)
         except ValueError:  # a quote is open
@@ -114,7 +108,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
         return f"{item.type},{value}"
 
 
-class Zsh(ZshComplete):
+class Zsh(shell_completion.ZshComplete):
     """click adds a blank behind a folder, and splits a value at a colon."""
 
     source_template = """\
@@ -149,4 +143,4 @@ class Fish(FishComplete):
 
 
 for each in (Bash, Zsh, Fish):
-    add_completion_class(each)
+    shell_completion.add_completion_class(each)

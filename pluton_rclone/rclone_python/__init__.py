@@ -39,12 +39,11 @@ from pluton_rclone.rclone.locations import location
 from pluton_rclone.rclone.run import Run, decoded
 
 from .errors import compatible, told_as
-from .progress import bars, update_of
+from .progress import Place, bars, update_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-Place = str | os.PathLike[str]
 Args = Sequence[str] | None
 Listener = Callable[[dict[str, Any]], None] | None
 T = TypeVar("T")
