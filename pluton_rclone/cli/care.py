@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from pluton_rclone.connection.report import ConnectionReport
     from pluton_rclone.microsoft.entra.scopes import Place
 
-
 FORMAT = click.Choice(["text", "prometheus"])
 TEXTFILE = "prometheus: metrics, as node_exporter's textfile collector takes them."
 

@@ -34,7 +34,6 @@ WRITING = TRANSFERS.union(
 )
 """The commands that change their last place; those that move change the first, too."""
 
-
 _BRIEF = frozenset({"about", "cat", "deletefile", "lsjson", "mkdir", "rmdir"})
 
 

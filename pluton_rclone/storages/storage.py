@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists
 from pluton_rclone.rclone import locations
+from pluton_rclone.remote.pairs import BASE
+from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 from pluton_rclone.values.versions import KNOWS_ALL
 
 from .home import Home
@@ -296,8 +298,6 @@ class Storage:
         """Finds the drive of a remote that has none, or a phantom (or takes `drive_id`), spells its
         encoding as rclone does, and lets rclone itself start in the base folder; token and options
         stay. Tested, then saved. UsageError if there are several; ConnectionTestFailed."""
-        from pluton_rclone.remote.pairs import BASE
-
         from .repair import repaired
 
         self.check_writable()
@@ -329,8 +329,6 @@ class Storage:
         self, old: Mapping[str, str], wanted: OneDriveRemote, on_step: OnStep, *, same_sign_in: bool
     ) -> ConnectionReport:
         """Test the remote, then save how its section differs from `old`."""
-        from pluton_rclone.values.token_text import SIGN_IN, TOKEN
-
         self.check_writable()
         origin = self._saved if same_sign_in else None
         report, tested = self.storages.try_out(wanted, on_step, origin)
