@@ -16,7 +16,8 @@ from pluton_rclone.values.units import counted, human_drive_type
 
 from . import ask
 from .ask import METHOD, Method, sign_in
-from .context import FILE, NAME, STORAGES, Context, command, flag, needs, valued
+from .complete import NAME, storage_names
+from .context import FILE, Context, command, flag, needs, valued
 from .output import Output, advice
 from .storages import MARKS, run_test
 from .timer import pinged
@@ -33,7 +34,7 @@ TEXTFILE = "prometheus: metrics, as node_exporter's textfile collector takes the
 
 
 @command()
-@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=STORAGES)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=storage_names)
 @valued("--format form", None, TEXTFILE, type=FORMAT, default="text")
 @pinged
 def health(ctx: Context, names: tuple[str, ...], form: str) -> None:

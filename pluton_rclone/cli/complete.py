@@ -1,4 +1,5 @@
-"""What Tab offers: storages, folders and files in them, and those of this machine."""
+"""Names and places as arguments of commands, with what Tab offers for them: storages, folders and
+files in them, and those of this machine."""
 
 from __future__ import annotations
 
@@ -15,9 +16,12 @@ from click.shell_completion import CompletionItem, FishComplete
 from pluton_rclone.errors import PlutonRcloneError
 
 from .context import Context
+from .places import parse_place
 
 
-def storages(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def storage_names(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
     """For NAME: remotes, which need no quoting; friendly names as help."""
     try:
         found = Context(ctx.params.get("config")).storages.values()
@@ -54,8 +58,6 @@ def in_storage(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
 
 
 def _in_storage(context: Context, incomplete: str) -> Iterator[str]:
-    from .places import parse_place
-
     if ":" not in incomplete:
         yield from (f"{name}:" for name in context.storages.conf.remotes())
         return
@@ -67,6 +69,12 @@ def _in_storage(context: Context, incomplete: str) -> Iterator[str]:
     for one in place.storage.list(above or slash):
         if one.name.isprintable():
             yield before + one.name + "/" * one.is_dir
+
+
+NAME = click.argument("name", shell_complete=storage_names)
+PLACE = click.argument("place", metavar="NAME:PATH", shell_complete=in_storage)
+SOURCE = click.argument("source", metavar="SRC", shell_complete=local_or_storage)
+DESTINATION = click.argument("destination", metavar="DST", shell_complete=local_or_storage)
 
 
 class Bash(shell_completion.BashComplete):

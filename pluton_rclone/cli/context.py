@@ -1,5 +1,4 @@
-"""What commands share: `Context`, made of the options that all about storages take; names and
-places as arguments, with what Tab offers for them."""
+"""What commands share: `Context`, made of the options that all about storages take."""
 
 from __future__ import annotations
 
@@ -18,8 +17,6 @@ from pluton_rclone.errors import ConfigUnreadable, StorageNotFound, UsageError
 from .output import NAMED, Output
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from pluton_rclone.storages.storage import Storage, Storages
 
 AnyCommand = Callable[..., Any]
@@ -116,24 +113,6 @@ SHARED = [
         ["-v", "--verbose"], is_flag=True, help=VERBOSE, expose_value=False, callback=tell_more
     ),
 ]
-
-
-def _tab(kind: str) -> Callable[..., list[CompletionItem]]:
-    """What Tab offers, by a function of `complete`, which is loaded at a Tab alone."""
-
-    def offered(*asked: Any) -> list[CompletionItem]:
-        from . import complete
-
-        return list(getattr(complete, kind)(*asked))
-
-    return offered
-
-
-STORAGES, IN_STORAGE, ANYWHERE = map(_tab, ("storages", "in_storage", "local_or_storage"))
-NAME = click.argument("name", shell_complete=STORAGES)
-PLACE = click.argument("place", metavar="NAME:PATH", shell_complete=IN_STORAGE)
-SOURCE = click.argument("source", metavar="SRC", shell_complete=ANYWHERE)
-DESTINATION = click.argument("destination", metavar="DST", shell_complete=ANYWHERE)
 
 
 def with_options(*options: Decorator) -> Decorator:

@@ -12,7 +12,8 @@ from pluton_rclone.errors import NameRefused
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
-from .context import FOLDER, IN_STORAGE, NAME, PLACE, SOURCE, Context, command, flag, valued
+from .complete import NAME, PLACE, SOURCE, in_storage
+from .context import FOLDER, Context, command, flag, valued
 from .filters import PASSED, checked, filtering, selection
 from .output import Output, tell
 from .places import Place, parse_end, parse_storage_place
@@ -177,7 +178,7 @@ def show(ctx: Context, entry: Entry, *, alone: bool = False) -> None:
 
 
 @command(SOURCE)
-@click.argument("destination", metavar="NAME:PATH", shell_complete=IN_STORAGE)
+@click.argument("destination", metavar="NAME:PATH", shell_complete=in_storage)
 @filtering
 def preflight(ctx: Context, source: str, destination: str, **given: Any) -> None:
     """Find what OneDrive would refuse or spoil, before it is sent.

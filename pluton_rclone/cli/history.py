@@ -11,7 +11,8 @@ from pluton_rclone.runs.store import RunRecord
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes, human_seconds
 
-from .context import STORAGES, Context, command, valued
+from .complete import storage_names
+from .context import Context, command, valued
 from .output import tell
 from .restic import run_restic
 from .transfers import SAFE, SURE, compare, confirm, finish
@@ -20,7 +21,7 @@ _DELETES = {"sync", "move", "moveto", "delete", "purge", "deletefile"}
 
 
 @command()
-@click.argument("name", metavar="[NAME|ID]", required=False, shell_complete=STORAGES)
+@click.argument("name", metavar="[NAME|ID]", required=False, shell_complete=storage_names)
 @valued("-n --limit", "N", "So many at most.", type=click.IntRange(1), default=20)
 def history(ctx: Context, name: str | None, limit: int) -> None:
     """Show the last runs, of all storages or of NAME; with an ID one run and its failures.

@@ -18,7 +18,8 @@ from pluton_rclone.remote.schema import remote_schema
 from pluton_rclone.remote.versions import Known, table
 from pluton_rclone.values.units import counted
 
-from .context import STORAGES, Context, command, flag
+from .complete import storage_names
+from .context import Context, command, flag
 from .output import Output, tell
 from .records import RECORDS, schema_of
 
@@ -113,7 +114,7 @@ def versions(ctx: Context, binaries: tuple[str, ...]) -> None:
 
 
 @command()
-@click.argument("name", required=False, shell_complete=STORAGES)
+@click.argument("name", required=False, shell_complete=storage_names)
 def inspect(ctx: Context, name: str | None) -> None:
     """Find what is wrong with the remotes in rclone.conf.
 

@@ -10,7 +10,8 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.storages.restic import as_shell
 from pluton_rclone.storages.storage import Storage
 
-from .context import NAME, Context, command, flag, valued
+from .complete import NAME
+from .context import Context, command, flag, valued
 from .output import Output
 from .timer import pinged
 

@@ -19,7 +19,8 @@ from pluton_rclone.process.system import new_private_file
 from pluton_rclone.values.units import human_drive_type
 
 from . import ask
-from .context import FILE, NAME, Context, command, flag, needs, valued
+from .complete import NAME
+from .context import FILE, Context, command, flag, needs, valued
 from .output import Output, tell
 from .values import refuse_contradictions
 

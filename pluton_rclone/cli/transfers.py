@@ -17,7 +17,8 @@ from pluton_rclone.values import paths
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
-from .context import DESTINATION, PLACE, SOURCE, Context, command, flag, valued, with_options
+from .complete import DESTINATION, PLACE, SOURCE
+from .context import Context, command, flag, valued, with_options
 from .filters import FILTERS, PASSED, checked, filtering, say_what_cannot_match, selection
 from .output import Outlet, Output
 from .places import Place, parse_end, parse_storage_place, remote_names
