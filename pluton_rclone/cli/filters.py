@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from pluton_rclone.errors import UsageError
+from pluton_rclone.rclone.commands import filter_name
 
 from .context import valued, with_options
 from .output import Output
@@ -99,8 +100,6 @@ def _lines(file: Any) -> Iterator[str]:
 
 def say_what_cannot_match(output: Output, source: Place, options: dict[str, Any]) -> None:
     """A pattern that is the very name of a file in a local SRC, which it does not match."""
-    from pluton_rclone.rclone.commands import filter_name
-
     if source.storage is not None:
         return
     for rule in options.get("filters") or ():
