@@ -1,5 +1,4 @@
-"""Names and places as arguments of commands, with what Tab offers for them: storages, folders and
-files in them, and those of this machine."""
+"""Names and places as arguments of commands, with what Tab offers for them."""
 
 from __future__ import annotations
 
