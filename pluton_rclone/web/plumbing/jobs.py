@@ -184,7 +184,7 @@ class Jobs:
             advice, why = "The server's log says more; please report it.", type(error).__name__
             work.error = PlutonRcloneError(UNEXPECTED, why=why, advice=advice)
         finally:
-            work.over = True
             with self._lock:
                 self._threads.pop(work.id, None)
+                work.over = True  # what is over may be forgotten: not while it is among the threads
                 self._go_on()
