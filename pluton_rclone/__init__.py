@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .runs.store import RunRecord as RunRecord
     from .setup.connect import StorageSetup as StorageSetup
     from .storages.storage import Storage as Storage
-    from .storages.storages import Storages as Storages
+    from .storages.storage import Storages as Storages
     from .values.size import Size as Size
 
 from .values.program import VERSION
@@ -69,8 +69,7 @@ _NAMES = {
     "runs.run": "Run",
     "runs.store": "RunRecord",
     "setup.connect": "StorageSetup",
-    "storages.storage": "Storage",
-    "storages.storages": "Storages",
+    "storages.storage": "Storage Storages",
     "values.size": "Size",
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -43,10 +43,8 @@ def leave(code: int) -> NoReturn:
 
 
 def _cancel(number: int, frame: object) -> None:
-    """A container's, service manager's or closed terminal's signal acts as Ctrl-C: we clean up.
-
-    A second signal does not disturb the first. Process 1 would not even get it without a handler.
-    """
+    """A container's, service manager's or closed terminal's signal acts as Ctrl-C: we clean up. A
+    second one does not disturb the first. Process 1 would not even get it without a handler."""
     signal.signal(number, lambda *_: None)
     ctrl_c = signal.getsignal(signal.SIGINT)  # the page has a handler of its own
     if callable(ctrl_c):

@@ -1,5 +1,4 @@
-"""Questions and sign-ins at a terminal. A script that left something out is told which option to
-give."""
+"""Questions and sign-ins at a terminal; a script is told which option it left out."""
 
 from __future__ import annotations
 
@@ -13,13 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
 import click
 
-from pluton_rclone.errors import (
-    Cancelled,
-    OptionInvalid,
-    RegistrationError,
-    StorageExists,
-    UsageError,
-)
+from pluton_rclone import errors
+from pluton_rclone.errors import UsageError
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted
 
@@ -47,8 +41,7 @@ def choose(
     default: int = 1,
 ) -> Thing:
     """The only one of (label, thing), or that of a number or a word of its label. Without a person,
-    UsageError: the labels and `option`.
-    """
+    UsageError: the labels and `option`."""
     if len(things) == 1:
         return things[0][1]
     if not interactive(output):
@@ -90,7 +83,7 @@ def text(
         try:
             check(answer.strip())
             return str(answer.strip())
-        except (UsageError, OptionInvalid, StorageExists) as error:
+        except (UsageError, errors.OptionInvalid, errors.StorageExists) as error:
             output.error(error)
 
 
@@ -159,7 +152,7 @@ def sign_in(
     if method in ("browser", "device", "app"):
         try:
             setup.app  # noqa: B018 - RegistrationError now, before anything is said
-        except RegistrationError as problem:
+        except errors.RegistrationError as problem:
             problem.advice += " The options are --client-id and --method rclone."
             raise
     if method in ("browser", "rclone"):
@@ -187,7 +180,7 @@ def sign_in(
     output.say(f"Signed in as {account}")
     unsure = confirm and method in ("browser", "device", "rclone") and interactive(output)
     if unsure and not click.confirm("Is that the right account?", default=True, err=True):
-        raise Cancelled("Nothing was saved.", advice="Sign in again with the right account.")
+        raise errors.Cancelled("Nothing was saved.", advice="Sign in again with the right account.")
 
 
 def show_address(output: Output, url: str, opened: bool) -> None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from pluton_rclone.errors import ConnectionTestFailed, StorageNotFound, UsageError
+from pluton_rclone.microsoft.entra.app import Certificate
 from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.values.units import counted, human_drive_type
 
 from . import ask
-from .arguments import NAME, storage_names
 from .ask import METHOD, Method, sign_in
+from .complete import NAME, storage_names
 from .context import FILE, Context, command, flag, needs, valued
 from .output import Output, advice
 from .storages import MARKS, run_test
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from pluton_rclone.connection.health import HealthReport
     from pluton_rclone.connection.report import ConnectionReport
     from pluton_rclone.microsoft.entra.scopes import Place
-
 
 FORMAT = click.Choice(["text", "prometheus"])
 TEXTFILE = "prometheus: metrics, as node_exporter's textfile collector takes them."
@@ -133,8 +133,6 @@ def reauthorize(
     pluton-rclone reauthorize "OneDrive Personal Backups"
     pluton-rclone reauthorize work --client-secret-file new.txt
     """
-    from pluton_rclone.microsoft.entra.app import Certificate
-
     refuse_contradictions(
         ("--client-secret", "--certificate"), ("--client-secret-file", "--certificate")
     )

@@ -1,4 +1,4 @@
-"""What Tab offers for a place: storages, folders and files in them, and those of this machine."""
+"""Names and places as arguments of commands, with what Tab offers for them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,25 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import click
-from click.shell_completion import (
-    BashComplete,
-    CompletionItem,
-    FishComplete,
-    ZshComplete,
-    add_completion_class,
-    split_arg_string,
-)
+from click import shell_completion
+from click.shell_completion import CompletionItem, FishComplete
 
 from pluton_rclone.errors import PlutonRcloneError
 
 from .context import Context
+from .places import parse_place
+
+
+def storage_names(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """For NAME: remotes, which need no quoting; friendly names as help."""
+    try:
+        found = Context(ctx.params.get("config")).storages.values()
+        names = [(storage.remote_name, storage.name) for storage in found]
+    except PlutonRcloneError:  # an unreadable file: nothing to offer, and no place to say it
+        return []
+    return [CompletionItem(name, help=help) for name, help in names if name.startswith(incomplete)]
 
 
 def local_or_storage(
@@ -50,8 +57,6 @@ def in_storage(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
 
 
 def _in_storage(context: Context, incomplete: str) -> Iterator[str]:
-    from .places import parse_place
-
     if ":" not in incomplete:
         yield from (f"{name}:" for name in context.storages.conf.remotes())
         return
@@ -65,7 +70,13 @@ def _in_storage(context: Context, incomplete: str) -> Iterator[str]:
             yield before + one.name + "/" * one.is_dir
 
 
-class Bash(BashComplete):
+NAME = click.argument("name", shell_complete=storage_names)
+PLACE = click.argument("place", metavar="NAME:PATH", shell_complete=in_storage)
+SOURCE = click.argument("source", metavar="SRC", shell_complete=local_or_storage)
+DESTINATION = click.argument("destination", metavar="DST", shell_complete=local_or_storage)
+
+
+class Bash(shell_completion.BashComplete):
     """click splits at a colon, as bash does (COMP_WORDBREAKS), and quotes nothing."""
 
     source_template = """\
@@ -86,7 +97,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 
     def get_completion_args(self) -> tuple[list[str], str]:
         line = os.environ["COMP_LINE"]
-        words, self.quoted = split_arg_string(line), False
+        words, self.quoted = shell_completion.split_arg_string(line), False
         try:
             shlex.split(line)
         except ValueError:  # a quote is open
@@ -104,7 +115,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
         return f"{item.type},{value}"
 
 
-class Zsh(ZshComplete):
+class Zsh(shell_completion.ZshComplete):
     """click adds a blank behind a folder, and splits a value at a colon."""
 
     source_template = """\
@@ -139,4 +150,4 @@ class Fish(FishComplete):
 
 
 for each in (Bash, Zsh, Fish):
-    add_completion_class(each)
+    shell_completion.add_completion_class(each)

@@ -6,11 +6,16 @@ import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import click
 
+from pluton_rclone.connection.report import Step
 from pluton_rclone.errors import ItemNotFound, TokenInvalid, UsageError
+from pluton_rclone.microsoft.clouds import cloud, refuse_rclone_registration
+from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
+from pluton_rclone.microsoft.entra.scopes import Place
+from pluton_rclone.microsoft.graph.drives import Drive
 from pluton_rclone.remote.rules import drive_id_fault
 from pluton_rclone.setup.connect import DRIVE_TYPES, DriveKind, StorageSetup
 from pluton_rclone.values.units import human_bytes, human_drive_type
@@ -22,12 +27,6 @@ from .output import Output
 from .storages import print_step
 from .transfers import SURE, confirm
 from .values import GIVEN, contradiction, parse_settings, refuse_contradictions
-
-if TYPE_CHECKING:
-    from pluton_rclone.connection.report import Step
-    from pluton_rclone.microsoft.entra.app import AppRegistration
-    from pluton_rclone.microsoft.entra.scopes import Place
-    from pluton_rclone.microsoft.graph.drives import Drive
 
 TYPES: dict[DriveKind, str] = {
     "personal": "OneDrive Personal: your own OneDrive storage",
@@ -249,9 +248,6 @@ def chosen(output: Output, text: str, section: str | None) -> str:
 
 def registration(wanted: Wanted) -> AppRegistration | None:
     """The registration of the options, or of the environment; None if neither names one."""
-    from pluton_rclone.microsoft.clouds import cloud, refuse_rclone_registration
-    from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
-
     secret, certificate = wanted.client_secret_file, wanted.certificate
     environment, named = dict(os.environ), "PLUTON_ONEDRIVE_CLIENT_ID"
     if wanted.client_id:

@@ -1,4 +1,4 @@
-"""What commands share: `Context`, made of the options that all about storages take; arguments."""
+"""What commands share: `Context`, made of the options that all about storages take."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from pluton_rclone.errors import ConfigUnreadable, StorageNotFound, UsageError
 from .output import NAMED, Output
 
 if TYPE_CHECKING:
-    from pluton_rclone.storages.storage import Storage
-    from pluton_rclone.storages.storages import Storages
+    from pluton_rclone.storages.storage import Storage, Storages
 
 AnyCommand = Callable[..., Any]
 Decorator = Callable[[AnyCommand], AnyCommand]
@@ -39,7 +38,7 @@ class Context:
     @functools.cached_property
     def new_storages(self) -> Storages:
         """The storages of `--config`, driven by `--rclone`. The file may be missing still."""
-        from pluton_rclone.storages.storages import Storages
+        from pluton_rclone.storages.storage import Storages
 
         return Storages(self.config, binary=self.binary)
 

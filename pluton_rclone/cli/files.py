@@ -11,7 +11,7 @@ from pluton_rclone.errors import NameRefused
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
-from .arguments import IN_STORAGE, NAME, PLACE, SOURCE
+from .complete import NAME, PLACE, SOURCE, in_storage
 from .context import FOLDER, Context, command, flag, valued
 from .filters import PASSED, checked, filtering, selection
 from .output import Output, tell, tell_bytes
@@ -176,7 +176,7 @@ def show(ctx: Context, entry: Entry, *, alone: bool = False) -> None:
 
 
 @command(SOURCE)
-@click.argument("destination", metavar="NAME:PATH", shell_complete=IN_STORAGE)
+@click.argument("destination", metavar="NAME:PATH", shell_complete=in_storage)
 @filtering
 def preflight(ctx: Context, source: str, destination: str, **given: Any) -> None:
     """Find what OneDrive would refuse or spoil, before it is sent.

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from pluton_rclone.errors import UsageError
+from pluton_rclone.rclone.commands import filter_name
 
 from .context import valued, with_options
 from .output import Output
@@ -69,10 +70,8 @@ def selection(
     files_from: Any = None,
     **others: Any,
 ) -> dict[str, Any]:
-    """The options as the library takes them; what was not given is left out. Rules stand in
-    rclone's order: --include, --exclude, --filter, --filter-from; with an --include, all else is
-    left out.
-    """
+    """The options as the library takes them, without those not given. Rules stand in rclone's
+    order: --include, --exclude, --filter, --filter-from; an --include leaves out all else."""
     if "" in (*include, *exclude):
         raise UsageError("A pattern is empty.", advice="Write one, as in --exclude '*.tmp'.")
     found = [f"+ {pattern}" for pattern in include] + [f"- {pattern}" for pattern in exclude]
@@ -101,8 +100,6 @@ def _lines(file: Any) -> Iterator[str]:
 
 def say_what_cannot_match(output: Output, source: Place, options: dict[str, Any]) -> None:
     """A pattern that is the very name of a file in a local SRC, which it does not match."""
-    from pluton_rclone.rclone.commands import filter_name
-
     if source.storage is not None:
         return
     for rule in options.get("filters") or ():

@@ -6,20 +6,19 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from pluton_rclone.errors import StorageNotFound, TransferFailed, UsageError
+from pluton_rclone.flows import alone
+from pluton_rclone.flows.plan import Plan, check
+from pluton_rclone.flows.steps import Outcome
+from pluton_rclone.flows.which import targets
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes, human_seconds
 
 from .context import FILE, Context, command, flag, needs, valued
 from .output import Outlet, tell
-
-if TYPE_CHECKING:
-    from pluton_rclone.flows.plan import Plan
-    from pluton_rclone.flows.steps import Outcome
 
 FLOWS = ("prefect", "tomllib" if sys.version_info >= (3, 11) else "tomli")
 POOL = "Prefect's work pool. [default: pluton-rclone]"
@@ -41,8 +40,6 @@ def plan(ctx: Context, action: str, file: Path | None, schema: bool) -> None:
     """
     needs("flows", *FLOWS)
     if schema:
-        from pluton_rclone.flows.plan import Plan
-
         tell(json.dumps(Plan.model_json_schema(), indent=2))
         return
     found = _read(ctx, file)
@@ -67,8 +64,6 @@ def plan(ctx: Context, action: str, file: Path | None, schema: bool) -> None:
 
 def _meant(ctx: Context, plan: Plan) -> tuple[list[str], list[str]]:
     """What is meant, as far as rclone.conf tells, and what it does not have."""
-    from pluton_rclone.flows.which import targets
-
     found: list[str] = []
     notes = []
     for which in plan.storages:
@@ -121,8 +116,6 @@ def flow(
         return 0
     Outlet.going_on = True
     if no_server:
-        from pluton_rclone.flows import alone
-
         outcomes = alone.run(
             wanted,
             ctx.storages,
@@ -157,8 +150,6 @@ def _say(ctx: Context, one: Outcome) -> None:
 
 def _read(ctx: Context, file: Path | None) -> Plan:
     """The plan in the file. UsageError; every fault is said before."""
-    from pluton_rclone.flows.plan import check
-
     if file is None:
         raise UsageError("The file of the plan is missing.", advice="Name it: nightly.toml.")
     found, faults = check(file)

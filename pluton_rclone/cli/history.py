@@ -5,24 +5,21 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from typing import TYPE_CHECKING
 
 import click
 from msgspec.structs import replace
 
 from pluton_rclone.errors import StorageNotFound, UsageError
+from pluton_rclone.runs.run import Run
+from pluton_rclone.runs.store import RunRecord
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes, human_seconds
 
-from .arguments import storage_names
+from .complete import storage_names
 from .context import Context, command, valued
 from .output import tell
 from .restic import run_restic
 from .transfers import SAFE, SURE, compare, confirm, finish, today
-
-if TYPE_CHECKING:
-    from pluton_rclone.runs.run import Run
-    from pluton_rclone.runs.store import RunRecord
 
 _DELETES = {"sync", "move", "moveto", "delete", "purge", "deletefile"}
 

@@ -11,15 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO, TypeVar
 
-from pluton_rclone.errors import (
-    Cancelled,
-    ConnectionTestFailed,
-    NextStep,
-    PlutonRcloneError,
-    Throttled,
-    Unreachable,
-    UsageError,
-)
+from pluton_rclone import errors
+from pluton_rclone.errors import NextStep, PlutonRcloneError
 from pluton_rclone.values.printable import printable
 
 T = TypeVar("T")
@@ -48,9 +41,7 @@ class ReaderGone(Exception):
 
 class Outlet:
     """stdout or stderr. What it cannot write (a full disk) is lost and remembered; nothing ends.
-
-    A reader that has gone (`| head`) ends a command, but not a transfer (`going_on`).
-    """
+    A reader that has gone (`| head`) ends a command, but not a transfer (`going_on`)."""
 
     going_on = False
     lost: OSError | None = None
@@ -81,10 +72,8 @@ class Outlet:
 
 @contextmanager
 def outlets() -> Iterator[None]:
-    """stdout and stderr as `Outlet`s, which escape each character that the terminal lacks.
-
-    A missing stream, also stdin, is opened: rclone.conf must not get its descriptor.
-    """
+    """stdout and stderr as `Outlet`s, which escape each character that the terminal lacks. A
+    missing stream, also stdin, is opened: rclone.conf must not get its descriptor."""
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115 - never closed
     before = sys.stdout, sys.stderr
     Outlet.going_on, Outlet.lost = False, None
@@ -167,7 +156,7 @@ class Output:
         if self.as_json:
             print(as_json(error.record()), file=sys.stderr)
             return
-        if isinstance(error, Cancelled):
+        if isinstance(error, errors.Cancelled):
             # A person wanted that: there is nothing to explain.
             print(printable(error.what), file=sys.stderr)
             return
@@ -181,7 +170,7 @@ class Output:
         """Ctrl-C. On a terminal the line holds ^C by now, or a prompt that was not answered."""
         if sys.stderr.isatty() and not self.as_json:
             print(file=sys.stderr)
-        self.error(Cancelled("Stopped."))
+        self.error(errors.Cancelled("Stopped."))
 
 
 def refused(error: OSError) -> PlutonRcloneError:
@@ -226,7 +215,7 @@ def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
 
 def with_command(error: PlutonRcloneError, command: str) -> PlutonRcloneError:
     """The error of a command, its advice as commands, but not while a storage is connected."""
-    if error.advice == UsageError.default_advice:
+    if error.advice == errors.UsageError.default_advice:
         error.advice = f"See pluton-rclone {command} --help."
     elif command not in CONNECTING:
         error.advice = advice(error)
@@ -235,7 +224,7 @@ def with_command(error: PlutonRcloneError, command: str) -> PlutonRcloneError:
 
 def exit_code(error: PlutonRcloneError) -> int:
     """The error's own; its cause's if a connection test failed because Microsoft did not answer."""
-    cause = error.__cause__
-    if isinstance(error, ConnectionTestFailed) and isinstance(cause, Unreachable | Throttled):
+    cause, silent = error.__cause__, errors.Unreachable | errors.Throttled
+    if isinstance(error, errors.ConnectionTestFailed) and isinstance(cause, silent):
         return cause.exit_code
     return error.exit_code

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from pluton_rclone.rclone.events import Progress
+from pluton_rclone.rclone.transfer import Transfer
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes, human_seconds
 
 from .output import no_color
-
-if TYPE_CHECKING:
-    from pluton_rclone.rclone.events import Progress
-    from pluton_rclone.rclone.transfer import Transfer
 
 MOST_FILES = 8
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from pluton_rclone.errors import ItemNotFound, NothingFound, StorageNotFound, UsageError
+from pluton_rclone.rclone.locations import local, names_drive
 
 if TYPE_CHECKING:
     from pluton_rclone.storages.storage import Storage
@@ -35,8 +36,6 @@ class Place(NamedTuple):
     @property
     def location(self) -> str:
         """The place as rclone reads it."""
-        from pluton_rclone.rclone.locations import local
-
         return local(self.path) if self.storage is None else self.storage.at(self.path)
 
     def nothing(self, side: str = "") -> NothingFound:
@@ -71,8 +70,6 @@ class Place(NamedTuple):
 
 def parse_place(text: str, ctx: Context) -> Place:
     """`NAME:path` or a local path. UsageError for a path on a server; StorageNotFound."""
-    from pluton_rclone.rclone.locations import names_drive
-
     if not text:
         raise UsageError("A path is empty.")
     if ":" not in text or text.startswith(("/", "./", "../")) or names_drive(text):
@@ -125,8 +122,7 @@ def refuse_server_path(place: Place) -> None:
 
 def parse_end(text: str, ctx: Context) -> Place:
     """As `parse_place`, for SRC and DST. UsageError for the name of a storage without its colon,
-    unless something on this machine has that name.
-    """
+    unless something on this machine has that name."""
     place = parse_place(text, ctx)
     if place.storage is not None or any(map(os.path.lexists, (text, text.partition("/")[0]))):
         return place

@@ -6,20 +6,22 @@ import os
 import platform
 import sys
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from pluton_rclone.errors import ConfigError, PlutonRcloneError, RemoteError, UsageError
+from pluton_rclone.microsoft.entra.known_errors import look_up
+from pluton_rclone.rclone.binary import find_binary, installed_by_pip
+from pluton_rclone.remote.options import BY_NAME, Option, option_called
+from pluton_rclone.remote.schema import remote_schema
+from pluton_rclone.remote.versions import Known, table
 from pluton_rclone.values.units import counted
 
-from .arguments import storage_names
+from .complete import storage_names
 from .context import Context, command, flag
 from .output import Output, tell
 from .records import RECORDS, schema_of
-
-if TYPE_CHECKING:
-    from pluton_rclone.remote.options import Option
 
 NETWORK = (
     *("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"),
@@ -45,8 +47,6 @@ def errors(text: str, as_json: bool) -> None:
     pluton-rclone errors AADSTS700082
     pluton-rclone errors "AADSTS65001: The user or administrator has not consented …"
     """
-    from pluton_rclone.microsoft.entra.known_errors import look_up
-
     output, rows = Output(as_json), look_up(text)
     if not rows:
         advice = "Without CODE, all are listed."
@@ -77,9 +77,6 @@ def options(name: str | None, schema: bool, as_json: bool) -> None:
     pluton-rclone options chunk_size
     pluton-rclone options --schema > onedrive.schema.json
     """
-    from pluton_rclone.remote.options import BY_NAME, option_called
-    from pluton_rclone.remote.schema import remote_schema
-
     asked = BY_NAME.values() if name is None else [option_called(name)]
     if schema or as_json:
         found = remote_schema()
@@ -109,9 +106,6 @@ def versions(ctx: Context, binaries: tuple[str, ...]) -> None:
     pluton-rclone versions
     pluton-rclone versions /usr/bin/rclone /opt/rclone-1.75/rclone
     """
-    from pluton_rclone.rclone.binary import find_binary
-    from pluton_rclone.remote.versions import Known, table
-
     found = [find_binary(binary) for binary in binaries or [ctx.binary]]
     known = [Known.parse(binary.version, binary.providers()) for binary in found]
     rows, output = table(known), ctx.output
@@ -153,8 +147,6 @@ def doctor(ctx: Context) -> None:
     \b
     pluton-rclone doctor --json
     """
-    from pluton_rclone.rclone.binary import installed_by_pip
-
     facts: dict[str, Any] = {
         "pluton-rclone": metadata.version("pluton-rclone"),
         "python": sys.version.split()[0],

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import click
 
 from pluton_rclone.errors import UsageError
+from pluton_rclone.storages.restic import as_shell
+from pluton_rclone.storages.storage import Storage
 
-from .arguments import NAME
+from .complete import NAME
 from .context import Context, command, flag, valued
 from .output import Output
 from .timer import pinged
-
-if TYPE_CHECKING:
-    from pluton_rclone.storages.storage import Storage
 
 REFUSED = (
     "Microsoft refused the access token before its end, while restic ran. It is renewed now: run "
@@ -46,8 +44,6 @@ def restic(
     pluton-rclone restic work:laptop -- backup /srv/data
     eval "$(pluton-rclone restic work --environment)"; restic snapshots
     """
-    from pluton_rclone.storages.restic import as_shell
-
     storage, named = ctx.storage_and_path(name)
     if path and named:
         raise UsageError("The repository's folder is given twice.", advice="Leave --path out.")

@@ -6,20 +6,22 @@ import secrets
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pluton_rclone.conf import keyrings
+from pluton_rclone.conf.environment import from_command
+from pluton_rclone.conf.export import as_conf
+from pluton_rclone.conf.export import as_environment as environment_of
+from pluton_rclone.connection.report import ConnectionReport, Step
 from pluton_rclone.errors import ConfigNotWritable
 from pluton_rclone.process.system import new_private_file
 from pluton_rclone.values.units import human_drive_type
 
 from . import ask
-from .arguments import NAME
+from .complete import NAME
 from .context import FILE, Context, command, flag, needs, valued
 from .output import Output, tell, tell_bytes
 from .values import refuse_contradictions
-
-if TYPE_CHECKING:
-    from pluton_rclone.connection.report import ConnectionReport, Step
 
 
 @command()
@@ -105,9 +107,6 @@ def export(ctx: Context, name: str, as_environment: bool, path: str | None) -> N
     \b
     pluton-rclone export work --output rclone.conf
     """
-    from pluton_rclone.conf.export import as_conf
-    from pluton_rclone.conf.export import as_environment as environment_of
-
     output, storage = ctx.output, ctx.storage(name)
     remote, section = storage.remote_name, storage.section_with_secrets()
     record: dict[str, Any] = {"remote": remote, "text": None, "variables": None, "warnings": []}
@@ -160,9 +159,6 @@ def encrypt(
     """
     if keyring:
         needs("keyring", "keyring")
-    from pluton_rclone.conf import keyrings
-    from pluton_rclone.conf.environment import from_command
-
     refuse_contradictions(("--keyring", "--password-command", "--password-file", "--decrypt"))
     output, conf = ctx.output, ctx.storages.conf
     new, spare = None, Path(f"{conf.path} (next)")

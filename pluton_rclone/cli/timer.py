@@ -56,8 +56,6 @@ Persistent=true
 WantedBy=timers.target
 """
 _OURS = [f"PLUTON_RCLONE_{one}" for one in ("PING", "NOTIFY", "BINARY")] + ["PLUTON_RESTIC_BINARY"]
-Tell = Callable[[bool, str, str], list[str]]
-"""Called with whether the run failed, a title and a text; the services that did not take it."""
 
 
 def pinged(command: AnyCommand) -> AnyCommand:
@@ -201,8 +199,9 @@ def credential() -> str | None:
     return str(file) if file.is_file() else None
 
 
-def teller(file: str) -> Tell:
-    """From a file with an address of apprise on each line. UsageError, which shows none of them."""
+def teller(file: str) -> Callable[[bool, str, str], list[str]]:
+    """From a file with an address of apprise on each line: called with whether the run failed, a
+    title and a text, it gives the services that did not take it. UsageError shows no address."""
     needs("notify", "apprise")
     if "://" in file:
         why = "others on this machine can read a command line, and an address holds secrets"

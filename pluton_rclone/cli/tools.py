@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from . import complete
+from .app import application
 from .connect import CLIENT_ID, Wanted, registration
 from .context import FILE, FOLDER, Context, command, flag, needs, valued
 
@@ -123,8 +125,5 @@ def completion(shell: str) -> None:
     eval "$(pluton-rclone completion bash)"
     pluton-rclone completion fish > ~/.config/fish/completions/pluton-rclone.fish
     """
-    from . import complete
-    from .app import application
-
     kind = {"bash": complete.Bash, "zsh": complete.Zsh, "fish": complete.Fish}[shell]
     print(kind(application, {}, "pluton-rclone", "_PLUTON_RCLONE_COMPLETE").source())

@@ -17,11 +17,12 @@ from pluton_rclone.values import paths
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
-from .arguments import DESTINATION, PLACE, SOURCE
+from .complete import DESTINATION, PLACE, SOURCE
 from .context import Context, command, flag, valued, with_options
 from .filters import FILTERS, PASSED, checked, filtering, say_what_cannot_match, selection
 from .output import Outlet, Output
 from .places import Place, parse_end, parse_storage_place, remote_names
+from .progress import counting, follow
 from .timer import pinged
 from .values import RATE, SIZES, TIMES
 
@@ -293,8 +294,6 @@ def compare(
     nothing: Callable[[], str | None] = lambda: None,
 ) -> None:
     """A comparison, and what it found; `nothing`: why that is nothing at all. Corrupted."""
-    from .progress import counting
-
     with counting(output, "compared") as seen:
         result = run(seen)
     output.result(result.record())
@@ -333,8 +332,6 @@ def missing_end(end: Place) -> str | None:
 
 def finish(transfer: Transfer, output: Output, verb: str, dry_run: bool) -> None:
     """Follows a transfer to its end and says what it came to. Raises what went wrong."""
-    from .progress import follow
-
     Outlet.going_on = True
     with transfer:
         result = follow(transfer, output)

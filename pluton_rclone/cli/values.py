@@ -67,8 +67,7 @@ def contradiction(one: str, other: str) -> UsageError:
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
     """OPTION=VALUE pairs as options of the remote, which checks them; OPTION= is None: the default.
-    UsageError, also for a secret; OptionInvalid for an option that there is not, or that is not the
-    person's to decide."""
+    UsageError, also for a secret; OptionInvalid for one that there is not, or not for a person."""
     from pluton_rclone.remote.options import option_called, require_person
 
     given: dict[str, Any] = {}

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pluton_rclone import errors
+from pluton_rclone.conf.conf import Conf
+from pluton_rclone.microsoft.graph.drives import Drive, Quota
+from pluton_rclone.microsoft.graph.locations import rooted
+from pluton_rclone.microsoft.http import Http
+from pluton_rclone.remote.onedrive import OneDriveRemote
 from pluton_rclone.saved.base_folder import with_id, with_path
 from pluton_rclone.saved.registration import registration
+from pluton_rclone.saved.remote import SavedRemote
 from pluton_rclone.values.drive_ids import normal_drive_id
 from pluton_rclone.values.token_text import TOKEN
 from pluton_rclone.values.units import counted, human_bytes, human_drive_type
 
 from .probe import listed, probe, sweep
 from .report import ConnectionReport, OnStep, Step, StepFailed, Walk
-
-if TYPE_CHECKING:
-    from pluton_rclone.conf.conf import Conf
-    from pluton_rclone.microsoft.graph.drives import Drive, Quota
-    from pluton_rclone.microsoft.http import Http
-    from pluton_rclone.remote.onedrive import OneDriveRemote
-    from pluton_rclone.saved.remote import SavedRemote
 
 NEARLY_FULL = 0.9  # Microsoft says "nearing" below 10 % left (microsoft-graph-docs quota.md)
 IDLE_DAYS = 90  # without use, a refresh token expires then (entra-docs refresh-tokens.md)
@@ -42,8 +40,6 @@ def run_test(
     `writing`, nothing is deleted either. `home`: it is on trial, and would be saved there; its base
     folder gets its id, and is made if it is missing. `origin`: the saved remote that has the same
     sign-in. Of a saved remote, the base folder's path is kept up to date."""
-    from pluton_rclone.microsoft.http import Http
-
     walk, on_trial, home = Walk(on_step), home is not None, home or saved.conf
     with suppress(StepFailed), Http() as http:
         with walk.step("config", "Configuration") as step:
@@ -144,8 +140,6 @@ def _secret_ends(remote: OneDriveRemote) -> errors.PlutonRcloneError | None:
 
 def _drive(saved: SavedRemote, remote: OneDriveRemote, http: Http) -> Drive:
     """The drive as Graph has it: there, readable, and of the kind that the remote says."""
-    from pluton_rclone.microsoft.graph.locations import rooted
-
     with saved.graph(http) as graph:
         drive = rooted(graph, remote.drive_id, remote.root_folder_id).drive
         if remote.base_folder_id:

@@ -6,15 +6,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from multiprocessing.pool import ThreadPool
+from typing import Any, TypeVar
 
 from pluton_rclone.errors import Throttled, Unreachable
+from pluton_rclone.saved.remote import SavedRemote
 
 from .checks import run_test
 from .report import ConnectionReport, StepFailed, Walk
-
-if TYPE_CHECKING:
-    from pluton_rclone.saved.remote import SavedRemote
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -66,7 +65,5 @@ def renew_all(remotes: Sequence[SavedRemote]) -> HealthReport:
 def at_once(work: Callable[[T], R], things: Sequence[T], most: int) -> list[R]:
     """The work on each of these, in their order, so many at a time; raises what one raises. Ctrl-C
     leaves at once: an executor, and Python at its end, would wait for what runs."""
-    from multiprocessing.pool import ThreadPool
-
     with ThreadPool(max(1, min(most, len(things)))) as pool:
         return list(pool.imap(work, things))

@@ -8,21 +8,18 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import Corrupted, NothingFound, PlutonRcloneError, RemoteError
 from pluton_rclone.process.system import is_alive
 from pluton_rclone.rclone import commands
+from pluton_rclone.rclone.commands import TransferOptions
+from pluton_rclone.rclone.listing import Entry
+from pluton_rclone.remote.onedrive import OneDriveRemote
 from pluton_rclone.remote.options import BY_NAME
+from pluton_rclone.saved.remote import SavedRemote
 from pluton_rclone.values.units import counted
 
 from .report import Step, Walk
-
-if TYPE_CHECKING:
-    from pluton_rclone.rclone.commands import TransferOptions
-    from pluton_rclone.rclone.listing import Entry
-    from pluton_rclone.remote.onedrive import OneDriveRemote
-    from pluton_rclone.saved.remote import SavedRemote
 
 # A later test removes a probe file after an hour, or if its process on this host is gone.
 PROBE_PREFIX = ".pluton-connection-test"

@@ -9,20 +9,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.private import in_first_place, require_room
 from pluton_rclone.pace.engine import saved_remote
 from pluton_rclone.process import folders
 from pluton_rclone.process.system import is_alive
+from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.remote.names import name_fault
+from pluton_rclone.remote.onedrive import OneDriveRemote
+from pluton_rclone.saved.remote import SavedRemote
 from pluton_rclone.values.token_text import TOKEN
-
-if TYPE_CHECKING:
-    from pluton_rclone.rclone.binary import Binary
-    from pluton_rclone.remote.onedrive import OneDriveRemote
-    from pluton_rclone.saved.remote import SavedRemote
 
 _FOLDER = re.compile(r"test-(\d+)-")
 _REMOTE = "new-storage"

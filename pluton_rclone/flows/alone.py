@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pluton_rclone.rclone.runner import nothing
-from pluton_rclone.storages.storages import Storages
+from pluton_rclone.storages.storage import Storages
 
 from .plan import Plan, Step
 from .shards import carry_out

@@ -44,7 +44,7 @@ from prefect.types.entrypoint import EntrypointType
 
 from pluton_rclone.errors import Unreachable, UsageError, Who
 from pluton_rclone.process import foreground
-from pluton_rclone.storages.storages import Storages
+from pluton_rclone.storages.storage import Storages
 from pluton_rclone.values.redaction import redact
 
 from .plan import AtOnce, Plan, Step

@@ -26,8 +26,7 @@ from pluton_rclone.preflight import Listed
 from pluton_rclone.rclone.commands import filter_name
 from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.rclone.runner import nothing
-from pluton_rclone.storages.storage import Storage
-from pluton_rclone.storages.storages import Storages
+from pluton_rclone.storages.storage import Storage, Storages
 
 from .plan import Plan, Step
 from .steps import NAMED, STOPPED, Outcome, failed, stop

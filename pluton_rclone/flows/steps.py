@@ -14,8 +14,7 @@ from pluton_rclone.connection.report import ConnectionReport
 from pluton_rclone.rclone.results import CheckResult, FailedFile
 from pluton_rclone.rclone.runner import nothing
 from pluton_rclone.storages.restic import fault
-from pluton_rclone.storages.storage import Storage
-from pluton_rclone.storages.storages import Storages
+from pluton_rclone.storages.storage import Storage, Storages
 from pluton_rclone.values.redaction import redact
 from pluton_rclone.values.units import counted
 

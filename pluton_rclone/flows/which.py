@@ -17,8 +17,7 @@ from pluton_rclone.microsoft.graph.graph import AT_ONCE, Graph
 from pluton_rclone.pace.ledger import account_of
 from pluton_rclone.rclone.runner import nothing
 from pluton_rclone.remote.names import derive_name
-from pluton_rclone.storages.storage import Storage
-from pluton_rclone.storages.storages import Storages
+from pluton_rclone.storages.storage import Storage, Storages
 
 from .plan import AtOnce, Which
 

@@ -12,6 +12,8 @@ import truststore
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from pluton_rclone.values.program import USER_AGENT
+
 TOTAL_TIME = 300.0  # seconds of one answer; the longest pages of a feed take a tenth
 LARGEST = 64 * 1024 * 1024  # bytes of a body, unpacked; a page of a feed has a few million
 
@@ -26,13 +28,13 @@ def late() -> Overrun:
 
 
 class Session(requests.Session):
-    """Sends the given headers, never a password from .netrc, and follows no redirect."""
+    """Sends our name, never a password from .netrc, and follows no redirect."""
 
     def __init__(self) -> None:
         super().__init__()
         # requests reads .netrc if there is no `auth`; trust_env = False would also ignore proxies.
         self.auth = lambda request: request
-        self.headers["Accept-Encoding"] = "gzip"
+        self.headers.update({"Accept-Encoding": "gzip", "User-Agent": USER_AGENT})
         for scheme in ("http://", "https://"):
             self.mount(scheme, _Adapter(pool_maxsize=16))
 
@@ -41,8 +43,7 @@ class Session(requests.Session):
 
 
 def body(response: requests.Response, until: float) -> bytes:
-    """The whole body, unpacked. `Overrun` if it is larger than `LARGEST`, or still arrives at
-    `until`, by time.monotonic()."""
+    """The whole body, unpacked. `Overrun` beyond `LARGEST` bytes, or `until` (time.monotonic)."""
     packed = response.headers.get("Content-Encoding", "").lower() in ("gzip", "deflate")
     unpack = zlib.decompressobj(32 + zlib.MAX_WBITS).decompress if packed else None
     blocks: list[bytes] = []

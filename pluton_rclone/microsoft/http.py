@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 from pluton_rclone import errors
 from pluton_rclone.process.aside import aside
 from pluton_rclone.process.interrupts import interruptible
-from pluton_rclone.values.program import USER_AGENT
 
 from .clouds import CLOUDS, GERMANY_CLOSED
 
@@ -170,7 +169,9 @@ class Http:
         sent = {"headers": headers, "data": data, "params": params, **_LIMITS}
 
         def ask() -> tuple[requests.Response, bytes]:
-            with self._open().request(method, url, **sent) as response:
+            with self._lock:
+                session = self._session = self._session or connections.Session()
+            with session.request(method, url, **sent) as response:
                 return response, connections.body(response, until)
 
         # A socket's limit restarts at every byte, and headers may take their time: nobody waits.
@@ -190,15 +191,6 @@ class Http:
             moment = parsedate_to_datetime(low["date"]).timestamp() + 0.5
             self.clock_offset = moment - datetime.now(timezone.utc).timestamp()
         return Answer(status, low, decoded(content))
-
-    def _open(self) -> requests.Session:
-        with self._lock:
-            if self._session is None:
-                from .connections import Session
-
-                self._session = Session()
-                self._session.headers["User-Agent"] = USER_AGENT
-            return self._session
 
 
 def _unreachable(url: str, problem: Exception) -> errors.Unreachable:

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, TypedDict
 from pluton_rclone.errors import UsageError
 from pluton_rclone.process.pipes import Source
 from pluton_rclone.values.conf_text import REMOTE_NAME
+from pluton_rclone.values.units import nearest
 
 from .brake import Brake
 from .locations import Location, is_local, location
@@ -32,7 +33,6 @@ WRITING = TRANSFERS.union(
     ("mkdir", "rmdir", "rmdirs", "delete", "deletefile", "purge", "rcat", "touch", "cleanup")
 )
 """The commands that change their last place; those that move change the first, too."""
-
 
 _BRIEF = frozenset({"about", "cat", "deletefile", "lsjson", "mkdir", "rmdir"})
 
@@ -160,10 +160,8 @@ def flags(options: Mapping[str, Any], kind: type) -> tuple[tuple[str, ...], byte
     out: list[str] = []
     for name, value in options.items():
         if name not in known:
-            import difflib
-
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
+            near = nearest(name, known)
+            hint = f"did you mean {near!r}?" if near else f"known: {', '.join(sorted(known))}"
             raise UsageError(f"there is no option {name!r}", why=hint)
         if name not in _SPECIAL and value is not None:
             out.append(_flag(name, value))

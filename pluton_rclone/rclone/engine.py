@@ -6,7 +6,7 @@ import builtins
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pluton_rclone.errors import NothingFound, RcloneError, UsageError
 from pluton_rclone.process import Completed
@@ -30,21 +30,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Limits(NamedTuple):
-    """How long a run may take, None for no limit: `time` seconds in all, and for a transfer `stall`
-    seconds without a byte, a check or a listed entry. Microsoft's longest waits are shorter."""
-
-    time: float | None = None
-    stall: float | None = 900.0
-
-
 class Rclone:
     """One binary with one configuration. Objects share nothing.
 
     `config` is the configuration file; None: rclone's default. `environment` is added to what
-    rclone inherits (`runner.KEPT`). `user_agent` is sent to the service, before rclone's own.
-    `flags` go with every run. `runner` starts rclone in place of all these. A location is a str as
-    rclone reads it ("name:path"), or bytes or a path object for a local path, taken literally.
+    rclone inherits (`runner.KEPT`). `runner` starts rclone in place of all these. A location is a
+    str as rclone reads it ("name:path"), or bytes or a path object for a local path, literally.
+    Seconds that a run may take, None for any: `time_limit` in all, `stall_limit` for a transfer
+    without a byte, a check or a listed entry. Microsoft's longest waits are shorter.
     """
 
     def __init__(
@@ -53,18 +46,15 @@ class Rclone:
         *,
         config: str | os.PathLike[str] | None = None,
         environment: Mapping[str, str] | None = None,
-        user_agent: str | None = None,
-        flags: Sequence[str] = (),
-        limits: Limits = Limits(),  # noqa: B008 - immutable
+        time_limit: float | None = None,
+        stall_limit: float | None = 900.0,
         runner: Runner | None = None,
     ) -> None:
-        self.limits = limits
+        self.time_limit, self.stall_limit = time_limit, stall_limit
         self.runner: Runner = runner or BareRclone(
             binary if isinstance(binary, Binary) else find_binary(binary),
             config=None if config is None else Path(config),
-            environment=environment,
-            user_agent=user_agent,
-            flags=flags,
+            environment=dict(environment or {}),
         )
 
     def __repr__(self) -> str:
@@ -142,8 +132,7 @@ class Rclone:
             if entry is None:
                 raise NothingFound(f"There is no {location(place)!r}.")
             if entry.is_dir:
-                what = f"{location(place)!r} is a folder."
-                raise UsageError(what, advice="Name one file of it.")
+                raise UsageError(f"{location(place)!r} is a folder.", advice="Name one file of it.")
 
     def rcat(self, source: Source, place: Location, *, size: int | None = None) -> None:
         """Make a file from bytes, a binary file, or blocks. Nothing is stored if the source raises.
@@ -160,8 +149,7 @@ class Rclone:
         return builtins.list(self._entries(commands.lsjson(place, options, depth="one")))
 
     def stat(self, place: Location) -> Entry | None:
-        """One file or folder; None if there is nothing. A folder comes without `modified`, which
-        rclone would make up."""
+        """One file or folder; None if there is nothing. A folder comes without `modified`."""
         command = commands.simple("lsjson", place, stat=True, no_mimetype=True)
         try:
             text = self.execute(command).stdout.strip()
@@ -188,8 +176,7 @@ class Rclone:
 
     def size(self, place: Location, **options: Unpack[FilterOptions]) -> Total:
         """How many files there are below a folder, and how many bytes."""
-        command = commands.at(place, "size", options, FilterOptions, "--json")
-        text = self.execute(command).stdout
+        text = self.execute(commands.at(place, "size", options, FilterOptions, "--json")).stdout
         from .results import Total
 
         return decoded(text, Total)
@@ -218,13 +205,12 @@ class Rclone:
     def run(
         self, *words: str, places: Sequence[Location] = (), stdin: Source | None = None
     ) -> Completed:
-        """Any rclone command: `rclone.run("backend", "features", places=["od:"])`. Raises as the
-        other methods do."""
+        """Any command: `rclone.run("backend", "features", places=["od:"])`. Raises as others."""
         return self.execute(Command(words, (), tuple(map(location, places)), stdin))
 
     def begin(self, command: Command, *, on_stdout: Callable[[bytes], None] | None = None) -> Run:
         """Start a command that is not a transfer. The caller closes the run's child."""
-        return Run(self.runner, command, time_limit=self.limits.time, on_stdout=on_stdout)
+        return Run(self.runner, command, time_limit=self.time_limit, on_stdout=on_stdout)
 
     def execute(self, command: Command) -> Completed:
         """Run a command to its end. Raises if it fails."""
@@ -254,12 +240,11 @@ class Rclone:
     def transfer(
         self, command: Command, *, level: LogLevel = "NOTICE", every: float = 0.5
     ) -> Transfer:
-        """Start a command as a transfer, with progress `every` so many seconds; `level` as in
-        `TransferOptions`."""
+        """Start a transfer, with progress each `every` seconds; `level` as in TransferOptions."""
         from .transfer import Transfer
 
         flags = commands.progress_flags(level, every)
-        time, stall = self.limits
+        time, stall = self.time_limit, self.stall_limit
         return Transfer(command, self._starting(), flags, time_limit=time, stall_limit=stall)
 
     def _starting(self, notice: Callable[[str], None] = nothing) -> Starting:

@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 import msgspec
+from msgspec import field
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -32,14 +33,7 @@ class InFlight(msgspec.Struct, frozen=True, gc=False):
     percentage: int = 0
 
 
-def _in_log(name: str) -> str:
-    """rclone's name of a count."""
-    first, *others = name.split("_")
-    other = {"elapsed": "elapsedTime", "in_flight": "transferring"}
-    return other.get(name) or first + "".join(map(str.title, others))
-
-
-class Progress(Event, frozen=True, gc=False, kw_only=True, rename=_in_log):
+class Progress(Event, frozen=True, gc=False, kw_only=True, rename="camel"):
     """How far a transfer is. `total_bytes` grows while rclone lists: a percentage can fall."""
 
     bytes: int = 0
@@ -57,9 +51,9 @@ class Progress(Event, frozen=True, gc=False, kw_only=True, rename=_in_log):
     server_side_copies: int = 0
     server_side_moves: int = 0
     errors: int = 0
-    elapsed: float = 0.0
+    elapsed: float = field(default=0.0, name="elapsedTime")
     last_error: str = ""
-    in_flight: tuple[InFlight, ...] = ()
+    in_flight: tuple[InFlight, ...] = field(default=(), name="transferring")
     raw: dict[str, Any] = {}
 
     @property
@@ -132,7 +126,7 @@ class _Line(msgspec.Struct, gc=False):
     msg: str = ""
     level: str = "info"
     object: str = ""
-    object_type: str = msgspec.field(default="", name="objectType")
+    object_type: str = field(default="", name="objectType")
     size: int | None = None
     skipped: str = ""
     stats: dict[str, Any] | None = None

@@ -24,16 +24,9 @@ _LONGEST = 8192
 
 
 def _rule(
-    pattern: str,
-    kind: type[PlutonRcloneError],
-    what: str,
-    *,
-    retry: bool = False,
-    advice: str | None = None,
-    who: Who | None = None,
-    step: errors.NextStep | None = None,
+    pattern: str, kind: type[PlutonRcloneError], what: str, *, retry: bool = False, **more: Any
 ) -> tuple[re.Pattern[str], Meaning]:
-    return re.compile(pattern, re.IGNORECASE), Meaning(kind, what, who, advice, retry, step)
+    return re.compile(pattern, re.IGNORECASE), Meaning(kind, what, again=retry, **more)
 
 
 _NO_ANSWER = "The server does not answer."

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import field
 
 from pluton_rclone.errors import RcloneError
 from pluton_rclone.process.pipes import LINE_LIMIT
@@ -20,12 +21,7 @@ from pluton_rclone.process.pipes import LINE_LIMIT
 from .locations import Location
 
 
-def _listed_as(field: str) -> str:
-    other = {"modified": "ModTime", "id": "ID"}
-    return other.get(field) or "".join(map(str.title, field.split("_")))
-
-
-class Entry(msgspec.Struct, frozen=True, gc=False, rename=_listed_as):
+class Entry(msgspec.Struct, frozen=True, gc=False, rename="pascal"):
     """A file or folder. `path` is relative to what was listed, and in rclone's form, like `name`.
     `size` is in bytes, -1 if rclone does not know it. `modified` is an aware datetime with
     microseconds, or None. `hashes` maps type to hex."""
@@ -33,22 +29,21 @@ class Entry(msgspec.Struct, frozen=True, gc=False, rename=_listed_as):
     path: str
     name: str
     size: int = -1
-    modified: datetime | None = None
+    modified: datetime | None = field(default=None, name="ModTime")
     is_dir: bool = False
-    id: str | None = None
+    id: str | None = field(default=None, name="ID")
     mime_type: str | None = None
     hashes: dict[str, str] | None = None
 
 
 _decode_many = msgspec.json.Decoder(list[Entry]).decode
 _decode_one = msgspec.json.Decoder(Entry).decode
-_MEMBERS = tuple(field.encode_name for field in msgspec.structs.fields(Entry))[2:]
+_MEMBERS = tuple(each.encode_name for each in msgspec.structs.fields(Entry))[2:]
 
 
 def entries(read: Callable[[], bytes]) -> Generator[Entry, None, bool]:
     """The entries in lsjson's output; `read` gives the next block, b"" at the end. Returns whether
-    the closing bracket came: without it the listing is not complete. RcloneError if a line is not
-    an entry."""
+    it is complete: the closing bracket came. RcloneError if a line is not an entry."""
     rest = b""
     closed = False
     while block := read():
@@ -108,8 +103,7 @@ def entry(text: bytes) -> Entry:
 
 
 def named(found: Entry, place: Location) -> Entry:
-    """What `stat` found, with its name as path: rclone leaves a folder's empty, and makes up a time
-    for it."""
+    """What `stat` found; a folder with its name as path, without the time that rclone makes up."""
     if not found.is_dir:
         return found
     name = os.fsdecode(place).rstrip("/").rpartition("/")[2]

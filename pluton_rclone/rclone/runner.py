@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -80,32 +80,25 @@ class Around:
         return self.inner.binary
 
 
-class BareRclone:
-    """The binary with global flags and an environment."""
+class BareRclone(NamedTuple):
+    """The binary with an rclone.conf, an environment, and a name for the service before its own."""
 
-    def __init__(
-        self,
-        binary: Binary,
-        *,
-        config: Path | None = None,
-        environment: Mapping[str, str] | None = None,
-        user_agent: str | None = None,
-        flags: Sequence[str] = (),
-    ) -> None:
-        self.binary = binary
-        self._config = config
-        self._environment = dict(environment or {})
-        self._user_agent = user_agent
-        self._flags = tuple(flags)
+    binary: Binary
+    config: Path | None = None
+    environment: Mapping[str, str] = MappingProxyType({})
+    user_agent: str | None = None
+
+    def __repr__(self) -> str:
+        return f"BareRclone({self.binary!r})"  # the environment may hold a password
 
     def start(self, order: Order) -> Child:
         """RcloneNotFound if the binary cannot be started."""
-        flags = (*self._global_flags(order.config or self._config), *order.flags)
+        flags = (*self._global_flags(order.config or self.config), *order.flags)
         memory = {} if MEMORY.keys() & os.environ.keys() or not order.command.is_brief else MEMORY
         try:
             return process.start(
                 order.command.argv(self.binary.path, flags),
-                env=child_environment({**memory, **self._environment, **order.variables}),
+                env=child_environment({**memory, **self.environment, **order.variables}),
                 stdin=order.command.stdin,
                 on_stdout=order.on.stdout,
                 on_stderr=order.on.stderr,
@@ -119,10 +112,9 @@ class BareRclone:
         own = ["--use-json-log", "--ask-password=false"]
         if config is not None:
             own.append(f"--config={config}")
-        if self._user_agent is not None:
-            mine = "" if " rclone/" in f" {self._user_agent}" else f" rclone/v{self.binary.version}"
-            own.append(f"--user-agent={self._user_agent}{mine}")
-        return (*own, *self._flags)
+        if self.user_agent is not None:
+            own.append(f"--user-agent={self.user_agent} rclone/v{self.binary.version}")
+        return tuple(own)
 
 
 MEMORY = {"GOGC": "off", "GOMEMLIMIT": "256MiB"}

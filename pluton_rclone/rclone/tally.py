@@ -34,8 +34,7 @@ _FOLDER_MOVED = "Server side directory move succeeded"
 
 
 class Tally:
-    """Adds up events. A file counts as failed if its last try failed: rclone reports each round of
-    retries again."""
+    """Adds up events. A file failed if its last try did: rclone reports each round of retries."""
 
     def __init__(self, command: Command = Command(())) -> None:  # noqa: B008 - immutable
         self.command = command

@@ -195,7 +195,6 @@ class Transfer:
 
     def result(self, timeout: float | None = None) -> TransferResult:
         """Wait for the end. Raises TransferFailed if files failed, or the error that ended it.
-
         TimeoutError after `timeout` seconds; the transfer continues. Ctrl-C while waiting cancels.
         """
         result = self.wait(timeout)
@@ -289,11 +288,9 @@ class Transfer:
                     self._changed.notify_all()
 
     def _goes_on(self, code: int) -> bool:
-        """Start the next run, if there is one and the last did not break down.
-
-        Not under `_changed`: `Next`, and the wait for the configuration's lock, can take seconds,
-        and a cancel must get through. A `Next` that is interrupted stays in `_then`.
-        """
+        """Start the next run, if there is one and the last did not break down. It does not hold
+        `_changed`: `Next`, and the wait for the configuration's lock, can take seconds, and a
+        cancel must get through. A `Next` that is interrupted stays in `_then`."""
         try:
             tally = self._seen or self._tally
             again, failed = self._again, code != 0 and self._stopped is None

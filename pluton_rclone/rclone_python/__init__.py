@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from rclone_python.hash_types import HashTypes as HashTypes
 from rclone_python.remote_types import RemoteTypes as RemoteTypes
 from rclone_python.utils import RcloneException as RcloneException
+from rich.progress import Progress as Pbar
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import PlutonRcloneError, RcloneNotFound, StorageExists
@@ -38,13 +39,11 @@ from pluton_rclone.rclone.locations import location
 from pluton_rclone.rclone.run import Run, decoded
 
 from .errors import compatible, told_as
-from .progress import bars, update_of
+from .progress import Place, bars, update_of
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Pbar
     from typing_extensions import Unpack
 
-Place = str | os.PathLike[str]
 Args = Sequence[str] | None
 Listener = Callable[[dict[str, Any]], None] | None
 T = TypeVar("T")
@@ -104,8 +103,7 @@ def create_remote(
     **kwargs: Any,
 ) -> None:
     """Make a remote. Its options are written into the configuration, with passwords obscured, and
-    never stand on a command line. rclone then completes it, with a sign-in for types that have one.
-    """
+    never stand on a command line. rclone then completes it, by a sign-in for some types."""
     name = f"config create {remote_name}"
     if check_remote_existing(remote_name):
         taken = StorageExists(f"A rclone remote with the name '{remote_name}' already exists!")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rclone_python import utils
+from rich.markup import escape
+from rich.progress import Progress as Pbar
 
 from pluton_rclone.rclone.events import InFlight, Progress
-
-if TYPE_CHECKING:
-    from rich.progress import Progress as Pbar
 
 Place = str | os.PathLike[str]
 
@@ -37,10 +36,7 @@ def bars(
     doing: str, source: Place, destination: Place, pbar: Pbar | None
 ) -> Iterator[Callable[[dict[str, Any]], None]]:
     """A function that draws an update, in `pbar` if it is given. At a good end the bar is filled,
-    and those of single files are hidden. Names are shown literally, also if they look like rich's
-    markup."""
-    from rich.markup import escape
-
+    and those of single files are hidden. Names are shown literally, not as rich's markup."""
     drawn = pbar or utils.create_progress_bar()
     ends = (escape(utils.shorten_filepath(os.fspath(place), 20)) for place in (source, destination))
     title = "{} [bold magenta]{}[/bold magenta] to [bold magenta]{}".format(doing, *ends)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pluton_rclone.saved.rclone import SavedRclone
     from pluton_rclone.saved.remote import SavedRemote
 
-
 Storage = TypeVar("Storage")
 
 

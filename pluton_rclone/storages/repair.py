@@ -4,35 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
+from pluton_rclone import errors
 from pluton_rclone.connection.trial import trial_of
-from pluton_rclone.errors import (
-    AccessDenied,
-    DriveNotFound,
-    ItemNotFound,
-    NextStep,
-    PlutonRcloneError,
-    UsageError,
-)
+from pluton_rclone.microsoft.graph.drives import Drive
+from pluton_rclone.microsoft.graph.graph import Graph
+from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.remote.onedrive import OneDriveRemote
 from pluton_rclone.remote.options import TRUE
 from pluton_rclone.remote.rules import drive_id_fault
+from pluton_rclone.saved.remote import SavedRemote
 from pluton_rclone.values.drive_ids import any_drive
 from pluton_rclone.values.encoding import as_rclone_writes
-
-if TYPE_CHECKING:
-    from pluton_rclone.microsoft.graph.drives import Drive
-    from pluton_rclone.microsoft.graph.graph import Graph
-    from pluton_rclone.rclone.binary import Binary
-    from pluton_rclone.saved.remote import SavedRemote
 
 _ADVICE = "Give the id of the drive that is meant."
 
 
 def repaired(saved: SavedRemote, binary: Binary, drive_id: str = "") -> OneDriveRemote:
-    """The saved remote with its own drive, or the one named. TokenExpired, DriveNotFound;
-    UsageError names several."""
+    """The remote with its own drive, or the one named. TokenExpired, DriveNotFound, UsageError."""
     section = saved.section
     given, kind = dict(section), section.get("drive_type") or "business"
     if given.get("encoding"):
@@ -43,7 +32,7 @@ def repaired(saved: SavedRemote, binary: Binary, drive_id: str = "") -> OneDrive
     # Stands for the drive until it is found.
     given |= any_drive(kind)
     with trial_of(OneDriveRemote.from_section(given), binary, saved) as trial:
-        with suppress(PlutonRcloneError):
+        with suppress(errors.PlutonRcloneError):
             trial.graph_token()  # rclone renews a token of its own before it misses a drive
         with trial.graph() as graph:
             drive = _drive(graph, section, drive_id, found)
@@ -54,13 +43,13 @@ def _drive(graph: Graph, section: Mapping[str, str], named: str, present: str) -
     if named:
         return graph.drive(named)
     if present:
-        with suppress(DriveNotFound, AccessDenied, ItemNotFound):
+        with suppress(errors.DriveNotFound, errors.AccessDenied, errors.ItemNotFound):
             drive = graph.drive(present)
             if drive_id_fault(drive.id, drive.type) is None:
                 return drive
     kind = section.get("drive_type")
     if section.get("client_credentials") in TRUE:
-        raise UsageError("An application has no drive of its own.", advice=_ADVICE)
+        raise errors.UsageError("An application has no drive of its own.", advice=_ADVICE)
     found = [drive for drive in graph.drives() if drive.for_backups]
     if kind:
         found = [drive for drive in found if drive.type == kind]
@@ -68,9 +57,9 @@ def _drive(graph: Graph, section: Mapping[str, str], named: str, present: str) -
         return found[0]
     if found:
         each = ", ".join(f"{drive.name} ({drive.id})" for drive in found)
-        raise UsageError(f"There are {len(found)} such drives.", why=each, advice=_ADVICE)
+        raise errors.UsageError(f"There are {len(found)} such drives.", why=each, advice=_ADVICE)
     what = f"The account has no drive of the type {kind} of its own."
     if kind == "documentLibrary":  # nothing in the section says which site it was
         advice = f"Connect it anew by the address of its site. {_ADVICE}"
-        raise DriveNotFound(what, advice=advice, next_step=NextStep.CONNECT_ANEW)
-    raise DriveNotFound(what, advice=_ADVICE)
+        raise errors.DriveNotFound(what, advice=advice, next_step=errors.NextStep.CONNECT_ANEW)
+    raise errors.DriveNotFound(what, advice=_ADVICE)

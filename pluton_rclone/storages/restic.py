@@ -9,11 +9,9 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pluton_rclone import errors, process
 from pluton_rclone.pace import outside
@@ -25,12 +23,10 @@ from pluton_rclone.rclone.runner import child_environment
 from pluton_rclone.runs.run import Run
 from pluton_rclone.runs.store import Recording, Runs
 from pluton_rclone.saved.lent import lend
+from pluton_rclone.saved.remote import SavedRemote
 from pluton_rclone.values.program import USER_AGENT
 from pluton_rclone.values.redaction import redact
 from pluton_rclone.values.token_text import TOKEN
-
-if TYPE_CHECKING:
-    from pluton_rclone.saved.remote import SavedRemote
 
 VARIABLE = "PLUTON_RESTIC_BINARY"
 # restic's own rclone command (0.14 to 0.18, internal/backend/rclone), less a flag for B2.
@@ -40,14 +36,6 @@ _USER_AGENT = f"{USER_AGENT} restic"
 LADDER = ((signal.SIGINT, 30.0), (signal.SIGTERM, 5.0), (KILL, 5.0))
 """How a restic is ended: it first removes its lock from the repository."""
 _ANOTHER_REPOSITORY = ("--from-repo", "--repo2", "RESTIC_FROM_REPOSITORY", "RESTIC_REPOSITORY2")
-
-
-@dataclass(frozen=True)
-class _Begun:
-    argv: list[str]
-    environment: dict[str, str] = field(repr=False)
-    recording: Recording
-    let_go: Callable[[], None]
 
 
 class Restic:
@@ -103,23 +91,23 @@ class Restic:
         """Start restic; callbacks as for `process.start`."""
         starting = threading.Lock()
         with ExitStack() as stack, starting:
-            begun = stack.enter_context(self._begun(arguments))
+            argv, environment, recording, let_go = stack.enter_context(self._begun(arguments))
 
             def end() -> None:
                 with starting:  # it may end before `child` is here
                     if child.stopped and child.returncode:
-                        begun.recording.broke_off(errors.Cancelled("restic was stopped."))
+                        recording.broke_off(errors.Cancelled("restic was stopped."))
                     else:  # it may have been faster
-                        begun.recording.exited(child.returncode or 0)
+                        recording.exited(child.returncode or 0)
                     held.close()
 
             child = process.start(
-                begun.argv,
-                env=begun.environment,
+                argv,
+                env=environment,
                 stdin=stdin,
                 on_stdout=on_stdout,
                 on_stderr=on_stderr,
-                on_signal=begun.let_go,
+                on_signal=let_go,
                 on_end=end,
                 ladder=LADDER,
             )
@@ -133,31 +121,32 @@ class Restic:
 
     def foreground(self, *arguments: str) -> int:
         """Run restic with our terminal; its exit code (`process.foreground`)."""
-        with self._begun(arguments) as begun:
-            argv = [os.path.abspath(begun.argv[0]), *begun.argv[1:]]
-            status = process.foreground(argv, env=begun.environment, on_signal=begun.let_go)
-            begun.recording.exited(status)
+        with self._begun(arguments) as (argv, environment, recording, let_go):
+            argv[0] = os.path.abspath(argv[0])
+            status = process.foreground(argv, env=environment, on_signal=let_go)
+            recording.exited(status)
         return status
 
     @contextmanager
-    def _begun(self, arguments: Iterable[str]) -> Iterator[_Begun]:
-        """A run of restic, with its rclone at the pace of the account. Where restic starts two,
-        they cannot both be counted on one socket."""
+    def _begun(
+        self, arguments: Iterable[str]
+    ) -> Iterator[tuple[list[str], dict[str, str], Recording, Callable[[], None]]]:
+        """Command line, environment, record of a run of restic, and what lets its rclone go on
+        before a signal: that is at the pace of the account. Where restic starts two, they cannot
+        both be counted on one socket."""
         argv, environment = self.argv(*arguments), self.environment
-        words = [*arguments, *environment]
-        two = any(word.startswith(_ANOTHER_REPOSITORY) for word in words)
+        two = any(word.startswith(_ANOTHER_REPOSITORY) for word in (*arguments, *environment))
         run = Run.restic(self._saved.name, self.repository.removeprefix("rclone:"), arguments)
         socket = Path(self._lent["RCLONE_CONFIG"]).with_name(f"asked{next(self._numbers)}")
         with (
             self._runs.begin(run) as recording,
             outside.paced(self._saved, None if two else socket) as (variables, let_go),
         ):
-            yield _Begun(argv, {**environment, **variables}, recording, let_go)
+            yield argv, {**environment, **variables}, recording, let_go
 
     def environment_for_people(self) -> dict[str, str]:
-        """Variables to run restic by hand: the real rclone.conf, and our rclone first on PATH. They
-        hold no secret. UsageError for a storage with a certificate, which only this library can
-        use."""
+        """Variables to run restic by hand: the real rclone.conf, our rclone first on PATH, no
+        secret. UsageError for a storage with a certificate, which only this library can use."""
         remote = self._saved.options
         if remote.certificate and remote.client_secret is None:
             raise errors.UsageError(
@@ -231,12 +220,10 @@ def fault(said: bytes) -> errors.PlutonRcloneError:
     return errors.TransferFailed("restic failed.", why=why or None, advice=advice, retry=not lasts)
 
 
-def find_restic(
-    path: str | os.PathLike[str] | None = None, environment: Mapping[str, str] = os.environ
-) -> str:
+def find_restic(path: str | os.PathLike[str] | None = None) -> str:
     """The restic to use: `path`, PLUTON_RESTIC_BINARY, or on PATH. ResticNotFound."""
-    named = path if path is not None else environment.get(VARIABLE)
-    found = shutil.which(os.path.expanduser(named or "restic"), path=environment.get("PATH"))
+    named = path if path is not None else os.environ.get(VARIABLE)
+    found = shutil.which(os.path.expanduser(named or "restic"))
     if found is None:
         where = f"at {os.fspath(named)!r}" if named else "on PATH"
         raise errors.ResticNotFound(f"There is no restic {where}.")

@@ -21,8 +21,7 @@ CREDENTIALS = ("RCLONE_USER", "RCLONE_PASS", "RCLONE_AUTH_KEY")
 def stand(
     saved: SavedRemote, words: Sequence[str], places: tuple[str, ...], flags: Sequence[str]
 ) -> int:
-    """Runs it in our place, as `process.foreground`; what was connected for reading only is not
-    written to."""
+    """Runs it as `process.foreground`; what was connected for reading only is not written to."""
     only = any(remote.reads_only for remote in saved.onedrives)
     own = ["--read-only"] if only and words[-1] != "restic" else []
     binary, names = saved.rclone.binary, list(with_wrapped(saved.conf, [saved.name]))

@@ -1,4 +1,4 @@
-"""A saved storage, to browse, back up to, verify and restore from."""
+"""The storages of one rclone.conf, each to browse, back up to, verify and restore from."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, UsageError
 from pluton_rclone.rclone import locations
+from pluton_rclone.remote.pairs import BASE
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 from pluton_rclone.values.versions import KNOWS_ALL
+
+from .home import Home
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     from pluton_rclone.saved.rclone import SavedRclone
     from pluton_rclone.setup.connect import StorageSetup
 
-    from .home import Home
     from .restic import Restic
 
 LocalPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -66,8 +68,7 @@ class Storage:
         return self._saved.options
 
     def remote_to_sign_in(self) -> OneDriveRemote:
-        """As `remote`, also where the token is missing or cannot be used: for
-        `StorageSetup.for_storage`."""
+        """As `remote`, also without a token that can be used: for `StorageSetup.for_storage`."""
         return self._saved.options_to_sign_in()
 
     @property
@@ -76,8 +77,7 @@ class Storage:
         return self._saved.onedrives
 
     def require(self) -> None:
-        """RcloneTooOld where the rclone at hand would ignore an option, or cannot renew the
-        token."""
+        """RcloneTooOld if the rclone at hand ignores an option, or cannot renew the token."""
         if self.storages.binary.version >= KNOWS_ALL:
             return  # without the table of all options
         from pluton_rclone.remote.versions import require
@@ -159,8 +159,7 @@ class Storage:
     ) -> Restic:
         """A restic repository in the folder `path`; use it with `with`. `binary` is the restic to
         run (default: PLUTON_RESTIC_BINARY, or PATH). `environment` is added to restic's; the
-        repository's password belongs there or into this process's environment (RESTIC_PASSWORD_FILE
-        and the like)."""
+        repository's password stands there or in this process's (RESTIC_PASSWORD_FILE, …)."""
         from .restic import Restic
 
         found = None if binary is None else os.fsdecode(binary)
@@ -299,8 +298,6 @@ class Storage:
         """Finds the drive of a remote that has none, or a phantom (or takes `drive_id`), spells its
         encoding as rclone does, and lets rclone itself start in the base folder; token and options
         stay. Tested, then saved. UsageError if there are several; ConnectionTestFailed."""
-        from pluton_rclone.remote.pairs import BASE
-
         from .repair import repaired
 
         self.check_writable()
@@ -390,3 +387,16 @@ class Storage:
             return False
         except PlutonRcloneError:
             return None
+
+
+class Storages(Home[Storage]):
+    """The OneDrive remotes of one rclone.conf, by friendly name or remote name. Iterating gives
+    friendly names.
+
+    `config` is a path; None means rclone's own file. Remotes that RCLONE_CONFIG_… variables make
+    are storages, too, and cannot be changed. `password` is for an encrypted file (see `Conf`).
+    `binary` is the path of an rclone; None finds one (see `find_binary`).
+    """
+
+    def _storage(self, remote_name: str) -> Storage:
+        return Storage(self, remote_name)

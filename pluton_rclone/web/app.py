@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from pluton_rclone.errors import ForeignAnswer, PlutonRcloneError, StorageNotFound, UsageError
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.process.folders import runtime_folder, runtime_folders
-from pluton_rclone.storages.storages import Storages
+from pluton_rclone.storages.storage import Storages
 
 from .plumbing.context import Healths, Page, apart, page_of, see_other, session, slow
 from .plumbing.guard import Address, Authorize, Guard, Identify, session_cookie, session_of
@@ -164,9 +164,6 @@ async def _front(request: Request) -> Response:
     return await run_in_threadpool(stored.storages, request)
 
 
-# ---- the door ----
-
-
 def _enter(request: Request) -> Response:
     """GET: the one-time address. Its secret works once and leaves the address bar at once."""
     page = page_of(request)
@@ -204,9 +201,6 @@ def _leave(request: Request) -> Response:
     return refusal(request, 200, "You have left.", advice)
 
 
-# ---- errors ----
-
-
 def _error(request: Request, error: Exception) -> Response:
     foreign, missing = isinstance(error, ForeignAnswer), isinstance(error, StorageNotFound)
     status = 403 if foreign else 404 if missing else 400
@@ -223,9 +217,7 @@ def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 303:
         return Response(status_code=303, headers=error.headers)
-    gone = error.status_code == 404
-    what = _WORDS.get(error.detail, error.detail)
-    advice = (
-        "What was here may have been removed." if gone else "Go back in your browser and try again."
-    )
+    what, advice = _WORDS.get(error.detail, error.detail), "Go back in your browser and try again."
+    if error.status_code == 404:
+        advice = "What was here may have been removed."
     return refusal(request, error.status_code, what, advice)

@@ -18,7 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from pluton_rclone.errors import UsageError
 from pluton_rclone.microsoft.entra.app import AppRegistration
-from pluton_rclone.storages.storages import Storages
+from pluton_rclone.storages.storage import Storages
 
 from .app import create_app, one_time_address
 
@@ -112,8 +112,7 @@ def serve(
         if urlsplit(url).path.strip("/"):
             advice = "Give it a host name of its own: https://pluton.example."
             raise UsageError(f"The page cannot be served below a path: {url!r}.", advice=advice)
-        address = one_time_address(made)
-        on_ready(address)  # who comes before the server runs waits at the socket
+        on_ready(one_time_address(made))  # who comes before the server runs waits at the socket
         server(made).run(sockets=sockets)
     finally:
         for one in sockets:

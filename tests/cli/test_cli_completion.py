@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.storages.storages import Storages
+from pluton_rclone.storages.storage import Storages
 from tests.cli.conftest import Command
 from tests.connected import emulated_drive
 from tests.terminal import Terminal

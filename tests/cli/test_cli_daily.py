@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pluton_rclone.cli.app import CODES, COMMANDS, GROUPS
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
-from pluton_rclone.storages.storages import Storages
+from pluton_rclone.storages.storage import Storages
 from pluton_rclone.values.units import human_bytes
 from tests.cli.conftest import AtTerminal, Command
 from tests.connected import connected as save_storage

@@ -19,7 +19,7 @@ from pluton_rclone.cli.app import COMMANDS, application
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, WEB_CLIENT_ID, WEB_CLIENT_SECRET, Emulator
 from pluton_rclone.emulator.command import browser
 from pluton_rclone.rclone.binary import find_binary
-from pluton_rclone.storages.storages import Storages
+from pluton_rclone.storages.storage import Storages
 from tests.command_line import run_here
 from tests.connected import ANNA, BERT, connected, remote_of
 from tests.forked import Forks

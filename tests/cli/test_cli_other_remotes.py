@@ -12,7 +12,7 @@ import pytest
 
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.rclone.binary import find_binary
-from pluton_rclone.storages.storages import Storages
+from pluton_rclone.storages.storage import Storages
 from tests.cli.conftest import Command
 from tests.connected import connected as save_storage
 from tests.connected import emulated_drive

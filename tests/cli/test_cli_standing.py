@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.storages.storages import Storages
+from pluton_rclone.storages.storage import Storages
 from tests.cli.conftest import Command
 from tests.connected import emulated_drive
 from tests.terminal import PATIENCE

@@ -184,9 +184,13 @@ def test_people_get_an_environment_that_works_in_a_shell(cloud: Emulator, restic
     assert "token" not in text
 
 
-def test_a_restic_that_is_not_there_says_how_to_get_one(tmp_path: Path) -> None:
+def test_a_restic_that_is_not_there_says_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PLUTON_RESTIC_BINARY", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ResticNotFound, match="on PATH") as caught:
-        find_restic(environment={"PATH": str(tmp_path)})
+        find_restic()
     assert "PLUTON_RESTIC_BINARY" in caught.value.advice
     with pytest.raises(ResticNotFound, match="nowhere"):
         find_restic(tmp_path / "nowhere")

@@ -227,6 +227,26 @@ def test_what_one_person_has_done_is_not_forgotten_for_anothers(held: Held) -> N
     assert len(many.all(Steps, "anna") + many.all(Steps, "bert")) <= jobs.KEPT + 2
 
 
+def test_what_is_just_over_may_be_forgotten_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another work begins at the very moment at which one is over."""
+    monkeypatch.setattr(jobs, "KEPT", 1)
+    many, gate, next_ones = Jobs(), threading.Event(), list[Steps]()
+
+    class Followed(Steps):
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            if name == "over" and value:
+                next_ones.append(many.start(Steps("test", "next", owner="anna"), lambda _: None))
+
+    first = many.start(Followed("test", "first", owner="anna"), lambda _: gate.wait(PATIENCE))
+    second = many.start(Steps("test", "second", owner="anna"), lambda _: None)
+    eventually(lambda: second.over, "it did not end")
+    gate.set()
+    assert many.wait(PATIENCE)
+    assert many.find(Steps, first.id, "anna") is None  # the newer one is kept
+    assert [work.over for work in next_ones] == [True]
+
+
 # ---- connections ---------------------------------------------------------------------------------
 
 

@@ -155,10 +155,9 @@ def sign_in_with_browser(
 ) -> SignIn:
     """Open Microsoft's sign-in in a browser, wait for the person, return what was granted.
 
-    `show_address(url, opened)` can tell a person where to go. `account` as in
-    `begin_redirect`. `timeout` in seconds.
-    The registration needs the redirect address `http://localhost` (platform Mobile and desktop).
-    Raises `SignInTimedOut`, `Cancelled`, `SignInDeclined`, and the rest of `SignInError`.
+    `show_address(url, opened)` can tell a person where to go. `account` as in `begin_redirect`,
+    `timeout` in seconds. The registration needs the redirect address `http://localhost` (platform
+    Mobile and desktop). SignInTimedOut, Cancelled, SignInDeclined, and the rest of SignInError.
     """
     with Http(cancel=cancel) as http, LoopbackReceiver() as receiver:
         to = receiver.redirect_uri

@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 from pluton_rclone import errors
-from pluton_rclone.errors import PlutonRcloneError, SignInError, Throttled, UsageError
+from pluton_rclone.errors import PlutonRcloneError, SignInError, Throttled
 from pluton_rclone.values.refusals import by_status
 
 from ..http import Answer, Http, retry_after
@@ -123,10 +123,8 @@ def msal_application(
         raise errors.ForeignAnswer("The answer belongs to another sign-in.", why=why) from None
 
 
-def outcome(result: object, asked: Asked) -> dict[str, Any]:
+def outcome(result: dict[str, Any], asked: Asked) -> dict[str, Any]:
     """MSAL's result when it is a token; raises what it means otherwise."""
-    if not isinstance(result, dict):
-        raise UsageError("MSAL gave no result.")
     if "access_token" in result:
         return result
     raise sign_in_error(result, asked)

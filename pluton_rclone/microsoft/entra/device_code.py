@@ -72,8 +72,7 @@ def begin_device_code(
     app: AppRegistration, scopes: Iterable[str], *, account: Account | None = None
 ) -> DeviceCode:
     """A new code, good for about fifteen minutes. The registration must allow public client flows.
-    Raises `RegistrationError` (public flows off, single tenant asked from common), `SignInError`.
-    """
+    RegistrationError (public flows off, single tenant asked from common), SignInError."""
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "device code")
     with msal_application(app, asked, public=True) as msal:

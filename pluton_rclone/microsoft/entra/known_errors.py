@@ -53,8 +53,7 @@ def known_errors() -> dict[int, KnownError]:
 @functools.cache
 def by_oauth_error() -> dict[str, tuple[type[errors.PlutonRcloneError], Who, str]]:
     """What the values of `error` mean where the number is unknown: exception, who, sentence."""
-    rows = _table("by_oauth_error")
-    return {row["oauth_error"]: (*_cause(row), row["meaning"]) for row in rows}
+    return {row["oauth_error"]: (*_cause(row), row["meaning"]) for row in _table("by_oauth_error")}
 
 
 @functools.cache

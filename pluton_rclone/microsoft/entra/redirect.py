@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
+
 from pluton_rclone.errors import ForeignAnswer, SignInTimedOut
 
 from ..http import Http
@@ -43,8 +45,6 @@ class Flow:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Flow:
         """Raises `ForeignAnswer` if this is not a flow of ours."""
-        import msgspec
-
         try:
             return msgspec.convert(record, cls, strict=False)
         except msgspec.ValidationError:

@@ -31,9 +31,9 @@ class Token:
     token_type: str = "Bearer"
     scopes: tuple[str, ...] = ()
 
-    def expired(self, *, within: timedelta = timedelta(seconds=10)) -> bool:
-        """Whether it expires within that time; rclone counts ten seconds early as well."""
-        return datetime.now(timezone.utc) + within >= self.expiry
+    def expired(self) -> bool:
+        """Whether it has expired, or does within ten seconds, as rclone counts as well."""
+        return datetime.now(timezone.utc) + timedelta(seconds=10) >= self.expiry
 
     def to_rclone(self) -> str:
         """The JSON text of the option `token` in rclone.conf. It is secret."""

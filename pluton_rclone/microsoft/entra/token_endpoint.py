@@ -32,8 +32,7 @@ log = Log(__name__)
 
 DAY = 24 * 3600.0  # longer than any token
 PAUSE = 30.0
-"""Seconds for which a failure is the answer: rclone asks ten times in a row, and each time we would
-try patiently."""
+"""Seconds for which a failure is the answer: rclone asks ten times, and each time we would try."""
 
 
 class TokenEndpoint(LoopbackServer):
@@ -83,20 +82,18 @@ class TokenEndpoint(LoopbackServer):
             form = {}
         # rclone's library sends them in a header first; refused, at once in the form, as Microsoft
         # wants them
-        sent = (form.get(name, "") for name in ("client_id", "client_secret", "grant_type"))
-        status, body = self._answer(*sent)
+        status, body = self._answer(form)
         return status, "application/json", json.dumps(body).encode()
 
-    def _answer(
-        self, client_id: str, client_secret: str, grant_type: str
-    ) -> tuple[int, dict[str, object]]:
+    def _answer(self, form: dict[str, str]) -> tuple[int, dict[str, object]]:
         """Status and JSON for one request, in the words of RFC 6749."""
         from secrets import compare_digest  # as in `serve`
 
-        known = compare_digest(client_secret.encode(), self.client_secret.encode())
-        if not known or client_id != self._client_id or self.over.is_set():
+        secret = form.get("client_secret", "")
+        known = compare_digest(secret.encode(), self.client_secret.encode())
+        if not known or form.get("client_id") != self._client_id or self.over.is_set():
             return 401, {"error": "invalid_client"}
-        if grant_type != "client_credentials":
+        if form.get("grant_type") != "client_credentials":
             return 400, {"error": "unsupported_grant_type"}
         try:
             token = self._asked()

@@ -168,8 +168,7 @@ def _folder(graph: Graph, drive: Drive, segments: tuple[str, ...]) -> str:
         return ""
     path = "/".join(segments)
     address = f"/drives/{quote(drive.id, safe='!')}/root:/{quote(path)}"
-    members = {"$select": "id,name,folder,file"}
-    item = graph.get(address, members, subject=f"{path} in {drive.name}")
+    item = graph.get(address, {"$select": "id,name,folder,file"}, subject=f"{path} in {drive.name}")
     return path if "folder" in item else "/".join(segments[:-1])
 
 

@@ -1,5 +1,4 @@
-"""What a handler works with: the application's parts, the session, the storage that is named, and
-whether it works."""
+"""What a handler works with: the application's parts, the session, the storage and its health."""
 
 from __future__ import annotations
 
@@ -20,8 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from pluton_rclone.errors import PlutonRcloneError, StorageNotFound
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.graph.drives import Quota, Shortcut
-from pluton_rclone.storages.storage import Storage
-from pluton_rclone.storages.storages import Storages
+from pluton_rclone.storages.storage import Storage, Storages
 
 from .guard import Action, Address, Authorize, owner, permits, session_of
 from .jobs import AnyWork, Jobs
@@ -153,8 +151,6 @@ def see_other(request: Request, *parts: str) -> RedirectResponse:
     """After a form: on to another page."""
     return RedirectResponse(link(request, *parts), 303)
 
-
-# ---- threads ----
 
 _waiting: RunVar[CapacityLimiter] = RunVar("threads that wait for Microsoft")
 

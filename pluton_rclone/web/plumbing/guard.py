@@ -65,8 +65,7 @@ OWNER = "pluton_owner"
 
 Action = Literal["see", "read", "write", "change", "remove", "add"]
 """see: list, health, room. read: browse, download, restore. write: copy to it, test. change: name,
-options, sign-in. remove: out of rclone.conf. add: a new storage (`storage` is None then).
-"""
+options, sign-in. remove: out of rclone.conf. add: a new storage (`storage` is None)."""
 
 Identify = Callable[[Request], str | Awaitable[str | None] | None]
 Authorize = Callable[[str, Action, Storage | None], bool | Awaitable[bool]]
@@ -167,9 +166,7 @@ class Guard:
             self._busy -= Counter([owner])  # which drops an owner without requests
 
     async def _refusal(self, request: Request) -> Response | None:
-        hosts = request.headers.getlist("host")
-        host = hosts[0].lower() if len(hosts) == 1 else ""
-        if host != self.address.host:
+        if list(map(str.lower, request.headers.getlist("host"))) != [self.address.host]:
             what = "This page does not answer under that name."
             return self.refuse(request, 421, what, f"Open it at {self.address.origin}.")
         changes = request.method not in ("GET", "HEAD")
@@ -260,9 +257,6 @@ def _path(request: Request) -> str:
 
 async def _empty() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}
-
-
-# ---- the person ----
 
 
 async def identified(identify: Identify, request: Request) -> str | None:

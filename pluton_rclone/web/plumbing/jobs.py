@@ -12,14 +12,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from pluton_rclone.connection.report import Step
 from pluton_rclone.errors import Cancelled, PlutonRcloneError, UsageError
-
-if TYPE_CHECKING:
-    from pluton_rclone.connection.report import Step
-    from pluton_rclone.microsoft.entra.device_code import DeviceCode
-    from pluton_rclone.rclone.transfer import Transfer
+from pluton_rclone.microsoft.entra.device_code import DeviceCode
+from pluton_rclone.rclone.transfer import Transfer
 
 log = logging.getLogger(__name__)
 
@@ -186,7 +184,7 @@ class Jobs:
             advice, why = "The server's log says more; please report it.", type(error).__name__
             work.error = PlutonRcloneError(UNEXPECTED, why=why, advice=advice)
         finally:
-            work.over = True
             with self._lock:
                 self._threads.pop(work.id, None)
+                work.over = True  # what is over may be forgotten: not while it is among the threads
                 self._go_on()

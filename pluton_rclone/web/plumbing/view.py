@@ -35,8 +35,7 @@ def _below(root: str, *parts: str) -> str:
 
 
 def draw(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page, or a part of one if the template's name starts with "part_". Templates get our errors
-    as their records."""
+    """A page, or a part of one ("part_…"). Templates get our errors as their records."""
     given: dict[str, Any] = {"error": None, "here": "storages", **values}
     for name, value in given.items():
         given[name] = value.record() if isinstance(value, PlutonRcloneError) else value
@@ -91,8 +90,6 @@ def steps_view(work: Steps | None) -> dict[str, Any]:
         "error": error if error and error.code != ConnectionTestFailed.code else None,
     }
 
-
-# ---- words ----
 
 _RCLONE_SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([KMGTPE]i)(?!\w)")
 _BYTES = re.compile(r"(?<![\w.])(\d{4,}) bytes\b")

@@ -87,9 +87,6 @@ async def _sent(first: bytes, rest: Generator[bytes, None, None]) -> AsyncIterat
             await apart(rest.close)
 
 
-# ---- copies and restores ----
-
-
 def begin(request: Request, kind: str) -> Response:
     """GET: the form. POST: a copy into the storage, or a restore into a local folder, begins."""
     storage, page = storage_of(request, "write" if kind == "copy" else "read"), page_of(request)

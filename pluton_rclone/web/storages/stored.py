@@ -1,5 +1,4 @@
-"""Saved storages: the list, health and room, one storage's page, its runs, test, remove, masked
-section."""
+"""Saved storages: their list, health and room; one storage's page, runs, test, and removal."""
 
 from __future__ import annotations
 
@@ -10,15 +9,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from pluton_rclone import errors
 from pluton_rclone.connection.report import ConnectionReport, Step
-from pluton_rclone.errors import (
-    ConfigError,
-    NextStep,
-    OptionInvalid,
-    PlutonRcloneError,
-    StorageNotFound,
-    UsageError,
-)
 from pluton_rclone.runs.store import RunRecord
 from pluton_rclone.storages.storage import MASKED, Storage
 
@@ -67,10 +59,10 @@ def _repairable(found: Storage) -> bool:
     """Whether it lacks its drive, or rclone cannot read its encoding."""
     try:
         found.remote  # noqa: B018 - it is read
-    except OptionInvalid as problem:
+    except errors.OptionInvalid as problem:
         return problem.details.get("option") in ("drive_id", "encoding")
-    except PlutonRcloneError as problem:
-        return problem.next_step is NextStep.REPAIR
+    except errors.PlutonRcloneError as problem:
+        return problem.next_step is errors.NextStep.REPAIR
     return False
 
 
@@ -78,13 +70,10 @@ def health(request: Request) -> HTMLResponse:
     """GET: whether a storage works, and the room on it."""
     found = storage_of(request)
     seen = page_of(request).healths.of(found)
-    lost = seen.error is not None and seen.error.next_step is NextStep.REPAIR
+    lost = seen.error is not None and seen.error.next_step is errors.NextStep.REPAIR
     shown: dict[str, Any] = {"record": found.record(), "seen": seen}
     shown |= {"repairable": lost and not _repairable(found)}
     return draw(request, "part_health.html", error=seen.error, **shown)
-
-
-# ---- what has run with a storage ----
 
 
 def _last_runs(request: Request, storage: Storage) -> list[RunRecord]:
@@ -93,7 +82,7 @@ def _last_runs(request: Request, storage: Storage) -> list[RunRecord]:
         return []
     try:
         found = page_of(request).storages.runs.last(storage.remote_name, limit=SHOWN_RUNS)
-    except ConfigError:
+    except errors.ConfigError:
         return []
     return [one for one in found if _open(request, one)]
 
@@ -103,7 +92,7 @@ def _open(request: Request, one: RunRecord) -> bool:
     storages = page_of(request).storages
     try:
         return all(may(request, "read", storages.reach(name)) for name in one.run.storages)
-    except StorageNotFound:  # one of them is gone
+    except errors.StorageNotFound:  # one of them is gone
         return False
 
 
@@ -111,15 +100,11 @@ def run(request: Request) -> Response:
     """GET: one run of a storage."""
     storage, text = storage_of(request, "read"), request.path_params["run"]
     if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise UsageError("There is no such run.")
+        raise errors.UsageError("There is no such run.")
     one = page_of(request).storages.runs.get(int(text))
     if storage.remote_name not in one.run.storages or not _open(request, one):
-        raise UsageError("There is no such run.")
-    failed = one.failed[:SHOWN_FAILURES]
-    return draw(request, "run.html", storage=storage, one=one, failed=failed)
-
-
-# ---- testing a saved storage ----
+        raise errors.UsageError("There is no such run.")
+    return draw(request, "run.html", storage=storage, one=one, failed=one.failed[:SHOWN_FAILURES])
 
 
 def test(request: Request) -> Response:

@@ -1,5 +1,4 @@
-"""Step 3: to Microsoft and back, in a window of its own or in this tab; or a device code, or
-rclone's own sign-in."""
+"""Step 3: to Microsoft and back, in a window or this tab; a device code; rclone's own sign-in."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from ..plumbing.context import page_of, see_other, session, storage_of, work_of
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Waiting
 from ..plumbing.view import draw, link
-from .draft import Begun, Draft, draft_of, draw_step, onward
+from .draft import Draft, draft_of, draw_step, onward
 
 MAX_FLOWS = 5  # sign-ins of one draft that wait for an answer
 FIRST_WORD = 20.0  # seconds for Microsoft's code, or rclone's address, to come
@@ -43,9 +42,6 @@ def authorize(request: Request) -> Response:
     return draw_step(request, draft, "authorize", **shown)
 
 
-# ---- Microsoft's window ----
-
-
 def begin(request: Request) -> Response:
     """POST: a sign-in begins; the answer leads the browser to Microsoft."""
     draft, window = draft_of(request), form_of(request).get("window") == "yes"
@@ -57,7 +53,7 @@ def begin(request: Request) -> Response:
         except PlutonRcloneError as error:
             draft.failure = error
             return _back(request, draft, window)
-        draft.flows[flow.state] = Begun(flow, window)
+        draft.flows[flow.state] = flow, window
         while len(draft.flows) > MAX_FLOWS:
             draft.flows.pop(next(iter(draft.flows)))
     there = link(request, "setups", draft.id, "go") + f"?state={flow.state}"
@@ -109,7 +105,7 @@ def go(request: Request) -> Response:
     found = draft.flows.get(request.query_params.get("state", ""))
     if found is None:
         return onward(request, draft, "authorize")
-    return in_window(draw(request, "go.html", url=found.flow.url))
+    return in_window(draw(request, "go.html", url=found[0].url))
 
 
 def callback(request: Request) -> Response:
@@ -121,16 +117,15 @@ def callback(request: Request) -> Response:
         if state in mine.answered:
             raise CodeUsedTwice("This answer of Microsoft was already used.")
         raise ForeignAnswer("This answer belongs to a sign-in that was not begun in this browser.")
-    draft, found = taken
-    assert isinstance(draft, Draft)
+    draft, (flow, window) = taken
     answer: dict[str, Any] = {name: query.getlist(name) for name in query}
     with session(request).lock:
         try:
-            draft.setup.finish_sign_in(found.flow, answer)
+            draft.setup.finish_sign_in(flow, answer)
             _arrived(draft)
         except PlutonRcloneError as error:
             draft.failure = error
-    return _back(request, draft, found.window)
+    return _back(request, draft, window)
 
 
 def _arrived(draft: Draft) -> None:
@@ -156,9 +151,6 @@ def _back(request: Request, draft: Draft, window: bool) -> Response:
         return on
     next_, failed = on.headers["location"], bool(draft.failure)
     return in_window(draw(request, "back.html", next=next_, failed=failed))
-
-
-# ---- a device code, or rclone's own sign-in ----
 
 
 def begin_elsewhere(request: Request, kind: str) -> Response:
@@ -199,6 +191,5 @@ def waiting(request: Request) -> Response:
     over = work.over  # asked once, before everything that it decides
     if over and work.error is None:
         return onward(request, draft)
-    error = work.error if over else None
-    shown = {"work": work, "over": over, "error": error}
+    shown = {"work": work, "over": over, "error": work.error if over else None}
     return draw_step(request, draft, "authorize", "waiting.html", **shown)

@@ -1,5 +1,4 @@
-"""The steps of the walk but the sign-in: name, drive type, location, options, test, save; and the
-forms of a saved storage."""
+"""The steps but the sign-in (name, drive type, location, options, save), and a storage's forms."""
 
 from __future__ import annotations
 
@@ -27,11 +26,8 @@ MAX_NAME = 100
 SHOWN_SITES = 50
 
 
-# ---- 1 and 2: add storage, name ----
-
-
 def add(request: Request) -> Response:
-    """GET: the provider list. POST: OneDrive was chosen."""
+    """Step 1. GET: the provider list. POST: OneDrive was chosen."""
     if request.method == "GET":
         return draw_step(request, None, "add")
     demand(request, "add")
@@ -41,7 +37,7 @@ def add(request: Request) -> Response:
 
 
 def name(request: Request) -> Response:
-    """The friendly name; one that is taken is told now, not after the sign-in."""
+    """Step 2, the friendly name; one that is taken is told now, not after the sign-in."""
     draft = draft_of(request)
     typed, fault = draft.setup.name or "", ""
     if request.method == "POST":
@@ -75,11 +71,8 @@ def give_up(request: Request) -> Response:
     return see_other(request, "")
 
 
-# ---- 4: drive type ----
-
-
 def drive_type(request: Request) -> Response:
-    """The three types, each explained."""
+    """Step 4, the drive type: the three, each explained."""
     draft, caught = draft_of(request, "type"), Caught()
     setup = draft.setup
     if request.method == "POST":
@@ -98,11 +91,8 @@ def drive_type(request: Request) -> Response:
     return draw_step(request, draft, "type", suggested=suggested, error=caught.error, status=status)
 
 
-# ---- 5: location ----
-
-
 def location(request: Request) -> Response:
-    """GET: the drives, or the sites and one site's libraries. POST: one that was listed."""
+    """Step 5. GET: the drives, or the sites and one site's libraries. POST: one that was listed."""
     draft, query = draft_of(request, "location"), request.query_params
     if request.method == "POST":
         chosen = draft.drives.get(form_of(request).get("drive", ""))
@@ -157,11 +147,8 @@ def address(request: Request) -> Response:
         return _locations(request, draft, sites, address=typed, address_error=error)
 
 
-# ---- 6: options ----
-
-
 def options(request: Request) -> Response:
-    """Region, chunk size, hard delete, base folder, and folded the other options of the backend."""
+    """Step 6: region, chunk size, hard delete, base folder; folded, the backend's other options."""
     draft = draft_of(request, "options")
     given, faults = {**draft.options, "base_folder": draft.setup.folder}, dict[str, str]()
     if request.method == "POST":
@@ -205,11 +192,8 @@ def _other_region(request: Request, draft: Draft, region: str) -> Response:
     return onward(request, draft, "authorize")
 
 
-# ---- 7: test and save ----
-
-
 def save(request: Request) -> Response:
-    """GET: what will be saved, the test as it happens. POST: save."""
+    """Step 7. GET: what will be saved, the test as it happens. POST: save."""
     draft = draft_of(request)
     # A saving that ends meanwhile says first that it saved: whether it did is asked last.
     in_turn, standing = draft.may_see("save"), steps_view(work_of(request, Steps, draft.job))
@@ -261,9 +245,6 @@ def _start(request: Request, draft: Draft, kind: str) -> Response:
             work = Steps(kind, draft.setup.name or "", owner=mine.owner)
             draft.job = page.jobs.start(work, run).id
     return onward(request, draft, "save")
-
-
-# ---- a saved storage: another name, other options, another sign-in ----
 
 
 def edit(request: Request) -> Response:
