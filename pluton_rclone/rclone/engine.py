@@ -54,7 +54,7 @@ class Rclone:
         self.runner: Runner = runner or BareRclone(
             binary if isinstance(binary, Binary) else find_binary(binary),
             config=None if config is None else Path(config),
-            environment=dict(environment or {}),
+            environment=environment,
         )
 
     def __repr__(self) -> str:

@@ -80,25 +80,30 @@ class Around:
         return self.inner.binary
 
 
-class BareRclone(NamedTuple):
+class BareRclone:
     """The binary with an rclone.conf, an environment, and a name for the service before its own."""
 
-    binary: Binary
-    config: Path | None = None
-    environment: Mapping[str, str] = MappingProxyType({})
-    user_agent: str | None = None
-
-    def __repr__(self) -> str:
-        return f"BareRclone({self.binary!r})"  # the environment may hold a password
+    def __init__(
+        self,
+        binary: Binary,
+        *,
+        config: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        user_agent: str | None = None,
+    ) -> None:
+        self.binary = binary
+        self._config = config
+        self._environment = dict(environment or {})
+        self._user_agent = user_agent
 
     def start(self, order: Order) -> Child:
         """RcloneNotFound if the binary cannot be started."""
-        flags = (*self._global_flags(order.config or self.config), *order.flags)
+        flags = (*self._global_flags(order.config or self._config), *order.flags)
         memory = {} if MEMORY.keys() & os.environ.keys() or not order.command.is_brief else MEMORY
         try:
             return process.start(
                 order.command.argv(self.binary.path, flags),
-                env=child_environment({**memory, **self.environment, **order.variables}),
+                env=child_environment({**memory, **self._environment, **order.variables}),
                 stdin=order.command.stdin,
                 on_stdout=order.on.stdout,
                 on_stderr=order.on.stderr,
@@ -112,8 +117,8 @@ class BareRclone(NamedTuple):
         own = ["--use-json-log", "--ask-password=false"]
         if config is not None:
             own.append(f"--config={config}")
-        if self.user_agent is not None:
-            own.append(f"--user-agent={self.user_agent} rclone/v{self.binary.version}")
+        if self._user_agent is not None:
+            own.append(f"--user-agent={self._user_agent} rclone/v{self.binary.version}")
         return tuple(own)
 
 
