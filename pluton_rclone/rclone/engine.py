@@ -6,7 +6,7 @@ import builtins
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from pluton_rclone.errors import NothingFound, RcloneError, UsageError
 from pluton_rclone.process import Completed
@@ -30,14 +30,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class Limits(NamedTuple):
+    """How long a run may take, None for no limit: `time` seconds in all, and for a transfer `stall`
+    seconds without a byte, a check or a listed entry. Microsoft's longest waits are shorter."""
+
+    time: float | None = None
+    stall: float | None = 900.0
+
+
 class Rclone:
     """One binary with one configuration. Objects share nothing.
 
     `config` is the configuration file; None: rclone's default. `environment` is added to what
     rclone inherits (`runner.KEPT`). `runner` starts rclone in place of all these. A location is a
     str as rclone reads it ("name:path"), or bytes or a path object for a local path, literally.
-    Seconds that a run may take, None for any: `time_limit` in all, `stall_limit` for a transfer
-    without a byte, a check or a listed entry. Microsoft's longest waits are shorter.
     """
 
     def __init__(
@@ -46,11 +52,10 @@ class Rclone:
         *,
         config: str | os.PathLike[str] | None = None,
         environment: Mapping[str, str] | None = None,
-        time_limit: float | None = None,
-        stall_limit: float | None = 900.0,
+        limits: Limits = Limits(),  # noqa: B008 - immutable
         runner: Runner | None = None,
     ) -> None:
-        self.time_limit, self.stall_limit = time_limit, stall_limit
+        self.limits = limits
         self.runner: Runner = runner or BareRclone(
             binary if isinstance(binary, Binary) else find_binary(binary),
             config=None if config is None else Path(config),
@@ -210,7 +215,7 @@ class Rclone:
 
     def begin(self, command: Command, *, on_stdout: Callable[[bytes], None] | None = None) -> Run:
         """Start a command that is not a transfer. The caller closes the run's child."""
-        return Run(self.runner, command, time_limit=self.time_limit, on_stdout=on_stdout)
+        return Run(self.runner, command, time_limit=self.limits.time, on_stdout=on_stdout)
 
     def execute(self, command: Command) -> Completed:
         """Run a command to its end. Raises if it fails."""
@@ -244,7 +249,7 @@ class Rclone:
         from .transfer import Transfer
 
         flags = commands.progress_flags(level, every)
-        time, stall = self.time_limit, self.stall_limit
+        time, stall = self.limits
         return Transfer(command, self._starting(), flags, time_limit=time, stall_limit=stall)
 
     def _starting(self, notice: Callable[[str], None] = nothing) -> Starting:

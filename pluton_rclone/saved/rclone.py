@@ -209,8 +209,8 @@ class SavedRclone(Rclone):
                 again=again,
                 begun=begun,
                 told=told,
-                time_limit=self.time_limit,
-                stall_limit=self.stall_limit,
+                time_limit=self.limits.time,
+                stall_limit=self.limits.stall,
             )
         except BaseException as error:
             if recorded:

@@ -15,7 +15,7 @@ import pytest
 
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.rclone.binary import Binary, find_binary
-from pluton_rclone.rclone.engine import Rclone
+from pluton_rclone.rclone.engine import Limits, Rclone
 from tests.terminal import PATIENCE
 
 from .debian import Unavailable, debian_rclone
@@ -110,17 +110,7 @@ def fake_binary(tmp_path_factory: pytest.TempPathFactory) -> Binary:
 def fake(fake_binary: Binary) -> Callable[..., Rclone]:
     """An engine on a binary that does what it is told: `fake("flood")`."""
 
-    def make(
-        what: str,
-        time_limit: float | None = None,
-        stall_limit: float | None = 900.0,
-        **environment: str,
-    ) -> Rclone:
-        return Rclone(
-            fake_binary,
-            environment={"FAKE": what, **environment},
-            time_limit=time_limit,
-            stall_limit=stall_limit,
-        )
+    def make(what: str, limits: Limits = Limits(), **environment: str) -> Rclone:  # noqa: B008
+        return Rclone(fake_binary, environment={"FAKE": what, **environment}, limits=limits)
 
     return make

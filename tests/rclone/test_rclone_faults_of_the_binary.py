@@ -13,7 +13,7 @@ import pytest
 from pluton_rclone import errors
 from pluton_rclone.process import Child
 from pluton_rclone.rclone import events
-from pluton_rclone.rclone.engine import Rclone
+from pluton_rclone.rclone.engine import Limits, Rclone
 from pluton_rclone.rclone.transfer import Ended, Transfer
 from tests.process.test_process import goes
 from tests.terminal import PATIENCE
@@ -151,7 +151,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Stopped:
 
 @pytest.mark.parametrize("what", ["sleep", "crawl"])
 def test_no_byte_and_no_check_for_too_long(fake: Fake, time: Stopped, what: str) -> None:
-    transfer = fake(what, stall_limit=0.2).copy("a:", "b:")
+    transfer = fake(what, Limits(stall=0.2)).copy("a:", "b:")
     next(iter(transfer))
     time.now = 0.3
     error = failure(transfer)
@@ -171,19 +171,19 @@ def test_who_comes_forward_does_not_stall(
         return parse(line)
 
     monkeypatch.setattr(events, "parse", late)
-    assert fake("steady", stall_limit=0.2).copy("a:", "b:").result(timeout=PATIENCE).ok
+    assert fake("steady", Limits(stall=0.2)).copy("a:", "b:").result(timeout=PATIENCE).ok
     assert time.now > 1
 
 
 def test_a_time_limit(fake: Fake) -> None:
-    error = finished(fake("sleep", time_limit=0.5))
+    error = finished(fake("sleep", Limits(time=0.5)))
     assert isinstance(error, errors.TimedOut)
     assert error.result.ended == "timed out"
 
 
 @pytest.mark.parametrize("call", ["walk", "cat", "about"])
 def test_a_time_limit_for_everything_else(fake: Fake, call: str) -> None:
-    engine = fake("sleep", time_limit=0.3)
+    engine = fake("sleep", Limits(time=0.3))
     with pytest.raises(errors.TimedOut):
         getattr(engine, call)("a:x") if call != "walk" else list(engine.walk("a:x"))
 
@@ -200,7 +200,7 @@ def test_a_helper_that_holds_the_pipes_when_rclone_has_ended_well(
     fake: Fake, time: Stopped
 ) -> None:
     """The time limit ends the helper; what rclone did counts all the same."""
-    with fake("helper_stays", time_limit=0.2).copy("a:", "b:") as transfer:
+    with fake("helper_stays", Limits(time=0.2)).copy("a:", "b:") as transfer:
         assert goes(transfer.pid)
         time.now = 0.3
         assert transfer.result(timeout=PATIENCE).ok
