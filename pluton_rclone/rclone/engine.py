@@ -42,8 +42,9 @@ class Rclone:
     """One binary with one configuration. Objects share nothing.
 
     `config` is the configuration file; None: rclone's default. `environment` is added to what
-    rclone inherits (`runner.KEPT`). `runner` starts rclone in place of all these. A location is a
-    str as rclone reads it ("name:path"), or bytes or a path object for a local path, literally.
+    rclone inherits (`runner.KEPT`). `user_agent` is sent to the service, before rclone's own.
+    `flags` go with every run. `runner` starts rclone in place of all these. A location is a str as
+    rclone reads it ("name:path"), or bytes or a path object for a local path, taken literally.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class Rclone:
         *,
         config: str | os.PathLike[str] | None = None,
         environment: Mapping[str, str] | None = None,
+        user_agent: str | None = None,
+        flags: Sequence[str] = (),
         limits: Limits = Limits(),  # noqa: B008 - immutable
         runner: Runner | None = None,
     ) -> None:
@@ -60,6 +63,8 @@ class Rclone:
             binary if isinstance(binary, Binary) else find_binary(binary),
             config=None if config is None else Path(config),
             environment=environment,
+            user_agent=user_agent,
+            flags=flags,
         )
 
     def __repr__(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -81,7 +81,7 @@ class Around:
 
 
 class BareRclone:
-    """The binary with an rclone.conf, an environment, and a name for the service before its own."""
+    """The binary with global flags and an environment."""
 
     def __init__(
         self,
@@ -90,11 +90,13 @@ class BareRclone:
         config: Path | None = None,
         environment: Mapping[str, str] | None = None,
         user_agent: str | None = None,
+        flags: Sequence[str] = (),
     ) -> None:
         self.binary = binary
         self._config = config
         self._environment = dict(environment or {})
         self._user_agent = user_agent
+        self._flags = tuple(flags)
 
     def start(self, order: Order) -> Child:
         """RcloneNotFound if the binary cannot be started."""
@@ -118,8 +120,9 @@ class BareRclone:
         if config is not None:
             own.append(f"--config={config}")
         if self._user_agent is not None:
-            own.append(f"--user-agent={self._user_agent} rclone/v{self.binary.version}")
-        return tuple(own)
+            mine = "" if " rclone/" in f" {self._user_agent}" else f" rclone/v{self.binary.version}"
+            own.append(f"--user-agent={self._user_agent}{mine}")
+        return (*own, *self._flags)
 
 
 MEMORY = {"GOGC": "off", "GOMEMLIMIT": "256MiB"}

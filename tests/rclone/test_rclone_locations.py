@@ -14,7 +14,7 @@ from pluton_rclone.rclone import locations
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.commands import Command
 from pluton_rclone.rclone.engine import Rclone
-from pluton_rclone.rclone.runner import KEPT, MEMORY, BareRclone, child_environment
+from pluton_rclone.rclone.runner import KEPT, MEMORY, child_environment
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,6 @@ def test_a_dry_run_of_the_caller_does_not_make_a_backup_that_is_none(
 
 def test_the_user_agent_keeps_rclones_own(fake: Callable[..., Rclone]) -> None:
     binary = fake("echo").binary
-    agent = "ISV|Example|backup/1.0"
-    engine = Rclone(runner=BareRclone(binary, environment={"FAKE": "echo"}, user_agent=agent))
+    engine = Rclone(binary, environment={"FAKE": "echo"}, user_agent="ISV|Example|backup/1.0")
     seen = msgspec.json.decode(engine.run("x").stdout)
     assert b"--user-agent=ISV|Example|backup/1.0 rclone/v1.75.2".hex() in seen["argv"]

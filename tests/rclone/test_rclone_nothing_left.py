@@ -26,7 +26,7 @@ import sys, time
 from pathlib import Path
 from pluton_rclone.rclone.engine import Rclone
 binary, config, source, target, how = sys.argv[1:]
-rclone = Rclone(binary, config=config, environment={"RCLONE_BWLIMIT": "256k"})
+rclone = Rclone(binary, config=config, flags=["--bwlimit=256k"])
 if how == "transfer":
     running = rclone.copy(Path(source), Path(target))
     next(iter(running))
@@ -153,7 +153,7 @@ def test_after_a_cancel_what_is_there_is_whole_and_the_next_run_completes(
 ) -> None:
     """Cancelled at once, or when rclone has reported its progress once or twice."""
     target = tmp_path / "target"
-    transfer = Rclone(binary, config=config).copy(source, target, bwlimit="256k")
+    transfer = Rclone(binary, config=config, flags=["--bwlimit=256k"]).copy(source, target)
     progress = iter(transfer)
     for _ in range(after):
         next(progress)
@@ -199,7 +199,7 @@ def test_8_transfers_at_once_with_two_configurations_and_two_binaries(
         place.mkdir()
         config = tmp_path / f"{number}.conf"
         config.write_text(f"[place]\ntype = alias\nremote = {place}\n")
-        engines.append(Rclone(kind, config=config))
+        engines.append(Rclone(kind, config=config, user_agent=f"test{number}"))
     failures: list[BaseException] = []
     gate = threading.Barrier(8)
 
