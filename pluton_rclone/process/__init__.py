@@ -367,18 +367,19 @@ def foreground(
     The terminal sends Ctrl-C to both; we wait on and let the command answer. SIGTERM is passed on,
     and a SIGINT that no terminal sent. `on_signal` is called before, in the signal's handler.
     """
-    child: subprocess.Popen[bytes] | None = None
+    made: list[subprocess.Popen[bytes]] = []
     early: list[int] = []
 
     def interrupted(number: int, frame: object) -> None:
         on_signal()
-        if child is None:
+        if not made:  # the terminal told us alone
             early.append(number)
         elif number != signal.SIGINT or not system.in_foreground():
-            child.send_signal(number)
+            made[0].send_signal(number)
 
     def make() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(dying_with_us(list(argv)), env=dict(env))
+        made.append(subprocess.Popen(dying_with_us(list(argv)), env=dict(env)))
+        return made[0]
 
     signals = (signal.SIGINT, signal.SIGTERM)
     try:
@@ -387,8 +388,8 @@ def foreground(
         return SPAWNER.spawn(make).wait()
     try:
         child = SPAWNER.spawn(make)
-        for number in early:  # the command may be at work, and interrupted, before we know it
-            interrupted(number, None)
+        for number in early:
+            child.send_signal(number)
         return child.wait()
     finally:
         for number, handler in zip(signals, before, strict=True):

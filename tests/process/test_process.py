@@ -489,6 +489,31 @@ def test_an_interrupt_before_we_know_of_the_command_at_work_is_passed_on() -> No
         assert child.stdout.read() == "interrupted once\n5\n"
 
 
+SLOW_TO_START = """
+import os, sys, time
+from pluton_rclone import process
+
+spawn, told = process.SPAWNER.spawn, []
+
+def slow(make):
+    print("starting", flush=True)
+    while not told:
+        time.sleep(0.01)
+    return spawn(make)
+
+process.SPAWNER.spawn = slow
+print(process.foreground(sys.argv[1:], env=os.environ, on_signal=lambda: told.append(1)))
+"""
+
+
+def test_a_ctrl_c_before_the_command_is_there_reaches_it() -> None:
+    with Terminal([sys.executable, "-c", SLOW_TO_START, "/bin/sleep", "1000"]) as terminal:
+        terminal.expect("starting")
+        terminal.press_ctrl_c()
+        assert terminal.end() == 0
+    assert terminal.heard.splitlines()[-1] == f"^C{-signal.SIGINT}"
+
+
 def test_a_command_in_the_foreground_dies_with_us() -> None:
     argv = in_the_foreground("import os, time; print(os.getpid(), flush=True); time.sleep(60)")
     child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
