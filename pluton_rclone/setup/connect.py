@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
 import msgspec
 
@@ -66,6 +66,9 @@ class StorageSetup(Steps):
     asks for reading only. A step out of order raises `UsageError`, which says what is missing."""
 
     def __init__(self, app: AppRegistration | None = None, *, access: Access = "write") -> None:
+        if access not in get_args(Access):
+            advice = "Choose one of: write, read."
+            raise UsageError(f"There is no access {access!r}.", advice=advice)
         self._state = SetupState(app=app or AppRegistration.from_environment(), access=access)
 
     def __repr__(self) -> str:

@@ -66,6 +66,11 @@ def signed_in(cloud: Emulator, who: str = ANNA) -> StorageSetup:
 # ---- what is possible next ----
 
 
+def test_an_access_that_there_is_not_is_refused() -> None:
+    with pytest.raises(UsageError, match="no access 'readonly'"):
+        StorageSetup(access="readonly")  # type: ignore[arg-type]
+
+
 def test_each_step_says_what_is_next(cloud: Emulator) -> None:
     setup = StorageSetup(WEB)
     seen = [setup.next_steps[0]]
