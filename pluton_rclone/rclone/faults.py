@@ -123,7 +123,7 @@ _AFTER = (
     _rule(r"corrupted on transfer", errors.Corrupted,
           "The copy differs from the source in size or hash.", retry=True),
     _rule(r"max transfer (?:limit|duration) reached|context deadline exceeded"
-          r"|--max-delete\S* threshold",
+          r"|--max-delete(?:-size)? threshold",
           errors.LimitReached, _LIMIT, retry=True),
     _rule(r"source file is being updated", errors.TransferFailed,
           "The file changed while it was being read.", retry=True,

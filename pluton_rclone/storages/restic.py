@@ -210,7 +210,7 @@ def fault(said: bytes) -> errors.PlutonRcloneError:
     """Why restic failed, from its stderr: what its rclone was refused, or its own last words."""
     from pluton_rclone.rclone import faults
 
-    lines = said.decode(errors="replace").splitlines()
+    lines = said.decode(errors="replace").strip().split("\n")
     for line in reversed(lines):
         if line.startswith("rclone: ") and faults.meaning(line):
             return faults.fault(line.partition(" : ")[2] or line)
