@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from pluton_rclone.values.units import counted
 
 from .plan import Step
 from .which import Target, storage_of
+
+log = logging.getLogger(__name__)
 
 NAMED = 100
 """So many failed files of a step are named in its outcome; all are counted."""
@@ -97,6 +100,7 @@ def do(
 def failed(target: Target, step: Step, error: Exception, seconds: float = 0) -> Outcome:
     """The outcome of a step that ended with this error."""
     if not isinstance(error, errors.PlutonRcloneError):
+        log.info("%s: %s failed", target.name, step, exc_info=error)  # a fault of ours: --verbose
         error = errors.PlutonRcloneError("It failed.", why=f"{type(error).__name__}: {error}")
     named = {"storage": target.name, "step": str(step), "seconds": round(seconds, 3)}
     return msgspec.convert({**named, "ended": "failed", **_told(error)}, Outcome)

@@ -118,8 +118,12 @@ def test_a_sync_that_stops_before_it_deletes_is_not_tried_again(
 
 
 def test_what_nobody_foresaw_ends_its_own_storage_alone(
-    cloud: Emulator, source: Path, monkeypatch: pytest.MonkeyPatch
+    cloud: Emulator,
+    source: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO", "pluton_rclone")
     for kind in ("personal", "business"):
         connected(cloud, kind)
     at = Storage.at
@@ -137,6 +141,7 @@ def test_what_nobody_foresaw_ends_its_own_storage_alone(
         assert ends.keys() >= {("personal", "failed"), ("business", "done")}
         assert "OSError" in ends["personal", "failed"]
         assert "hunter2" not in str(ends)
+        assert "in broken" in caplog.text  # where it was, for who has to fix it
 
 
 def test_a_friendly_name_may_hold_brackets(cloud: Emulator) -> None:
