@@ -113,7 +113,7 @@ class StorageSetup(Steps):
 
     def use_token(self, text: str) -> Account:
         """Takes a pasted token, the output of `rclone authorize`, or a whole remote. A remote
-        brings its registration, drive and options, and stays for reading only. TokenInvalid says
+        brings its registration, drive and options; what may only read stays so. TokenInvalid says
         what is wrong with the paste; TokenExpired; AccountError for another account."""
         from pluton_rclone.microsoft.graph.locations import rooted
         from pluton_rclone.remote.options import BY_NAME
@@ -122,9 +122,9 @@ class StorageSetup(Steps):
         from .imported import import_token
 
         pasted = import_token(text, app=self._state.app)
+        account = self._take(pasted.sign_in)
         if reads_only(pasted.sign_in.scopes):
             self._state.access = "read"
-        account = self._take(pasted.sign_in)
         self._state.app = pasted.app
         given = dict(pasted.options)
         folder = given.pop(BY_NAME["base_folder"].key, "")

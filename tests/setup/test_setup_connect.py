@@ -278,6 +278,15 @@ def test_a_pasted_remote_that_was_for_reading_only_stays_so(
         storage.upload(__file__, "x").result()
 
 
+def test_a_paste_that_is_refused_changes_no_access(cloud: Emulator) -> None:
+    setup = StorageSetup()
+    setup.use_token(as_conf("mine", remote_of(cloud, "business").to_section()).decode())
+    other = remote_of(cloud, "personal").replace(granted_scopes=("Files.Read",))
+    with pytest.raises(AccountError):
+        setup.use_token(as_conf("other", other.to_section()).decode())
+    assert setup.access == "write"
+
+
 # ---- location and options ----
 
 
