@@ -21,7 +21,7 @@ from .places import parse_place
 def storage_names(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """For NAME: remotes, which need no quoting; friendly names as help."""
+    """What Tab offers for NAME: remotes, which need no quoting; friendly names as help."""
     try:
         found = Context(ctx.params.get("config")).storages.values()
         names = [(storage.remote_name, storage.name) for storage in found]

@@ -68,11 +68,11 @@ def _meant(ctx: Context, plan: Plan) -> tuple[list[str], list[str]]:
     notes = []
     for which in plan.storages:
         for name in which.names or [which.tenant_of]:
-            one = which.model_copy(update={"names": (name,)})
             try:
                 if which.tenant_of:
                     found.append(f"the organisation of {ctx.new_storages[name].name}")
                 else:
+                    one = which.model_copy(update={"names": (name,)})
                     found += [each.name for each in targets([one], ctx.new_storages)]
             except StorageNotFound as error:
                 notes.append(error.what)

@@ -43,7 +43,8 @@ class Session(requests.Session):
 
 
 def body(response: requests.Response, until: float) -> bytes:
-    """The whole body, unpacked. `Overrun` beyond `LARGEST` bytes, or `until` (time.monotonic)."""
+    """The whole body, unpacked. `Overrun` if it is larger than `LARGEST`, or still arrives at
+    `until`, by time.monotonic()."""
     packed = response.headers.get("Content-Encoding", "").lower() in ("gzip", "deflate")
     unpack = zlib.decompressobj(32 + zlib.MAX_WBITS).decompress if packed else None
     blocks: list[bytes] = []

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raises KeyboardInterrupt where Python lost it: if a signal meets threading's wait between its
-    release of the lock and its wish to have it back, the wait ends with "release unlocked lock"
+    """Raises KeyboardInterrupt where Python lost it: a signal that comes after threading's wait
+    has released its lock, and before it has the lock back, ends with "release unlocked lock"
     (github.com/python/cpython/issues/78667 and 118433, open for every version)."""
     try:
         yield

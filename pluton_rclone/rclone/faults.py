@@ -24,9 +24,16 @@ _LONGEST = 8192
 
 
 def _rule(
-    pattern: str, kind: type[PlutonRcloneError], what: str, *, retry: bool = False, **more: Any
+    pattern: str,
+    kind: type[PlutonRcloneError],
+    what: str,
+    *,
+    retry: bool = False,
+    advice: str | None = None,
+    who: Who | None = None,
+    step: errors.NextStep | None = None,
 ) -> tuple[re.Pattern[str], Meaning]:
-    return re.compile(pattern, re.IGNORECASE), Meaning(kind, what, again=retry, **more)
+    return re.compile(pattern, re.IGNORECASE), Meaning(kind, what, who, advice, retry, step)
 
 
 _NO_ANSWER = "The server does not answer."

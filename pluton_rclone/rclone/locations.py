@@ -74,7 +74,8 @@ def is_local(place: str) -> bool:
 
 
 def names_drive(place: str) -> bool:
-    """Whether it begins with a drive letter, on Windows no remote (rclone lib/driveletter)."""
+    """Whether it begins with a drive letter ("C:"), which on Windows is no remote (rclone
+    lib/driveletter)."""
     return sys.platform == "win32" and re.match("[A-Za-z]:", place) is not None
 
 

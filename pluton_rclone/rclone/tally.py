@@ -34,7 +34,8 @@ _FOLDER_MOVED = "Server side directory move succeeded"
 
 
 class Tally:
-    """Adds up events. A file failed if its last try did: rclone reports each round of retries."""
+    """Adds up events. A file counts as failed if its last try failed: rclone reports each round of
+    retries again."""
 
     def __init__(self, command: Command = Command(())) -> None:  # noqa: B008 - immutable
         self.command = command

@@ -21,7 +21,8 @@ _ADVICE = "Give the id of the drive that is meant."
 
 
 def repaired(saved: SavedRemote, binary: Binary, drive_id: str = "") -> OneDriveRemote:
-    """The remote with its own drive, or the one named. TokenExpired, DriveNotFound, UsageError."""
+    """The saved remote with its own drive, or the one named. TokenExpired, DriveNotFound;
+    UsageError names several."""
     section = saved.section
     given, kind = dict(section), section.get("drive_type") or "business"
     if given.get("encoding"):

@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -36,6 +37,14 @@ _USER_AGENT = f"{USER_AGENT} restic"
 LADDER = ((signal.SIGINT, 30.0), (signal.SIGTERM, 5.0), (KILL, 5.0))
 """How a restic is ended: it first removes its lock from the repository."""
 _ANOTHER_REPOSITORY = ("--from-repo", "--repo2", "RESTIC_FROM_REPOSITORY", "RESTIC_REPOSITORY2")
+
+
+@dataclass(frozen=True)
+class _Begun:
+    argv: list[str]
+    environment: dict[str, str] = field(repr=False)
+    recording: Recording
+    let_go: Callable[[], None]
 
 
 class Restic:
@@ -91,23 +100,23 @@ class Restic:
         """Start restic; callbacks as for `process.start`."""
         starting = threading.Lock()
         with ExitStack() as stack, starting:
-            argv, environment, recording, let_go = stack.enter_context(self._begun(arguments))
+            begun = stack.enter_context(self._begun(arguments))
 
             def end() -> None:
                 with starting:  # it may end before `child` is here
                     if child.stopped and child.returncode:
-                        recording.broke_off(errors.Cancelled("restic was stopped."))
+                        begun.recording.broke_off(errors.Cancelled("restic was stopped."))
                     else:  # it may have been faster
-                        recording.exited(child.returncode or 0)
+                        begun.recording.exited(child.returncode or 0)
                     held.close()
 
             child = process.start(
-                argv,
-                env=environment,
+                begun.argv,
+                env=begun.environment,
                 stdin=stdin,
                 on_stdout=on_stdout,
                 on_stderr=on_stderr,
-                on_signal=let_go,
+                on_signal=begun.let_go,
                 on_end=end,
                 ladder=LADDER,
             )
@@ -121,28 +130,26 @@ class Restic:
 
     def foreground(self, *arguments: str) -> int:
         """Run restic with our terminal; its exit code (`process.foreground`)."""
-        with self._begun(arguments) as (argv, environment, recording, let_go):
-            argv[0] = os.path.abspath(argv[0])
-            status = process.foreground(argv, env=environment, on_signal=let_go)
-            recording.exited(status)
+        with self._begun(arguments) as begun:
+            argv = [os.path.abspath(begun.argv[0]), *begun.argv[1:]]
+            status = process.foreground(argv, env=begun.environment, on_signal=begun.let_go)
+            begun.recording.exited(status)
         return status
 
     @contextmanager
-    def _begun(
-        self, arguments: Iterable[str]
-    ) -> Iterator[tuple[list[str], dict[str, str], Recording, Callable[[], None]]]:
-        """Command line, environment, record of a run of restic, and what lets its rclone go on
-        before a signal: that is at the pace of the account. Where restic starts two, they cannot
-        both be counted on one socket."""
+    def _begun(self, arguments: Iterable[str]) -> Iterator[_Begun]:
+        """A run of restic, with its rclone at the pace of the account. Where restic starts two,
+        they cannot both be counted on one socket."""
         argv, environment = self.argv(*arguments), self.environment
-        two = any(word.startswith(_ANOTHER_REPOSITORY) for word in (*arguments, *environment))
+        words = [*arguments, *environment]
+        two = any(word.startswith(_ANOTHER_REPOSITORY) for word in words)
         run = Run.restic(self._saved.name, self.repository.removeprefix("rclone:"), arguments)
         socket = Path(self._lent["RCLONE_CONFIG"]).with_name(f"asked{next(self._numbers)}")
         with (
             self._runs.begin(run) as recording,
             outside.paced(self._saved, None if two else socket) as (variables, let_go),
         ):
-            yield argv, {**environment, **variables}, recording, let_go
+            yield _Begun(argv, {**environment, **variables}, recording, let_go)
 
     def environment_for_people(self) -> dict[str, str]:
         """Variables to run restic by hand: the real rclone.conf, our rclone first on PATH, no

@@ -77,7 +77,7 @@ class Storage:
         return self._saved.onedrives
 
     def require(self) -> None:
-        """RcloneTooOld if the rclone at hand ignores an option, or cannot renew the token."""
+        """RcloneTooOld if the rclone at hand would ignore an option, or cannot renew the token."""
         if self.storages.binary.version >= KNOWS_ALL:
             return  # without the table of all options
         from pluton_rclone.remote.versions import require
@@ -159,7 +159,8 @@ class Storage:
     ) -> Restic:
         """A restic repository in the folder `path`; use it with `with`. `binary` is the restic to
         run (default: PLUTON_RESTIC_BINARY, or PATH). `environment` is added to restic's; the
-        repository's password stands there or in this process's (RESTIC_PASSWORD_FILE, …)."""
+        repository's password belongs there or into this process's environment (RESTIC_PASSWORD_FILE
+        and the like)."""
         from .restic import Restic
 
         found = None if binary is None else os.fsdecode(binary)

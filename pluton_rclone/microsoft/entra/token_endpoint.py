@@ -32,7 +32,8 @@ log = Log(__name__)
 
 DAY = 24 * 3600.0  # longer than any token
 PAUSE = 30.0
-"""Seconds for which a failure is the answer: rclone asks ten times, and each time we would try."""
+"""Seconds for which a failure is the answer: rclone asks ten times in a row, and each time we would
+try patiently."""
 
 
 class TokenEndpoint(LoopbackServer):

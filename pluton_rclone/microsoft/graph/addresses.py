@@ -45,7 +45,8 @@ class SharingLink:
 
 @dataclass(frozen=True)
 class PersonalPlace:
-    """A place in a personal OneDrive (`drive_id` None: the own), `item` as the address has it."""
+    """A place in a personal OneDrive (`drive_id` None: the own one). `item` is as the address has
+    it; `item_id` is Graph's id."""
 
     drive_id: str | None = None
     item: str | None = None

@@ -111,7 +111,8 @@ class Site:
 @dataclass(frozen=True)
 class Shortcut:
     """A folder of another drive that stands in this one at `path`, which starts at its root ("/").
-    It leads to `drive_id`, in a browser `address`, of `owner`; "" where Microsoft does not say."""
+    It leads to `drive_id`, in a browser `address`, the library of `owner`; "" where Microsoft does
+    not say."""
 
     path: str
     drive_id: str

@@ -79,7 +79,7 @@ class Graph:
         prefer: str = "",
     ) -> dict[str, Any]:
         """The JSON object at a path below /v1.0, or at an address of Graph. `target` and `subject`
-        word the error, `prefer` is that header. GraphError; TokenExpired for a 401."""
+        word the error; `prefer` is sent as the header. GraphError; TokenExpired for a 401."""
         url = path if "://" in path else f"{self.cloud.graph_root}/v1.0{path}"
         if parameters:
             given = (f"{name}={_quote(value, '$,')}" for name, value in parameters.items())
@@ -116,14 +116,20 @@ class Graph:
         return answer.json
 
     def pages(
-        self, path: str, parameters: Mapping[str, str] | None = None, **asked: Any
+        self,
+        path: str,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        target: Target = "item",
+        subject: str | None = None,
+        prefer: str = "",
     ) -> Iterator[dict[str, Any]]:
-        """Every entry of a list, all pages, `asked` for as by `get`; links to pages as they are."""
+        """Every entry of a list, all pages. The link to the next page is taken as it is."""
         link: Any = path
         seen: set[str] = set()
         while isinstance(link, str) and link not in seen and len(seen) < MOST_PAGES:
             seen.add(link)
-            page = self.get(link, parameters, **asked)
+            page = self.get(link, parameters, target=target, subject=subject, prefer=prefer)
             values, link, parameters = page.get("value"), page.get("@odata.nextLink"), None
             if isinstance(values, list):
                 yield from (value for value in values if isinstance(value, dict))
@@ -193,7 +199,7 @@ class Graph:
         return self._one(f"/users/{_id(user)}/drive", f"The drive of {user}")
 
     def users(self) -> list[str]:
-        """The user names of the organisation. AccessDenied without User.ReadBasic.All or more."""
+        """The user names, from all pages. AccessDenied without User.ReadBasic.All or more."""
         members = {"$select": "userPrincipalName", "$top": "999"}
         records = self.pages("/users", members, target="account", subject="The list of users")
         return [str(one["userPrincipalName"]) for one in records if one.get("userPrincipalName")]
@@ -252,7 +258,8 @@ class Graph:
         """The shortcuts in a folder (its address below /v1.0, its `path` in the drive) that many
         accounts list only to callers that ask by a header. rclone is not shown them: it would send
         the header to the sign-in service and with uploads, and in place of `respond-async`. Our
-        other listings do not ask either, so that they agree with rclone's. One request or two."""
+        other listings do not ask either, so that they agree with rclone's. One request; a second if
+        there are shortcuts."""
         members = {"$select": "id,name,remoteItem", "$top": "1000"}
 
         def found(prefer: str) -> dict[object, Shortcut]:

@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 LIFETIME = 12 * 3600.0  # seconds without a request
 MAX_SESSIONS = 200  # of browsers that one-time addresses let in
@@ -19,6 +19,16 @@ KEPT_STATES = 50
 ADDRESS_LIFETIME = 1800.0  # seconds in which a further person may use the address given to them
 
 
+class Draft(Protocol):
+    """A storage that is not saved yet: the wizard's draft. `flows` are sign-ins by their state."""
+
+    id: str
+    storage: str | None
+    flows: dict[str, Any]
+    saved: str | None
+    changed: float
+
+
 @dataclass
 class Session:
     """One browser that was let in. `token` is the anti-forgery token, `key` the cookie's digest."""
@@ -27,7 +37,7 @@ class Session:
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     person: str | None = None
     seen: float = field(default_factory=time.time)
-    drafts: dict[str, Any] = field(default_factory=dict)  # `wizard.draft.Draft` by id
+    drafts: dict[str, Draft] = field(default_factory=dict)
     answered: list[str] = field(default_factory=list, repr=False)  # states whose answer has come
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
@@ -40,7 +50,7 @@ class Session:
         """Whether this is the anti-forgery token of this session."""
         return hmac.compare_digest(token.encode(), self.token.encode())
 
-    def take_flow(self, state: str) -> tuple[Any, Any] | None:
+    def take_flow(self, state: str) -> tuple[Draft, Any] | None:
         """The sign-in that was begun here with this state, once: a second answer finds nothing."""
         with self.lock:
             draft = next((one for one in self.drafts.values() if state in one.flows), None)
@@ -49,7 +59,7 @@ class Session:
             self.answered = [*self.answered, state][-KEPT_STATES:]
             return draft, draft.flows.pop(state)
 
-    def add(self, draft: Any) -> None:
+    def add(self, draft: Draft) -> None:
         with self.lock:
             while len(self.drafts) >= MAX_DRAFTS:
                 self.drafts.pop(min(self.drafts, key=lambda name: self.drafts[name].changed))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -37,16 +37,23 @@ AGAIN = ("authorize", "save")
 _PAGES = {"sign_in": "authorize", "drive_type": "type", "consent": "authorize"}
 
 
+class Begun(NamedTuple):
+    """A sign-in that has begun, and whether in a window of its own."""
+
+    flow: Flow
+    window: bool
+
+
 @dataclass
 class Draft:
     """One storage that is being added, or re-authorized (`storage` is its remote's name then).
-    `setup` and `flows` hold tokens and PKCE verifiers: browsers get what a template picks."""
+    `setup` and `flows` hold tokens and PKCE verifiers: the browser gets only what a template picks.
+    """
 
     setup: StorageSetup = field(repr=False)
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     storage: str | None = None
-    # Sign-ins that have begun, by their state, and whether in a window of its own.
-    flows: dict[str, tuple[Flow, bool]] = field(default_factory=dict, repr=False)
+    flows: dict[str, Begun] = field(default_factory=dict, repr=False)  # sign-ins by their state
     failure: PlutonRcloneError | None = None  # how the last sign-in was refused
     blocked_window: bool = False  # the browser did not let us open the sign-in window
     sites: dict[str, Site] = field(default_factory=dict)  # what was listed: only that can be chosen

@@ -18,7 +18,7 @@ from ..plumbing.context import page_of, see_other, session, storage_of, work_of
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Waiting
 from ..plumbing.view import draw, link
-from .draft import Draft, draft_of, draw_step, onward
+from .draft import Begun, Draft, draft_of, draw_step, onward
 
 MAX_FLOWS = 5  # sign-ins of one draft that wait for an answer
 FIRST_WORD = 20.0  # seconds for Microsoft's code, or rclone's address, to come
@@ -53,7 +53,7 @@ def begin(request: Request) -> Response:
         except PlutonRcloneError as error:
             draft.failure = error
             return _back(request, draft, window)
-        draft.flows[flow.state] = flow, window
+        draft.flows[flow.state] = Begun(flow, window)
         while len(draft.flows) > MAX_FLOWS:
             draft.flows.pop(next(iter(draft.flows)))
     there = link(request, "setups", draft.id, "go") + f"?state={flow.state}"
@@ -105,7 +105,7 @@ def go(request: Request) -> Response:
     found = draft.flows.get(request.query_params.get("state", ""))
     if found is None:
         return onward(request, draft, "authorize")
-    return in_window(draw(request, "go.html", url=found[0].url))
+    return in_window(draw(request, "go.html", url=found.flow.url))
 
 
 def callback(request: Request) -> Response:
@@ -117,15 +117,16 @@ def callback(request: Request) -> Response:
         if state in mine.answered:
             raise CodeUsedTwice("This answer of Microsoft was already used.")
         raise ForeignAnswer("This answer belongs to a sign-in that was not begun in this browser.")
-    draft, (flow, window) = taken
+    draft, found = taken
+    assert isinstance(draft, Draft)
     answer: dict[str, Any] = {name: query.getlist(name) for name in query}
     with session(request).lock:
         try:
-            draft.setup.finish_sign_in(flow, answer)
+            draft.setup.finish_sign_in(found.flow, answer)
             _arrived(draft)
         except PlutonRcloneError as error:
             draft.failure = error
-    return _back(request, draft, window)
+    return _back(request, draft, found.window)
 
 
 def _arrived(draft: Draft) -> None:

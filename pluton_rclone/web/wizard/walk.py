@@ -1,4 +1,5 @@
-"""The steps but the sign-in (name, drive type, location, options, save), and a storage's forms."""
+"""The steps of the walk but the sign-in: name, drive type, location, options, test, save; and the
+forms of a saved storage."""
 
 from __future__ import annotations
 
