@@ -228,9 +228,13 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
     `retry`: whether the same call can succeed later; so can it after an unknown fault."""
     found = meaning(text) or Meaning(errors.RcloneError, "rclone reports a fault.", again=True)
     what = found.what
-    if what == _NO_ANSWER and (host := _HOST.search(text)):
-        what = f"{host[1]} cannot be reached."
-        details.setdefault("host", host[1])
+    if what == _NO_ANSWER:
+        _, token, cause = text.rpartition("fetch token: ")  # before it: what the token is for
+        if host := _HOST.search(cause):
+            what = f"{host[1]} cannot be reached."
+            details.setdefault("host", host[1])
+        elif token:
+            what = "Microsoft's sign-in service cannot be reached."
     if remote := _REMOTE.search(text):
         details.setdefault("storage", remote[1])
     about = subject and redact(subject)

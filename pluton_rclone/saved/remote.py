@@ -158,8 +158,11 @@ class SavedRemote:
             return "renewed just now"
         if not token.expired() and not refused:
             return "rclone renews it after that"
+        from pluton_rclone.rclone import commands
+
         self.rclone.renew()
-        self.rclone.about(self.at("/"))
+        # In each of its tries rclone asks for a token five times, a second apart (oauthutil.go).
+        self.rclone.execute(commands.simple("about", self.at("/"), low_level_retries=2))
         return "renewed by rclone just now"
 
     def graph(self, http: Http | None = None) -> Graph:

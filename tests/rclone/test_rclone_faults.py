@@ -276,6 +276,20 @@ def test_a_404_means_what_was_asked_for(
             {"host": "graph.microsoft.com", "retry": True},
         ),
         (
+            'Failed to create file system for "od:": failed to get root: '
+            'Get "https://graph.microsoft.com/v1.0/drives/x/root": couldn\'t fetch token: '
+            'Post "https://login.microsoftonline.com/common/oauth2/v2.0/token": read tcp '
+            "10.0.0.2:1->10.0.0.3:443: read: connection reset by peer",
+            "login.microsoftonline.com cannot be reached.",
+            {"host": "login.microsoftonline.com", "storage": "od", "retry": True},
+        ),
+        (
+            'Get "https://graph.microsoft.com/v1.0/drives/x/root": couldn\'t fetch token: '
+            "read tcp 10.0.0.2:1->10.0.0.3:443: read: connection reset by peer",
+            "Microsoft's sign-in service cannot be reached.",
+            {"retry": True},
+        ),
+        (
             'Failed to create file system for "work:x": didn\'t find section in config file',
             "The configuration has no remote of that name.",
             {"storage": "work", "retry": False},
