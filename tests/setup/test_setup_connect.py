@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from pluton_rclone.errors import (
     GraphError,
     OptionInvalid,
     RegistrationError,
+    TokenExpired,
     Unreachable,
     UsageError,
 )
@@ -109,11 +111,13 @@ def test_before_the_sign_in_every_later_step_says_that_nobody_signed_in(
 
 def test_test_and_save_want_a_drive_and_a_name(cloud: Emulator) -> None:
     setup = signed_in(cloud)
-    with pytest.raises(UsageError, match="No drive is chosen"):
+    with pytest.raises(UsageError, match="No drive is chosen yet") as drive:
         setup.test(Storages())
+    assert drive.value.advice == "Choose the drive, site or address first."
     setup.choose_own_drive()
-    with pytest.raises(UsageError, match="no name"):
+    with pytest.raises(UsageError, match="The storage has no name yet") as name:
         setup.save(Storages())
+    assert name.value.advice == "Give it a name, then save it."
     with pytest.raises(UsageError, match=r"cannot be a storage's name"):
         setup.name = " \n"
 
@@ -237,6 +241,15 @@ def test_a_pasted_remote_of_rclones_own_that_has_expired_is_renewed_by_rclone(
     setup.sign_out()
     with cloud.quirks.connection_reset(), pytest.raises(Unreachable):
         setup.use_token(as_conf("old", remote.replace(client_id="").to_section()).decode())
+
+
+def test_an_expired_paste_that_rclone_cannot_renew_says_whose_it_may_be(cloud: Emulator) -> None:
+    """Its registration is not rclone's own, which nobody said."""
+    remote = remote_of(cloud, "business", seconds=-60)
+    with pytest.raises(TokenExpired, match="expired, and rclone cannot renew it") as caught:
+        StorageSetup().use_token(remote.to_section()["token"])
+    assert caught.value.why == ("it is of another registration than rclone's own, or too old")
+    assert caught.value.advice == "Run `rclone authorize onedrive` and paste its output."
 
 
 def test_a_pasted_app_only_remote_signs_in_as_the_application(cloud: Emulator) -> None:
@@ -454,6 +467,37 @@ def test_what_passed_the_test_is_saved_without_another_one_and_a_changed_setup_i
     assert len(cloud.requests) > before
 
 
+def test_each_step_of_the_test_is_told_and_the_remotes_name_can_be_given(cloud: Emulator) -> None:
+    setup, storages = signed_in(cloud), Storages()
+    setup.choose_own_drive()
+    tested: list[str] = []
+    saved: list[str] = []
+    report = setup.test(storages, lambda step: tested.append(step.name))
+    assert tested == [step.name for step in report.steps]
+    setup.set_options(chunk_size="5Mi")
+    storage = setup.save(
+        storages, "My backups", lambda step: saved.append(step.name), remote_name="od"
+    )
+    assert saved == tested
+    assert (storage.name, storage.remote_name) == ("My backups", "od")
+
+
+def test_a_token_that_the_test_renewed_is_the_one_that_is_kept(cloud: Emulator) -> None:
+    """rclone renewed it: where refresh tokens are used once, the one before it is spent."""
+    cloud.quirks.refresh_tokens_once()
+    remote = remote_of(cloud, "business", client_id=RCLONE_CLIENT_ID)
+    setup = StorageSetup()
+    setup.use_token(as_conf("old", remote.replace(client_id="").to_section()).decode())
+    before = kept(setup, "token")
+    cloud.world.advance(2 * 3600)
+    expired = {**before, "expiry": "2020-01-01T00:00:00Z"}
+    setup = StorageSetup.from_record({**setup.record_with_secrets(), "token": expired})
+    assert setup.test(Storages()).ok
+    after = kept(setup, "token")
+    assert after["refresh_token"] != before["refresh_token"]
+    assert setup.save(Storages(), "Backups").list() == []
+
+
 def test_a_failed_test_saves_nothing(cloud: Emulator) -> None:
     setup, storages = signed_in(cloud), Storages()
     setup.choose_own_drive()
@@ -519,8 +563,10 @@ def test_a_certificate_goes_through_json_and_is_not_shown(home: object) -> None:
 
 @pytest.mark.parametrize("record", [None, [], {}, {"version": 1}, "text"])
 def test_what_is_no_state_is_refused(home: object, record: Any) -> None:
-    with pytest.raises(UsageError, match="not a state"):
+    with pytest.raises(UsageError, match="not a state from which a setup can continue") as caught:
         StorageSetup.from_record(record)
+    assert caught.value.why
+    assert caught.value.advice == "Keep what record_with_secrets() gives."
 
 
 # ---- re-authorizing ----
@@ -556,3 +602,15 @@ def test_somebody_else_may_take_over_when_that_is_asked_for(cloud: Emulator) -> 
     by_device_code(setup, cloud, "admin@contoso.onmicrosoft.com")
     storage.reauthorize(setup)
     assert storage.remote.account_name == "admin@contoso.onmicrosoft.com"
+
+
+def test_a_new_credential_takes_the_place_of_the_one_before(cloud: Emulator) -> None:
+    secret, certificate = "another secret", Certificate(Path("/etc/pluton/key.pem"))
+    storage = connected(cloud, "business", client_id=WEB_CLIENT_ID, client_secret=WEB_CLIENT_SECRET)
+    app = StorageSetup.for_storage(storage).app
+    assert (app.client_id, app.client_secret) == (WEB_CLIENT_ID, WEB_CLIENT_SECRET)
+    renewed = StorageSetup.for_storage(storage, credential=secret)
+    assert renewed.app == replace(app, client_secret=secret)
+    renewed = StorageSetup.for_storage(storage, credential=certificate)
+    assert renewed.app == replace(app, client_secret=None, certificate=certificate)
+    assert renewed.name == "business"

@@ -1,0 +1,219 @@
+"""The steps of the walk, one by one: what each asks for, from whom, and what it says if it cannot
+be done."""
+
+from __future__ import annotations
+
+import threading
+import webbrowser
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pluton_rclone import AppRegistration, DeviceCode, StorageSetup
+from pluton_rclone.emulator import PUBLIC_CLIENT_ID, WEB_CLIENT_ID, WEB_CLIENT_SECRET, Emulator
+from pluton_rclone.errors import Cancelled, ConsentRequired, DriveNotFound, UsageError
+from tests.connected import BERT, emulated_drive
+from tests.microsoft.waitless import Clock
+
+PUBLIC = AppRegistration(PUBLIC_CLIENT_ID)
+WEB = AppRegistration(WEB_CLIENT_ID, client_secret=WEB_CLIENT_SECRET)
+ELSEWHERE = "https://pluton.example/answer"
+SHAREPOINT = ("Files.ReadWrite.All", "Sites.Read.All")
+
+
+@pytest.fixture
+def setup(cloud: Emulator) -> StorageSetup:
+    """Bert has signed in with a device code, and chosen nothing."""
+    made = StorageSetup(PUBLIC)
+    by_device_code(made, cloud)
+    return made
+
+
+def by_device_code(setup: StorageSetup, cloud: Emulator, **asked: Any) -> None:
+    def show(code: DeviceCode) -> None:
+        cloud.person(BERT).enter_device_code(code.user_code)
+
+    setup.sign_in_with_device_code(show=show, cancel=Clock(cloud), **asked)
+
+
+# ---- signing in ----
+
+
+def test_an_address_asks_for_the_place_and_proposes_who_signed_in(setup: StorageSetup) -> None:
+    flow = setup.begin_sign_in(ELSEWHERE, place="sharepoint")
+    assert flow.scopes == SHAREPOINT
+    assert (flow.account, "login_hint=bert%40contoso" in flow.url) == (setup.account, True)
+
+
+def test_a_device_code_asks_for_the_place_from_the_same_account(
+    cloud: Emulator, setup: StorageSetup
+) -> None:
+    assert setup.choose_type("sharepoint") == SHAREPOINT
+    setup.choose_type("business")
+    by_device_code(setup, cloud, place="sharepoint")
+    assert setup.choose_type("sharepoint") == ()
+
+    code: list[DeviceCode] = []
+
+    def show(shown: DeviceCode) -> None:
+        code.append(shown)
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        setup.sign_in_with_device_code(show=show)
+    assert code[0].account == setup.account
+
+
+def test_the_browser_is_told_the_place_and_who_signed_in(
+    cloud: Emulator, setup: StorageSetup, browser: Callable[..., None]
+) -> None:
+    browser(BERT)
+    shown: list[str] = []
+    setup.sign_in_with_browser(
+        place="sharepoint", show_address=lambda address, _: shown.append(address)
+    )
+    assert "login_hint=bert%40contoso" in shown[0]
+    assert setup.choose_type("sharepoint") == ()
+
+
+def test_the_wait_for_the_browser_can_be_cancelled(
+    setup: StorageSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webbrowser, "open", lambda *_, **__: True)
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        setup.sign_in_with_browser(cancel=cancel)
+
+
+def test_signing_out_forgets_what_the_sign_in_reached(cloud: Emulator, setup: StorageSetup) -> None:
+    setup.choose_own_drive()
+    record = {**setup.record_with_secrets(), "shared": True, "app_only": True}
+    setup = StorageSetup.from_record(record)
+    setup.sign_out()
+    record = setup.record_with_secrets()
+    assert not (record["shared"])
+    assert not (record["app_only"])
+    assert not (setup.signed_in)
+    assert not setup.chosen_drive
+    assert setup.drive_type == "business"
+
+
+# ---- permissions ----
+
+
+def test_another_type_needs_no_folder_of_somebody_else(setup: StorageSetup) -> None:
+    record = {**setup.record_with_secrets(), "shared": True}
+    setup = StorageSetup.from_record(record)
+    assert setup.missing_permissions() == ("Files.ReadWrite.All",)
+    assert setup.choose_type("business") == ()
+
+
+def test_a_type_that_there_is_not_is_refused_with_those_that_there_are(
+    setup: StorageSetup,
+) -> None:
+    with pytest.raises(UsageError, match="no drive type 'teams'") as caught:
+        setup.choose_type("teams")  # type: ignore[arg-type]
+    assert caught.value.advice == "Choose one of: personal, business, sharepoint."
+
+
+@pytest.mark.parametrize(
+    ("step", "what"),
+    [
+        (lambda setup: setup.sites("x"), "Looking for SharePoint sites"),
+        (lambda setup: setup.libraries(None), "Opening a SharePoint site"),
+    ],
+)
+def test_sharepoint_needs_its_permissions_whatever_type_is_chosen(
+    setup: StorageSetup, step: Callable[[StorageSetup], object], what: str
+) -> None:
+    with pytest.raises(ConsentRequired) as caught:
+        step(setup)
+    problem = caught.value
+    assert problem.what == f"{what} needs a further permission."
+    assert problem.why is not None
+    assert "(Sites.Read.All)" in problem.why
+    assert problem.details["missing_scopes"] == list(SHAREPOINT)
+    assert problem.advice.startswith("Sign in again with this account and accept it")
+
+
+@pytest.mark.parametrize("changed", [{"app_only": True}, {"scopes": []}])
+def test_an_application_and_unknown_permissions_lack_nothing(
+    setup: StorageSetup, changed: dict[str, object]
+) -> None:
+    """An administrator granted the application's; what a paste was granted, only Graph knows."""
+    setup = StorageSetup.from_record({**setup.record_with_secrets(), **changed})
+    assert setup.choose_type("sharepoint") == ()
+
+
+# ---- location ----
+
+
+def test_a_drive_can_be_named_by_its_id(cloud: Emulator, setup: StorageSetup) -> None:
+    drive = emulated_drive(cloud, "business")
+    assert setup.drive(drive.id) == setup.choose_drive(drive.id)
+    assert setup.remote().drive_id == drive.id
+
+
+def test_the_remote_of_another_drive_chooses_it(cloud: Emulator, setup: StorageSetup) -> None:
+    setup.choose_own_drive()
+    other = cloud.files.list_too(BERT, cloud.files.add(cloud.files.beside(BERT, "Archive")))
+    made = setup.remote(setup.drive(other.id))
+    assert made.drive_id == other.id
+    assert setup.chosen_drive is not None
+    assert setup.chosen_drive.id == other.id
+    setup = StorageSetup.from_record({**setup.record_with_secrets(), "folder": "of an address"})
+    assert setup.remote(setup.chosen_drive).base_folder == "of an address"  # not chosen anew
+
+
+def test_of_several_drives_of_the_type_one_has_to_be_named(
+    cloud: Emulator, setup: StorageSetup
+) -> None:
+    own = emulated_drive(cloud, "business")
+    other = cloud.files.list_too(BERT, cloud.files.add(cloud.files.beside(BERT, "Archive")))
+    with pytest.raises(UsageError, match="There are 2 such drives") as caught:
+        setup.choose_own_drive()
+    assert caught.value.why == f"{own.name} ({own.id}), Archive ({other.id})"
+    assert caught.value.advice == "Choose one of them by its id, which stands in brackets."
+
+
+def test_a_type_that_the_account_has_not_says_which_there_are(
+    cloud: Emulator, setup: StorageSetup
+) -> None:
+    with pytest.raises(DriveNotFound, match=r"has no drive of the type personal") as caught:
+        setup.drives_of("personal")
+    assert caught.value.why == "there is: business"
+    assert caught.value.advice == "Choose the drive type business."
+    library = cloud.files.beside(BERT, "Team", kind="documentLibrary")
+    cloud.files.list_too(BERT, cloud.files.add(library))
+    with pytest.raises(DriveNotFound) as caught:
+        setup.drives_of("personal")
+    assert caught.value.why == "there is: business, document library"
+    assert caught.value.advice == DriveNotFound.default_advice
+
+
+def test_drives_that_cannot_be_read_are_the_reason_if_there_is_no_other(
+    cloud: Emulator, setup: StorageSetup
+) -> None:
+    cloud.files.drive_of(BERT).root_readable = False
+    cloud.files.list_too(BERT, cloud.files.add(cloud.files.beside(BERT, "PersonalCacheLibrary")))
+    with pytest.raises(DriveNotFound) as caught:
+        setup.drives_of("business")
+    assert caught.value.why is not None
+    assert "OneDrive" in caught.value.why
+
+
+def test_the_id_of_a_folder_goes_when_another_is_typed(
+    cloud: Emulator, setup: StorageSetup
+) -> None:
+    drive = setup.choose_own_drive()
+    record = {**setup.record_with_secrets(), "folder": "laptop", "folder_id": "01LAPTOP"}
+    setup = StorageSetup.from_record(record)
+    setup.set_options(base_folder="laptop")
+    assert setup.remote().base_folder_id == "01LAPTOP"
+    setup.set_options(base_folder="desktop")
+    assert setup.remote().base_folder_id == ""
+    setup = StorageSetup.from_record(record)
+    setup.choose_drive(drive, "laptop")  # perhaps another folder of that name by now
+    assert setup.remote().base_folder_id == ""
