@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from pluton_rclone import (
     Account,
@@ -221,6 +222,15 @@ def test_a_pasted_remote_brings_its_drive_and_options_along(cloud: Emulator) -> 
     assert str(setup.remote().chunk_size) == "20Mi"
 
 
+def test_a_pasted_token_belongs_to_the_registration_in_use(cloud: Emulator) -> None:
+    """An expired one is renewed with it."""
+    remote = remote_of(cloud, "business", seconds=-60)
+    setup = StorageSetup(PUBLIC)
+    setup.use_token(remote.to_section()["token"])
+    setup.choose_own_drive()
+    assert setup.remote().client_id == PUBLIC_CLIENT_ID
+
+
 def test_a_pasted_remote_without_a_registration_has_rclones_own(cloud: Emulator) -> None:
     """It was saved with the registration of the environment, which cannot renew its token."""
     remote = remote_of(cloud, "business").replace(client_id="")
@@ -348,7 +358,8 @@ def test_options_are_checked_at_once_before_there_is_a_drive_or_a_sign_in(home: 
         setup.set_options(base_folder=["laptop"])
     assert setup.folder == ""
     setup.set_options(no_versions=True)  # a business drive would take it
-    setup.set_options(no_versions=None)
+    setup.set_options(no_versions=None, link_password="hunter2")  # a personal drive this one
+    setup.set_options(link_password=None)
     setup.choose_type("personal")
     with pytest.raises(OptionInvalid, match="no_versions"):
         setup.set_options(no_versions=True)
@@ -495,6 +506,7 @@ def test_a_token_that_the_test_renewed_is_the_one_that_is_kept(cloud: Emulator) 
     assert setup.test(Storages()).ok
     after = kept(setup, "token")
     assert after["refresh_token"] != before["refresh_token"]
+    assert after["scopes"] == ("Files.ReadWrite",)
     assert setup.save(Storages(), "Backups").list() == []
 
 
@@ -538,7 +550,7 @@ def test_the_state_goes_through_json_at_every_step(cloud: Emulator) -> None:
 def test_what_is_shown_holds_no_secret(cloud: Emulator) -> None:
     setup = signed_in(cloud)
     setup.choose_own_drive()
-    setup.set_options(link_password="hunter2-hunter2")
+    setup.set_options(link_password=SecretStr("hunter2-hunter2"))
     token = setup.record_with_secrets()["token"]
     shown = f"{setup!r} {setup._state!r}"  # as in a traceback with its variables
     written = json.dumps(setup.record_with_secrets())

@@ -109,13 +109,10 @@ def test_the_id_of_a_base_folder_goes_with_that_folder_alone() -> None:
     assert (other.base_folder, other.base_folder_id) == ("desktop", "")
 
 
-def test_the_digest_is_of_the_settings_in_any_order() -> None:
+def test_the_digest_is_of_the_settings_without_token_and_name() -> None:
     one = remote(chunk_size="20Mi", hard_delete=True)
-    again = remote(hard_delete=True, chunk_size="20Mi").replace(
-        token=SecretStr(Token("AT2", "RT2", END).to_rclone()), description="Work"
-    )
+    again = one.replace(token=SecretStr(Token("AT2", "RT2", END).to_rclone()), description="Work")
     assert digest(one) == digest(again) != digest(one.replace(chunk_size="5Mi"))
-    assert list(one.to_section()) != list(again.to_section())
 
 
 # ---- from a saved remote ----

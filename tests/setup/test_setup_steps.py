@@ -12,7 +12,13 @@ import pytest
 
 from pluton_rclone import AppRegistration, DeviceCode, StorageSetup
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, WEB_CLIENT_ID, WEB_CLIENT_SECRET, Emulator
-from pluton_rclone.errors import Cancelled, ConsentRequired, DriveNotFound, UsageError
+from pluton_rclone.errors import (
+    Cancelled,
+    ConsentRequired,
+    DriveNotFound,
+    OptionInvalid,
+    UsageError,
+)
 from tests.connected import BERT, emulated_drive
 from tests.microsoft.waitless import Clock
 
@@ -154,6 +160,13 @@ def test_a_drive_can_be_named_by_its_id(cloud: Emulator, setup: StorageSetup) ->
     drive = emulated_drive(cloud, "business")
     assert setup.drive(drive.id) == setup.choose_drive(drive.id)
     assert setup.remote().drive_id == drive.id
+
+
+def test_an_address_of_another_cloud_is_refused_before_the_sign_in(home: object) -> None:
+    setup = StorageSetup(AppRegistration(PUBLIC_CLIENT_ID, "contoso.onmicrosoft.us", "us"))
+    setup.check_address("https://contoso.sharepoint.us/sites/Backups")
+    with pytest.raises(OptionInvalid, match="belongs to Microsoft Cloud Global"):
+        setup.check_address("https://contoso.sharepoint.com/sites/Backups")
 
 
 def test_the_remote_of_another_drive_chooses_it(cloud: Emulator, setup: StorageSetup) -> None:
