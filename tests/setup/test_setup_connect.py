@@ -30,6 +30,7 @@ from pluton_rclone.emulator import (
     WEB_CLIENT_SECRET,
     WEB_REDIRECT_URI,
     Emulator,
+    client_id,
 )
 from pluton_rclone.errors import (
     AccessDenied,
@@ -40,6 +41,7 @@ from pluton_rclone.errors import (
     OptionInvalid,
     RegistrationError,
     TokenExpired,
+    TokenInvalid,
     Unreachable,
     UsageError,
 )
@@ -167,6 +169,7 @@ def test_a_drive_type_chosen_before_the_sign_in_is_asked_for_at_once(cloud: Emul
 
 
 def test_reading_only_asks_for_no_writing(cloud: Emulator) -> None:
+    sign_in(StorageSetup(WEB), cloud, ANNA)  # writing was granted once, and comes along
     setup = StorageSetup(WEB, access="read")
     sign_in(setup, cloud, ANNA)
     assert [scope for scope in kept(setup, "scopes") if scope != "User.Read"] == ["Files.Read"]
@@ -260,6 +263,32 @@ def test_an_expired_paste_that_rclone_cannot_renew_says_whose_it_may_be(cloud: E
         StorageSetup().use_token(remote.to_section()["token"])
     assert caught.value.why == ("it is of another registration than rclone's own, or too old")
     assert caught.value.advice == "Run `rclone authorize onedrive` and paste its output."
+
+
+def test_a_paste_is_of_the_cloud_that_it_names_or_else_of_the_registrations(
+    cloud: Emulator,
+) -> None:
+    """Whose it is, Graph of that cloud alone can say."""
+    carla, app = "carla@fabrikam.onmicrosoft.us", client_id(PUBLIC_CLIENT_ID, "us")
+    answer = cloud.sign_in(carla, "Files.ReadWrite", "offline_access", client_id=app)
+    token = json.dumps(
+        {key: answer[key] for key in ("access_token", "refresh_token")}
+        | {"token_type": "Bearer", "expiry": "2100-01-01T00:00:00Z"}
+    )
+    section = {"type": "onedrive", "client_id": app, "region": "us", "token": token}
+    setup = StorageSetup()
+    assert setup.use_token(as_conf("old", section).decode()).username == carla
+    assert setup.choose_own_drive().type == "business"
+    setup = StorageSetup(AppRegistration(app, "fabrikam.onmicrosoft.us", "us"))
+    assert setup.use_token(token).username == carla
+
+
+def test_a_paste_with_a_registration_that_cannot_be_says_why(home: object) -> None:
+    token = '{"access_token":"AT","refresh_token":"RT","expiry":"2100-01-01T00:00:00Z"}'
+    section = {"type": "onedrive", "client_id": "two words", "token": token}
+    with pytest.raises(TokenInvalid, match="The pasted remote cannot be used") as caught:
+        StorageSetup().use_token(as_conf("old", section).decode())
+    assert caught.value.why == "The client id is empty or has spaces."
 
 
 def test_a_pasted_app_only_remote_signs_in_as_the_application(cloud: Emulator) -> None:

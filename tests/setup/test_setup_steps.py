@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 
 from pluton_rclone import AppRegistration, DeviceCode, StorageSetup
-from pluton_rclone.emulator import PUBLIC_CLIENT_ID, WEB_CLIENT_ID, WEB_CLIENT_SECRET, Emulator
+from pluton_rclone.emulator import (
+    DAEMON_CLIENT_ID,
+    DAEMON_CLIENT_SECRET,
+    PUBLIC_CLIENT_ID,
+    WEB_CLIENT_ID,
+    WEB_CLIENT_SECRET,
+    Emulator,
+)
 from pluton_rclone.errors import (
     Cancelled,
     ConsentRequired,
@@ -106,6 +113,18 @@ def test_signing_out_forgets_what_the_sign_in_reached(cloud: Emulator, setup: St
     assert setup.drive_type == "business"
 
 
+def test_an_application_may_take_the_place_of_a_person(
+    cloud: Emulator, setup: StorageSetup
+) -> None:
+    app = AppRegistration(
+        DAEMON_CLIENT_ID, tenant="contoso.onmicrosoft.com", client_secret=DAEMON_CLIENT_SECRET
+    )
+    record = setup.record_with_secrets()
+    setup = StorageSetup.from_record({**record, "expected": record["account"]})
+    setup.use_app(app)
+    assert setup.sign_in_as_app().kind == "application"
+
+
 # ---- permissions ----
 
 
@@ -178,6 +197,19 @@ def test_the_remote_of_another_drive_chooses_it(cloud: Emulator, setup: StorageS
     assert setup.chosen_drive.id == other.id
     setup = StorageSetup.from_record({**setup.record_with_secrets(), "folder": "of an address"})
     assert setup.remote(setup.chosen_drive).base_folder == "of an address"  # not chosen anew
+
+
+def test_the_folder_that_is_open_in_a_drive_goes_with_that_drive(
+    cloud: Emulator, setup: StorageSetup
+) -> None:
+    drive = setup.choose_own_drive()
+    record = {**setup.record_with_secrets(), "options": {"root_folder_id": "01TEAM"}}
+    setup = StorageSetup.from_record(record)
+    setup.choose_drive(drive, "laptop")
+    assert setup.remote().root_folder_id == "01TEAM"
+    other = cloud.files.list_too(BERT, cloud.files.add(cloud.files.beside(BERT, "Archive")))
+    setup.choose_drive(other.id)
+    assert setup.remote().root_folder_id == ""
 
 
 def test_of_several_drives_of_the_type_one_has_to_be_named(
