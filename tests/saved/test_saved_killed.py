@@ -17,12 +17,14 @@ from tests.conf.mounts import inside
 from tests.connected import connected, emulated_drive
 
 KILLS = 200
-# The tests' own folders may lie in /dev/shm (conftest.py): they are there in the new one, too.
+# The tests' own folders may lie in /dev/shm (conftest.py), and so may we: they are in the new one.
 MEMORY = (
-    "exec 3<{tests}; mount -t tmpfs -o size={size} shm /dev/shm; mkdir -p {tests}; "
-    "mount --no-canonicalize --bind /proc/self/fd/3 {tests}; exec 3<&-; "
+    "exec 3<{tests} 4<{ours}; mount -t tmpfs -o size={size} shm /dev/shm; mkdir -p {tests} {ours}; "
+    "mount --no-canonicalize --bind /proc/self/fd/3 {tests}; "
+    "mount --no-canonicalize --bind /proc/self/fd/4 {ours}; exec 3<&- 4<&-; "
     "mount -t tmpfs -o size={size} session {session}"
 )
+OURS = Path(__file__).parents[2]
 SQUAT = "mkdir -m 777 {session}/pluton-rclone-0 /dev/shm/pluton-rclone-0"
 PLACES = {  # how the machine is prepared
     "usual": MEMORY.replace("{size}", "64m"),
@@ -53,7 +55,8 @@ def test_killed_at_random_moments_no_token_file_or_storage_is_lost_and_nothing_r
         (source / f"{number}.txt").write_text(str(number) * 20_000)
     argv = [sys.executable, "-m", "tests.saved.killing", str(kills), "17", str(tmp_path), what]
     disks = [str(runtime), "/dev/shm"] if place == "full" else []
-    preparation = PLACES[place].format(session=runtime, tests=tempfile.gettempdir())
+    folders = {"session": runtime, "tests": tempfile.gettempdir(), "ours": OURS}
+    preparation = PLACES[place].format(**folders)
     prepared = inside(preparation, [*argv, *disks])
     done = subprocess.run(prepared, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
