@@ -108,8 +108,9 @@ def test_each_step_says_what_is_next(cloud: Emulator) -> None:
 def test_before_the_sign_in_every_later_step_says_that_nobody_signed_in(
     home: object, step: Callable[[StorageSetup], object]
 ) -> None:
-    with pytest.raises(UsageError, match="Nobody has signed in"):
+    with pytest.raises(UsageError, match="Nobody has signed in yet") as caught:
         step(StorageSetup(PUBLIC))
+    assert caught.value.advice.startswith("Sign in first")
 
 
 def test_test_and_save_want_a_drive_and_a_name(cloud: Emulator) -> None:
@@ -324,10 +325,22 @@ def test_a_pasted_remote_that_was_for_reading_only_stays_so(
     setup.use_token(as_conf("old", remote.to_section()).decode())
     setup.name = "new"
     assert "consent" not in setup.next_steps
+    assert setup.access == "read"
     assert setup.remote().granted_scopes == ("Files.Read",)
     storage = setup.save(Storages())
     with pytest.raises(AccessDenied, match="for reading only"):
         storage.upload(__file__, "x").result()
+
+
+def test_a_pasted_base_folder_keeps_its_id_and_a_certificates_file_is_not_this_machines(
+    cloud: Emulator,
+) -> None:
+    remote = remote_of(cloud, "business", base_folder="laptop", base_folder_id="01LAPTOP")
+    section = {**remote.to_section(), "pluton_certificate": "/etc/other.pem"}
+    setup = StorageSetup()
+    setup.use_token(as_conf("old", section).decode())
+    assert (setup.folder, setup.remote().base_folder_id) == ("laptop", "01LAPTOP")
+    assert setup.app.certificate is None
 
 
 def test_a_paste_that_is_refused_changes_no_access(cloud: Emulator) -> None:
