@@ -25,7 +25,7 @@ from typing import IO, NamedTuple
 from pluton_rclone.errors import UsageError
 
 from . import system
-from .interrupts import interruptible
+from .interrupts import Flag
 from .log import Log
 from .pipes import BLOCK, STREAM_PIPE, Source, blocks, lines_of, write_all
 from .spawning import SPAWNER, dying_with_us
@@ -87,7 +87,7 @@ class Child:
         self._failure: BaseException | None = None
         self.returncode: int | None = None
         """None while it runs; then its exit code, or -N if signal N ended it."""
-        self._ended = threading.Event()
+        self._ended = Flag()
         self._signals = threading.Lock()
         self.paused = self._signalled = False
         self.stopped = False
@@ -148,7 +148,6 @@ class Child:
         except ValueError:  # closed by `close` in another thread
             return b""
 
-    @interruptible()
     def wait(self, timeout: float | None = None) -> int:
         """The exit code, once it has ended and stderr is read to the end. TimeoutError after
         `timeout` seconds. Raises the error of a callback or of the source of stdin, for which the

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 @contextmanager
@@ -17,3 +18,38 @@ def interruptible() -> Iterator[None]:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None
         raise
+
+
+class Flag:
+    """As threading's Event, which a signal can leave locked for ever: one that meets its `with` on
+    a Condition, whose `__enter__` and `__exit__` are Python. Those of a plain lock are not."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[threading.Lock] = []
+        self._is_set = False
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        with self._lock:
+            self._is_set = True
+            waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            one.release()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Whether it is set, at the latest after `timeout` seconds."""
+        turn = threading.Lock()
+        turn.acquire()
+        with self._lock:
+            if self._is_set:
+                return True
+            self._waiting.append(turn)
+        try:
+            turn.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
+        finally:
+            with self._lock, suppress(ValueError):
+                self._waiting.remove(turn)
+        return self._is_set

@@ -82,7 +82,8 @@ class Transfer:
         self._seen: Tally | None = None
         """What the dry run before a sync has found so far; None after it, or without one."""
         self._most: int | None = None
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()  # a Condition's own `with` can be left locked (`Flag`)
+        self._changed = threading.Condition(self._lock)
         self._serial = self._steps = 0
         self._over = self._listening = False
         self._stopped: PlutonRcloneError | None = None
@@ -134,7 +135,7 @@ class Transfer:
         missing, _ = self._seen.missing()
         if missing:  # of twins rclone takes one, and deletes the copy of the other
             self._most, self._tally.only_copies = commands.ONLY_COPY, True
-        with self._changed:
+        with self._lock:
             self._seen, self._steps = None, 0
             self._codes.clear()
         return self._run
@@ -161,7 +162,7 @@ class Transfer:
     def __iter__(self) -> Iterator[Progress]:
         seen = 0
         while True:
-            with interruptible(), self._changed:
+            with interruptible(), self._lock:
                 while self._serial == seen and not self._over:
                     self._changed.wait()
                 if self._serial == seen:
@@ -172,11 +173,11 @@ class Transfer:
     def events(self) -> Iterator[Event]:
         """Every event, as it comes, for one listener at a time. Earlier events are kept, up to
         EVENTS_KEPT. A slow listener slows rclone down, unless `result` or `wait` is called."""
-        with self._changed:
+        with self._lock:
             self._listening = True
         try:
             while True:
-                with interruptible(), self._changed:
+                with interruptible(), self._lock:
                     while not self._kept and not self._over:
                         self._changed.wait()
                     batch = list(self._kept)
@@ -189,7 +190,7 @@ class Transfer:
             self._stop_listening()
 
     def _stop_listening(self) -> None:
-        with self._changed:
+        with self._lock:
             self._listening = False
             self._changed.notify_all()
 
@@ -217,7 +218,7 @@ class Transfer:
 
     def _settled(self) -> TransferResult:
         """The result, once all has ended."""
-        with self._changed:
+        with self._lock:
             if self._result is None:
                 code = next((code for code in self._codes if code != 0), 0)
                 if code == 0 and not self._then and self._ended != "failed":
@@ -257,7 +258,7 @@ class Transfer:
 
     def _line(self, line: bytes) -> None:
         tally = self._counting()
-        with self._changed:
+        with self._lock:
             while self._listening and len(self._kept) >= EVENTS_KEPT:
                 self._changed.wait()
             event = tally.line(line)
@@ -283,13 +284,13 @@ class Transfer:
             try:
                 self._tell(self._settled())
             finally:
-                with self._changed:
+                with self._lock:
                     self._over = True
                     self._changed.notify_all()
 
     def _goes_on(self, code: int) -> bool:
         """Start the next run, if there is one and the last did not break down. It does not hold
-        `_changed`: `Next`, and the wait for the configuration's lock, can take seconds, and a
+        `_lock`: `Next`, and the wait for the configuration's lock, can take seconds, and a
         cancel must get through. A `Next` that is interrupted stays in `_then`."""
         try:
             tally = self._seen or self._tally
@@ -338,6 +339,6 @@ class Transfer:
         return max(0.01, min(60.0, total_left, stall_left))
 
     def _stop(self, reason: PlutonRcloneError, word: str) -> None:
-        with self._changed:
+        with self._lock:
             if self._stopped is None and not self._over:
                 self._stopped, self._ended = reason, word

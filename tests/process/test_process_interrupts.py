@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import _thread
+import os
+import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pluton_rclone import process
 from pluton_rclone.microsoft.http import Http
-from pluton_rclone.process.interrupts import interruptible
+from pluton_rclone.process.interrupts import Flag, interruptible
 from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.rclone.transfer import Transfer
 
@@ -32,31 +36,83 @@ def ctrl_c(monkeypatch: pytest.MonkeyPatch) -> CtrlC:
     return lambda: monkeypatch.setattr(threading.Condition, "wait", interrupted)
 
 
-def test_what_ends_a_wait_is_raised(ctrl_c: CtrlC) -> None:
-    with process.Child(["/bin/sleep", "1000"], env={}) as child:
-        ctrl_c()
-        with pytest.raises(KeyboardInterrupt):
-            child.wait()
-        assert not child.ended
-    assert child.ended
+@pytest.fixture
+def left_locked(monkeypatch: pytest.MonkeyPatch) -> CtrlC:
+    """A signal meets the main thread's next `with` on a Condition before it has let go its lock."""
+    leave, left = threading.Condition.__exit__, [KeyboardInterrupt()]
+
+    def interrupted(self: threading.Condition, *error: Any) -> None:
+        if threading.current_thread() is threading.main_thread() and left:
+            raise left.pop()
+        leave(self, *error)
+
+    return lambda: monkeypatch.setattr(threading.Condition, "__exit__", interrupted)
 
 
-@pytest.mark.parametrize(
-    "look",
-    [Transfer.result, lambda one: next(one.events()), lambda one: list(one)],
-    ids=["result", "events", "progress"],
-)
-def test_it_reaches_whoever_waits_for_a_transfer(
-    look: Callable[[Transfer], object], tmp_path: Path, ctrl_c: CtrlC
-) -> None:
+@pytest.fixture
+def copying(tmp_path: Path) -> Iterator[Transfer]:
+    """A transfer that takes a quarter of an hour; it ends with the block of the test."""
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "file").write_bytes(bytes(1_000_000))
     rclone = Rclone(flags=["--bwlimit=1k"])
     with rclone.copy(tmp_path / "source", tmp_path / "target") as transfer:
-        ctrl_c()
-        with pytest.raises(KeyboardInterrupt):
-            look(transfer)
+        yield transfer
     assert not transfer.running
+
+
+def interrupted(wait: Callable[[], object]) -> None:
+    """It waits, or is about to, when a signal comes."""
+    _thread.start_new_thread(os.kill, (os.getpid(), signal.SIGINT))
+    wait()
+
+
+def test_what_ends_a_wait_is_raised() -> None:
+    with process.Child(["/bin/sleep", "1000"], env={}) as child:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(child.wait)
+        assert not child.ended
+    assert child.ended
+
+
+def test_whoever_waits_for_the_end_of_a_transfer_is_reached(copying: Transfer) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(copying.result)
+
+
+@pytest.mark.parametrize(
+    "look", [lambda one: next(one.events()), lambda one: list(one)], ids=["events", "progress"]
+)
+def test_whoever_looks_at_a_transfer_is_reached(
+    look: Callable[[Transfer], object], copying: Transfer, ctrl_c: CtrlC
+) -> None:
+    ctrl_c()
+    with pytest.raises(KeyboardInterrupt):
+        look(copying)
+
+
+def test_no_moment_leaves_a_lock_behind_on_which_all_wait(
+    copying: Transfer, left_locked: CtrlC
+) -> None:
+    left_locked()
+    with pytest.raises(TimeoutError):
+        copying.result(timeout=0.01)
+    assert copying.cancel().ended == "cancelled"
+
+
+def test_a_flag_is_seen_by_all_and_nobody_who_gave_up_stays_on_its_list() -> None:
+    flag, seen = Flag(), list[bool]()
+    waiting = [threading.Thread(target=lambda: seen.append(flag.wait())) for _ in "abc"]
+    for thread in waiting:
+        thread.start()
+    assert not flag.wait(0.0)
+    assert not flag.wait(-1.0)
+    assert len(flag._waiting) <= len(waiting)
+    flag.set()
+    for thread in waiting:
+        thread.join()
+    assert seen == [True] * 3
+    assert flag.is_set()
+    assert flag.wait(0.0)
 
 
 def test_it_reaches_whoever_waits_for_microsoft(ctrl_c: CtrlC) -> None:
