@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pluton_rclone.errors import ConfigError, ConfigNotWritable, PlutonRcloneError
 from pluton_rclone.process import folders
+from pluton_rclone.process.interrupts import Flag
 from pluton_rclone.process.log import Log
 from pluton_rclone.process.system import Held, new_private_file
 from pluton_rclone.values.token_text import TOKEN, token_digest
@@ -91,7 +92,7 @@ class _Loan:
         self.shared, self.folder, self.owner, self.bases = shared, folder, owner, bases
         self.conf = SharedConfig(folder / _CONF, shared.password)
         self.merged: disk.Identity | None = None
-        self.process, self.over = os.getpid(), threading.Event()
+        self.process, self.over = os.getpid(), Flag()
         self.warn: Warn = lambda error: None
 
     def on(self, document: Document) -> Document:

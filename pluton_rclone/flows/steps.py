@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +11,7 @@ import msgspec
 
 from pluton_rclone import errors, process
 from pluton_rclone.connection.report import ConnectionReport
+from pluton_rclone.process.interrupts import Flag
 from pluton_rclone.rclone.results import CheckResult, FailedFile
 from pluton_rclone.rclone.runner import nothing
 from pluton_rclone.storages.restic import fault
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 NAMED = 100
 """So many failed files of a step are named in its outcome; all are counted."""
-STOPPED = threading.Event()
+STOPPED = Flag()
 """Set while this process ends its steps (`stop`): no further one begins."""
 _LONGEST = 15.0  # seconds: an rclone ends within two, a restic removes its locks
 _going: set[object] = set()

@@ -13,11 +13,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
 from pluton_rclone.values.costs import CHANGE
+
+if TYPE_CHECKING:
+    from pluton_rclone.process.interrupts import Flag
 
 UNITS = CHANGE
 """Resource units of a request that rclone sends, at most."""
@@ -154,7 +157,7 @@ class Clock:
         """Seconds that only go forward."""
         return time.monotonic()
 
-    def wait(self, ended: threading.Event, seconds: float) -> bool:
+    def wait(self, ended: Flag, seconds: float) -> bool:
         """Until the event is set, for so long at most: whether it is."""
         return ended.wait(seconds)
 

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pluton_rclone.process.interrupts import Flag
 from pluton_rclone.rclone import asked
 
 from .budgets import FASTEST, Budget, Limit, Turn
@@ -76,8 +77,7 @@ class Governor:
         self._socket, self._budget, self._clock = socket, budget, budget.clock
         self._make_canary, self._on_wait = canary, on_wait
         self._asked: asked.Asked | None = None  # once it is up
-        self._ended, self._left = threading.Event(), threading.Event()
-        self._warm = threading.Event()
+        self._ended, self._left, self._warm = Flag(), Flag(), Flag()
         self._warming = False
         self._canary: Canary | None = None
         self._round_trip = 0.1  # seconds
@@ -251,7 +251,7 @@ class Governor:
             # Another governor may have found out, or waited until there is room again.
             if not self._is_open(child, limit):
                 return
-            found = threading.Event()
+            found = Flag()
             self._send_canaries(limit, found, 1)  # Microsoft may simply say what the limit is
             # What was under way has arrived, and each of the others has looked, and stands still.
             many = self._budget.askers > 1
@@ -267,7 +267,7 @@ class Governor:
         turn = self._turn(child)
         return turn.holds is None and turn.nearest == limit and turn.room <= 0
 
-    def _go_beyond(self, child: Governed, limit: Limit, found: threading.Event) -> None:
+    def _go_beyond(self, child: Governed, limit: Limit, found: Flag) -> None:
         until = self._clock.now() + TRIAL
         while not found.is_set() and not self._ended.is_set():
             now = self._clock.now()
@@ -281,7 +281,7 @@ class Governor:
             below = math.floor(self._turn(child).room)
             self._send_canaries(limit, found, min(_BELOW, max(CANARIES, below)))
 
-    def _send_canaries(self, limit: Limit, found: threading.Event, count: int) -> None:
+    def _send_canaries(self, limit: Limit, found: Flag, count: int) -> None:
         """All at once; waits for their answers, or rclone's end."""
         threads = [
             threading.Thread(target=self._send_canary, args=(limit, found), daemon=True)
@@ -293,7 +293,7 @@ class Governor:
             while thread.is_alive() and not self._ended.is_set():
                 thread.join(_SHORTEST)
 
-    def _send_canary(self, limit: Limit, found: threading.Event) -> None:
+    def _send_canary(self, limit: Limit, found: Flag) -> None:
         """Sets `found` unless it was granted without a word about limits."""
         canary, said = self._canary, None
         self._budget.spend(self._clock.now(), 1)

@@ -19,11 +19,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pluton_rclone.process import Child
+from pluton_rclone.process.interrupts import Flag
 from pluton_rclone.rclone.commands import TRANSFERS
 from pluton_rclone.rclone.runner import Around, Order, Runner, nothing
 from pluton_rclone.saved.lent import slow_down
@@ -102,7 +102,7 @@ class Paced(Around):
         assert order.config is not None
         told, ended = order.on.stderr or nothing, order.on.end
         socket = order.config.with_name(_SOCKET)
-        known = threading.Event()
+        known = Flag()
         made: list[Governor] = []
 
         def hear(line: bytes) -> None:

@@ -39,6 +39,9 @@ class Flag:
         for one in waiting:
             one.release()
 
+    def clear(self) -> None:
+        self._is_set = False
+
     def wait(self, timeout: float | None = None) -> bool:
         """Whether it is set, at the latest after `timeout` seconds."""
         turn = threading.Lock()

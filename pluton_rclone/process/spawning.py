@@ -20,6 +20,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from .interrupts import Flag
 from .system import which
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Spawner:
     def spawn(self, make: Callable[[], Popen[bytes]]) -> Popen[bytes]:
         """What `make` returns, made in the lasting thread; what it raises is raised here."""
         made: list[Popen[bytes]] = []
-        done, problems = threading.Event(), list[BaseException]()
+        done, problems = Flag(), list[BaseException]()
 
         def request() -> None:  # a Future would take an `ls` 5 ms to import
             try:

@@ -24,6 +24,7 @@ from pluton_rclone.pace.budgets import FASTEST, Clock
 from pluton_rclone.pace.canary import Canary, Said
 from pluton_rclone.pace.governor import Governor
 from pluton_rclone.process import Child
+from pluton_rclone.process.interrupts import Flag
 from pluton_rclone.rclone import asked
 from pluton_rclone.values.program import USER_AGENT
 
@@ -88,7 +89,7 @@ class SteppingClock(Clock):
         with self._changed:
             return self._now
 
-    def wait(self, ended: threading.Event, seconds: float) -> bool:
+    def wait(self, ended: Flag, seconds: float) -> bool:
         who = threading.current_thread().name
         with self._changed:
             until = self._waiting[who] = self._now + seconds

@@ -113,6 +113,8 @@ def test_a_flag_is_seen_by_all_and_nobody_who_gave_up_stays_on_its_list() -> Non
     assert seen == [True] * 3
     assert flag.is_set()
     assert flag.wait(0.0)
+    flag.clear()
+    assert not flag.wait(0.0)
 
 
 def test_it_reaches_whoever_waits_for_microsoft(ctrl_c: CtrlC) -> None:
