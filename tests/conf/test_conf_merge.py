@@ -7,7 +7,8 @@ import json
 import pytest
 
 from pluton_rclone.conf.ini import Document
-from pluton_rclone.conf.merge import adopted, repaired_section
+from pluton_rclone.conf.merge import adopted, later_token, repaired_section, with_later_tokens
+from pluton_rclone.values.token_text import token_digest
 
 
 def token(year: int) -> str:
@@ -93,3 +94,81 @@ def test_an_addition_and_a_removal_are_made_again_unless_the_section_was_changed
     assert not repaired_section(renewed, "work", before=there, after=nothing).sections
     assert repaired_section(changed, "work", before=there, after=nothing) == changed
     assert repaired_section(nothing, "work", before=there, after=changed) == nothing
+
+
+BROKEN = json.dumps({"access_token": "", "refresh_token": "r", "expiry": "2040-01-01T00:00:00Z"})
+
+
+@pytest.mark.parametrize(
+    ("present", "candidate", "base", "taken"),
+    [
+        (None, token(2031), None, True),
+        (token(2030), token(2031), None, True),
+        (token(2031), token(2030), None, False),
+        (token(2031), token(2030), token(2031), True),
+        (token(2030), token(2031), token(2031), False),
+        (token(2030), BROKEN, token(2030), False),
+        (BROKEN, token(2031), None, True),
+    ],
+    ids=[
+        "there is none",
+        "it expires later",
+        "it expires earlier",
+        "it came for the present one",
+        "it was lent, and did not change",
+        "rclone could not use it",
+        "rclone could not use the present one",
+    ],
+)
+def test_of_two_tokens_the_one_that_came_last_counts(
+    present: str | None, candidate: str, base: str | None, taken: bool
+) -> None:
+    """The lifetime is random, so a token can expire before the one that it came for."""
+    current = {"type": "onedrive"} if present is None else {**OLD, "token": present}
+    theirs = {**current, "token": candidate}
+    digest = base and token_digest(base)
+    assert later_token(current, theirs, base=digest) == (candidate if taken else None)
+    found = with_later_tokens(
+        document(work=current), document(work=theirs), bases={"work": digest} if digest else None
+    )
+    assert found.sections["work"].get("token") == (candidate if taken else present)
+
+
+@pytest.mark.parametrize(
+    "key", ["type", "client_id", "tenant", "region", "drive_id", "token_url", "pluton_sign_in"]
+)
+def test_a_token_of_another_sign_in_is_not_taken(key: str) -> None:
+    theirs = {**OLD, key: "another", "token": token(2031)}
+    assert later_token(OLD, theirs) is None
+    assert later_token(theirs, {**OLD, "token": token(2032)}) is None
+
+
+def test_the_token_of_a_remote_that_was_renamed_meanwhile_finds_it() -> None:
+    by_sign_in = {**OLD, "pluton_sign_in": "1"}
+    theirs = {**by_sign_in, "token": token(2031)}
+    known = document(moved=by_sign_in, other={**OLD, "pluton_sign_in": "2"}, third=OLD)
+    found = with_later_tokens(known, document(work=theirs))
+    assert found.sections == {**known.sections, "moved": theirs}
+
+    without = {**OLD, "token": token(2031)}  # no sign-in: it could be anybody's
+    assert with_later_tokens(known, document(work=without)) == known
+
+    drive = {**OLD, "pluton_alias": "work:Backups:old", "token": token(2031)}  # a pair no more
+    found = with_later_tokens(document(work=OLD), document(**{"work-drive": drive}))
+    assert found.sections == {"work": {**OLD, "token": token(2031)}}
+
+
+def test_a_token_that_came_with_our_change_is_made_again_with_it() -> None:
+    before, after = {**OLD, "region": "us"}, {**OLD, "region": "us", "token": token(2031)}
+    found = repaired_section(
+        document(work=before), "work", before=document(work=before), after=document(work=after)
+    )
+    assert found.sections == {"work": after}
+
+
+def test_what_moved_to_the_other_section_of_a_pair_leaves_the_first_whole() -> None:
+    alias = {"type": "alias", "remote": "work-drive:Backups"}
+    found = repaired_section(
+        document(work=OLD), "work", before=document(work=OLD), after=document(work=alias)
+    )
+    assert found.sections == {"work": alias}
