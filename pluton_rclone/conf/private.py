@@ -35,7 +35,8 @@ log = Log(__name__)
 
 POLL_SECONDS = 0.5
 UNFINISHED = "unfinished"
-_CONF, _ORIGIN, _OWNER = "rclone.conf", "origin.json", "owner.lock"
+OWNER = "owner.lock"
+_CONF, _ORIGIN = "rclone.conf", "origin.json"
 # A loan of some rclone.conf, by its mark; or one whose maker was killed.
 _LOAN = re.compile(rf"([0-9a-f]{{8}}|{UNFINISHED})-[0-9a-f]{{16}}")
 _LONG = 3600.0
@@ -183,7 +184,7 @@ def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: 
     bases = {name: token_digest(token) for name, token in tokens.items() if token is not None}
     origin = json.dumps({"config": str(shared.file.path), "tokens": bases}).encode()
     files = {_ORIGIN: origin, _CONF: shared.encode(lent, shared.file.read())}
-    folder, owner = in_first_place(lambda home: _make_in(home, mark(shared.file.path), files))
+    folder, owner = in_first_place(lambda home: new_folder(home, mark(shared.file.path), files))
     _here.add(folder.name)
     loan = _Loan(shared, folder, owner, bases)
     loan.merged = loan.conf.file.identity()
@@ -210,12 +211,12 @@ def in_first_place(make: Callable[[Path], _Made]) -> _Made:
     raise problem
 
 
-def _make_in(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, Held]:
+def new_folder(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, Held]:
     """A new folder with these files, and its owner's lock. Others see it complete and owned."""
     unfinished, owner = home / f"{UNFINISHED}-{os.urandom(8).hex()}", None
     unfinished.mkdir(mode=0o700)
     try:
-        owner = Held(unfinished / _OWNER)
+        owner = Held(unfinished / OWNER)
         for name, data in files.items():
             with new_private_file(unfinished / name) as file:
                 file.write(data)
@@ -274,7 +275,7 @@ def _without_owner(prefix: str = "") -> Iterator[tuple[Path, Held, dict[str, Any
                 folders.remove(folder)
                 continue
             with suppress(OSError):  # its owner lives
-                yield folder, Held(folder / _OWNER), _load(folder / _ORIGIN)
+                yield folder, Held(folder / OWNER), _load(folder / _ORIGIN)
 
 
 def mark(path: Path) -> str:

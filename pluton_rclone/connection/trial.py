@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.conf.private import in_first_place, require_room
+from pluton_rclone.conf.private import OWNER, in_first_place, new_folder
 from pluton_rclone.pace.engine import saved_remote
 from pluton_rclone.process import folders
-from pluton_rclone.process.system import is_alive
+from pluton_rclone.process.system import Held
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.remote.names import name_fault
 from pluton_rclone.remote.onedrive import OneDriveRemote
 from pluton_rclone.saved.remote import SavedRemote
 from pluton_rclone.values.token_text import TOKEN
 
-_FOLDER = re.compile(r"test-(\d+)-")
+_PREFIX = "test"
 _REMOTE = "new-storage"
 
 
@@ -38,9 +35,10 @@ def trial_of(
     with ExitStack() as stack:
 
         def made(home: Path) -> Conf:
-            folder = tempfile.TemporaryDirectory(prefix=f"test-{os.getpid()}-", dir=home)
-            conf = Conf(Path(stack.enter_context(folder)) / "rclone.conf")
-            require_room(conf.path.parent)
+            folder, owner = new_folder(home, _PREFIX, {})
+            stack.callback(owner.release)
+            stack.callback(folders.remove, folder)
+            conf = Conf(folder / "rclone.conf")
             conf.add(name, remote.to_section())
             return conf
 
@@ -53,21 +51,28 @@ def trial_of(
 
 
 def sweep() -> None:
-    """Removes folders of trials whose process is gone, and copies lent from them: secrets."""
+    """Removes folders of trials whose owner is gone, and copies lent from them: secrets. A process
+    id would not tell: a container that shares the folder has its own."""
     for home in folders.runtime_folders():
         for folder in home.iterdir():
-            if _is_left(folder.name) or _is_left(_lent_from(folder)):
+            if _is_left(folder) or _is_left(_lent_from(folder)):
                 folders.remove(folder)
 
 
-def _is_left(name: str) -> bool:
-    found = _FOLDER.match(name)
-    return found is not None and not is_alive(int(found[1]))
+def _is_left(folder: Path) -> bool:
+    if not folder.name.startswith(f"{_PREFIX}-"):
+        return False
+    if folder.exists():
+        try:
+            Held(folder / OWNER).release()
+        except OSError:  # its owner lives, or has just removed it
+            return False
+    return True
 
 
-def _lent_from(loan: Path) -> str:
-    """The folder of the rclone.conf that a private copy is from (see `conf.private`), or ""."""
+def _lent_from(loan: Path) -> Path:
+    """The folder of the rclone.conf that a private copy is from (see `conf.private`), or "."."""
     try:
-        return Path(json.loads((loan / "origin.json").read_text())["config"]).parent.name
+        return Path(json.loads((loan / "origin.json").read_text())["config"]).parent
     except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        return Path()

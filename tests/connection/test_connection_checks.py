@@ -20,6 +20,7 @@ from pluton_rclone.connection.probe import (
     quick_xor,
 )
 from pluton_rclone.connection.report import ConnectionReport, Step
+from pluton_rclone.connection.trial import trial_of
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import ConnectionTestFailed, NextStep
 from pluton_rclone.process.folders import runtime_folder
@@ -288,15 +289,8 @@ def settings(storage: Storage) -> dict[str, str]:
 
 
 def leftovers() -> list[Path]:
-    """Private folders of tests and of rclones whose process is gone."""
-    from pluton_rclone.process.system import is_alive
-
-    found = []
-    for folder in runtime_folder().iterdir():
-        pid = folder.name.split("-")[1] if folder.name.startswith("test-") else ""
-        if pid.isdigit() and not is_alive(int(pid)):
-            found.append(folder)
-    return found
+    """Private folders of tests of remotes that are not saved."""
+    return [folder for folder in runtime_folder().iterdir() if folder.name.startswith("test-")]
 
 
 def test_killed_before_each_step_the_next_test_leaves_nothing(
@@ -351,3 +345,18 @@ def test_a_test_of_a_new_remote_that_is_killed_leaves_no_secret_after_the_next(
     assert leftovers() == []
     assert list(storages) == []
     assert BERT not in storages.path.read_text() if storages.path.exists() else True
+
+
+def test_a_test_beside_another_container_is_not_taken_for_a_killed_one(
+    cloud: Emulator, runtime: Path
+) -> None:
+    """They share the folder of private files, and not the numbers of processes."""
+    sweeping = "from pluton_rclone.connection.trial import sweep; sweep()"
+    argv = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", sweeping]
+    if os.geteuid() != 0:
+        argv[1:1] = ["--user", "--map-current-user"]
+    with trial_of(remote_of(cloud, "business"), find_binary(None)) as trial:
+        assert leftovers() == [trial.conf.path.parent]
+        subprocess.run(argv, check=True)
+        assert leftovers() == [trial.conf.path.parent]
+    assert leftovers() == []
