@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+
+_LOOK = 1.0  # seconds
 
 
 @contextmanager
@@ -22,7 +26,8 @@ def interruptible() -> Iterator[None]:
 
 class Flag:
     """As threading's Event, which a signal can leave locked for ever: one that meets its `with` on
-    a Condition, whose `__enter__` and `__exit__` are Python. Those of a plain lock are not."""
+    a Condition, whose `__enter__` and `__exit__` are Python. Those of a plain lock are not. And
+    one that comes just before a thread begins to wait is seen _LOOK later, not at the end."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -50,8 +55,11 @@ class Flag:
             if self._is_set:
                 return True
             self._waiting.append(turn)
+        until = math.inf if timeout is None else time.monotonic() + timeout
         try:
-            turn.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
+            while (left := until - time.monotonic()) > 0:
+                if turn.acquire(timeout=min(left, _LOOK)):
+                    break
         finally:
             with self._lock, suppress(ValueError):
                 self._waiting.remove(turn)

@@ -80,7 +80,7 @@ def test_whoever_waits_for_the_end_of_a_transfer_is_reached(copying: Transfer) -
 
 
 @pytest.mark.parametrize(
-    "look", [lambda one: next(one.events()), lambda one: list(one)], ids=["events", "progress"]
+    "look", [lambda one: list(one.events()), lambda one: list(one)], ids=["events", "progress"]
 )
 def test_whoever_looks_at_a_transfer_is_reached(
     look: Callable[[Transfer], object], copying: Transfer, ctrl_c: CtrlC
