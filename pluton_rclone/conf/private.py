@@ -212,7 +212,8 @@ def in_first_place(make: Callable[[Path], _Made]) -> _Made:
 
 
 def new_folder(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, Held]:
-    """A new folder with these files, and its owner's lock. Others see it complete and owned."""
+    """A new folder with these files, and its owner's lock. Others see it complete and owned.
+    OSError, also if there is no room for a renewed token."""
     unfinished, owner = home / f"{UNFINISHED}-{os.urandom(8).hex()}", None
     unfinished.mkdir(mode=0o700)
     try:

@@ -52,7 +52,7 @@ def trial_of(
 
 def sweep() -> None:
     """Removes folders of trials whose owner is gone, and copies lent from them: secrets. A process
-    id would not tell: a container that shares the folder has its own."""
+    id would not tell: a container that shares the folder has ids of its own."""
     for home in folders.runtime_folders():
         for folder in home.iterdir():
             if _is_left(folder) or _is_left(_lent_from(folder)):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-_LOOK = 1.0  # seconds
+_LOOK = 1.0  # seconds until a signal is seen that came between Python's last step and the wait
 
 
 @contextmanager
@@ -25,9 +25,10 @@ def interruptible() -> Iterator[None]:
 
 
 class Flag:
-    """As threading's Event, which a signal can leave locked for ever: one that meets its `with` on
-    a Condition, whose `__enter__` and `__exit__` are Python. Those of a plain lock are not. And
-    one that comes just before a thread begins to wait is seen _LOOK later, not at the end."""
+    """As threading's Event, which a signal can leave locked for ever: it holds a Condition, whose
+    `__enter__` and `__exit__` are Python code, and a signal can end either half way. Those of a
+    plain lock are not (github.com/python/cpython/issues/74174; in 3.14 the body of its `with` can
+    be missed all the same, 148874). A signal just before a wait ends it after _LOOK at most."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

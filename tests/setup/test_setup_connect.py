@@ -13,10 +13,8 @@ import pytest
 from pydantic import SecretStr
 
 from pluton_rclone import (
-    Account,
     AppRegistration,
     Certificate,
-    DeviceCode,
     Storages,
     StorageSetup,
 )
@@ -47,7 +45,8 @@ from pluton_rclone.errors import (
 )
 from pluton_rclone.remote.options import BY_NAME
 from tests.connected import ANNA, BERT, connected, emulated_drive, remote_of
-from tests.microsoft.waitless import Clock
+
+from .signing_in import by_device_code
 
 PUBLIC = AppRegistration(PUBLIC_CLIENT_ID)
 WEB = AppRegistration(WEB_CLIENT_ID, client_secret=WEB_CLIENT_SECRET)
@@ -184,13 +183,6 @@ def test_in_the_browser_of_this_machine(cloud: Emulator, browser: Callable[..., 
     setup = StorageSetup(PUBLIC)
     assert setup.sign_in_with_browser().username == ANNA
     assert setup.suggested_type() == "personal"
-
-
-def by_device_code(setup: StorageSetup, cloud: Emulator, person: str) -> Account:
-    def show(code: DeviceCode) -> None:
-        cloud.person(person).enter_device_code(code.user_code)
-
-    return setup.sign_in_with_device_code(show=show, cancel=Clock(cloud))
 
 
 def test_with_a_code_that_is_typed_elsewhere(cloud: Emulator) -> None:

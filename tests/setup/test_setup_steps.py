@@ -6,7 +6,6 @@ from __future__ import annotations
 import threading
 import webbrowser
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -15,8 +14,6 @@ from pluton_rclone.emulator import (
     DAEMON_CLIENT_ID,
     DAEMON_CLIENT_SECRET,
     PUBLIC_CLIENT_ID,
-    WEB_CLIENT_ID,
-    WEB_CLIENT_SECRET,
     Emulator,
 )
 from pluton_rclone.errors import (
@@ -27,10 +24,10 @@ from pluton_rclone.errors import (
     UsageError,
 )
 from tests.connected import BERT, emulated_drive
-from tests.microsoft.waitless import Clock
+
+from .signing_in import by_device_code
 
 PUBLIC = AppRegistration(PUBLIC_CLIENT_ID)
-WEB = AppRegistration(WEB_CLIENT_ID, client_secret=WEB_CLIENT_SECRET)
 ELSEWHERE = "https://pluton.example/answer"
 SHAREPOINT = ("Files.ReadWrite.All", "Sites.Read.All")
 
@@ -39,15 +36,8 @@ SHAREPOINT = ("Files.ReadWrite.All", "Sites.Read.All")
 def setup(cloud: Emulator) -> StorageSetup:
     """Bert has signed in with a device code, and chosen nothing."""
     made = StorageSetup(PUBLIC)
-    by_device_code(made, cloud)
+    by_device_code(made, cloud, BERT)
     return made
-
-
-def by_device_code(setup: StorageSetup, cloud: Emulator, **asked: Any) -> None:
-    def show(code: DeviceCode) -> None:
-        cloud.person(BERT).enter_device_code(code.user_code)
-
-    setup.sign_in_with_device_code(show=show, cancel=Clock(cloud), **asked)
 
 
 # ---- signing in ----
@@ -64,7 +54,7 @@ def test_a_device_code_asks_for_the_place_from_the_same_account(
 ) -> None:
     assert setup.choose_type("sharepoint") == SHAREPOINT
     setup.choose_type("business")
-    by_device_code(setup, cloud, place="sharepoint")
+    by_device_code(setup, cloud, BERT, place="sharepoint")
     assert setup.choose_type("sharepoint") == ()
 
     code: list[DeviceCode] = []
