@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -39,27 +38,6 @@ filtering = with_options(
 )
 
 PASSED = click.argument("passed", metavar="[-- RCLONE-FLAG…]", nargs=-1, type=click.UNPROCESSED)
-_LEAKS = "what it holds would be in the list of processes, which others on this machine can read"
-_FILES = ("--htpasswd", "--key", "--client-key", "--authorized-keys")  # they name one
-_REFUSED = {
-    "it prints secrets, or sends them elsewhere": (
-        "--dump", "--no-check-certificate", "--rc", "--metrics", "--http-proxy",
-    ),
-    "this program sets it itself": (
-        "--config", "--ask-password", "--use-json-log", "--log", "--stats", "--progress", "-P",
-        "--quiet", "-q", "--verbose", "-v", "--interactive", "-i", "--syslog", "--user-agent",
-        "--dry-run", "-n", "--combined", "--error-on-no-transfer",
-    ),
-    "it would go on when the rclone.conf that is lent to it is gone": ("--daemon",),
-    "the storage has its place and account, as its options": (
-        "--onedrive-drive", "--onedrive-root-folder-id", "--onedrive-client", "--onedrive-tenant",
-        "--onedrive-region", "--onedrive-access-scopes", "--onedrive-description",
-    ),
-    "it has an option of its own here, which counts first": (
-        "--filter", "-f", "--include", "--exclude", "--files-from", "--max-delete", "--min-size",
-        "--max-size", "--min-age", "--max-age",
-    ),
-}  # fmt: skip
 
 
 def selection(
@@ -119,19 +97,7 @@ def checked(flags: tuple[str, ...]) -> list[str]:
     if not flags[0].startswith("-"):
         advice = "Behind -- stand flags for rclone alone; SRC and DST stand before it."
         raise UsageError(f"{flags[0]!r} is not a flag of rclone.", advice=advice)
-    from pluton_rclone.values.redaction import SECRET_NAME
+    from pluton_rclone.rclone.passed import require_passable
 
-    for flag in flags:
-        name = flag.partition("=")[0]
-        reasons = [
-            why
-            for why, names in _REFUSED.items()
-            if name in names or name.startswith(tuple(one for one in names if one.startswith("--")))
-        ]
-        if name.startswith("--") and SECRET_NAME.search(name) and name not in _FILES:
-            reasons = [_LEAKS]
-        if re.match(r"-[A-Za-z].", name):  # -un is -u and -n
-            reasons = ["several letters in one could hide one that is refused; write each alone"]
-        if reasons:
-            raise UsageError(f"{name} is not passed to rclone.", why=reasons[0])
+    require_passable(flags)
     return list(flags)

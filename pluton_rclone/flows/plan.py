@@ -15,7 +15,9 @@ from pydantic.json_schema import SkipJsonSchema
 
 from pluton_rclone.errors import UsageError
 from pluton_rclone.rclone import commands, locations
+from pluton_rclone.rclone.passed import require_passable
 from pluton_rclone.runs.run import Run
+from pluton_rclone.values.paths import in_drive
 
 from .options import TYPED, fault
 
@@ -39,6 +41,7 @@ _WORDS = {
 }
 _PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 _RESTIC_OURS = re.compile(r"-[rp]|--repo(sitory-file)?(=|$)|--password-(file|command)(=|$)")
+_DRY = re.compile(r"(-n|--dry-run)(=|$)")
 _RESTIC_HOW = (
     "the repository is the step's folder, and its password in RESTIC_PASSWORD_FILE or "
     "RESTIC_PASSWORD_COMMAND where it runs"
@@ -47,7 +50,7 @@ _RESTIC_HOW = (
 
 def _is_a_home(place: str) -> bool:
     """Whether a folder is somebody's home, or holds such folders: / and /home."""
-    path, mine = Path(os.path.normpath(place)), Path(os.path.expanduser("~"))
+    path, mine = (Path(os.path.realpath(one)) for one in (place, os.path.expanduser("~")))
     top = Path(path.anchor)
     homes = (top / "home", top / "Users")
     return path in (mine, *mine.parents, top / "root", *homes) or path.parent in homes
@@ -128,7 +131,13 @@ class Step(_Part):
         allowed |= {**more, "restic": {"folder", "arguments"}}.get(self.do, set())
         if wrong := sorted(given - allowed):
             raise fault(f"{self.do} does not take {', '.join(wrong)}")
+        dry = ["dry_run"] if self.options.get("dry_run") else [*filter(_DRY.match, self.arguments)]
+        if dry:
+            word = dry[0].partition("=")[0]
+            raise fault(f"{word} would count as done, and nothing would be there: leave it out")
         try:
+            require_passable(self.options.get("extra") or ())
+            in_drive(self.folder_in("x"))
             run = self.run("x", "x:")
         except (UsageError, TypeError) as error:
             raise fault(str(error)) from None
@@ -271,6 +280,8 @@ class Plan(_Part):
         if len(names) == 1 and len(self.storages) == 1 and not re.search("[*?]", names[0]):
             return self
         for step in self.steps:
+            if step.part:  # of one storage, whose name stands in its path already
+                continue
             one, other = (os.path.normpath(step.local_in(name)) for name in "xy")
             does = "delete" if step.do == "sync" and step.into == "local" else "overwrite"
             if one == other and (does == "delete" or step.do == "download"):
@@ -337,7 +348,7 @@ def check(path: Path) -> tuple[Plan | None, list[Fault]]:
             if not any(other != loc and other[: len(loc)] == loc for other in inner)
         ]
         return None, sorted(faults, key=lambda one: one.line or 0)
-    except ValueError as error:  # no TOML
+    except (ValueError, RecursionError) as error:  # no TOML, or nothing that anybody wrote
         line = re.search(r"at line (\d+)", str(error))
         said = str(error)
         return None, [Fault(int(line[1]) if line else None, "", said[:1].lower() + said[1:])]

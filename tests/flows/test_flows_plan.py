@@ -288,13 +288,60 @@ def test_storages_that_would_delete_each_others_files_are_refused(
     assert read(tmp_path, down.replace("/srv", "/srv/{storage}"))[1] == []
 
 
-@pytest.mark.parametrize("place", ["/", "/srv/..", "/home", "/home/{storage}", "/root/", "HOME"])
+def test_a_shard_of_one_storage_is_read_again_where_it_runs(tmp_path: Path) -> None:
+    text = UPLOAD.replace("upload", "download").replace('["x"]', '["x", "y"]')
+    plan, _ = read(tmp_path, text.replace("/srv", "/srv/{storage}"))
+    assert plan is not None
+    shard = plan.steps[0].model_copy(update={"local": "/srv/x", "part": "1 of 2"})
+    assert Plan.from_record(plan.only([shard]).record()).steps[0].local == "/srv/x"
+
+
+@pytest.mark.parametrize(
+    "place", ["/", "//", "/srv/..", "/home", "/home/{storage}", "/root/", "HOME", "LINK"]
+)
 def test_a_sync_that_would_empty_a_home_or_the_machine_is_refused(
     tmp_path: Path, place: str
 ) -> None:
-    text = SYNC.replace("/srv", place.replace("HOME", str(Path.home())))
+    link = tmp_path / "link"
+    link.symlink_to(Path.home())
+    places = {"HOME": str(Path.home()), "LINK": str(link)}
+    text = SYNC.replace("/srv", places.get(place, place))
     (fault,) = read(tmp_path, text)[1]
     assert "name a folder of its own" in fault
+
+
+@pytest.mark.parametrize(
+    ("option", "fault"),
+    [
+        ("dry_run = true", "dry_run would count as done"),
+        ('extra = ["--dry-run"]', "--dry-run is not passed to rclone"),
+        ('extra = ["-n"]', "-n is not passed to rclone"),
+        ('extra = ["--config=/x"]', "--config is not passed to rclone"),
+        ('extra = ["--dump=auth"]', "--dump is not passed to rclone"),
+    ],
+)
+def test_a_step_does_what_it_says_and_its_flags_leave_ours_alone(
+    tmp_path: Path, option: str, fault: str
+) -> None:
+    (found,) = read(tmp_path, f"{UPLOAD}options = {{ {option} }}")[1]
+    assert found.startswith(f"line 3: steps[0]: {fault}")
+
+
+@pytest.mark.parametrize("word", ["-n", "--dry-run", "--dry-run=true"])
+def test_a_step_of_restic_does_what_it_says(tmp_path: Path, word: str) -> None:
+    arguments = f'arguments = ["backup", "{word}", "/srv"]'
+    text = UPLOAD.replace("upload", "restic").replace('local = "/srv"', arguments)
+    (fault,) = read(tmp_path, text)[1]
+    assert f"{word.partition('=')[0]} would count as done" in fault
+
+
+def test_a_folder_outside_of_the_storage_is_named(tmp_path: Path) -> None:
+    (fault,) = read(tmp_path, f'{UPLOAD}folder = "../x"')[1]
+    assert "'../x' climbs out of the folder that it starts in" in fault
+
+
+def test_a_file_that_nobody_wrote_by_hand_is_no_plan(tmp_path: Path) -> None:
+    assert read(tmp_path, f"name = {'[' * 5000}")[0] is None
 
 
 @pytest.mark.parametrize(
