@@ -9,7 +9,10 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from .output import Output
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -59,11 +62,13 @@ def run(arguments: Sequence[str]) -> int:
 
     from .output import Outlet, Output, outlets
 
+    separator = arguments.index("--") if "--" in arguments else len(arguments)
+    output = Output("--json" in arguments[:separator])  # behind it stands another command
     with outlets():
-        code = _run(arguments)
+        code = _run(arguments, output)
         if Outlet.lost is None:
             return code
-        Output("--json" in arguments).error(
+        output.error(
             PlutonRcloneError(
                 "Not everything that was to be said could be written.",
                 why=str(Outlet.lost),
@@ -74,7 +79,7 @@ def run(arguments: Sequence[str]) -> int:
         return code or PlutonRcloneError.exit_code
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str], output: Output) -> int:
     """Every exception becomes a message and an exit code here, in one place."""
     import click
 
@@ -82,10 +87,8 @@ def _run(arguments: Sequence[str]) -> int:
     from pluton_rclone.values.paths import require_path
 
     from .app import LazyGroup, application
-    from .output import NAMED, Output, ReaderGone, exit_code, refused, with_command
+    from .output import NAMED, ReaderGone, exit_code, refused, with_command
 
-    separator = arguments.index("--") if "--" in arguments else len(arguments)
-    output = Output("--json" in arguments[:separator])  # behind it stands another command
     NAMED.clear()
     if "_PLUTON_RCLONE_COMPLETE" in os.environ:
         from . import complete as complete

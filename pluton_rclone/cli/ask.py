@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 import time
@@ -90,7 +91,7 @@ def text(
 def paste(output: Output, prompt: str) -> str:
     """stdin to its end; at a terminal unseen, not by lines, which end at 4,095 bytes (termios)."""
     if sys.platform == "win32" or not sys.stdin.isatty():
-        return sys.stdin.read()
+        return text_of(sys.stdin.buffer.read())
     import termios
 
     end, pasted, terminal = b"\x04", b"", sys.stdin.fileno()
@@ -106,10 +107,19 @@ def paste(output: Output, prompt: str) -> str:
     return pasted.partition(end)[0].decode(errors="replace")
 
 
+def text_of(data: bytes) -> str:
+    """What somebody has written to a file, also by PowerShell's >, which makes it UTF-16."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    return data.decode("utf-8-sig", errors="surrogateescape")
+
+
 def secret_in(file: Path) -> str:
-    """The secret that a file holds."""
+    """The secret that a file holds. UsageError, also if it is empty."""
     try:
-        return file.read_text(encoding="utf-8").strip()
+        if found := file.read_text(encoding="utf-8-sig").strip():
+            return found
+        raise UsageError(f"The file {file} is empty.", advice="Write the secret into it.")
     except (OSError, UnicodeDecodeError) as error:
         what = f"The file {file} cannot be read."
         advice = "Check its path and rights, and that it is text in UTF-8."

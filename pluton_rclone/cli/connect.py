@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -189,14 +189,14 @@ def save(ctx: Context, setup: StorageSetup, remote_name: str | None) -> None:
 
 @command(name="import")
 @click.argument("name")
-@click.argument("file", type=click.File(), required=False)
+@click.argument("file", type=click.File("rb"), required=False)
 @valued("--section", "NAME", "The remote in FILE, if there are several. [default: asked]")
 @REMOTE_NAME
 @SURE
 def import_(
     ctx: Context,
     name: str,
-    file: TextIO | None,
+    file: BinaryIO | None,
     section: str | None,
     remote_name: str | None,
     yes: bool,
@@ -218,7 +218,7 @@ def import_(
     remote = ctx.new_storages.free_name(name, remote_name)
     setup = StorageSetup(registration(Wanted()))
     setup.name = name
-    text = file.read() if file else ask.paste(output, "Paste the remote, or the token")
+    text = ask.text_of(file.read()) if file else ask.paste(output, "Paste the remote, or the token")
     account, drive = setup.use_token(chosen(output, text, section)), setup.chosen_drive
     if drive is None:  # a token alone
         drive = locate(setup, output, Wanted())

@@ -98,8 +98,17 @@ def valued(names: str, metavar: str | None, help: str, **more: Any) -> Decorator
     return click.option(*names.split(), metavar=metavar, help=help, **more)
 
 
-FILE = click.Path(path_type=Path)
-FOLDER = click.Path(file_okay=False, path_type=Path)
+class Named(click.Path):
+    """A path that is not empty, as a variable that is not set would have it: that is no folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("It is empty.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE = Named(path_type=Path)
+FOLDER = Named(file_okay=False, path_type=Path)
 
 CONFIG = "The rclone.conf to use. [default: rclone's own]"
 VERBOSE = "Say on stderr what is being done, for a bug report; secrets are left out."

@@ -102,7 +102,8 @@ def flow(
         if os.path.expanduser("~") == "~":
             raise UsageError("Prefect needs a home folder.", advice="Set HOME, or --no-server.")
         named = {"RCLONE_CONFIG": ctx.config, "PLUTON_RCLONE_BINARY": ctx.binary}
-        os.environ.update({name: path for name, path in named.items() if path})
+        whole = {name: os.path.abspath(path) for name, path in named.items() if path}
+        os.environ.update(whole)  # a worker's runs start in folders of their own
     if action == "worker":
         from pluton_rclone.flows.engine import work
 

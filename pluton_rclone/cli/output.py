@@ -75,6 +75,8 @@ def outlets() -> Iterator[None]:
     """stdout and stderr as `Outlet`s, which escape each character that the terminal lacks. A
     missing stream, also stdin, is opened: rclone.conf must not get its descriptor."""
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115 - never closed
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")
     before = sys.stdout, sys.stderr
     Outlet.going_on, Outlet.lost = False, None
     for name in ("stdout", "stderr"):

@@ -171,6 +171,7 @@ RECORDS: dict[str, tuple[Any, ...]] = {
     "check": (CheckResult,),
     "preflight": PREFLIGHT,
     "restic": (TEXTS,),
+    "timer": (TEXTS,),
     "inspect": (many(like(Finding, called="Inspected")),),
     "options": (dict[str, Any],),
     "versions": (Versions,),

@@ -63,7 +63,7 @@ def pinged(command: AnyCommand) -> AnyCommand:
 
     @functools.wraps(command)
     def run(ctx: Context, ping: str | None, notify: str | None, **given: Any) -> Any:
-        if not (ping or notify) or given.get("dry_run"):
+        if not (ping or notify) or given.get("dry_run") or given.get("environment"):
             return command(ctx, **given)
         call = _caller(ctx, ping) if ping else lambda end: None
         tell = teller(notify) if notify else lambda *_: []
@@ -106,7 +106,7 @@ def _caller(ctx: Context, ping: str) -> Callable[[str], None]:
         try:
             with Http() as http:
                 status = http.once("GET", parts._replace(path=path).geturl(), None).status
-            trouble = f"it answered {status}" if status >= 400 else ""
+            trouble = f"it answered {status}" if status >= 300 else ""  # none is followed
         except PlutonRcloneError as error:
             trouble = str(error.why)
         if trouble:
@@ -133,14 +133,16 @@ def timer(
     pluton-rclone timer nightly --output ~/.config/systemd/user -- copy /srv/data work:data
     pluton-rclone timer weekly --cron --at 04:30 -- sync --yes /srv/data work:laptop/data
     """
-    from .app import COMMANDS
+    from .app import application
 
     hour = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", at)
-    if not command or command[0] not in COMMANDS:
+    wanted = application.get_command(click.get_current_context(), command[0] if command else "")
+    if wanted is None:
         raise UsageError("A command of pluton-rclone stands behind --, as in: -- copy SRC DST.")
-    if not hour or not re.fullmatch(r"[\w.-]+", name):
+    if not hour or not re.fullmatch(r"[\w.-]+", name, re.ASCII):
         raise UsageError("NAME takes letters, digits, . _ -, and --at a time as in 03:00.")
-    if command[0] in ("sync", "move", "delete") and not {"-y", "--yes"} & {*command}:
+    asks = any(option.name == "yes" for option in wanted.params)
+    if asks and not {"-y", "--yes"} & {*command}:
         raise UsageError(f"Nobody answers {command[0]}'s question there.", advice="Add --yes.")
     if any(character in word for word in (*command, os.getcwd()) for character in "\n\r"):
         raise UsageError("A line break cannot stand in a unit or a crontab.")
@@ -163,7 +165,9 @@ def timer(
     path = os.environ.get("PATH", os.defpath)  # cron's own, and systemd's, may lack a folder
     if cron:
         line = f"cd {shlex.quote(os.getcwd())} && PATH={shlex.quote(path)} {shlex.join(argv)}"
-        tell(f"{int(hour[2])} {int(hour[1])} * * * {line}".replace("%", r"\%"))
+        line = f"{int(hour[2])} {int(hour[1])} * * * {line}".replace("%", r"\%")
+        if not ctx.output.result({"crontab": line}):
+            tell(line)
         return
     units = {
         f"{name}.service": _UNIT.format(
@@ -174,14 +178,24 @@ def timer(
         ),
         f"{name}.timer": _TIMER.format(name=name, at=f"{int(hour[1]):02}:{hour[2]}"),
     }
-    for file, text in units.items():
-        if output is None:
-            tell(f"# {file}\n{text}")
-            continue
-        output.mkdir(parents=True, exist_ok=True)
-        output.joinpath(file).write_text(text, encoding="utf-8")
     if output is not None:
+        _write(output, units)
         ctx.output.say(f"Start it: systemctl --user enable --now {name}.timer")
+    if not ctx.output.result(units) and output is None:
+        tell("\n".join(f"# {file}\n{text}" for file, text in units.items()))
+
+
+def _write(folder: Path, units: dict[str, str]) -> None:
+    """All of them, or none. UsageError if there is another one of that name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    places = {folder / file: text.encode() for file, text in units.items()}
+    for place, data in places.items():
+        if place.exists() and place.read_bytes() != data:
+            why = "it may hold what you have added to it"
+            advice = "Remove it first, or choose another NAME or DIR."
+            raise UsageError(f"{place} is there already, and differs.", why=why, advice=advice)
+    for place, data in places.items():
+        place.write_bytes(data)
 
 
 def _word(text: str) -> str:

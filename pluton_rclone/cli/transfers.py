@@ -63,7 +63,7 @@ tuning = with_options(
     valued("--max-transfer", "SIZE", MOST_BYTES, type=SIZES),
     valued("--max-duration", "TIME", MOST_TIME, type=TIMES),
     valued("--backup-dir", "DIR", OLD),
-    valued("--keep-days", "N", DAYS, type=click.IntRange(1)),
+    valued("--keep-days", "N", DAYS, type=click.IntRange(1, 36_500)),
     valued("--suffix", "TEXT", SUFFIX),
     flag("--checksum", default=None, help="Compare by size and hash instead of size and time."),
     flag("--size-only", default=None, help="Compare by size alone."),

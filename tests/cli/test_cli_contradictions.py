@@ -103,6 +103,23 @@ def test_a_secret_file_without_its_option_is_not_passed_over(connected: Command)
     assert "--secret OPTION" in refused.err
 
 
+def test_an_empty_secret_file_takes_no_secret_away(
+    connected: Command, home: Path, tmp_path: Path
+) -> None:
+    secret, empty = tmp_path / "secret", tmp_path / "empty"
+    secret.write_text("geheim\n", encoding="utf-8-sig")
+    empty.write_text("\n")
+    change = ("set", "work-files", "--secret", "link_password", "--secret-file")
+    assert connected(*change, str(secret)).code == 0
+    before = (home / "rclone.conf").read_text()
+    assert "link_password = geheim\n" in before
+
+    refused = connected(*change, str(empty))
+
+    assert (refused.code, f"{empty} is empty" in refused.err) == (2, True)
+    assert (home / "rclone.conf").read_text() == before
+
+
 def test_a_switch_is_taken_as_people_write_it(connected: Command, home: Path) -> None:
     assert connected(*SET, "hard_delete=yes", "delta=On", "expose_onenote_files=no").code == 0
     section = (home / "rclone.conf").read_text()

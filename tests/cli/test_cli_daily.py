@@ -278,6 +278,22 @@ def test_a_pasted_remote_is_imported_from_stdin(
     assert b'"remote": "piped"' in done.stdout
 
 
+def test_a_file_as_windows_writes_it_is_imported(
+    connected: Command, home: Path, forks: Forks
+) -> None:
+    text, new = connected("export", "Work files").out, ("--yes", "--config", str(home / "new.conf"))
+    files = {"utf-16": "powershell", "utf-8-sig": "notepad", "latin-1": "old"}
+    for encoding, name in files.items():
+        file = home / f"{name}.conf"
+        file.write_text(f"{text}description = f\xfcr alle\n", encoding=encoding)
+        ran = connected("import", name, str(file), *new)
+        assert (name, ran.code, ran.err[-300:]) == (name, 0, ran.err[-300:])
+    piped = ("--json", *new[1:], "import", "piped", "-", "--yes")
+    done = forks.run(*piped, stdin=(home / "old.conf").read_bytes())
+    assert done.returncode == 0, done.stderr
+    assert len(connected("storages", "--json", *new[1:]).json) == 4
+
+
 @pytest.fixture
 def several(connected: Command, cloud: Emulator, home: Path) -> Path:
     """An rclone.conf with two OneDrives and another remote."""

@@ -203,8 +203,9 @@ def test_days_are_kept_only_of_a_backup_folder_in_a_storage(
     emptied = connected("copy", str(source), *above)
     assert (emptied.code, "DST is in --backup-dir" in emptied.err) == (2, True)
 
-    for_no_day = ("--backup-dir", "Work files:old", "--keep-days", "0")
-    assert connected("copy", str(source), "Work files:x", *for_no_day).code == 2
+    for days in ("0", "1000000"):
+        for_no_day = ("--backup-dir", "Work files:old", "--keep-days", days)
+        assert connected("copy", str(source), "Work files:x", *for_no_day).code == 2
 
 
 def test_flags_go_on_to_rclone_but_for_those_that_leak_or_mislead(

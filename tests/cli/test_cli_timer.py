@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
@@ -24,7 +25,8 @@ def pings() -> Iterator[tuple[str, list[str]]]:
     class Service(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             called.append(self.path)
-            self.send_response(404 if "gone" in self.path else 200)
+            answers = {"gone": 404, "moved": 301}
+            self.send_response(next((answers[one] for one in answers if one in self.path), 200))
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -88,6 +90,21 @@ def test_a_ping_that_fails_does_not_fail_the_run_and_its_address_is_not_said(
     assert connected("health", "--ping", "file:///etc/passwd").code == 2
 
 
+def test_a_redirect_of_a_ping_is_not_taken_for_an_answer(
+    connected: Command, pings: tuple[str, list[str]]
+) -> None:
+    address, called = pings
+    ran = connected("health", "--ping", f"{address}/moved")
+    assert called == ["/moved/start", "/moved"]
+    assert "127.0.0.1 was not told of this run: it answered 301" in ran.err
+
+
+def test_what_restic_would_need_is_no_run(connected: Command, pings: tuple[str, list[str]]) -> None:
+    address, called = pings
+    assert connected("restic", "Work files", "--environment", "--ping", address).code == 0
+    assert called == []
+
+
 # ---- timer ---------------------------------------------------------------------------------------
 
 ODD = 'a folder/100% "of" $HOME \\ it\'s'
@@ -149,6 +166,10 @@ def test_what_the_job_needs_of_this_environment_is_said(
         ("x y", "--", "health"),
         ("x", "--at", "25:00", "--", "health"),
         ("x", "--", "sync", "/a", "work-files:a"),
+        ("x", "--", "again", "12"),
+        ("x", "--", "remove", "work-files"),
+        ("nächtlich", "--", "health"),
+        ("x", "--output", "", "--", "health"),
         ("x", "--", "copy", "a\nb", "work-files:"),
     ],
 )
@@ -159,6 +180,27 @@ def test_a_timer_that_could_not_work_is_refused(
 
     assert ran.code == 2
     assert not ran.out
+
+
+def test_a_unit_that_somebody_has_changed_stays(connected: Command, tmp_path: Path) -> None:
+    write = ("timer", "x", "--output", str(tmp_path), "--", "health")
+    assert [connected(*write).code, connected(*write).code] == [0, 0]
+    unit = tmp_path / "x.service"
+    mine = unit.read_text() + "LoadCredentialEncrypted=rclone-config-pass:/etc/pass\n"
+    unit.write_text(mine)
+
+    ran = connected("timer", "x", "--at", "05:00", "--output", str(tmp_path), "--", "health")
+
+    assert (ran.code, unit.read_text()) == (2, mine)
+    assert f"{unit} is there already, and differs" in ran.err
+    assert "*-*-* 03:00:00" in (tmp_path / "x.timer").read_text()
+
+
+def test_a_timer_as_json_is_its_files(connected: Command) -> None:
+    units = json.loads(connected("timer", "x", "--json", "--", "health").out)
+    assert list(units) == ["x.service", "x.timer"]
+    cron = json.loads(connected("timer", "x", "--cron", "--json", "--", "health").out)
+    assert cron["crontab"].startswith("0 3 * * * cd ")
 
 
 def test_the_command_in_the_unit_is_the_one_that_was_typed(connected: Command) -> None:

@@ -252,7 +252,8 @@ def test_a_worker_is_lost_and_the_server_restarted_and_every_file_is_there(
     kill(workers[0])
     kill(server)
     server = cluster.serve()
-    cluster.start("worker-2", "pluton_rclone", "flow", "worker", "--limit=3")
+    conf = os.path.relpath(Storages().path, cluster.folder)  # a run's own folder is another one
+    cluster.start("worker-2", "pluton_rclone", "flow", "worker", "--limit=3", f"--config={conf}")
     until(lambda: cluster.states() == ["COMPLETED"] * 9, 20 * MINUTES)
 
     contents = {one.name: one.read_bytes() for one in source.iterdir()}
