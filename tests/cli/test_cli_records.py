@@ -21,7 +21,7 @@ from tests.terminal import PATIENCE
 ANNA, BERT = "anna@outlook.com", "bert@contoso.onmicrosoft.com"
 # Their stdout is somebody else's: a file's bytes, another command's, a shell's; or is JSON Schema
 # in any case.
-WITHOUT = {"cat", "completion", "demo", "emulator", "schema", "timer", "man", "mount", "serve"}
+WITHOUT = {"cat", "completion", "demo", "emulator", "schema", "man", "mount", "serve"}
 
 
 def decoded(command: str, line: str) -> Any:
@@ -104,6 +104,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     ],
     "preflight": [("preflight", "{source}", "Work files:x")],
     "restic": [("restic", "Work files", "--environment")],
+    "timer": [("timer", "--json", "x", "--", "health")],
     "history": [
         ("check", "{source}", "Work files:backup"),
         ("history",),

@@ -242,7 +242,7 @@ def test_what_cannot_be_used_of_a_paste_is_named(
 ) -> None:
     lines = {**remote_of(cloud, "business").to_section(), option: value}
     text = "\n".join(["[old]", *(f"{key} = {value}" for key, value in lines.items())])
-    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     ran = command("connect", "Pasted", "--method", "token")
     assert ran.code == 3, ran.err
     assert said in ran.err
