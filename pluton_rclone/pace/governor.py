@@ -139,7 +139,7 @@ class Governor:
         if self._asked is None:
             return _SHORTEST  # stopped now, it would outlive us: the signal for that is not set yet
         rests = not child.paused and self._counted >= _MANY
-        turn = self._turn(child, rests)
+        turn = self._turn(rests)
         if turn.holds is not None and rests:
             self._pause(child)
             return self._round_trip
@@ -164,7 +164,7 @@ class Governor:
         self._beyond(child, turn.nearest)
         return _SHORTEST
 
-    def _turn(self, child: Governed, rests: bool = False) -> Turn:
+    def _turn(self, rests: bool = False) -> Turn:
         now = self._clock.now()
         self._more *= 0.5 ** ((now - self._looked_at) / _FORGETTING)
         self._looked_at = now
@@ -249,7 +249,7 @@ class Governor:
         self._warm.wait(_WARM_UP_LIMIT)
         with self._budget.shelf.finding_out():
             # Another governor may have found out, or waited until there is room again.
-            if not self._is_open(child, limit):
+            if not self._is_open(limit):
                 return
             found = Flag()
             self._send_canaries(limit, found, 1)  # Microsoft may simply say what the limit is
@@ -259,12 +259,12 @@ class Governor:
             self._resume(child)
             self._count()
             self._pause(child)
-            if not found.is_set() and self._is_open(child, limit):
+            if not found.is_set() and self._is_open(limit):
                 self._go_beyond(child, limit, found)
 
-    def _is_open(self, child: Governed, limit: Limit) -> bool:
+    def _is_open(self, limit: Limit) -> bool:
         """Whether it is near, and not known to hold."""
-        turn = self._turn(child)
+        turn = self._turn()
         return turn.holds is None and turn.nearest == limit and turn.room <= 0
 
     def _go_beyond(self, child: Governed, limit: Limit, found: Flag) -> None:
@@ -278,7 +278,7 @@ class Governor:
                 # rclone asks no faster than the limit grants, so nothing is lost by keeping to it.
                 self._budget.does_hold(now, limit)
                 return
-            below = math.floor(self._turn(child).room)
+            below = math.floor(self._turn().room)
             self._send_canaries(limit, found, min(_BELOW, max(CANARIES, below)))
 
     def _send_canaries(self, limit: Limit, found: Flag, count: int) -> None:
