@@ -52,11 +52,18 @@ def on_server(path: str, host: str = HOST) -> ServerPath:
             f"https://{HOST}/:f:/r/sites/Backups/Docs%20A/Server?csf=1&web=1",
             "/sites/Backups/Docs A/Server",
         ),
+        *(
+            (f"https://{HOST}/{link}sites/HR/{path}", f"/sites/HR/{path}")
+            for link in ("", ":f:/r/")
+            for path in ("Docs/Admin/Forms", "Docs/Mailing/Lists/2024", "Docs/Web/Pages", "Forms")
+        ),
         (f"https://{HOST}/sites/Backups/SitePages/Home.aspx", "/sites/Backups"),
         (f"https://{HOST}/sites/Backups/_layouts/15/viewlsts.aspx?view=14", "/sites/Backups"),
         (f"https://{HOST}/_layouts/15/start.aspx#/Docs%20A/Forms/AllItems.aspx", "/Docs A"),
         (f"https://{HOST}/sites/Backups/default.aspx", "/sites/Backups"),
         (f"https://{HOST}/teams/IT/Lists/Tasks/AllItems.aspx", "/teams/IT"),
+        (f"https://{HOST}/teams/Lists/Lists/Tasks/AllItems.aspx", "/teams/Lists"),
+        (f"https://{HOST}/sites/Forms/default.aspx", "/sites/Forms"),
         (f"https://{HOST}/Shared%20Documents/100%25%20%23done", "/Shared Documents/100% #done"),
         (f"  <https://{HOST}/sites/B%C3%BCro>  ", "/sites/Büro"),
     ],

@@ -91,6 +91,23 @@ def test_sites_libraries_and_folders(
     assert location.site.name == "Projects"
 
 
+@pytest.mark.parametrize("folder", ["HR/Forms", "Mailing/Lists/2024", "Web/Pages", "SitePages"])
+@pytest.mark.parametrize("link", ["", ":f:/r/"])
+def test_a_folder_that_is_called_as_a_page_of_sharepoint_is_not_its_parent(
+    graph_of: GraphOf, files: Files, site: EmulatedSite, link: str, folder: str
+) -> None:
+    """Before: of HR/Forms the folder HR, of Web/Pages the folder Web, of a library Forms the
+    default one."""
+    own, forms = files.drive_of(BERT), files.add_library(site, "Forms", "Forms")
+    graph = graph_of(BERT, SHAREPOINT)
+    for drive in (own, library(site, "Documents")):
+        drive.folder(folder)
+        address = f"{drive.web_url}/{folder}?csf=1".replace(".com/", f".com/{link}")
+        location = resolve(graph, address)
+        assert (location.drive.id, location.folder) == (drive.id, folder)
+    assert resolve(graph, forms.web_url).drive.id == forms.id
+
+
 @pytest.mark.parametrize(("path", "folder"), [("", ""), ("/Shared%20Documents/Inner", "Inner")])
 def test_a_subsite(graph_of: GraphOf, site: EmulatedSite, path: str, folder: str) -> None:
     location = resolve(

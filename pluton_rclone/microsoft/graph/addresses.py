@@ -22,6 +22,7 @@ _TEAMS = re.compile(
 _PERSONAL_ITEM = re.compile(r"01[A-Z2-7]{6}([A-Z2-7]{26})", re.IGNORECASE)
 _NOT_ITEMS = ("", "root", "recent", "shared", "favorites", "photos", "recyclebin")
 _PAGES = ("sitepages", "pages", "lists")
+MANAGED_PATHS = ("sites", "teams", "personal")  # below these stands a site collection's name
 
 
 @dataclass(frozen=True)
@@ -135,13 +136,13 @@ def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address
 def _view_removed(segments: tuple[str, ...]) -> tuple[str, ...]:
     """Without the page that shows a library or site: /Forms/AllItems.aspx, /SitePages/Home.aspx."""
     low = [segment.lower() for segment in segments]
-    if low[-2:-1] == ["forms"] and low[-1].endswith(".aspx"):
+    if not low or not low[-1].endswith(".aspx"):  # a folder, whatever it is called
+        return segments
+    site = 2 if low[0] in MANAGED_PATHS else 0
+    if low[site:][-2:-1] == ["forms"]:
         return segments[:-2]
-    for page in _PAGES:
-        if page in low:
-            return segments[: low.index(page)]
-    page_at_end = low and (low[-1].endswith(".aspx") or low[-1] == "forms")
-    return segments[:-1] if page_at_end else segments
+    pages = (n for n, name in enumerate(low) if n >= site and name in _PAGES)
+    return segments[: next(pages, -1)]
 
 
 def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:

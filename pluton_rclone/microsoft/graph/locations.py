@@ -15,11 +15,17 @@ from pluton_rclone.values.drive_ids import normal_drive_id
 
 from ..clouds import Cloud, cloud_of_sharepoint
 from ..entra.scopes import in_words
-from .addresses import Address, DriveId, PersonalPlace, ServerPath, SharingLink, read_address
+from .addresses import (
+    MANAGED_PATHS,
+    Address,
+    DriveId,
+    PersonalPlace,
+    ServerPath,
+    SharingLink,
+    read_address,
+)
 from .drives import Drive, Quota, Site, drive_type
 from .graph import Graph
-
-_MANAGED_PATHS = ("sites", "teams", "personal")  # below these stands a site collection's name
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,7 @@ def _on_sharepoint(graph: Graph, place: ServerPath) -> Location:
     for drive in _own(graph) if place.segments[:1] == ("personal",) else ():
         if (inside := _inside(drive, place)) is not None:
             return Location(drive, _folder(graph, drive, inside))
-    managed = len(place.segments) >= 2 and place.segments[0].lower() in _MANAGED_PATHS
+    managed = len(place.segments) >= 2 and place.segments[0].lower() in MANAGED_PATHS
     depth = 2 if managed else 0
     site = graph.site_at(place.host, place.path(depth))
     while True:
