@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
-from urllib.parse import quote
 
 from pluton_rclone import errors
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.microsoft.graph.drives import Drive, Quota
+from pluton_rclone.microsoft.graph.graph import drive_path
 from pluton_rclone.microsoft.graph.locations import rooted
 from pluton_rclone.microsoft.http import Http
 from pluton_rclone.remote.onedrive import OneDriveRemote
@@ -157,11 +157,10 @@ def _shortcuts(step: Step, saved: SavedRemote, http: Http) -> None:
     remote = saved.options
     if remote.drive_type == "documentLibrary" or remote.tenant_url or remote.root_folder_id:
         return
-    drive = f"/drives/{quote(remote.drive_id, safe='!')}"
-    folders = {f"{drive}/root": ""}
+    folders = {f"{drive_path(remote.drive_id)}/root": ""}
     home, _, item = remote.base_folder_id.rpartition("#")
     if item and normal_drive_id(home).lower() == remote.drive_id.lower():
-        folders[f"{drive}/items/{quote(item, safe='!')}"] = remote.base_folder
+        folders[drive_path(remote.drive_id, item)] = remote.base_folder
     try:
         with saved.graph(http) as graph:
             found = [graph.hidden_shortcuts(*folder) for folder in folders.items()]

@@ -198,9 +198,11 @@ class Restic:
     def _renew_if_refused(self) -> None:
         """rclone, which restic starts, would not. SignInError: of that restic says nothing; every
         other trouble is left to it to say."""
+        from pluton_rclone.microsoft.graph.graph import drive_path
+
         try:
             with self._saved.graph() as graph:
-                graph.get(f"/drives/{self._saved.options.drive_id}", {"$select": "id"})
+                graph.get(drive_path(self._saved.options.drive_id), {"$select": "id"})
         except errors.SignInError:
             raise
         except errors.PlutonRcloneError:

@@ -12,11 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from pluton_rclone.errors import GraphError
 
-from .graph import Graph
+from .graph import Graph, drive_path
 
 PAGE = "1000"  # items; what rclone asks for, too
 SELECT = "id,name,size,file,folder,package,root,deleted,parentReference,fileSystemInfo"
@@ -67,7 +66,7 @@ class Page(NamedTuple):
 def read(graph: Graph, drive_id: str, link: str | None = None) -> Page:
     """The page at `link`, or the first one of a drive. Raises as `Graph.get` and `page`."""
     if link is None:
-        path = f"/drives/{quote(drive_id, safe='!,')}/root/delta"
+        path = f"{drive_path(drive_id)}/root/delta"
         return page(graph.get(path, {"$select": SELECT, "$top": PAGE}, target="drive"))
     return page(graph.get(link, target="drive"))
 

@@ -192,7 +192,7 @@ class Graph:
 
     def drive(self, drive_id: str) -> Drive:
         """One drive by its id, verified. Raises `DriveNotFound`, `AccessDenied`."""
-        return self._one(f"/drives/{_id(drive_id)}", f"Drive {drive_id}")
+        return self._one(drive_path(drive_id), f"Drive {drive_id}")
 
     def user_drive(self, user: str) -> Drive:
         """A person's drive by user name or object id: for app-only, which has no "me"."""
@@ -231,7 +231,7 @@ class Graph:
 
     def _verify(self, record: dict[str, Any]) -> Drive | str:
         drive = Drive.from_graph(record)
-        path = f"/drives/{_id(drive.id)}"
+        path = drive_path(drive.id)
         root = self._tried(f"{path}/root", "id,name,webUrl,parentReference")
         if isinstance(root, PlutonRcloneError):
             what = f"Drive {drive.name!r} ({drive.id}) is not offered"
@@ -292,6 +292,11 @@ class Graph:
     def libraries(self, site: Site) -> Drives:
         """All document libraries of a site, each verified; several at a time."""
         return self._verified(self.library_records(site))
+
+
+def drive_path(drive_id: str, item_id: str = "") -> str:
+    """The path of a drive below /v1.0, or of an item in it."""
+    return f"/drives/{_id(drive_id)}{f'/items/{_id(item_id)}' if item_id else ''}"
 
 
 def _quote(value: str, safe: str) -> str:

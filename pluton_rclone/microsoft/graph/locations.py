@@ -25,7 +25,7 @@ from .addresses import (
     read_address,
 )
 from .drives import Drive, Quota, Site, drive_type
-from .graph import Graph
+from .graph import Graph, drive_path
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def rooted(graph: Graph, drive_id: str, root_folder_id: str = "") -> Location:
         if not item_id:
             raise
         home = home or drive_id
-        item = graph.get(_item(home, item_id))
+        item = graph.get(drive_path(home, item_id))
         kind = (item.get("parentReference") or {}).get("driveType")
         return _closed_drive(home, kind, str(item.get("name") or ""), item_id)
     return Location(drive, folder_path(graph, home or drive.id, item_id) if item_id else "")
@@ -173,7 +173,7 @@ def _folder(graph: Graph, drive: Drive, segments: tuple[str, ...]) -> str:
     if not segments:
         return ""
     path = "/".join(segments)
-    address = f"/drives/{quote(drive.id, safe='!')}/root:/{quote(path)}"
+    address = f"{drive_path(drive.id)}/root:/{quote(path)}"
     item = graph.get(address, {"$select": "id,name,folder,file"}, subject=f"{path} in {drive.name}")
     return path if "folder" in item else "/".join(segments[:-1])
 
@@ -219,11 +219,7 @@ def _shared(graph: Graph, link: SharingLink) -> Location:
 
 def folder_path(graph: Graph, drive_id: str, item_id: str) -> str:
     """The path of a folder, or of a file's folder, in its drive; names as OneDrive has them."""
-    return _path_of(graph.get(_item(drive_id, item_id), subject="The folder of this address"))
-
-
-def _item(drive_id: str, item_id: str) -> str:
-    return f"/drives/{quote(drive_id, safe='!')}/items/{quote(item_id, safe='!')}"
+    return _path_of(graph.get(drive_path(drive_id, item_id), subject="The folder of this address"))
 
 
 def _path_of(item: dict[str, Any]) -> str:
