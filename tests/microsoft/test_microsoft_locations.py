@@ -275,6 +275,27 @@ def test_a_personal_account_is_told_that_a_site_is_an_organisations(graph_of: Gr
     assert refusal.value.why == "this is a personal account"
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://onedrive.live.com/?id=root",
+        "https://onedrive.live.com/?id=root&cid={cid}",
+        "https://onedrive.live.com/personal/{cid}/Documents/Server",
+        "https://onedrive.live.com/:f:/g/personal/{cid}/Eabc?e=x",
+        "https://1drv.ms/f/c/{cid}/Eabc",
+    ],
+)
+def test_a_work_account_is_told_that_an_address_is_a_persons(
+    graph_of: GraphOf, files: Files, address: str
+) -> None:
+    """Before: Bert's OneDrive for Business, or a permission that would not help."""
+    with pytest.raises(errors.AccountError) as refusal:
+        resolve(graph_of(BERT), address.format(cid=files.drive_of(ANNA).id))
+
+    assert "personal OneDrive" in refusal.value.what
+    assert "personal account" in refusal.value.advice
+
+
 def test_another_geography_of_the_organisation_is_no_other_organisation(graph_of: GraphOf) -> None:
     with pytest.raises(errors.GraphError):
         resolve(graph_of(BERT, SHAREPOINT), "https://contosoeur.sharepoint.com/sites/X")

@@ -49,7 +49,8 @@ def _closed_drive(drive_id: str, kind: object, name: str, item_id: str) -> Locat
 def resolve(graph: Graph, address: str) -> Location:
     """The drive and folder that an address leads to; of a site its default library, of a file its
     folder. Raises `OptionInvalid` for an address of another cloud or of none, `AccountError` for
-    one of another organisation, `ItemNotFound`, `SitesPermissionMissing`, `ConsentRequired`."""
+    one of another organisation, or of a personal OneDrive where a work account signed in,
+    `ItemNotFound`, `SitesPermissionMissing`, `ConsentRequired`."""
     place = read_address(address)
     try:
         return _resolved(graph, place)
@@ -57,16 +58,19 @@ def resolve(graph: Graph, address: str) -> Location:
         host = place.host if isinstance(place, ServerPath) else ""
         if isinstance(place, SharingLink):
             host = urlsplit(place.url).hostname or ""
-        if problem.who is not errors.Who.LATER and ".sharepoint." in host:
+        if problem.who is not errors.Who.LATER and host:
             _refuse_elsewhere(graph, host)
         raise
 
 
 def _refuse_elsewhere(graph: Graph, host: str) -> None:
-    """Raise `AccountError` when a SharePoint host is not of the account's organisation. Its other
-    geographies have names that begin alike (contoso, contosoeur)."""
-    theirs = _organisation(host)
-    for drive in _own(graph):
+    """Raise `AccountError` when a host is not of the account's organisation, or one of personal
+    accounts, and this is none. An organisation's other geographies have names that begin alike
+    (contoso, contosoeur)."""
+    theirs, own = _organisation(host), _own(graph)
+    if not theirs:
+        _refuse_work(own)
+    for drive in own if theirs else ():
         ours = _organisation(urlsplit(drive.web_url).hostname or "")
         personal = drive.type == "personal"
         if personal or not (ours and (theirs.startswith(ours) or ours.startswith(theirs))):
@@ -74,6 +78,14 @@ def _refuse_elsewhere(graph: Graph, host: str) -> None:
             why = "this is a personal account" if personal else f"this account belongs to {ours}"
             advice = "Sign in with an account of that organisation; guests give its tenant."
             raise errors.AccountError(what, why=why, advice=advice)
+
+
+def _refuse_work(own: Sequence[Drive]) -> None:
+    """Raise `AccountError` for an address of a personal OneDrive if the account has none."""
+    if own and all(drive.type != "personal" for drive in own):
+        what = "This is an address of a personal OneDrive, and a work account signed in."
+        advice = "Sign in with the personal account, or give an address of the organisation's."
+        raise errors.AccountError(what, advice=advice)
 
 
 def _organisation(host: str) -> str:
@@ -179,13 +191,15 @@ def _folder(graph: Graph, drive: Drive, segments: tuple[str, ...]) -> str:
 
 
 def _personal(graph: Graph, place: PersonalPlace) -> Location:
-    drive = next((one for one in graph.drives() if place.drive_id in (None, one.id)), None)
-    if drive is None and place.drive_id is not None:
+    own = graph.drives()
+    _refuse_work(own)
+    mine = [one for one in own if one.type == "personal"]
+    drive = next((one for one in mine if one.id == place.drive_id), mine[0])
+    if place.drive_id is not None and drive.id != place.drive_id:
         try:
             drive = graph.drive(place.drive_id)
         except AccessDenied as problem:
             raise _closed(problem) from None
-    assert drive is not None
     if place.item is not None:
         return Location(drive, folder_path(graph, drive.id, place.item_id(drive.id)))
     return Location(drive, _folder(graph, drive, place.segments))
