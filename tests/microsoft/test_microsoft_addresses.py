@@ -64,6 +64,10 @@ def on_server(path: str, host: str = HOST) -> ServerPath:
         (f"https://{HOST}/teams/IT/Lists/Tasks/AllItems.aspx", "/teams/IT"),
         (f"https://{HOST}/teams/Lists/Lists/Tasks/AllItems.aspx", "/teams/Lists"),
         (f"https://{HOST}/sites/Forms/default.aspx", "/sites/Forms"),
+        (
+            f"https://{HOST}/sites/HR/Docs/Forms/A.aspx?id=/sites/HR/Docs/a%252Fb",
+            "/sites/HR/Docs/a%2Fb",
+        ),
         (f"https://{HOST}/Shared%20Documents/100%25%20%23done", "/Shared Documents/100% #done"),
         (f"  <https://{HOST}/sites/B%C3%BCro>  ", "/sites/Büro"),
     ],
@@ -92,10 +96,33 @@ def test_sharepoint_addresses(address: str, path: str) -> None:
             "https://contoso-my.sharepoint.com/my?id=%2Fpersonal%2Fbert%2FDocs",
             "/personal/bert/Docs",
         ),
+        (
+            "https://contoso-my.sharepoint.com/my?id=%2Fpersonal%2Fbert%2FDocs%2FA"
+            "&listurl=%2Fpersonal%2Fbert%2FDocs",
+            "/personal/bert/Docs/A",
+        ),
+        ("https://contoso-my.sharepoint.com/", "/"),
+        ("https://contoso-my.sharepoint.com/my", "/"),
+        ("https://contoso-my.sharepoint.com/my?login_hint=bert%40contoso.com", "/"),
+        ("https://contoso-my.sharepoint.com/_layouts/15/onedrive.aspx", "/"),
     ],
 )
 def test_addresses_of_a_persons_onedrive_for_business(address: str, path: str) -> None:
     assert read_address(address) == on_server(path, "contoso-my.sharepoint.com")
+
+
+@pytest.mark.parametrize(
+    "page", ["my", "shared", "personal/bert_contoso_com/_layouts/15/onedrive.aspx"]
+)
+def test_a_library_that_onedrive_shows_is_at_its_own_host(page: str) -> None:
+    """Before: at the host of everybody's OneDrive, where there is no such site."""
+    onedrive = f"https://contoso-my.sharepoint.com/{page}"
+    library = "listurl=https%3A%2F%2Fcontoso%2Esharepoint%2Ecom%2Fsites%2FHR%2FShared%20Documents"
+    for folder, path in (("", ""), ("id=%2Fsites%2FHR%2FShared%20Documents%2FA%26B&", "/A&B")):
+        place = read_address(f"{onedrive}?{folder}{library}")
+        assert place == on_server(f"/sites/HR/Shared Documents{path}")
+    with pytest.raises(OptionInvalid, match=r"evil\.example is not an address of SharePoint"):
+        read_address(f"{onedrive}?id=%2Fsites%2FHR&listurl=https%3A%2F%2Fevil.example%2Fsites")
 
 
 @pytest.mark.parametrize(
@@ -108,6 +135,12 @@ def test_addresses_of_a_persons_onedrive_for_business(address: str, path: str) -
         "https://1drv.ms/f/c/6f7d00bffc4d4e62/Eabc",
         "https://onedrive.live.com/redir?resid=6F7D00BFFC4D4E62!123&authkey=!AAA",
         "https://onedrive.live.com/:f:/g/personal/6F7D00BFFC4D4E62/Eabc?e=x",
+        # files that a program shows, by their ids: of these, no part is a path
+        f"https://{HOST}/:w:/r/sites/HR/_layouts/15/Doc.aspx?sourcedoc=%7B1%7D&file=Plan.docx",
+        f"https://{HOST}/sites/HR/_layouts/15/WopiFrame.aspx?sourcedoc=%7B1%7D",
+        f"https://{HOST}/sites/HR/_layouts/15/download.aspx?UniqueId=1",
+        f"https://{HOST}/sites/HR/_layouts/15/DocIdRedir.aspx?ID=ABC-1",
+        "https://onedrive.live.com/personal/6f7d00bffc4d4e62/_layouts/15/Doc.aspx?sourcedoc=%7B1%7D",
     ],
 )
 def test_links_from_a_share_button_are_left_whole_for_the_shares_api(address: str) -> None:
@@ -142,6 +175,15 @@ def test_links_from_a_share_button_are_left_whole_for_the_shares_api(address: st
             PersonalPlace(CID, None, ("Server",)),
         ),
         ("https://d.docs.live.net/6f7d00bffc4d4e62/Server", PersonalPlace(CID, None, ("Server",))),
+        (
+            "https://onedrive.live.com/personal/6f7d00bffc4d4e62/_layouts/15/onedrive.aspx",
+            PersonalPlace(CID),
+        ),
+        (
+            "https://onedrive.live.com/personal/6f7d00bffc4d4e62/_layouts/15/Doc.aspx"
+            "?sourcedoc=%7B1%7D&resid=6F7D00BFFC4D4E62!123",
+            PersonalPlace(CID, "6F7D00BFFC4D4E62!123"),
+        ),
     ],
 )
 def test_addresses_of_a_personal_onedrive(address: str, place: PersonalPlace) -> None:
@@ -176,6 +218,7 @@ def test_ids_are_addresses_too() -> None:
         "https://unit.sharepoint-mil.us/sites/x",
         "https://teams.microsoft.com/l/file/1?objectUrl=https%3A%2F%2F%5B",
         "https://teams.microsoft.com/?objectUrl=" * 209,
+        "https://contoso-my.sharepoint.com/my?listurl=https%3A%2F%2F%5B",
     ],
 )
 def test_what_is_no_address_is_refused_with_advice(address: str) -> None:

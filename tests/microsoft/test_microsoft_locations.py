@@ -145,6 +145,40 @@ def test_the_own_onedrive_for_business_needs_no_permission_for_sites(
     assert resolve(graph, viewed).folder == "Server"
 
 
+@pytest.mark.parametrize("page", ["", "my", "my?login_hint=b", "_layouts/15/onedrive.aspx"])
+def test_the_page_where_onedrive_opens_is_the_own_drive(
+    graph_of: GraphOf, files: Files, page: str
+) -> None:
+    drive, graph = files.drive_of(BERT), graph_of(BERT, "Files.ReadWrite")
+    sites = [drive.web_url.removesuffix("/Documents")]
+    for site in ("https://contoso-my.sharepoint.com", *(() if page.startswith("my") else sites)):
+        location = resolve(graph, f"{site}/{page}")
+        assert (location.drive.id, location.folder) == (drive.id, "")
+    with pytest.raises(errors.AccountError, match="another organisation"):
+        resolve(graph, f"https://fabrikam-my.sharepoint.com/{page}")
+    with pytest.raises(errors.AccountError, match="this is a personal account"):
+        resolve(graph_of(ANNA), f"https://contoso-my.sharepoint.com/{page}")
+    with pytest.raises(errors.OptionInvalid, match="belongs to Microsoft Cloud for US"):
+        resolve(graph, f"https://contoso-my.sharepoint.us/{page}")
+
+
+def test_of_a_file_that_a_program_shows_the_folder_and_never_the_default_library(
+    graph_of: GraphOf, files: Files, site: EmulatedSite
+) -> None:
+    drive, graph = library(site, "Documents"), graph_of(BERT, SHAREPOINT)
+    page = f"{site.web_url}/_layouts/15/Doc.aspx".replace(".com/", ".com/:w:/r/")
+    address = f"{page}?sourcedoc=%7B11111111-2222-3333-4444-555555555555%7D&file=a.txt"
+    with pytest.raises(errors.ItemNotFound) as refusal:
+        resolve(graph, address)
+    assert "while the site, library or folder is open" in refusal.value.advice
+
+    file = drive.find("Reports/a.txt")
+    assert file is not None
+    files.links[page] = (drive, file, Link("1", "edit", "users", page))
+    location = resolve(graph, address)
+    assert (location.drive.id, location.folder) == (drive.id, "Reports")
+
+
 def test_a_personal_onedrive(graph_of: GraphOf, files: Files) -> None:
     drive = files.drive_of(ANNA)
     folder = drive.folder("Server/2026")
@@ -228,10 +262,10 @@ def test_a_site_wants_its_permission(graph_of: GraphOf, site: EmulatedSite) -> N
 def test_an_address_of_another_cloud_is_refused_before_anything_is_asked(
     cloud: Emulator, graph_of: GraphOf
 ) -> None:
-    with pytest.raises(errors.OptionInvalid) as refusal:
-        resolve(graph_of(BERT, SHAREPOINT), "https://fabrikam.sharepoint.us/sites/Backups")
-
-    assert "region us" in refusal.value.advice
+    for path in ("sites/Backups", ":f:/s/Backups/Eabc?e=1"):
+        with pytest.raises(errors.OptionInvalid) as refusal:
+            resolve(graph_of(BERT, SHAREPOINT), f"https://fabrikam.sharepoint.us/{path}")
+        assert "region us" in refusal.value.advice
     assert list(cloud.requests) == []
 
 

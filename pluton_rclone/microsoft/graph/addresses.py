@@ -22,12 +22,15 @@ _TEAMS = re.compile(
 _PERSONAL_ITEM = re.compile(r"01[A-Z2-7]{6}([A-Z2-7]{26})", re.IGNORECASE)
 _NOT_ITEMS = ("", "root", "recent", "shared", "favorites", "photos", "recyclebin")
 _PAGES = ("sitepages", "pages", "lists")
+# What a page of SharePoint calls a file by its id: Doc.aspx?sourcedoc=, download.aspx?UniqueId=.
+_FILE_IDS = {"sourcedoc", "uniqueid", "docid"}
 MANAGED_PATHS = ("sites", "teams", "personal")  # below these stands a site collection's name
 
 
 @dataclass(frozen=True)
 class ServerPath:
-    """A decoded path on a SharePoint host: site, library and folder in one row."""
+    """A decoded path on a SharePoint host: site, library and folder in one row. Without any on a
+    host of OneDrive for Business (-my): the page that shows each person the own one."""
 
     host: str
     segments: tuple[str, ...]
@@ -42,6 +45,10 @@ class SharingLink:
     """A link from a Share button: opaque, only Graph's shares API can open it."""
 
     url: str
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or ""
 
 
 @dataclass(frozen=True)
@@ -91,9 +98,10 @@ def read_address(text: str) -> Address:
         parts = urlsplit(text)
         host = (parts.hostname or "").rstrip(".")
         found = parse_qs(parts.query, max_num_fields=100)
+        query = {name: values[0] for name, values in found.items()}
+        library = urlsplit(query.get("listurl", ""))
     except ValueError:
         raise _not_understood("it is not a web address") from None
-    query = {name: values[0] for name, values in found.items()}
     if parts.scheme.lower() not in ("http", "https") or not host:
         raise _not_understood("it is not a web address")
     if host == "1drv.ms":  # the short form of every personal sharing link
@@ -108,11 +116,16 @@ def read_address(text: str) -> Address:
         advice = "In the channel's files choose Open in SharePoint; copy the browser's address."
         raise OptionInvalid(what, why=why, advice=advice, option="address")
     cloud_of_sharepoint(host)
+    if library.scheme == "https":  # OneDrive shows a library, which has a host of its own
+        host = (library.hostname or "").rstrip(".")
+        cloud_of_sharepoint(host)
+        if not query.get("id", "").startswith("/"):
+            query["id"] = library.path
     return _sharepoint(parts, host, query)
 
 
 def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
-    segments = _segments(parts.path)
+    segments = _segments(unquote(parts.path))
     if segments and re.fullmatch(r":[a-z]:", segments[0]):
         if segments[1:2] != ("r",):  # :f:/s/…, :f:/g/…: a link with a key of its own
             return _link(parts, host)
@@ -127,9 +140,14 @@ def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address
             return ServerPath(host, _segments(value))
     low = [segment.lower() for segment in segments]
     if parts.fragment.startswith("/") and low[-1:] == ["start.aspx"]:
-        return ServerPath(host, _view_removed(_segments(parts.fragment.partition("?")[0])))
+        shown = unquote(parts.fragment.partition("?")[0])
+        return ServerPath(host, _view_removed(_segments(shown)))
     if "_layouts" in low:
+        if (_FILE_IDS | {"id"}) & _names(query):
+            return _link(parts, host)
         segments = segments[: low.index("_layouts")]
+    if low == ["my"] and is_of_onedrive(host):
+        segments = ()
     return ServerPath(host, _view_removed(segments))
 
 
@@ -146,7 +164,7 @@ def _view_removed(segments: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
-    segments = _segments(parts.path)
+    segments = _segments(unquote(parts.path))
     link = segments and re.fullmatch(r":[a-z]:", segments[0])
     if link or "authkey" in query or "redeem" in query:
         return _link(parts, host)
@@ -163,8 +181,12 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     elif host == _DOCS and segments:
         segments = ("personal", *segments[:1], "Documents", *segments[1:])
     if len(segments) >= 2 and segments[0].lower() == "personal" and is_personal(segments[1]):
-        # /personal/{CID}/Documents is the root of a personal drive
-        return PersonalPlace(normal_drive_id(segments[1]), None, segments[3:])
+        if [piece.lower() for piece in segments[2:3]] != ["_layouts"]:
+            # /personal/{CID}/Documents is the root of a personal drive
+            return PersonalPlace(normal_drive_id(segments[1]), None, segments[3:])
+        if _FILE_IDS & _names(query):
+            return _link(parts, host)
+        query.setdefault("cid", segments[1])
     cid = query.get("cid", "")
     owner = normal_drive_id(cid) if is_personal(cid) else None
     if _PERSONAL_ITEM.fullmatch(place):
@@ -174,8 +196,18 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     return PersonalPlace(owner)
 
 
+def is_of_onedrive(host: str) -> bool:
+    """Whether a host of SharePoint has people's OneDrives."""
+    return "-my.sharepoint." in host
+
+
+def _names(query: dict[str, str]) -> set[str]:
+    return {name.lower() for name in query}
+
+
 def _segments(path: str) -> tuple[str, ...]:
-    pieces = tuple(piece for piece in unquote(path).split("/") if piece)
+    """The pieces of a decoded path."""
+    pieces = tuple(piece for piece in path.split("/") if piece)
     if any(piece in (".", "..") or not piece.isprintable() for piece in pieces):
         raise _not_understood("its path is not a plain one")
     return pieces

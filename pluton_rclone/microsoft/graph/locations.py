@@ -13,7 +13,7 @@ from pluton_rclone import errors
 from pluton_rclone.errors import AccessDenied, DriveNotFound, GraphError, ItemNotFound
 from pluton_rclone.values.drive_ids import normal_drive_id
 
-from ..clouds import Cloud, cloud_of_sharepoint
+from ..clouds import COPY_ADDRESS, Cloud, cloud_of_sharepoint
 from ..entra.scopes import in_words
 from .addresses import (
     MANAGED_PATHS,
@@ -22,6 +22,7 @@ from .addresses import (
     PersonalPlace,
     ServerPath,
     SharingLink,
+    is_of_onedrive,
     read_address,
 )
 from .drives import Drive, Quota, Site, drive_type
@@ -52,22 +53,20 @@ def resolve(graph: Graph, address: str) -> Location:
     one of another organisation, or of a personal OneDrive where a work account signed in,
     `ItemNotFound`, `SitesPermissionMissing`, `ConsentRequired`."""
     place = read_address(address)
+    require_cloud(place, graph.cloud)
     try:
         return _resolved(graph, place)
     except (GraphError, errors.ConsentRequired) as problem:
-        host = place.host if isinstance(place, ServerPath) else ""
-        if isinstance(place, SharingLink):
-            host = urlsplit(place.url).hostname or ""
-        if problem.who is not errors.Who.LATER and host:
-            _refuse_elsewhere(graph, host)
+        if problem.who is not errors.Who.LATER and isinstance(place, ServerPath | SharingLink):
+            _refuse_elsewhere(_own(graph), place.host)
         raise
 
 
-def _refuse_elsewhere(graph: Graph, host: str) -> None:
+def _refuse_elsewhere(own: Sequence[Drive], host: str) -> None:
     """Raise `AccountError` when a host is not of the account's organisation, or one of personal
     accounts, and this is none. An organisation's other geographies have names that begin alike
     (contoso, contosoeur)."""
-    theirs, own = _organisation(host), _own(graph)
+    theirs = _organisation(host)
     if not theirs:
         _refuse_work(own)
     for drive in own if theirs else ():
@@ -107,6 +106,10 @@ def _resolved(graph: Graph, place: Address) -> Location:
         return _shared(graph, place)
     if isinstance(place, PersonalPlace):
         return _personal(graph, place)
+    if not place.segments and is_of_onedrive(place.host):
+        own = graph.drives()
+        _refuse_elsewhere(own, place.host)
+        return Location(own[0])
     try:
         return _on_sharepoint(graph, place)
     except (AccessDenied, DriveNotFound, ItemNotFound):
@@ -134,7 +137,8 @@ def rooted(graph: Graph, drive_id: str, root_folder_id: str = "") -> Location:
 def require_cloud(address: str | Address, cloud: Cloud) -> None:
     """OptionInvalid for an address of another cloud than the one of the sign-in, or of none."""
     place = read_address(address) if isinstance(address, str) else address
-    home = cloud_of_sharepoint(place.host) if isinstance(place, ServerPath) else cloud
+    host = place.host if isinstance(place, ServerPath | SharingLink) else ""
+    home = cloud_of_sharepoint(host) if ".sharepoint." in host else cloud
     if home.region != cloud.region:
         what, why = f"This address belongs to {home.name}.", f"the sign-in is one in {cloud.name}"
         advice = f"Sign in with region {home.region} and an app registered there."
@@ -142,10 +146,10 @@ def require_cloud(address: str | Address, cloud: Cloud) -> None:
 
 
 def _on_sharepoint(graph: Graph, place: ServerPath) -> Location:
-    require_cloud(place, graph.cloud)
     # The address of an own drive needs no permission for sites.
     for drive in _own(graph) if place.segments[:1] == ("personal",) else ():
-        if (inside := _inside(drive, place)) is not None:
+        inside = () if _is_site_of(drive, place) else _inside(drive, place)
+        if inside is not None:
             return Location(drive, _folder(graph, drive, inside))
     managed = len(place.segments) >= 2 and place.segments[0].lower() in MANAGED_PATHS
     depth = 2 if managed else 0
@@ -170,6 +174,12 @@ def _on_sharepoint(graph: Graph, place: ServerPath) -> Location:
             advice = "Open the library in the browser and copy its address from there."
             raise ItemNotFound(what, why=why, advice=advice) from None
         depth += 1
+
+
+def _is_site_of(drive: Drive, place: ServerPath) -> bool:
+    """Whether a place is the site of a drive: of a person's, its page shows that drive."""
+    site, host = drive.path.rpartition("/")[0], urlsplit(drive.web_url).hostname or ""
+    return (host.lower(), site.lower()) == (place.host.lower(), place.path().lower())
 
 
 def _inside(drive: Drive, place: ServerPath) -> tuple[str, ...] | None:
@@ -214,6 +224,9 @@ def _shared(graph: Graph, link: SharingLink) -> Location:
         raise
     except AccessDenied as problem:
         raise _closed(problem) from None
+    except ItemNotFound as problem:
+        problem.advice = COPY_ADDRESS
+        raise
     if isinstance(item.get("remoteItem"), dict):
         item = {**item, **item["remoteItem"]}
     parent = item.get("parentReference")
