@@ -145,9 +145,11 @@ def _drive(saved: SavedRemote, remote: OneDriveRemote, http: Http) -> Drive:
         if remote.base_folder_id:
             _keep(saved, remote, with_path(remote, graph))
     if drive.type != remote.drive_type:
+        what = "The drive is of another kind."
         why = f"Microsoft says {drive.type}, the remote says {remote.drive_type}"
-        advice = f"Set drive_type to {drive.type}."
-        raise errors.DriveNotFound("The drive is of another kind.", why=why, advice=advice)
+        advice = "Have its drive looked for: token and options stay."
+        step = errors.NextStep.REPAIR
+        raise errors.DriveNotFound(what, why=why, advice=advice, next_step=step)
     return drive
 
 

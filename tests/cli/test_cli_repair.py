@@ -117,6 +117,23 @@ def test_a_drive_that_is_not_there_can_be_repaired_says_the_page(cloud: Emulator
     whole(cloud, storage, before)
 
 
+def test_a_drive_of_another_type_can_be_repaired_says_the_test(
+    command: Command, cloud: Emulator
+) -> None:
+    """Before: to set drive_type, which `set` refuses."""
+    storage = connected(cloud, "sharepoint", name="work")
+    storage.storages.conf.update("work", {"drive_type": "business"})
+    for door in (("test", "work"), ("health", "work"), ("set", "work", "chunk_size=5Mi")):
+        ran = command(*door)
+        assert ran.code == 4
+        assert "pluton-rclone repair work" in ran.err
+    with at_the_page() as page:
+        assert "Find its drive" in page.get("/storages/work/health").text
+    assert command("repair", "work").code == 0
+    assert storage.remote.drive_type == "documentLibrary"
+    assert command("test", "work").code == 0
+
+
 def test_a_wrong_id_at_connect_says_to_check_it(command: Command, cloud: Emulator) -> None:
     ran = command("connect", "New", "--type", "personal", "--drive", "0123456789abcdef")
     assert "Check the drive's id" in ran.err
