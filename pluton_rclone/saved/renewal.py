@@ -113,13 +113,15 @@ def is_refused(token: Token, section: Mapping[str, str]) -> bool:
     """Whether Graph refuses an access token that has not expired, by one small request, which costs
     a resource unit; False if it does not answer."""
     from pluton_rclone.microsoft.clouds import cloud
+    from pluton_rclone.microsoft.graph.faults import is_microsofts
     from pluton_rclone.microsoft.http import Http
 
     root = cloud(section.get("region") or "global").graph_root
     address = f"{root}/v1.0/drives/{section.get('drive_id')}?$select=id"
     headers = {"Authorization": f"Bearer {token.access_token}"}
     with Http() as http, suppress(errors.PlutonRcloneError):
-        return http.once("GET", address, headers=headers).status == 401
+        answer = http.once("GET", address, headers=headers)
+        return answer.status == 401 and is_microsofts(answer)
     return False
 
 

@@ -83,7 +83,7 @@ _DOWN = Meaning(
 _SLOW = Meaning(
     errors.Unreachable, advice="Try again. If it stays, keep fewer than 50,000 files in a folder; "
     "for an upload, set a smaller chunk_size.")
-_PROXY = Meaning(
+PROXY = Meaning(
     errors.Unreachable, "The network did not let the request through.", Who.YOU,
     "Sign in to the network, check HTTPS_PROXY and NO_PROXY, or have its administrator allow it.")
 _MALWARE = Meaning(
@@ -133,11 +133,11 @@ NOT_MICROSOFT = Meaning(
     Who.LATER, "Try again; if it stays, check the proxy and open the sign-in page in a browser.")
 
 BY_STATUS: dict[int, Meaning] = {
-    401: Meaning(errors.TokenExpired), 403: _DENIED, 404: _MISSING, 407: _PROXY, 408: _DOWN,
+    401: Meaning(errors.TokenExpired), 403: _DENIED, 404: _MISSING, 407: PROXY, 408: _DOWN,
     409: Meaning(errors.Conflict), 412: Meaning(errors.Conflict), 414: Meaning(errors.PathTooLong),
     416: Meaning(errors.UploadSessionLost), 423: Meaning(errors.Conflict),
     429: Meaning(errors.Throttled), 503: Meaning(errors.Throttled), 504: _SLOW,
-    507: Meaning(errors.QuotaFull), 509: Meaning(errors.Throttled), 511: _PROXY,
+    507: Meaning(errors.QuotaFull), 509: Meaning(errors.Throttled), 511: PROXY,
 }
 # fmt: on
 """Where a status is all there is. Of the others, those from 500 on are Microsoft's faults."""

@@ -10,7 +10,7 @@ import json
 import socket
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,13 @@ from typing import Any
 import pytest
 
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
-from pluton_rclone.errors import PlutonRcloneError, Unreachable
+from pluton_rclone.errors import (
+    AccessDenied,
+    PlutonRcloneError,
+    TokenExpired,
+    Unreachable,
+    Who,
+)
 from pluton_rclone.microsoft import connections
 from pluton_rclone.microsoft.clouds import cloud as cloud_of_region
 from pluton_rclone.microsoft.entra.app import AppRegistration
@@ -210,12 +216,14 @@ BODIES = [
 class Hostile(Http):
     """Answers everything with one body; a real server could, and hundreds would take long."""
 
-    def __init__(self, body: bytes, status: int = 200) -> None:
+    def __init__(
+        self, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(cancel=threading.Event())
-        self.body, self.status = body, status
+        self.body, self.status, self.headers = body, status, headers or {}
 
     def once(self, method: str, url: str, *sent: Any, **named: Any) -> Answer:
-        return Answer(self.status, {}, decoded(self.body))
+        return Answer(self.status, self.headers, decoded(self.body))
 
 
 SITE = Site("id", "name", "https://contoso.sharepoint.com", "")
@@ -269,6 +277,47 @@ def test_graph_answers_of_any_form_are_errors_of_ours(ask: str) -> None:
                         http=Hostile(body, status),
                     )
                 )
+
+
+PAGE = b"<html>Access denied by the policy of your network</html>"
+
+
+def failure(http: Http, ask: str, **options: Any) -> PlutonRcloneError:
+    token = Token("token", None, ALREADY_EXPIRED)
+    with pytest.raises(PlutonRcloneError) as refusal:
+        ASKS[ask](Graph(cloud_of_region("global"), token, http=http, **options))
+    return refusal.value
+
+
+@pytest.mark.parametrize("ask", ASKS)
+def test_the_page_of_a_proxy_is_not_microsofts_verdict(ask: str) -> None:
+    """Before: ask the owner, sign in again, "this account has no OneDrive", Microsoft's support."""
+    renewals: list[str] = []
+
+    def renew(refused: str) -> Token:
+        renewals.append(refused)
+        return Token("token", None, ALREADY_EXPIRED)
+
+    pages = [(status, "text/html; charset=utf-8", PAGE) for status in (200, 401, 403, 404, 451)]
+    for status, kind, body in (*pages, (302, "text/html", b""), (307, "", b"")):
+        http = Hostile(body, status, {"content-type": kind, "server": "squid"})
+        problem = failure(http, ask, renew=renew)
+        assert "HTTPS_PROXY" in problem.advice
+        assert "the network" in problem.what.lower()
+        assert (problem.who, problem.next_step) == (Who.YOU, None)
+    assert renewals == []  # of that, a token that is good does not need one
+
+
+@pytest.mark.parametrize(
+    "headers", [{"request-id": "1"}, {"server": "Microsoft-HTTPAPI/2.0"}], ids=repr
+)
+@pytest.mark.parametrize(("status", "kind"), [(401, TokenExpired), (403, AccessDenied)])
+def test_a_page_of_microsofts_own_is_read_by_its_status(
+    headers: dict[str, str], status: int, kind: type[PlutonRcloneError]
+) -> None:
+    page = Hostile(PAGE, status, {"content-type": "text/html", **headers})
+    for http in (page, Hostile(b"", status), Hostile(b"", status, {"content-type": "text/plain"})):
+        assert type(failure(http, "drives")) is kind
 
 
 def token_answers() -> Iterator[bytes]:

@@ -14,6 +14,8 @@ from pluton_rclone.values import refusals
 from pluton_rclone.values.redaction import redact
 from pluton_rclone.values.refusals import Meaning, Place
 
+from ..http import Answer
+
 _NO_ONEDRIVE = "Microsoft says that this account has no OneDrive yet."
 _NO_SUCH_DRIVE = "Microsoft says that this drive is not there, or not for this account."
 _FRESH = "Sign in again in a browser: a rule of your organisation asks for a fresh proof."
@@ -54,6 +56,18 @@ def graph_error(
         request_id=request_id or low.get("request-id"),
         retry_after=low.get("retry-after"),
     )
+
+
+def is_microsofts(answer: Answer) -> bool:
+    """Whether Microsoft answered, and not a proxy or a network that wants a sign-in: these show a
+    page, or lead to one. Microsoft's own pages name the request or its server; what an answer from
+    500 on, or one that asks to slow down, means is the same of both."""
+    headers, status = answer.headers, answer.status
+    if answer.json is not None or status == 429 or status >= 500:
+        return True
+    page = 300 <= status < 400 or headers.get("content-type", "").startswith("text/html")
+    named = "request-id" in headers or headers.get("server", "").startswith("Microsoft")
+    return named or not page
 
 
 def _read(body: Any) -> tuple[list[str], str, str | None]:

@@ -13,14 +13,15 @@ from urllib.parse import quote
 from pluton_rclone import errors
 from pluton_rclone.errors import AccessDenied, DriveNotFound, GraphError, PlutonRcloneError
 from pluton_rclone.values.drive_ids import is_personal, normal_drive_id
+from pluton_rclone.values.refusals import PROXY
 from pluton_rclone.values.refusals import Place as Target
 
 from ..clouds import Cloud
 from ..entra.account import Account, Kind
 from ..entra.token import Token
-from ..http import Http
+from ..http import Answer, Http
 from .drives import Drive, Quota, Shortcut, Site, of_microsoft
-from .faults import graph_error
+from .faults import graph_error, is_microsofts
 
 # These end every search: nothing that comes after could do better.
 _HOPELESS = (errors.TokenExpired, errors.InteractionRequired, errors.Cancelled, errors.UsageError)
@@ -79,7 +80,8 @@ class Graph:
         prefer: str = "",
     ) -> dict[str, Any]:
         """The JSON object at a path below /v1.0, or at an address of Graph. `target` and `subject`
-        word the error; `prefer` is sent as the header. GraphError; TokenExpired for a 401."""
+        word the error; `prefer` is sent as the header. GraphError; TokenExpired for a 401;
+        Unreachable, also if not Microsoft answered."""
         url = path if "://" in path else f"{self.cloud.graph_root}/v1.0{path}"
         if parameters:
             given = (f"{name}={_quote(value, '$,')}" for name, value in parameters.items())
@@ -90,11 +92,11 @@ class Graph:
         used = self._token
         headers = {"Authorization": f"Bearer {used}", "Accept": "application/json"}
         headers |= {"Prefer": prefer} if prefer else {}
-        answer = self._http.request("GET", url, headers=headers)
+        answer = self._asked(url, headers)
         if answer.status == 401 and self._renew is not None and used == self._refusable:
             used = self._token = self._renew(used).access_token
             headers["Authorization"] = f"Bearer {used}"
-            answer = self._http.request("GET", url, headers=headers)
+            answer = self._asked(url, headers)
         if answer.ok:
             self._refusable = used  # one that never worked is not worth another renewal
         else:
@@ -114,6 +116,13 @@ class Graph:
             why = "a proxy may have answered in its place"
             raise GraphError(what, why=why, status=answer.status)
         return answer.json
+
+    def _asked(self, url: str, headers: Mapping[str, str]) -> Answer:
+        answer = self._http.request("GET", url, headers=headers)
+        if not is_microsofts(answer):
+            why = f"something else answered for Microsoft, with HTTP {answer.status}"
+            raise PROXY.error(why, status=answer.status)
+        return answer
 
     def pages(
         self,
