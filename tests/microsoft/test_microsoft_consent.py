@@ -52,3 +52,18 @@ def test_without_scopes_everything_in_the_registration_is_asked_for() -> None:
     query = parse_qs(urlsplit(admin_consent_url(AppRegistration("client"))).query)
 
     assert query["scope"] == ["https://graph.microsoft.com/.default"]
+
+
+def test_an_app_without_a_known_redirect_address_names_none() -> None:
+    """`grant-admin-consent.md` of Microsoft's entra-docs @23507cb02043."""
+    app = AppRegistration("client", tenant="contoso.example", region="cn", client_secret="s")
+
+    assert admin_consent_url(app, ["Files.Read"]) == (
+        "https://login.partner.microsoftonline.cn/contoso.example/adminconsent?client_id=client"
+    )
+
+
+def test_the_port_of_a_sign_in_on_this_machine_is_left_out() -> None:
+    address = admin_consent_url(AppRegistration("client"), redirect_uri="http://localhost:40123")
+
+    assert parse_qs(urlsplit(address).query)["redirect_uri"] == ["http://localhost"]

@@ -10,15 +10,28 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from pluton_rclone import errors
-from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Consent, Emulator
+from pluton_rclone.emulator import (
+    DAEMON_CLIENT_ID,
+    DAEMON_CLIENT_SECRET,
+    PUBLIC_CLIENT_ID,
+    WEB_CLIENT_ID,
+    WEB_CLIENT_SECRET,
+    WEB_REDIRECT_URI,
+    Consent,
+    Emulator,
+)
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.browser import sign_in_with_browser
+from pluton_rclone.microsoft.entra.faults import Asked, sign_in_error
 from pluton_rclone.microsoft.entra.redirect import begin_redirect, finish_redirect
 from pluton_rclone.microsoft.entra.scopes import admin_consent_url, least, missing, remote_options
 from pluton_rclone.microsoft.entra.sign_in import SignIn
 from pluton_rclone.microsoft.graph.graph import Graph
 
 APP = AppRegistration(PUBLIC_CLIENT_ID)
+WEB = AppRegistration(WEB_CLIENT_ID, client_secret=WEB_CLIENT_SECRET)
+CONTOSO = "contoso.onmicrosoft.com"
+DAEMON = AppRegistration(DAEMON_CLIENT_ID, CONTOSO, client_secret=DAEMON_CLIENT_SECRET)
 BERT = "bert@contoso.onmicrosoft.com"
 ADMIN = "admin@contoso.onmicrosoft.com"
 Browser = Callable[..., Callable[[str], bool]]
@@ -37,10 +50,11 @@ def signed_in(
 
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody listens at http://localhost itself: a visit that leads there ends with the answer."""
+    """Nobody listens at the registered addresses: a visit that leads there ends with the answer."""
+    nobody = ("localhost", "localhost:8000", urlsplit(WEB_REDIRECT_URI).netloc)
     monkeypatch.setattr(
         "pluton_rclone.emulator.person.reachable",
-        lambda address: urlsplit(address).netloc != "localhost",
+        lambda address: urlsplit(address).netloc not in nobody,
     )
 
 
@@ -121,6 +135,53 @@ def test_after_the_administrator_agreed_the_person_can_go_on(
     granted = sign_in_with_browser(APP, least("sharepoint"), open_browser=browser_of(BERT))
 
     assert missing(granted.scopes, least("sharepoint")) == ()
+
+
+@pytest.mark.parametrize(
+    "redirect_uri", [WEB_REDIRECT_URI, "http://localhost:8000/onedrive/callback"]
+)
+def test_an_administrator_can_agree_for_a_web_app_at_the_address_of_its_refusal(
+    cloud: Emulator, redirect_uri: str
+) -> None:
+    cloud.world.tenant(CONTOSO).policies.user_consent = Consent.FORBIDDEN
+
+    def sign_in() -> SignIn:
+        flow = begin_redirect(WEB, least("sharepoint"), redirect_uri)
+        return finish_redirect(WEB, flow, cloud.person(BERT).visit(flow.url).answer)
+
+    with pytest.raises(errors.AdminConsentRequired) as refusal:
+        sign_in()
+    visit = cloud.person(ADMIN).visit(refusal.value.link or "")
+
+    assert visit.error is None
+    assert visit.answer["admin_consent"] == "True"
+    assert missing(sign_in().scopes, least("sharepoint")) == ()
+
+
+def test_what_was_withheld_from_a_web_app_has_an_address_that_works(cloud: Emulator) -> None:
+    contoso = cloud.world.tenant(CONTOSO)
+    contoso.policies.withheld = frozenset({"Sites.Read.All"})
+    flow = begin_redirect(WEB, least("sharepoint"), WEB_REDIRECT_URI)
+    answer = cloud.person(BERT).visit(flow.url).answer
+
+    with pytest.raises(errors.ConsentRequired, match="less than was asked for") as refusal:
+        finish_redirect(WEB, flow, answer)
+
+    visit = cloud.person(ADMIN).visit(refusal.value.link or "")
+    assert visit.answer.get("admin_consent") == "True", visit.error
+
+
+@pytest.mark.parametrize(("app", "way"), [(DAEMON, "app-only"), (WEB, "refresh")])
+def test_an_administrator_can_agree_where_no_redirect_address_is_known(
+    cloud: Emulator, app: AppRegistration, way: str
+) -> None:
+    cloud.world.registrations[DAEMON_CLIENT_ID].granted_roles.clear()
+    answer = {"error": "invalid_grant", "error_description": "AADSTS65001: Nobody."}
+
+    visit = cloud.person(ADMIN).visit(sign_in_error(answer, Asked(app, way=way)).link or "")
+
+    assert visit.error is None
+    assert "may be used in Contoso now" in visit.text
 
 
 @pytest.mark.parametrize(

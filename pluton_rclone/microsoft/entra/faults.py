@@ -32,12 +32,14 @@ _FOR_SUPPORT = {
 @dataclass(frozen=True)
 class Asked:
     """A request to the sign-in service. `way` is browser, redirect, device code, app-only or
-    refresh. `secrets` were sent and must not come back in an error's words."""
+    refresh. `secrets` were sent and must not come back in an error's words. `redirect_uri` is where
+    the answer goes; "" if it does not go anywhere."""
 
     app: AppRegistration | None = field(default=None, repr=False)
     scopes: tuple[str, ...] = ()
     way: str = "browser"
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    redirect_uri: str = ""
 
     def without_secrets(self, text: str) -> str:
         for secret in filter(None, self.secrets):
@@ -63,7 +65,7 @@ def sign_in_error(answer: Mapping[str, Any], asked: Asked = Asked()) -> PlutonRc
         found = pattern.search(description)
         details[name] = _word(answer, name) or (found and found[1])
     if issubclass(kind, errors.ConsentRequired) and asked.app is not None:
-        link = admin_consent_url(asked.app, asked.scopes)
+        link = admin_consent_url(asked.app, asked.scopes, redirect_uri=asked.redirect_uri)
         details["scopes"] = list(asked.scopes)
         details["admin_consent_url"] = link
         if kind is errors.ConsentRequired:

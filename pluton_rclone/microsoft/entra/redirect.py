@@ -65,7 +65,7 @@ def begin_redirect(
     proposed, and another is refused at the end. With `post` the answer is a posted form, with
     which cookies with SameSite=Lax do not come along."""
     wanted = short_names(scopes)
-    asked = Asked(app, wanted, "redirect", (app.client_secret or "",))
+    asked = Asked(app, wanted, "redirect", (app.client_secret or "",), redirect_uri)
     hint, prompt = (account.username or None, None) if account else (None, "select_account")
     with msal_application(app, asked, http) as application:
         begun = application.initiate_auth_code_flow(
@@ -98,14 +98,15 @@ def finish_redirect(
         raise SignInTimedOut("This sign-in was begun more than ten minutes ago.")
     verifier = str(flow.msal.get("code_verifier", ""))
     secrets = parameters.get("code", ""), verifier, app.client_secret or ""
-    asked = Asked(app, flow.scopes, "redirect", secrets)
+    redirect_uri = str(flow.msal.get("redirect_uri", ""))
+    asked = Asked(app, flow.scopes, "redirect", secrets, redirect_uri)
     if "error" in parameters:
         raise sign_in_error(parameters, asked)
     if "code" not in parameters:
         raise ForeignAnswer("The answer holds neither a code nor an error.")
     with msal_application(app, asked, http) as application:
         result = application.acquire_token_by_auth_code_flow(dict(flow.msal), parameters)
-    return completed(outcome(result, asked), app, flow.scopes, flow.account)
+    return completed(outcome(result, asked), app, flow.scopes, flow.account, redirect_uri)
 
 
 def parse_answer(answer: str | Mapping[str, Any]) -> dict[str, str]:

@@ -6,6 +6,7 @@ permissions-descriptions.json (2026-08-07; MC1097272 for the policy that wants a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -37,6 +38,9 @@ _IMPLIES = {
 
 # OpenID's own: MSAL adds them to every request and refuses to be handed them.
 OPENID = ("openid", "profile", "offline_access")
+
+# Its port does not count, and is another one at each sign-in.
+_LOOPBACK = re.compile(r"^(http://localhost):[0-9]{1,5}\Z")
 
 # For a person who may be able to agree alone; the error's link is the address made here.
 ACCEPT_OR_ASK = (
@@ -90,19 +94,28 @@ def remote_options(granted: Iterable[str]) -> dict[str, Any]:
 
 
 def admin_consent_url(
-    app: AppRegistration, scopes: Iterable[str] = (), *, tenant: str | None = None
+    app: AppRegistration,
+    scopes: Iterable[str] = (),
+    *,
+    tenant: str | None = None,
+    redirect_uri: str = "",
 ) -> str:
     """The address for an administrator of the organisation. Without `scopes` it asks for all that
     the registration lists, the only way for application permissions. `tenant` is the person's
-    organisation, if known. At the end the page at http://localhost, which must be registered, does
-    not load, but the consent is recorded. Source: Entra's v2-admin-consent.md."""
+    organisation, `redirect_uri` the sign-in's, if known. A page there may not load at the end, but
+    the consent is recorded. A public client has registered http://localhost; of another whose
+    address is not known, the form without one asks for all. Sources: Entra's v2-admin-consent.md
+    @0ec14b1a8574, grant-admin-consent.md @23507cb02043."""
     where = tenant or app.tenant
     if where in ("common", "consumers"):
         where = "organizations"
+    host = app.cloud.other_consent_host or app.cloud.login_host
+    query = {"client_id": app.client_id}
+    if not redirect_uri and app.confidential:
+        return f"https://{host}/{where}/adminconsent?{urlencode(query)}"
     root, names = app.cloud.graph_root, short_names(scopes)
     # Where people may not agree to anything, OpenID's own need the administrator as well.
     wanted = [*(f"{root}/{name}" for name in names), *OPENID] if names else [f"{root}/.default"]
-    query = {"client_id": app.client_id, "scope": " ".join(wanted)}
-    query["redirect_uri"] = "http://localhost"
-    host = app.cloud.other_consent_host or app.cloud.login_host
+    query["scope"] = " ".join(wanted)
+    query["redirect_uri"] = _LOOPBACK.sub(r"\1", redirect_uri or "http://localhost")
     return f"https://{host}/{where}/v2.0/adminconsent?{urlencode(query)}"

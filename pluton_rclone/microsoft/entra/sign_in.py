@@ -29,7 +29,11 @@ class SignIn:
 
 
 def completed(
-    result: Mapping[str, Any], app: AppRegistration, wanted: Iterable[str], account: Account | None
+    result: Mapping[str, Any],
+    app: AppRegistration,
+    wanted: Iterable[str],
+    account: Account | None,
+    redirect_uri: str = "",
 ) -> SignIn:
     """The sign-in in a token answer of MSAL. AccountError for another account than `account`,
     ConsentRequired if less than `wanted` was granted."""
@@ -40,7 +44,8 @@ def completed(
         require_same(account, signed_in)
     lacking, have = missing(token.scopes, asked), in_words(token.scopes)
     if lacking:
-        url = admin_consent_url(app, asked, tenant=signed_in.tenant_id or None)
+        tenant = signed_in.tenant_id or None
+        url = admin_consent_url(app, asked, tenant=tenant, redirect_uri=redirect_uri)
         what = f"Microsoft granted {signed_in} less than was asked for."
         about: dict[str, Any] = {"link": url, "admin_consent_url": url}
         about["missing_scopes"] = list(lacking)
