@@ -66,6 +66,24 @@ def test_a_certificate_with_a_password_serves_from_the_sign_in_to_the_copy(
     assert (made.code, copied.code, again.code) == (0, 0, 0), made.err + copied.err + again.err
 
 
+@pytest.mark.parametrize("named", ["app.pfx", "~/app.pfx"])
+def test_a_certificates_file_is_found_from_another_folder_as_well(
+    command: Command, cloud: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str
+) -> None:
+    cloud.world.registrations[DAEMON_CLIENT_ID].certificates.append(DER_CERTIFICATE)
+    (tmp_path / "app.pfx").write_bytes(pfx())
+    monkeypatch.setenv("HOME", str(tmp_path))  # a service's file of variables keeps the ~
+    monkeypatch.setenv("PLUTON_ONEDRIVE_CERTIFICATE", named)
+    monkeypatch.setenv("PLUTON_ONEDRIVE_CLIENT_ID", DAEMON_CLIENT_ID)
+    monkeypatch.chdir(tmp_path)
+    made = command("connect", "Daemon", *WHOSE)
+    monkeypatch.chdir("/")  # where cron and systemd begin
+
+    listed = command("ls", "Daemon:")
+
+    assert (made.code, listed.code) == (0, 0), made.err + listed.err
+
+
 def test_a_password_that_is_missing_at_the_time_of_the_copy_is_the_reason_that_is_shown(
     command: Command, cloud: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

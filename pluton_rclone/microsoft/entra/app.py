@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,10 +21,17 @@ _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 @dataclass(frozen=True)
 class Certificate:
-    """A client certificate with its private key, a PEM or PFX file, read when it is used."""
+    """A client certificate with its private key, a PEM or PFX file, read when it is used. A
+    relative path, or one below ~, becomes absolute: it is saved and read elsewhere."""
 
     path: Path
     password: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        path = Path(os.path.expanduser(self.path))
+        with suppress(OSError):  # the folder that this process is in may be gone
+            path = path.absolute()
+        self.__dict__.update(path=path)
 
     @classmethod
     def at(cls, path: str | Path) -> Certificate:
@@ -128,7 +136,7 @@ def _read(source: Certificate) -> tuple[Any, Any]:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
     try:
-        content = Path(source.path).read_bytes()
+        content = source.path.read_bytes()
     except OSError as problem:
         what = f"The certificate file {source.path} cannot be read."
         advice = "Check path and permissions."
