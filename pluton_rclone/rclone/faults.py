@@ -91,7 +91,7 @@ _BEFORE = (
     # signing in
     _rule(r"AADSTS7000222\b", errors.SecretExpired,
           "The client secret of the app registration has expired."),
-    _rule(r"The certificate .{0,500} cannot be used", errors.RegistrationError,
+    _rule(r"The certificate .{0,500} cannot be (?:used|read)", errors.RegistrationError,
           "The certificate that this remote signs in with cannot be used here.", who=Who.YOU,
           advice="Give its password in PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD, or another file."),
     _rule(r"AADSTS70002[1347]\b|client assertion", errors.RegistrationError,

@@ -84,6 +84,23 @@ def test_a_certificates_file_is_found_from_another_folder_as_well(
     assert (made.code, listed.code) == (0, 0), made.err + listed.err
 
 
+def test_a_certificates_file_that_is_gone_is_for_the_person_to_bring_back(
+    command: Command, cloud: Emulator, tmp_path: Path
+) -> None:
+    cloud.world.registrations[DAEMON_CLIENT_ID].certificates.append(DER_CERTIFICATE)
+    file = tmp_path / "app.pfx"
+    file.write_bytes(pfx())
+    options = ("--client-id", DAEMON_CLIENT_ID, *WHOSE, "--certificate", str(file))
+    assert command("connect", "Daemon", *options).code == 0
+    file.unlink()
+
+    ran = command("ls", "Daemon:")
+
+    assert ran.code == 3
+    assert f"{file} cannot be read. (No such file or directory)" in ran.err
+    assert "you can fix it" in ran.err
+
+
 def test_a_password_that_is_missing_at_the_time_of_the_copy_is_the_reason_that_is_shown(
     command: Command, cloud: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
