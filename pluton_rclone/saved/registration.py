@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pluton_rclone.microsoft.clouds import is_of_microsoft
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 
 if TYPE_CHECKING:
@@ -19,9 +21,16 @@ def registration(section: Mapping[str, str]) -> AppRegistration | None:
         return None
     file = section.get("pluton_certificate")
     certificate = Certificate.at(file) if file else None
-    tenant, region = section.get("tenant") or "common", section.get("region") or "global"
+    tenant, region = section.get("tenant") or _tenant(section), section.get("region") or "global"
     secret = section.get("client_secret") or None
     return AppRegistration(section["client_id"], tenant, region, secret, certificate)
+
+
+def _tenant(section: Mapping[str, str]) -> str:
+    """The tenant that the addresses name, as rclone before 1.69 wants it told."""
+    address = section.get("token_url") or section.get("auth_url") or ""
+    named = re.match(r"https://[^/]+/([^/]+)/oauth2/", address)
+    return named[1] if named and is_of_microsoft(address, sharepoint=False) else "common"
 
 
 def own_registration(section: Mapping[str, str]) -> AppRegistration:

@@ -24,6 +24,7 @@ from pluton_rclone.emulator import (
     DAEMON_CLIENT_SECRET,
     PUBLIC_CLIENT_ID,
     RCLONE_CLIENT_ID,
+    SINGLE_TENANT_WEB_CLIENT_ID,
     WEB_CLIENT_ID,
     WEB_CLIENT_SECRET,
     WEB_REDIRECT_URI,
@@ -333,6 +334,42 @@ def test_a_pasted_base_folder_keeps_its_id_and_a_certificates_file_is_not_this_m
     setup.use_token(as_conf("old", section).decode())
     assert (setup.folder, setup.remote().base_folder_id) == ("laptop", "01LAPTOP")
     assert setup.app.certificate is None
+
+
+CONTOSO = "https://login.microsoftonline.com/contoso.onmicrosoft.com/oauth2/v2.0"
+
+
+def of_one_organisation(**addresses: str) -> dict[str, Any]:
+    """A registration of one organisation as it was written before rclone knew `tenant`."""
+    app = {"client_id": SINGLE_TENANT_WEB_CLIENT_ID, "client_secret": WEB_CLIENT_SECRET}
+    return {**app, **(addresses or {"token_url": f"{CONTOSO}/token"})}
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        {"auth_url": f"{CONTOSO}/authorize", "token_url": f"{CONTOSO}/token"},
+        {"auth_url": f"{CONTOSO}/authorize"},
+    ],
+)
+def test_an_expired_token_of_a_remote_that_names_its_organisation_in_addresses_is_taken(
+    cloud: Emulator, addresses: dict[str, str]
+) -> None:
+    remote = remote_of(cloud, "business", seconds=-60, **of_one_organisation(**addresses))
+    setup = StorageSetup()
+    setup.use_token(as_conf("old", remote.to_section()).decode())
+    assert setup.app.tenant == "contoso.onmicrosoft.com"
+    assert setup.test(Storages()).ok
+
+
+@pytest.mark.parametrize(
+    "address", ["https://login.example/contoso.example/oauth2/v2.0/token", f"{CONTOSO[:33]}/token"]
+)
+def test_an_address_that_names_no_organisation_of_microsofts_is_none(
+    cloud: Emulator, address: str
+) -> None:
+    storage = connected(cloud, "business", **of_one_organisation(token_url=address))
+    assert StorageSetup.for_storage(storage).app.tenant == "common"
 
 
 def test_a_paste_that_is_refused_changes_no_access(cloud: Emulator) -> None:
@@ -648,6 +685,16 @@ def test_somebody_else_may_take_over_when_that_is_asked_for(cloud: Emulator) -> 
     by_device_code(setup, cloud, "admin@contoso.onmicrosoft.com")
     storage.reauthorize(setup)
     assert storage.remote.account_name == "admin@contoso.onmicrosoft.com"
+
+
+def test_the_organisation_in_a_remotes_addresses_is_the_one_that_signs_in_again(
+    cloud: Emulator,
+) -> None:
+    storage = connected(cloud, "business", **of_one_organisation())
+    setup = StorageSetup.for_storage(storage)
+    sign_in(setup, cloud, BERT)
+    storage.reauthorize(setup)
+    assert storage.check_health().ok
 
 
 def test_a_new_credential_takes_the_place_of_the_one_before(cloud: Emulator) -> None:
