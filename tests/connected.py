@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from pluton_rclone import OneDriveRemote, Storage, Storages
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.drives.drive import Drive
+from pluton_rclone.emulator.drives.item import Link
 from pluton_rclone.pace import ledger
 from pluton_rclone.pace.budgets import Budget
 from pluton_rclone.pace.engine import saved_remote
@@ -40,6 +41,16 @@ def emulated_drive(cloud: Emulator, kind: DriveKind) -> Drive:
     tenant = cloud.world.person(BERT).tenant
     (site,) = [site for site in cloud.files.sites_of(tenant) if site.title == "Backups"]
     return site.libraries[0]
+
+
+def link_to_another_drive(cloud: Emulator) -> str:
+    """Of the folder Team in another account's drive; Bert may write there."""
+    theirs = cloud.files.drive_of("admin@contoso.onmicrosoft.com")
+    folder = theirs.folder("Team")
+    theirs.share(folder, BERT)
+    link = "https://contoso-my.sharepoint.com/:f:/g/personal/admin/Eabc"
+    cloud.files.links[link] = (theirs, folder, Link("1", "edit", "users", link))
+    return link
 
 
 def remote_of(

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import click
 
 from pluton_rclone.connection.report import Step
-from pluton_rclone.errors import ItemNotFound, TokenInvalid, UsageError
+from pluton_rclone.errors import ConsentRequired, ItemNotFound, TokenInvalid, UsageError
 from pluton_rclone.microsoft.clouds import cloud, refuse_rclone_registration
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.entra.scopes import Place
@@ -159,7 +159,7 @@ def connect(
         output.say("No app registration is given: signing in through rclone's own.")
     default: Method = "browser" if setup.has_app else "rclone"
     sign_in(setup, method or default, output, place=place, confirm=True)
-    drive = locate(setup, output, replace(wanted, kind=kind))
+    drive = locate(setup, output, replace(wanted, kind=kind), method)
     if wanted.kind and setup.drive_type != wanted.kind:
         other = "--site" if wanted.site else "--drive" if wanted.drive_id else "what was pasted"
         raise contradiction(f"--type {wanted.kind}", f"{other} ({human_drive_type(drive.type)})")
@@ -271,8 +271,11 @@ def registration(wanted: Wanted) -> AppRegistration | None:
     return replace(found, **{key: value for key, value in changes.items() if value is not None})
 
 
-def locate(setup: StorageSetup, output: Output, wanted: Wanted) -> Drive:
-    """The drive that the options name, the only one, or the one that the person chooses."""
+def locate(
+    setup: StorageSetup, output: Output, wanted: Wanted, method: Method | None = None
+) -> Drive:
+    """The drive that the options name, the only one, or the one that the person chooses, who signs
+    in once more, by the same method, where it needs further permissions."""
     if setup.chosen_drive is None:  # else a pasted remote brought it along
         if wanted.drive_id:
             return setup.choose_drive(wanted.drive_id)
@@ -283,12 +286,22 @@ def locate(setup: StorageSetup, output: Output, wanted: Wanted) -> Drive:
             labels = [(label, one) for one, label in TYPES.items()]
             default = list(TYPES).index(kind) + 1
             kind = ask.choose(output, "Drive type", labels, option="--type", default=default)
+        again: Method = "browser" if setup.has_app else "rclone"
+        if method == "device":
+            again = method
         if setup.choose_type(kind):
             output.say("SharePoint needs further permissions: Microsoft asks for them now.")
-            sign_in(setup, "browser" if setup.has_app else "rclone", output, place="sharepoint")
+            sign_in(setup, again, output, place="sharepoint")
         typed = setup.folder
         if wanted.site:
-            setup.choose_address(wanted.site)
+            try:
+                setup.choose_address(wanted.site)
+            except ConsentRequired:
+                if not setup.missing_permissions():  # this account may not open it
+                    raise
+                output.say("This folder needs a further permission: Microsoft asks for it now.")
+                sign_in(setup, again, output, place="shared")
+                setup.choose_address(wanted.site)
         elif kind == "sharepoint":
             setup.choose_drive(pick_library(setup, output), setup.folder)
         else:

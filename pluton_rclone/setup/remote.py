@@ -15,7 +15,7 @@ from pluton_rclone.saved.registration import registration
 from pluton_rclone.values.drive_ids import any_drive
 from pluton_rclone.values.token_text import ANY, SIGN_IN, TOKEN
 
-from .state import DRIVE_TYPES, SetupState
+from .state import DRIVE_TYPES, SetupState, of_others
 
 if TYPE_CHECKING:
     from pluton_rclone.remote.onedrive import OneDriveRemote
@@ -95,15 +95,13 @@ def state_of(remote: OneDriveRemote, name: str) -> SetupState:
     if not remote.client_credentials and (remote.account_id or remote.account_name):
         who = "personal" if remote.drive_type == "personal" else "work"
         expected = Account(remote.account_id, remote.account_name, remote.account_name, "", who)  # type: ignore[arg-type]
-    granted = remote.granted_scopes
-    wide = any(scope.startswith("Files.") and scope.endswith(".All") for scope in granted)
     return SetupState(
         app=registration(remote.to_section()),
         access="read" if remote.reads_only else "write",
         name=name,
         expected=expected,
         kind=kind,
-        shared=wide and kind != "sharepoint",
+        shared=of_others(remote.granted_scopes) and kind != "sharepoint",
     )
 
 

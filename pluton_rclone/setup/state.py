@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -57,6 +57,11 @@ class SetupState(msgspec.Struct, kw_only=True):
     def least_scopes(self, place: Place | None = None) -> tuple[str, ...]:
         """The fewest permissions that are enough for the choices made."""
         return least(place or self.place, access=self.access)
+
+
+def of_others(scopes: Iterable[str]) -> bool:
+    """Whether one of these permissions is for files that others share."""
+    return any(scope.startswith("Files.") and scope.endswith(".All") for scope in scopes)
 
 
 def plain(value: Any) -> str:

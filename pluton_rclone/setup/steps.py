@@ -16,7 +16,7 @@ from pluton_rclone.microsoft.graph.drives import Drive, Site
 from pluton_rclone.remote.names import friendly_name
 from pluton_rclone.values.units import human_drive_type
 
-from .state import DRIVE_TYPES, Access, DriveKind, SetupState
+from .state import DRIVE_TYPES, Access, DriveKind, SetupState, of_others
 
 if TYPE_CHECKING:
     from pluton_rclone.microsoft.entra.device_code import DeviceCode
@@ -168,8 +168,9 @@ class Steps:
             advice = f"Choose one of: {', '.join(DRIVE_TYPES)}."
             raise UsageError(f"There is no drive type {kind!r}.", advice=advice)
         state = self._state
+        state.shared = False
         if kind != state.kind:
-            state.kind, state.drive, state.folder, state.shared = kind, None, state.typed, False
+            state.kind, state.drive, state.folder = kind, None, state.typed
         return self.missing_permissions()
 
     def missing_permissions(self) -> tuple[str, ...]:
@@ -270,6 +271,8 @@ class Steps:
         state.typed = in_drive(state.typed if folder is None else folder)
         if state.drive is None or chosen.id != state.drive.id:
             state.options.pop("root_folder_id", None)
+        if self._lacks("shared"):  # it was found without that
+            state.shared = False
         state.kind = next(kind for kind, word in DRIVE_TYPES.items() if word == chosen.type)
         state.drive, state.folder, state.folder_id = chosen, state.typed, ""
         return chosen
@@ -290,11 +293,16 @@ class Steps:
         require_cloud(address, self._cloud())
 
     def choose_address(self, address: str) -> Location:
-        """A pasted address of a site, library, folder or sharing link, or a drive's id."""
+        """A pasted address of a site, library, folder or sharing link, or a drive's id. After
+        ConsentRequired the next sign-in asks for what was missing."""
         from pluton_rclone.microsoft.graph.locations import resolve
 
         with self._graph() as graph:
-            return self._choose(resolve(graph, address))
+            try:
+                return self._choose(resolve(graph, address))
+            except ConsentRequired as problem:
+                self._state.shared = of_others(problem.details.get("missing_scopes", ()))
+                raise
 
     def _choose(self, location: Location) -> Location:
         self.choose_drive(location.drive)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
-from pluton_rclone import Storages
+from pluton_rclone import DeviceCode, Storages
+from pluton_rclone.cli import ask
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.inhabitants import client_id
-from tests.connected import BERT
+from tests.connected import BERT, link_to_another_drive
 from tests.web.client import Person, at_the_page, until_over
 
 from .conftest import Command
@@ -132,3 +133,43 @@ def test_a_link_of_another_organisation_says_whose_it_is(
     for text in (ran.err, shown):
         assert "fabrikam.sharepoint.com belongs to another organisation" in text
         assert "give its tenant" in text
+
+
+@pytest.mark.parametrize("method", ["browser", "device"])
+def test_a_folder_of_somebody_else_is_connected_at_the_terminal_after_one_more_permission(
+    command: Command,
+    cloud: Emulator,
+    browser: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+) -> None:
+    def type_it(_: object, code: DeviceCode) -> None:
+        cloud.person(BERT).enter_device_code(code.user_code)
+
+    browser(BERT if method == "browser" else "admin@contoso.onmicrosoft.com")
+    monkeypatch.setattr(ask, "show_code", type_it)
+    cloud.world.lifetimes.device_poll_interval = 1
+    link = link_to_another_drive(cloud)
+    words = ("--type", "business", "--site", link, "--method", method)
+    ran = command("connect", "Team", *words)
+    assert ran.code == 0, ran.err
+    assert "This folder needs a further permission: Microsoft asks for it now." in ran.err
+    assert "Files.ReadWrite.All" in Storages()["team"].remote.granted_scopes
+
+
+def test_a_folder_of_somebody_else_is_connected_on_the_page_after_one_more_permission(
+    cloud: Emulator,
+) -> None:
+    link = link_to_another_drive(cloud)
+    with at_the_page() as page:
+        draft = page.begin("Team")
+        page.sign_in(cloud, draft, BERT)
+        page.post(f"{draft}/type", {"kind": "business"})
+        page.post(f"{draft}/address", {"address": link})
+        asked = page.get(f"{draft}/location")
+        assert asked.url.path.endswith("/authorize")
+        assert "This folder needs one more permission" in asked.text
+        assert "all files that you can open" in asked.text
+        page.sign_in(cloud, draft, BERT)
+        answer = page.post(f"{draft}/address", {"address": link})
+        assert answer.url.path.endswith("/options")

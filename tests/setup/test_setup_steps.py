@@ -23,7 +23,7 @@ from pluton_rclone.errors import (
     OptionInvalid,
     UsageError,
 )
-from tests.connected import BERT, emulated_drive
+from tests.connected import BERT, emulated_drive, link_to_another_drive
 
 from .signing_in import by_device_code
 
@@ -123,6 +123,37 @@ def test_another_type_needs_no_folder_of_somebody_else(setup: StorageSetup) -> N
     setup = StorageSetup.from_record(record)
     assert setup.missing_permissions() == ("Files.ReadWrite.All",)
     assert setup.choose_type("business") == ()
+
+
+@pytest.fixture
+def refused(cloud: Emulator, setup: StorageSetup) -> str:
+    """The link of a folder for which a further permission is missing."""
+    setup.choose_type("business")
+    link = link_to_another_drive(cloud)
+    with pytest.raises(ConsentRequired, match="needs a further permission"):
+        setup.choose_address(link)
+    return link
+
+
+def test_the_next_sign_in_asks_for_what_a_folder_of_somebody_else_lacked(
+    cloud: Emulator, setup: StorageSetup, refused: str
+) -> None:
+    assert setup.missing_permissions() == ("Files.ReadWrite.All",)
+    assert "consent" in setup.next_steps
+    by_device_code(setup, cloud, BERT)
+    assert setup.choose_address(refused).drive.name == "Team"
+    assert setup.begin_sign_in(ELSEWHERE).scopes == ("Files.ReadWrite.All",)
+
+
+@pytest.mark.parametrize(
+    "choose",
+    [lambda setup: setup.choose_type("business"), lambda setup: setup.choose_own_drive()],
+)
+def test_who_gives_up_a_folder_of_somebody_else_needs_no_permission_for_it(
+    setup: StorageSetup, refused: str, choose: Callable[[StorageSetup], object]
+) -> None:
+    choose(setup)
+    assert setup.missing_permissions() == ()
 
 
 def test_a_type_that_there_is_not_is_refused_with_those_that_there_are(

@@ -27,12 +27,14 @@ FIRST_WORD = 20.0  # seconds for Microsoft's code, or rclone's address, to come
 def authorize(request: Request) -> Response:
     """GET: the button, the permissions and why, the device code, another cloud or registration."""
     draft = draft_of(request, "authorize")
-    setup, expected = draft.setup, None
-    place: Place = "sharepoint" if setup.drive_type == "sharepoint" else "own"
+    setup, expected, lacking = draft.setup, None, draft.setup.missing_permissions()
+    place: Place = "shared" if lacking else "own"
+    if setup.drive_type == "sharepoint":
+        place = "sharepoint"
     if draft.storage:
         expected = storage_of(request, "change", draft.storage).record()["account"]
     shown: dict[str, Any] = {
-        "lacking": bool(setup.missing_permissions()),
+        "lacking": bool(lacking),
         "permissions": (*least(place), "offline_access"),
         "app": setup.app if setup.has_app else None,
         "expected": expected,
