@@ -17,7 +17,8 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
+from contextlib import suppress
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from .interrupts import Flag
@@ -85,12 +86,21 @@ if os.getppid() == int(sys.argv[1]):
 
 
 def killed_with_parent() -> list[str]:
-    """What makes a command end with the process that starts it, in front of it; empty without
-    util-linux's setpriv."""
+    """What makes a command end with the process that starts it, in front of it; empty without a
+    setpriv that can do that."""
     setpriv = which("setpriv") if sys.platform == "linux" else None
-    if setpriv is None or os.path.basename(os.path.realpath(setpriv)) == "busybox":
+    if setpriv is None or not _knows_the_signal(setpriv):
         return []
     return [setpriv, "--pdeathsig", "KILL"]
+
+
+@cache
+def _knows_the_signal(setpriv: str) -> bool:
+    """Whether the program has the name of the option in it: that of util-linux before 2.33 and that
+    of busybox do not. To read it takes 0.3 ms, to start it 2 ms (measured)."""
+    with suppress(OSError), open(setpriv, "rb") as program:  # it may be there to run, not to read
+        return b"pdeathsig" in program.read(2**19)  # it has 80 KB; busybox has 2 MB, in 10 ms
+    return False
 
 
 def dying_with_us(argv: list[str]) -> list[str]:

@@ -304,10 +304,33 @@ time.sleep(1000)
 """
 
 
-@pytest.mark.parametrize("setpriv", ["with setpriv", "without setpriv"])
+# Of util-linux before 2.33, as in Amazon Linux 2; busybox's fails alike.
+OLD_SETPRIV = """\
+#!/bin/sh
+echo "setpriv: unrecognized option '$1'" >&2
+exit 1
+"""
+
+
+def older_setpriv(folder: Path) -> str:
+    (folder / "setpriv").write_text(OLD_SETPRIV)
+    (folder / "setpriv").chmod(0o755)
+    return str(folder)
+
+
+def test_a_setpriv_that_is_too_old_keeps_nothing_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{older_setpriv(tmp_path)}:{os.environ['PATH']}")
+    assert process.run(["/bin/echo", "here"], env=ENV) == (0, b"here\n", b"")
+
+
+@pytest.mark.parametrize("setpriv", ["with setpriv", "without setpriv", "with an old setpriv"])
 def test_a_child_does_not_survive_a_sigkill_of_its_parent(setpriv: str, tmp_path: Path) -> None:
-    """Without setpriv on PATH, Python itself sets the parent-death signal."""
+    """Where setpriv cannot, Python itself sets the parent-death signal."""
     path = os.environ["PATH"] if setpriv == "with setpriv" else str(tmp_path)
+    if setpriv == "with an old setpriv":
+        older_setpriv(tmp_path)
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, env={"PATH": path}
     )
