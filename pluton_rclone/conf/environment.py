@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from pluton_rclone import process
 from pluton_rclone.errors import ConfigPasswordMissing
+from pluton_rclone.process import system
 
 from . import keyrings
 
@@ -58,16 +60,13 @@ def find_password(given: str | None = None, path: Path | None = None) -> str:
 
 def from_command(command: str) -> str:
     """What a password command prints; ConfigPasswordMissing if it fails."""
-    import shutil
-
     argv = space_separated(command)
-    program = shutil.which(argv[0])
+    program = system.which(argv[0])
     if program is None:
         raise _failed(argv[0], "there is no such program")
-    from pluton_rclone import process  # only with a password command
-
     try:
-        done = process.run([program, *argv[1:]], env=os.environ, timeout=_SECONDS)
+        whole = [os.path.abspath(program), *argv[1:]]
+        done = process.run(whole, env=os.environ, timeout=_SECONDS)
     except TimeoutError:
         raise _failed(argv[0], f"it did not end within {_SECONDS:.0f} seconds") from None
     except OSError as error:

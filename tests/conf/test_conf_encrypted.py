@@ -25,6 +25,12 @@ def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+def script(path: Path, code: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{code}\n")
+    path.chmod(0o755)
+    return path
+
+
 def test_an_encrypted_file_stays_encrypted_and_the_real_rclone_reads_it(plain: Path) -> None:
     plain.write_bytes(
         encryption.encrypt(plain.read_bytes(), encryption.key_from_password("geheim"))
@@ -62,6 +68,18 @@ def test_the_password_comes_from_the_argument_the_command_or_the_variable(
         monkeypatch.setenv("RCLONE_PASSWORD_COMMAND", command)
         assert Conf(plain).names() == ["disk", "vault"]
     assert Conf(plain, password="geheim").names() == ["disk", "vault"]
+
+
+def test_a_password_command_of_the_current_folder_is_run_as_rclone_runs_it(
+    plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Conf(plain).encrypt("geheim")
+    script(plain.with_name("password"), "echo geheim")
+    monkeypatch.chdir(plain.parent)
+    command = {"RCLONE_PASSWORD_COMMAND": "./password"}
+    assert run(plain, "listremotes", environment=command).stdout == b"disk:\nvault:\n"
+    monkeypatch.setenv(*command.popitem())
+    assert Conf(plain).names() == ["disk", "vault"]
 
 
 @pytest.mark.parametrize(
