@@ -43,7 +43,7 @@ def default_path(environment: Mapping[str, str] | None = None) -> Path:
 def find_password(given: str | None = None, path: Path | None = None) -> str:
     """The given password, else what RCLONE_PASSWORD_COMMAND prints, else RCLONE_CONFIG_PASS; rclone
     does not know the next two: a credential of systemd, and what a keyring has for this path.
-    ConfigPasswordMissing, also for a command that fails; its output is never in the error."""
+    ConfigPasswordMissing, also for a command that fails; what it printed is never in the error."""
     if given is not None:
         return given
     if command := os.environ.get(PASSWORD_COMMAND, "").strip():
@@ -59,24 +59,42 @@ def find_password(given: str | None = None, path: Path | None = None) -> str:
 
 
 def from_command(command: str) -> str:
-    """What a password command prints; ConfigPasswordMissing if it fails."""
-    argv = space_separated(command)
+    """What a password command prints; ConfigPasswordMissing if it fails. At a terminal it may ask,
+    and has time for the answer."""
+    argv, asks = space_separated(command), _somebody_is_there()
     program = system.which(argv[0])
     if program is None:
         raise _failed(argv[0], "there is no such program")
+    whole = [os.path.abspath(program), *argv[1:]]
     try:
-        whole = [os.path.abspath(program), *argv[1:]]
-        done = process.run(whole, env=os.environ, timeout=_SECONDS)
+        if asks:
+            done = process.at_terminal(whole, env=os.environ)
+        else:
+            done = process.run(whole, env=os.environ, timeout=_SECONDS)
     except TimeoutError:
-        raise _failed(argv[0], f"it did not end within {_SECONDS:.0f} seconds") from None
+        raise _failed(argv[0], f"it did not end within {_SECONDS:.0f} seconds", asks) from None
     except OSError as error:
         raise _failed(argv[0], error.strerror or "it cannot be started") from None
     if done.returncode != 0:
-        raise _failed(argv[0], f"it ended with exit code {done.returncode}")
+        why, said = f"it ended with exit code {done.returncode}", _last_line(done.stderr)
+        raise _failed(argv[0], f"{why} and said: {said}" if said else why, asks)
     password = done.stdout.decode("utf-8", "surrogateescape").strip("\r\n")
     if not password:
-        raise _failed(argv[0], "it printed nothing")
+        raise _failed(argv[0], "it printed nothing", asks)
     return password
+
+
+def _somebody_is_there() -> bool:
+    """Whether a command can ask at our terminal. While Tab completes, the shell reads there."""
+    if "_PLUTON_RCLONE_COMPLETE" in os.environ:
+        return False
+    return system.in_foreground() and (os.isatty(0) or os.isatty(2))
+
+
+def _last_line(stderr: bytes) -> str:
+    from pluton_rclone.values.redaction import redact  # its patterns, only for a failure
+
+    return redact(stderr.decode(errors="replace").strip().rpartition("\n")[2])[:200]
 
 
 def space_separated(text: str) -> list[str]:
@@ -87,7 +105,9 @@ def space_separated(text: str) -> list[str]:
     return next(csv.reader(io.StringIO(text, newline=""), delimiter=" "), [])
 
 
-def _failed(program: str, why: str) -> ConfigPasswordMissing:
+def _failed(program: str, why: str, asks: bool = True) -> ConfigPasswordMissing:
     what = f"the password command of rclone.conf failed ({program})"
     advice = f"Run the command in {PASSWORD_COMMAND} yourself: it must print the password alone."
+    if not asks:
+        advice += " Here it has no terminal, and can ask nobody."
     return ConfigPasswordMissing(what, why=why, advice=advice)

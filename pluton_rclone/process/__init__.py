@@ -3,7 +3,7 @@
 What every child gets, and why:
 
 - A session of its own: Ctrl-C on the terminal reaches Python alone, which ends the child in order
-  (`Child.cancel`).
+  (`Child.cancel`). A person's command is in ours (`foreground`, `at_terminal`).
 - An explicit environment, no open files of ours, no shell, and no stdin unless something is fed.
 - A thread for each pipe, so a child that floods one of them can never block itself or us.
 - A reaper that waits for its end: there are no zombies, and no signal can hit a reused process id.
@@ -341,6 +341,21 @@ def collected(begin: Callable[..., Child], timeout: float | None) -> Completed:
     with begin(on_stdout=out.append, on_stderr=err.append) as child:
         code = child.wait(timeout)
     return Completed(code, b"".join(out), b"".join(line + b"\n" for line in err))
+
+
+def at_terminal(argv: Sequence[str], *, env: Mapping[str, str]) -> Completed:
+    """As `run`, of a command that may ask the person at our terminal, for as long as that takes. It
+    has our stdin and stderr where they are the terminal, and hears Ctrl-C as we do."""
+    _check(argv)
+    done = subprocess.run(
+        dying_with_us(list(argv)),
+        env=dict(env),
+        stdin=None if os.isatty(0) else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=None if os.isatty(2) else subprocess.PIPE,
+        check=False,
+    )
+    return Completed(done.returncode, done.stdout, done.stderr or b"")
 
 
 def to_the_end(argv: Sequence[str], *, env: Mapping[str, str]) -> None:

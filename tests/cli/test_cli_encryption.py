@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.encryption import is_encrypted
 from tests.cli.conftest import AtTerminal, Command
 from tests.conf.real_rclone import dump, run
+from tests.forked import Forks
+from tests.process.test_process import goes
+from tests.terminal import Terminal
 
 
 @pytest.fixture
@@ -95,3 +99,68 @@ def test_at_a_terminal_it_is_typed_twice_unseen(
         assert "geheim" not in terminal.heard
     assert is_encrypted(path.read_bytes())
     assert run(path, "config", "dump", environment={"RCLONE_CONFIG_PASS": "geheim"}).returncode == 0
+
+
+# Of a password command. systemd-ask-password and pinentry-curses do as the first one.
+ASKS = {
+    "the terminal": "printf 'Password: ' >/dev/tty && read p </dev/tty && echo $p",
+    "stdin": "printf 'Password: ' >&2 && read p && echo $p",
+}
+
+
+def password_command(folder: Path, code: str) -> dict[str, str]:
+    """The environment with it."""
+    program = folder / "password"
+    program.write_text(f"#!/bin/sh\n{code}\n")
+    program.chmod(0o755)
+    return {**os.environ, "RCLONE_PASSWORD_COMMAND": str(program)}
+
+
+@pytest.mark.parametrize("asks", ASKS)
+def test_a_password_command_can_ask_the_person_as_under_rclone(
+    forks: Forks, path: Path, tmp_path: Path, asks: str
+) -> None:
+    environment = password_command(tmp_path, ASKS[asks])
+    Conf(path).encrypt("geheim")
+    with Terminal(["storages"], env=environment, forks=forks) as terminal:
+        terminal.expect("Password: ")
+        terminal.answer("geheim")
+        assert terminal.end() == 0
+    assert "Work files" in terminal.heard
+    assert terminal.heard.count("Password: ") == 1
+
+
+def test_ctrl_c_ends_a_password_command_that_asks(forks: Forks, path: Path, tmp_path: Path) -> None:
+    environment = password_command(tmp_path, "echo pid $$. >&2; read p")
+    Conf(path).encrypt("geheim")
+    with Terminal(["storages"], env=environment, forks=forks) as terminal:
+        terminal.expect("pid ")
+        terminal.expect(".")
+        terminal.press_ctrl_c()
+        assert terminal.end() == 130
+    assert goes(int(terminal.heard.partition("pid ")[2].partition(".")[0]))
+
+
+def test_what_tab_starts_asks_nobody(forks: Forks, path: Path, tmp_path: Path) -> None:
+    """The shell reads the terminal itself then."""
+    environment = password_command(tmp_path, ASKS["the terminal"]) | {
+        "_PLUTON_RCLONE_COMPLETE": "bash_complete",
+        "COMP_LINE": "pluton-rclone ls ",
+    }
+    Conf(path).encrypt("geheim")
+    with Terminal([], env=environment, forks=forks) as terminal:
+        assert terminal.end() == 0
+    assert terminal.heard.strip() == ""
+
+
+def test_a_password_command_without_a_terminal_says_why_it_fails(
+    forks: Forks, path: Path, tmp_path: Path
+) -> None:
+    code = "echo ignored >&2; echo 'token=abc no terminal' >&2; exec 2>/dev/null; read p </dev/tty"
+    environment = password_command(tmp_path, code)
+    Conf(path).encrypt("geheim")
+    ran = forks.run("storages", env=environment)
+    assert ran.returncode == 5
+    said = " ".join(ran.stderr.decode().split())
+    assert "and said: token=*** no terminal" in said
+    assert "Here it has no terminal, and can ask nobody." in said
