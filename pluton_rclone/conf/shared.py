@@ -8,8 +8,10 @@ between; so it must be repeatable.
 from __future__ import annotations
 
 import contextlib
+import os
+import threading
 from collections.abc import Callable, Sequence, Set
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +30,17 @@ log = Log(__name__)
 
 Edit = Callable[[Document], Document]
 _MOST_ROUNDS = 200
+_turn = threading.RLock()  # whoever has it asks for a password; of a loan, that of the real file
+
+
+def _begin_anew() -> None:
+    """A fork may inherit the lock held, and has nobody who would release it."""
+    global _turn
+    _turn = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 class _Placed(NamedTuple):
@@ -44,7 +57,8 @@ class _Placed(NamedTuple):
 
 
 class SharedConfig:
-    """The document in one file. `password` is called once, and only if the file is encrypted.
+    """The document in one file. `password` is called only if the file is encrypted, and again if
+    what it gave does not open the file any more.
     `with_variables`: remotes that variables make are there, except for a change."""
 
     def __init__(
@@ -52,24 +66,47 @@ class SharedConfig:
     ) -> None:
         self._with_variables = with_variables
         self.file = ConfigFile(path)
-        self.password = cache(password)
+        self._ask = password
+        self._password: str | None = None
+        self._refused = set[int]()
         self._read: tuple[Identity | None, Document] | None = None
 
-    @property  # no cached_property: until Python 3.12 its lock can stay held after a fork
-    def _key(self) -> bytes:
-        return encryption.key_from_password(self.password())
+    def password(self) -> str:
+        """What was asked for last; threads that want it at once ask one person once."""
+        with _turn:
+            if self._password is None:
+                self._password = self._ask()
+            return self._password
+
+    def _decrypted(self, data: bytes) -> bytes:
+        """Another process may have given the file a new password: it is asked for again, but once
+        for one content, as a command may fail each time, and a person has to type it."""
+        password = self.password()
+        try:
+            return encryption.decrypt(data, encryption.key_from_password(password))
+        except (errors.ConfigPasswordWrong, errors.ConfigPasswordMissing):
+            with _turn:
+                if self._password == password and hash(data) not in self._refused:
+                    self._refused.add(hash(data))
+                    self._password = self._ask()
+                new = self.password()
+            if new == password:
+                raise
+        return encryption.decrypt(data, encryption.key_from_password(new))
 
     def decode(self, data: bytes | None, key: bytes | None = None) -> Document:
         """The document in these bytes, decrypted if they are encrypted."""
         data = data or b""
         if encryption.is_encrypted(data):
-            data = encryption.decrypt(data, key or self._key)
+            data = encryption.decrypt(data, key) if key else self._decrypted(data)
         return tidied(parse(data.decode("utf-8", "surrogateescape")))
 
     def encode(self, document: Document, like: bytes | None) -> bytes:
         """The bytes of the document, encrypted if `like` is."""
         data = document.text().encode("utf-8", "surrogateescape")
-        return encryption.encrypt(data, self._key) if encryption.is_encrypted(like or b"") else data
+        if not encryption.is_encrypted(like or b""):
+            return data
+        return encryption.encrypt(data, encryption.key_from_password(self.password()))
 
     def is_encrypted(self) -> bool:
         return encryption.is_encrypted(self.file.read() or b"")
@@ -149,7 +186,7 @@ class SharedConfig:
             # An rclone that had read the file before may have saved it as it was.
             if not self.file.wait_for_savers(put, foreign_rclones(self.file.path)):
                 break
-        self._read, self.password = None, cache(lambda: password or "")
+        self._read, self._password = None, password
 
     def _recover(self) -> None:
         """Finish or undo what killed writers of ours left behind."""

@@ -3,6 +3,8 @@ wrong."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,80 @@ def test_a_password_command_of_the_current_folder_is_run_as_rclone_runs_it(
     assert run(plain, "listremotes", environment=command).stdout == b"disk:\nvault:\n"
     monkeypatch.setenv(*command.popitem())
     assert Conf(plain).names() == ["disk", "vault"]
+
+
+@pytest.fixture
+def asked(plain: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """How often the password command was run: it prints what is in the file `password`."""
+    password, asked = plain.with_name("password"), plain.with_name("asked")
+    password.write_text("one")
+    asked.touch()
+    command = script(plain.with_name("command"), f"echo >> {asked}; cat {password}")
+    monkeypatch.setenv("RCLONE_PASSWORD_COMMAND", str(command))
+    Conf(plain).encrypt("one")
+    return lambda: len(asked.read_text())
+
+
+def test_a_new_password_reaches_a_program_that_runs_on(
+    plain: Path, asked: Callable[[], int]
+) -> None:
+    page = Conf(plain)
+    assert page.names() == ["disk", "vault"]
+    Conf(plain, password="one").encrypt("two")
+    plain.with_name("password").write_text("two")
+    page.add("new", {"type": "memory"})
+    assert page.names() == Conf(plain, password="two").names() == ["disk", "vault", "new"]
+    assert asked() == 2
+    page.encrypt("three")  # and one that it gave the file itself
+    Conf(plain, password="three").encrypt("four")
+    plain.with_name("password").write_text("four")
+    assert page.names() == ["disk", "vault", "new"]
+    page.encrypt(None)
+    Conf(plain).encrypt("four")
+    assert page.names() == ["disk", "vault", "new"]
+
+
+def test_a_password_that_stays_wrong_is_asked_for_once_more_and_then_for_another_file(
+    plain: Path, asked: Callable[[], int]
+) -> None:
+    page = Conf(plain)
+    assert page.names() == ["disk", "vault"]
+    Conf(plain, password="one").encrypt("two")
+    for _ in range(3):
+        with pytest.raises(ConfigPasswordWrong):
+            page.names()
+    assert asked() == 2
+    plain.with_name("password").unlink()  # the command fails
+    Conf(plain, password="two").add("new", {"type": "memory"})
+    with pytest.raises(ConfigPasswordMissing):
+        page.names()
+    with pytest.raises(ConfigPasswordWrong):
+        page.names()
+    assert asked() == 3
+    plain.with_name("password").write_text("two")
+    Conf(plain, password="two").delete("new")
+    assert page.names() == ["disk", "vault"]
+
+
+def test_threads_that_want_the_password_at_once_ask_once(
+    plain: Path, asked: Callable[[], int]
+) -> None:
+    page, found, start = Conf(plain), list[list[str]](), threading.Barrier(8)
+
+    def read() -> None:
+        start.wait()
+        found.append(page.names())
+
+    for password in ("one", "two"):
+        plain.with_name("password").write_text(password)
+        Conf(plain, password="one").encrypt(password)
+        threads = [threading.Thread(target=read) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert found == [["disk", "vault"]] * 16
+    assert asked() == 2
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,24 @@ with LoopbackReceiver() as receiver:
     fork_and_leave()
 """
 
+PASSWORD = """
+from pluton_rclone.conf.shared import SharedConfig
+Conf(config).encrypt("geheim")
+asked, gate = threading.Event(), threading.Event()
+shared = SharedConfig(config, lambda: (asked.set(), gate.wait(300), "geheim")[2])
+person = threading.Thread(target=shared.document)
+person.start()
+asked.wait()
+pid = os.fork()
+if pid == 0:
+    signal.alarm(300)
+    assert Conf(config, password="geheim").names() == ["one"]
+    os._exit(7)
+gate.set()
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+person.join()
+"""
+
 FORKS = """
 from pluton_rclone.rclone.binary import Binary
 script = config.with_name("rclone")
@@ -97,6 +115,10 @@ def test_a_forked_child_that_leaves_takes_nothing_of_the_parents_along(
     code: str, home: Path
 ) -> None:
     run(code, home, NEW)
+
+
+def test_a_fork_while_a_password_is_asked_for_does_not_wait_for_it(home: Path) -> None:
+    run(PASSWORD, home)
 
 
 @pytest.mark.attack
