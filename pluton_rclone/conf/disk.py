@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pluton_rclone.errors import ConfigLocked, ConfigNotWritable, ConfigUnreadable
-from pluton_rclone.process.system import held, new_private_file
+from pluton_rclone.process.system import Held, held, new_private_file
 from pluton_rclone.values.paths import require_path
 
 from . import journal, system
@@ -106,16 +106,15 @@ class ConfigFile:
                         found = entry.stat()
                         yield found.st_mtime, found.st_size, Path(entry.path)
 
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """The lock between processes and threads; ConfigLocked, ConfigNotWritable."""
+    def lock(self) -> Held:
+        """The lock between processes and threads, held; ConfigLocked, ConfigNotWritable."""
         kind = _odd_kind(self.path)
         if kind is not None:
             why = f"it is {kind}, not a file"
             raise ConfigNotWritable(f"{self.path} cannot be written", why=why)
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = held(self._lock, LOCK_SECONDS)
+            return held(self._lock, LOCK_SECONDS)
         except TimeoutError:
             what = f"another process holds the lock on {self.path}"
             why = f"it did not release it within {LOCK_SECONDS:.0f} seconds"
@@ -123,10 +122,6 @@ class ConfigFile:
         except OSError as error:
             refused = isinstance(error, PermissionError) and os.path.exists(self._lock)
             raise not_writable(self._lock if refused else self.path, error) from None
-        try:
-            yield
-        finally:
-            lock.release()
 
     def note_change(self, names: Iterable[str]) -> str:
         """Note in the file of the lock, which is held, that these remotes were just changed; the id

@@ -1,4 +1,5 @@
-"""Ctrl-C while the main thread waits for another thread is KeyboardInterrupt, and nothing else."""
+"""Ctrl-C while the main thread waits for another thread is KeyboardInterrupt, and nothing else. It
+leaves nothing locked."""
 
 from __future__ import annotations
 
@@ -6,16 +7,20 @@ import _thread
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from pluton_rclone import process
+from pluton_rclone.conf.disk import ConfigFile
 from pluton_rclone.microsoft.http import Http
 from pluton_rclone.process.interrupts import Flag, interruptible
+from pluton_rclone.process.system import Held
 from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.rclone.transfer import Transfer
 
@@ -126,3 +131,42 @@ def test_it_reaches_whoever_waits_for_microsoft(ctrl_c: CtrlC) -> None:
 def test_another_error_stays_what_it_is() -> None:
     with pytest.raises(RuntimeError, match="ours"), interruptible():
         raise RuntimeError("ours")
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # it closes by itself
+def test_no_moment_leaves_rclone_conf_locked(tmp_path: Path) -> None:
+    """Not even until the Ctrl-C has made its way: whatever cleans up then needs the lock, too."""
+    file, moment, reached = ConfigFile(tmp_path / "rclone.conf"), 0, True
+
+    def change() -> None:
+        with file.lock():
+            pass
+
+    change()
+    while reached:
+        reached, moment = False, moment + 1
+        try:
+            at_moment(moment, change)
+        except KeyboardInterrupt:
+            reached = True
+            Held(tmp_path / ".rclone.conf.pluton.lock").release()  # raises if it is locked
+    assert moment > 20
+
+
+def at_moment(number: int, act: Callable[[], object]) -> None:
+    """A Ctrl-C in `act`, at one of the moments when Python looks for signals: where a function
+    begins, and where a call of C returns."""
+    seen = 0
+
+    def look(_frame: FrameType, event: str, _argument: Any) -> None:
+        nonlocal seen
+        seen += event in ("call", "c_return")
+        if seen == number:
+            raise KeyboardInterrupt
+
+    present = sys.getprofile()
+    sys.setprofile(look)
+    try:
+        act()
+    finally:
+        sys.setprofile(present)
