@@ -46,13 +46,24 @@ class Put(NamedTuple):
 
 
 class ConfigFile:
-    """The file behind `path`, symlinks followed. What writes must be called under `lock`."""
+    """The file that is `named`, made absolute. What writes must be called under `lock`."""
 
     def __init__(self, path: Path) -> None:
-        self.path = Path(os.path.realpath(require_path(str(path))))
-        self._lock = self.path.with_name(f".{self.path.name}.pluton.lock")
-        self._temporary_prefix = f".{self.path.name}.pluton-save-"
-        self._foreign = re.compile(rf"{re.escape(self.path.name)}(\.old)?[0-9]+")
+        self.named = Path(require_path(str(path))).absolute()
+
+    @property
+    def path(self) -> Path:
+        """The real file: symlinks are followed at each use. What a secret's folder in Kubernetes or
+        the folder `current` of a release lead to is another one, and the old one gone, while a
+        program runs."""
+        with contextlib.suppress(OSError):  # a link that was taken away between two looks
+            return Path(os.path.realpath(self.named))
+        return self.named
+
+    @property
+    def _lock(self) -> Path:
+        path = self.path
+        return path.with_name(f".{path.name}.pluton.lock")
 
     def read(self) -> bytes | None:
         """The whole content; None if there is no file and no rclone is about to put one there.
@@ -71,7 +82,8 @@ class ConfigFile:
 
     def _read_once(self) -> bytes | None:
         try:
-            return journal.content(self.path) or self.path.read_bytes()
+            path = self.path
+            return journal.content(path) or path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -84,7 +96,7 @@ class ConfigFile:
 
     def _stat(self) -> os.stat_result | None:
         with contextlib.suppress(OSError):
-            return self.path.stat()
+            return self.named.stat()
         return None
 
     def leftover(self) -> tuple[Path, Path | None] | None:
@@ -99,9 +111,11 @@ class ConfigFile:
     def _foreign_files(self) -> Iterator[tuple[float, int, Path]]:
         """Time, size and path of the temporary files of rclones that save to this path
         (os.CreateTemp of name and name.old)."""
-        with contextlib.suppress(OSError), os.scandir(self.path.parent) as entries:
+        path = self.path
+        names = re.compile(rf"{re.escape(path.name)}(\.old)?[0-9]+")
+        with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
             for entry in entries:
-                if self._foreign.fullmatch(entry.name):
+                if names.fullmatch(entry.name):
                     with contextlib.suppress(OSError):
                         found = entry.stat()
                         yield found.st_mtime, found.st_size, Path(entry.path)
@@ -144,49 +158,50 @@ class ConfigFile:
 
     def leftover_temporaries(self) -> list[Path]:
         """What killed writers of ours left: content that they took out, or were about to put in."""
-        found = self.path.parent.iterdir()
-        return [path for path in found if path.name.startswith(self._temporary_prefix)]
+        path = self.path
+        return [one for one in path.parent.iterdir() if one.name.startswith(_temporary(path))]
 
     def put(self, new: bytes, *, instead_of: bytes | None) -> Put:
         """Put the new content in place in one step. If what came out is not `instead_of`, another
         program wrote meanwhile. ConfigNotWritable: nothing was changed."""
+        path = self.path
         try:
-            temporary, identity = self._write_temporary(new)
+            temporary, identity = self._write_temporary(path, new)
         except OSError as error:
-            raise not_writable(self.path, error) from None
+            raise not_writable(path, error) from None
         try:
             try:
-                came_out, holder = self._exchange(temporary)
-                system.sync_folder(self.path.parent)
+                came_out, holder = self._exchange(temporary, path)
+                system.sync_folder(path.parent)
                 return Put(came_out, holder, identity)
             except OSError as error:
                 if error.errno not in (errno.EBUSY, errno.EXDEV):  # not a mount point
                     raise
-            came_out = journal.write(self.path, temporary, new, instead_of)
+            came_out = journal.write(path, temporary, new, instead_of)
             return Put(came_out, None, None, mounted=True)
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            raise not_writable(self.path, error) from None
+            raise not_writable(path, error) from None
 
-    def _exchange(self, temporary: Path) -> tuple[bytes | None, Path | None]:
+    def _exchange(self, temporary: Path, path: Path) -> tuple[bytes | None, Path | None]:
         """The content that came out, and the file that holds it."""
         while True:
             try:
-                system.exchange(temporary, self.path)
+                system.exchange(temporary, path)
             except FileNotFoundError:
                 with contextlib.suppress(FileExistsError):
-                    system.create(temporary, self.path)
+                    system.create(temporary, path)
                     return None, None
             except system.ExchangeUnavailable:
                 before = self._read_once()
-                os.replace(temporary, self.path)
+                os.replace(temporary, path)
                 return before, None
             else:
                 return temporary.read_bytes(), temporary
 
-    def _write_temporary(self, data: bytes) -> tuple[Path, Identity]:
+    def _write_temporary(self, beside: Path, data: bytes) -> tuple[Path, Identity]:
         """A new file, synced, or none, with the owner of the present one, and at most its mode."""
-        path = self.path.parent / f"{self._temporary_prefix}{os.urandom(8).hex()}"
+        path = beside.with_name(f"{_temporary(beside)}{os.urandom(8).hex()}")
         try:
             with new_private_file(path) as file:
                 file.write(data)
@@ -225,7 +240,7 @@ class ConfigFile:
     def _touch(self, placed: Identity | None) -> Identity | None:
         """A new time for what we put in place, if it is still there; then its identity."""
         # TypeError: Windows sets no times by descriptor.
-        with contextlib.suppress(OSError, TypeError), self.path.open("rb") as file:
+        with contextlib.suppress(OSError, TypeError), self.named.open("rb") as file:
             if _identity(os.fstat(file.fileno())) == placed:
                 os.utime(file.fileno())
                 return _identity(os.fstat(file.fileno()))
@@ -233,12 +248,13 @@ class ConfigFile:
 
     def check_writable(self, size: int) -> None:
         """ConfigNotWritable if a save of `size` bytes would fail; tries all that it needs."""
+        path = self.path
         try:
-            if journal.is_mount_point(self.path):
-                self.path.open("r+b").close()
-            self._write_temporary(b"\n" * size)[0].unlink()
+            if journal.is_mount_point(path):
+                path.open("r+b").close()
+            self._write_temporary(path, b"\n" * size)[0].unlink()
         except OSError as error:
-            raise not_writable(self.path, error) from None
+            raise not_writable(path, error) from None
 
 
 def not_writable(path: Path, error: OSError) -> ConfigNotWritable:
@@ -271,6 +287,11 @@ def _odd_kind(path: Path) -> str | None:
 def _unreadable(path: Path, why: str) -> ConfigUnreadable:
     advice = "Make the file readable for this user, or name another one."
     return ConfigUnreadable(f"{path} cannot be read", why=why, advice=advice)
+
+
+def _temporary(path: Path) -> str:
+    """What the names of our temporary files beside the path begin with."""
+    return f".{path.name}.pluton-save-"
 
 
 def _identity(found: os.stat_result) -> Identity:

@@ -182,9 +182,10 @@ def _open_loan(shared: SharedConfig, names: Sequence[str], others: Others | None
 def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: Document) -> _Loan:
     tokens = {name: document.sections[name].get(TOKEN) for name in names}
     bases = {name: token_digest(token) for name, token in tokens.items() if token is not None}
-    origin = json.dumps({"config": str(shared.file.path), "tokens": bases}).encode()
+    path = shared.file.path  # one for both
+    origin = json.dumps({"config": str(path), "tokens": bases}).encode()
     files = {_ORIGIN: origin, _CONF: shared.encode(lent, shared.file.read())}
-    folder, owner = in_first_place(lambda home: new_folder(home, mark(shared.file.path), files))
+    folder, owner = in_first_place(lambda home: new_folder(home, mark(path), files))
     _here.add(folder.name)
     loan = _Loan(shared, folder, owner, bases)
     loan.merged = loan.conf.file.identity()
@@ -245,8 +246,9 @@ def require_room(folder: Path) -> None:
 
 def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
     """The folders of this rclone.conf whose owner is gone; each is ours until we release it."""
-    for folder, owner, origin in _without_owner(f"{mark(shared.file.path)}-"):
-        if origin.get("config") in (None, str(shared.file.path)):
+    path = shared.file.path
+    for folder, owner, origin in _without_owner(f"{mark(path)}-"):
+        if origin.get("config") in (None, str(path)):
             yield _Loan(shared, folder, owner, origin.get("tokens", {}))
         else:  # of two rclone.confs with one mark
             owner.release()

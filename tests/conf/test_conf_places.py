@@ -6,9 +6,11 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from pluton_rclone.runs.run import Run
 from pluton_rclone.runs.store import Runs
 from tests.conf.mounts import inside, inside_mount, inside_small_disk
 
+TOKEN = '{"access_token":"a","refresh_token":"r","expiry":"2030-01-01T00:00:00Z"}'
+RENEWED = '{"access_token":"b","refresh_token":"s","expiry":"2030-02-01T00:00:00Z"}'
 OLD = "# kept\n[anna]\ntype = memory\ndescription = old\n"
 
 # Changes the file it is given and says what became of it.
@@ -234,6 +238,50 @@ def test_a_symbolic_link_to_a_mounted_file_is_followed(tmp_path: Path) -> None:
     assert seen["beside"] == ["rclone.conf"]
     assert link.is_symlink()
     assert Conf(host).names() == ["anna", "bert"]
+
+
+@pytest.fixture
+def swapped(tmp_path: Path) -> tuple[Path, Callable[[], None]]:
+    """An rclone.conf as kubelet, agenix or the folder `current` of a release have it, and what puts
+    the next one in its place: the link leads elsewhere, and the old folder is gone."""
+    path, link = tmp_path / "rclone.conf", tmp_path / "..data"
+    for name, more in (("..1", ""), ("..2", "[bert]\ntype = memory\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "rclone.conf").write_text(f"{OLD}token = {TOKEN}\n{more}")
+    link.symlink_to("..1")
+    path.symlink_to("..data/rclone.conf")
+
+    def swap() -> None:
+        (tmp_path / "next").symlink_to("..2")
+        (tmp_path / "next").replace(link)
+        shutil.rmtree(tmp_path / "..1")
+
+    return path, swap
+
+
+def test_a_running_program_follows_a_link_that_leads_elsewhere(
+    swapped: tuple[Path, Callable[[], None]],
+) -> None:
+    """It went on with the old file, and a change made the removed folder anew: it was lost."""
+    path, swap = swapped
+    conf = Conf(path)
+    assert conf.names() == ["anna"]
+    swap()
+    assert conf.names() == ["anna", "bert"]
+    conf.add("carl", {"type": "memory"})
+    assert Conf(path).names() == conf.names() == ["anna", "bert", "carl"]
+    beside = sorted(os.listdir(path.parent))
+    assert beside == ["..2", "..data", "rclone.conf"]
+
+
+def test_a_token_comes_home_through_a_link_that_leads_elsewhere_now(
+    swapped: tuple[Path, Callable[[], None]],
+) -> None:
+    path, swap = swapped
+    with Conf(path).private(["anna"]) as private:
+        private.path.write_text(private.path.read_text().replace(TOKEN, RENEWED))
+        swap()
+    assert Conf(path).section("anna")["token"] == RENEWED
 
 
 def test_a_journal_counts_as_the_content_and_the_next_change_finishes_it(tmp_path: Path) -> None:
