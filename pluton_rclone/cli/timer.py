@@ -159,7 +159,7 @@ def timer(
 
     program = shutil.which("pluton-rclone")
     argv = [os.path.abspath(program)] if program else [sys.executable, "-I", "-m", "pluton_rclone"]
-    argv += ["--config", str(ctx.new_storages.path.absolute())]
+    argv += ["--config", str(ctx.new_storages.conf.named)]
     argv += ["--rclone", os.path.abspath(ctx.binary)] if ctx.binary else []
     argv += command
     path = os.environ.get("PATH", os.defpath)  # cron's own, and systemd's, may lack a folder

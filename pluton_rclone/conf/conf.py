@@ -59,6 +59,11 @@ class Conf:
         """The real file, symlinks followed."""
         return self._shared.file.path
 
+    @property
+    def named(self) -> Path:
+        """The file by its name, made absolute: what is used later follows its symlinks then."""
+        return self._shared.file.named
+
     def names(self) -> list[str]:
         """The remotes in the order of the file: sections that have a type."""
         return list(self.sections())

@@ -164,7 +164,7 @@ class Restic:
         folder = os.path.dirname(self._saved.rclone.binary.path)
         return {
             "RESTIC_REPOSITORY": self.repository,
-            "RCLONE_CONFIG": str(self._saved.conf.path),
+            "RCLONE_CONFIG": str(self._saved.conf.named),
             "RCLONE_USER_AGENT": _USER_AGENT,
             "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         }

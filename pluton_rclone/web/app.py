@@ -79,7 +79,7 @@ def create_app(
         jobs=Jobs(),
         registration=app or AppRegistration.from_environment(),
         local_folders=tuple(local_folders),
-        private=(storages.path, runtime_folder(), *runtime_folders()),
+        private=(storages.conf.named, runtime_folder(), *runtime_folders()),
         healths=Healths(),
         has_addresses=identify is None,
         authorize=authorize,

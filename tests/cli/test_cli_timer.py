@@ -212,6 +212,18 @@ def test_the_command_in_the_unit_is_the_one_that_was_typed(connected: Command) -
     assert sys.executable in words[0] or words[0].endswith("pluton-rclone")
 
 
+def test_the_job_has_the_link_to_rclone_conf_and_not_what_it_leads_to_today(
+    connected: Command, home: Path
+) -> None:
+    (home / "rclone.conf").rename(home / "release-1")
+    (home / "rclone.conf").symlink_to("release-1")
+
+    out = connected("timer", "x", "--", "health").out
+
+    assert str(home / "rclone.conf") in out
+    assert "release-1" not in out
+
+
 def test_a_job_that_lacks_a_password_or_an_address_is_noted(
     connected: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,19 @@ def test_no_way_of_writing_a_private_path_opens_it(
     assert sorted(map(str, home.rglob("*"))) == before
 
 
+def test_what_rclone_conf_leads_to_by_now_is_private(cloud: Emulator, home: Path) -> None:
+    storage, conf, open_folder = connected(cloud), home / "rclone.conf", home / "open"
+    open_folder.mkdir()
+    for release in ("first", "second"):
+        (open_folder / release).write_bytes(conf.read_bytes())
+    (home / "next").symlink_to(open_folder / "first")
+    (home / "next").replace(conf)
+    with at_the_page(local_folders=[open_folder]) as anna:
+        (home / "next").symlink_to(open_folder / "second")
+        (home / "next").replace(conf)
+        assert begun(anna, storage, "copy", open_folder / "second") == 422
+
+
 # ---- what is left out of them --------------------------------------------------------------------
 
 
