@@ -26,6 +26,7 @@ _SAVING_SECONDS = 5.0  # a temporary file of a running rclone is younger
 _PAUSE = 0.005
 _BUSY_SECONDS = 2.0  # an rclone at full work never sleeps
 _CALM_SECONDS = 0.015
+_NO_FILE = "Name a file: it is read again and again, and renewed tokens are saved in it."
 _RECENT = 60.0  # seconds for which it is known who changed a remote
 Identity = tuple[int, int, int]  # inode, time and size: changes whenever the file does
 
@@ -68,11 +69,12 @@ class ConfigFile:
     def read(self) -> bytes | None:
         """The whole content; None if there is no file and no rclone is about to put one there.
         Raises ConfigUnreadable if the file cannot be read."""
-        kind = _odd_kind(self.path)
+        kind = _odd_kind(self.named)
         if kind is not None:
             if str(self.path) == os.devnull:  # rclone, too, takes that for an empty file
                 return None
-            raise _unreadable(self.path, f"it is {kind}, not a file")
+            what, why = f"{self.named} cannot be read", f"it is {kind}, not a file"
+            raise ConfigUnreadable(what, why=why, advice=_NO_FILE)
         deadline = time.monotonic() + _ABSENT_SECONDS
         while (data := self._read_once()) is None:
             if self.leftover() is None or time.monotonic() > deadline:
@@ -122,10 +124,10 @@ class ConfigFile:
 
     def lock(self) -> Held:
         """The lock between processes and threads, held; ConfigLocked, ConfigNotWritable."""
-        kind = _odd_kind(self.path)
+        kind = _odd_kind(self.named)
         if kind is not None:
-            why = f"it is {kind}, not a file"
-            raise ConfigNotWritable(f"{self.path} cannot be written", why=why)
+            what, why = f"{self.named} cannot be written", f"it is {kind}, not a file"
+            raise ConfigNotWritable(what, why=why, advice=_NO_FILE)
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             return held(self._lock, LOCK_SECONDS)
@@ -275,7 +277,8 @@ def _reason(error: OSError) -> str:
 
 def _odd_kind(path: Path) -> str | None:
     """What is there instead of a file; None for a file, and for nothing. A FIFO would never be read
-    to its end, and a file would take the place of a device."""
+    to its end, and a file would take the place of a device. A link must not be followed before: a
+    shell's `<(…)` is a link to a pipe, which has no path."""
     try:
         kind = stat.S_IFMT(path.stat().st_mode)
     except OSError:

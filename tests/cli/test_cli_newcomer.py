@@ -304,6 +304,22 @@ def test_a_configuration_that_does_not_exist_is_said(
     assert f"There is no file {tmp_path / 'no.conf'}." in ran.error["what"]
 
 
+def test_a_pipe_for_a_configuration_is_told_as_what_it_is(command: Command) -> None:
+    """`--config <(sops -d rclone.conf)`: rclone reads it."""
+    reading, writing = os.pipe()
+    try:
+        ran = command("ls", "x:", "--config", f"/dev/fd/{reading}", "--json")
+        new = command("connect", "x", "--config", f"/dev/fd/{reading}", "--json")
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+    assert ran.error["what"] == f"/dev/fd/{reading} cannot be read"
+    assert new.error["what"] == f"/dev/fd/{reading} cannot be written"
+    assert ran.error["why"] == new.error["why"] == "it is a FIFO, not a file"
+    assert "Name a file" in ran.error["advice"]
+
+
 def test_no_storages_in_a_file_that_does_not_exist_is_no_fault(
     command: Command, tmp_path: Path
 ) -> None:
