@@ -36,8 +36,7 @@ class Steps:
         """The app registration in use. RegistrationError when there is none."""
         if self._state.app is None:
             what = "There is no app registration to sign in with."
-            own = "sign in by rclone's own (sign_in_with_rclone)"
-            advice = f"Give its client id (PLUTON_ONEDRIVE_CLIENT_ID), or {own}."
+            advice = "Give its client id (PLUTON_ONEDRIVE_CLIENT_ID), or sign in by rclone's own."
             raise RegistrationError(what, who=Who.YOU, advice=advice)
         return self._state.app
 

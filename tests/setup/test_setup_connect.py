@@ -132,6 +132,7 @@ def test_without_a_registration_the_way_out_is_named(home: object) -> None:
     with pytest.raises(RegistrationError) as caught:
         setup.begin_sign_in(WEB_REDIRECT_URI)
     assert "rclone's own" in caught.value.advice
+    assert "sign_in" not in caught.value.advice  # each door has a way of its own
 
 
 # ---- permissions ----

@@ -271,6 +271,50 @@ def test_without_a_registration_rclones_own_is_used(
         assert "Everything works" in anna.get(f"{draft}/save").text
 
 
+def test_another_account_of_rclones_own_registration_signs_in(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pluton_rclone.web.wizard.signing_in.FIRST_WORD", PATIENCE)
+    with rclone_port(), at_the_page(app=None) as anna:
+        draft = anna.begin("Newcomer")
+        signs_in: tuple[tuple[str, str, dict[str, str]], ...] = (
+            (ANNA, "Anna Berg", {}),
+            (BERT, "Bert Jansen", {"again": "yes"}),
+        )
+        for person, name, form in signs_in:
+            page = anna.get(f"{draft}/authorize").text
+            button = re.search(r'<button[^>]* formaction="([^"]+)"[^>]*>', page)
+            assert button, page
+            waiting = anna.post(button[1], form)
+            address = re.search(r'href="(http://127.0.0.1:[^"]+)"', waiting.text)
+            assert address, waiting.text
+            visit(cloud, person, html.unescape(address[1]))
+            until_over(anna)
+            assert f"Signed in as {name}" in anna.get(waiting.url.path).text
+
+
+def test_the_page_that_waits_is_told_of_the_sign_in_that_it_began_alone(cloud: Emulator) -> None:
+    """It asks also before the form has come, which another sign-in or a refusal was before."""
+    with at_the_page() as anna:
+        draft = anna.begin("Again")
+        anna.sign_in(cloud, draft, ANNA)
+        for accept, state in ((False, "failed"), (True, "done")):
+            asked = re.search(r'data-status="([^"]+)"', anna.get(f"{draft}/authorize").text)
+            assert asked is not None
+            status = html.unescape(asked[1])
+            assert anna.get(status).json()["state"] == "waiting"
+            anna.sign_in(cloud, draft, BERT, accept=accept, again="yes")
+            assert anna.get(status).json()["state"] == state
+
+
+def test_a_sign_in_without_a_registration_names_the_ways_in_words(home: Path) -> None:
+    with at_the_page(app=None) as anna:
+        draft = anna.begin("Newcomer")
+        said = anna.post(f"{draft}/sign-in", {"window": "no", "blocked": "no"}).text
+    assert "There is no app registration to sign in with." in said
+    assert "sign_in_with" not in said
+
+
 # ---- within another application ------------------------------------------------------------------
 
 

@@ -18,10 +18,10 @@ from tests.connected import connected
 from .axe import violations
 from .server import served
 from .tour import NAME, tour
-from .visitor import ANNA, BERT, Visitor, at_microsoft
+from .visitor import ANNA, BERT, Visitor, at_microsoft, closes
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import BrowserContext, Page
 
 pytestmark = pytest.mark.long  # all in one worker: with one browser
 LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1200), ("dark", 390))
@@ -63,26 +63,26 @@ def test_every_page_is_reached_and_accessible(
     assert types == {NAME: "personal", "Work": "business", "Team library": "documentLibrary"}
 
 
+def press_with_the_window_blocked(visitor: Visitor, button: str) -> None:
+    """A person's click allows one window. It is used up here, so that Chromium's own pop-up blocker
+    refuses ours. The moment after which the sign-in goes on is over when the page has been looked
+    at: Chromium does not answer questions about a page that is about to leave."""
+    visitor.page.evaluate(
+        "const usual = setTimeout; window.setTimeout = (call, time, ...given) => time === 3000"
+        "  ? void (window.goOn = () => call(...given)) : usual(call, time, ...given)"
+    )
+    devtools = visitor.context.new_cdp_session(visitor.page)
+    click = f"window.open('', 'another', 'popup').close(); {button}.click()"
+    devtools.send("Runtime.evaluate", {"expression": click, "userGesture": False})
+
+
 def test_a_blocked_window_is_said_and_the_sign_in_goes_on_in_this_tab(
     cloud: Emulator, chromium: Chromium
 ) -> None:
     with served(APP) as address, chromium.person(cloud) as context:
         anna = Visitor(context, address)
         anna.add("Blocked")
-        # The moment after which the sign-in goes on is over when the page has been looked at:
-        # Chromium does not answer questions about a page that is about to leave.
-        anna.page.evaluate(
-            "const usual = setTimeout; window.setTimeout = (call, time, ...given) => time === 3000"
-            "  ? void (window.goOn = () => call(...given)) : usual(call, time, ...given)"
-        )
-        # A person's click allows one window. It is used up here, so that Chromium's own pop-up
-        # blocker refuses ours.
-        devtools = context.new_cdp_session(anna.page)
-        click = (
-            "window.open('', 'another', 'popup').close(); "
-            "document.getElementById('authorize').click()"
-        )
-        devtools.send("Runtime.evaluate", {"expression": click, "userGesture": False})
+        press_with_the_window_blocked(anna, "document.getElementById('authorize')")
         anna.page.get_by_role("alert").get_by_text(
             "Your browser blocked the sign-in window"
         ).wait_for()
@@ -94,6 +94,56 @@ def test_a_blocked_window_is_said_and_the_sign_in_goes_on_in_this_tab(
         anna.heading("Which OneDrive")
         assert anna.page.get_by_text("blocked the sign-in window").is_visible()
         assert anna.complaints == []
+
+
+def at_the_authorize_page_again(context: BrowserContext, address: str, name: str) -> Visitor:
+    """Anna has signed in and goes back: she should have taken another account."""
+    anna = Visitor(context, address)
+    anna.add(name)
+    anna.authorize(ANNA, "accept")
+    anna.heading("Which OneDrive")
+    anna.page.get_by_role("link", name="Authorize", exact=True).click()
+    anna.page.get_by_text(f"({ANNA})").wait_for()
+    anna.page.get_by_text("Use another account").click()
+    return anna
+
+
+def test_another_account_signs_in_in_a_window_that_is_opened_again_and_in_this_tab(
+    cloud: Emulator, chromium: Chromium
+) -> None:
+    with served(APP) as address, chromium.person(cloud) as context:
+        anna = at_the_authorize_page_again(context, address, "Another")
+        for button in ("Sign in with another account", "Open it again"):
+            with context.expect_page() as opened:
+                anna.press(button)
+            opened.value.locator(f'[id="account-{BERT}"]').wait_for()
+            anna.page.get_by_role("heading", name="Go on in the Microsoft window").wait_for()
+            opened.value.close()
+        anna.press("Sign in in this tab instead")
+        at_microsoft(anna.page, BERT, "accept")
+        anna.heading("Which OneDrive")
+        assert anna.page.get_by_text(f"({BERT})").is_visible()
+
+        anna.page.get_by_role("link", name="Authorize", exact=True).click()
+        anna.page.get_by_text("Use another account").click()
+        with context.expect_page() as opened:
+            anna.press("Sign in with another account")
+        at_microsoft(opened.value, ANNA)
+        closes(opened.value)
+        anna.heading("Which OneDrive")  # by itself
+        assert anna.page.get_by_text(f"({ANNA})").is_visible()
+
+
+def test_another_account_signs_in_in_this_tab_if_its_window_is_blocked(
+    cloud: Emulator, chromium: Chromium
+) -> None:
+    with served(APP) as address, chromium.person(cloud) as context:
+        anna = at_the_authorize_page_again(context, address, "Another, blocked")
+        press_with_the_window_blocked(anna, "document.querySelector('button[name=again]')")
+        anna.press("Go on now")
+        at_microsoft(anna.page, BERT, "accept")
+        anna.heading("Which OneDrive")
+        assert anna.page.get_by_text(f"({BERT})").is_visible()
 
 
 def test_a_part_that_fails_draws_no_page_in_the_page(

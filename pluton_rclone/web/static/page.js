@@ -105,7 +105,7 @@ function check(form) {
 function signIn(form) {
   const blocked = document.getElementById("blocked"), waiting = document.getElementById("window");
   const name = form.dataset.window;
-  let timer = 0, following = 0, here = false;
+  let timer = 0, following = 0, here = false, pressed = null; // the button, whose name and value are sent along
 
   const inThisTab = (wasBlocked) => {
     clearTimeout(timer);
@@ -113,11 +113,11 @@ function signIn(form) {
     form.removeAttribute("target");
     form.elements.window.value = "no";
     form.elements.blocked.value = wasBlocked ? "yes" : "no";
-    form.requestSubmit(document.getElementById("authorize"));
+    form.requestSubmit(pressed);
   };
   const wait = () => {
     waiting.hidden = false;
-    document.getElementById("authorize").hidden = true; // the notice has the button now
+    pressed.hidden = true; // the notice has the button now
     waiting.focus();
     say("Go on in the Microsoft window.");
     if (following) return;
@@ -133,11 +133,12 @@ function signIn(form) {
 
   form.addEventListener("submit", (event) => {
     if (here || event.submitter?.hasAttribute("formaction")) { form.removeAttribute("target"); return; }
+    pressed = event.submitter;
     const opened = window.open("", name, "popup,width=520,height=720");
     if (!opened || opened.closed) {
       event.preventDefault();
       waiting.hidden = true;
-      document.getElementById("authorize").hidden = false;
+      pressed.hidden = false;
       blocked.hidden = false;
       blocked.focus();
       timer = setTimeout(inThisTab, 3000, true);
@@ -149,7 +150,7 @@ function signIn(form) {
   });
   blocked.querySelector("[data-now]").addEventListener("click", () => inThisTab(true));
   waiting.querySelector("[data-here]").addEventListener("click", () => inThisTab(false));
-  waiting.querySelector("[data-again]").addEventListener("click", () => form.requestSubmit(document.getElementById("authorize")));
+  waiting.querySelector("[data-again]").addEventListener("click", () => form.requestSubmit(pressed));
 }
 
 // ---- every page, and every part that comes later ------------------------------------------------------------------

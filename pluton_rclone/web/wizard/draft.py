@@ -54,6 +54,7 @@ class Draft:
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     storage: str | None = None
     flows: dict[str, Begun] = field(default_factory=dict, repr=False)  # sign-ins by their state
+    begun: int = 0  # so many sign-ins
     failure: PlutonRcloneError | None = None  # how the last sign-in was refused
     blocked_window: bool = False  # the browser did not let us open the sign-in window
     sites: dict[str, Site] = field(default_factory=dict)  # what was listed: only that can be chosen

@@ -73,6 +73,7 @@ def _prepared(request: Request, draft: Draft) -> bool:
     False if that is refused: the draft says why."""
     page, form = page_of(request), form_of(request)
     page.jobs.cancel(work_of(request, Waiting, draft.waiting))
+    draft.begun += 1
     draft.failure, draft.blocked_window = None, form.get("blocked") == "yes"
     if form.get("again") == "yes":
         draft.setup.sign_out()
@@ -139,10 +140,13 @@ def _arrived(draft: Draft) -> None:
 
 
 def status(request: Request) -> Response:
-    """GET: for the page that waits: {"state": "waiting" | "done" | "failed", "next": address}."""
+    """GET: for the page that waits: {"state": "waiting" | "done" | "failed", "next": address}.
+    "waiting" also if no sign-in has begun after those that the page knows of (`after`)."""
     draft = draft_of(request)
     signed_in = draft.setup.signed_in and not draft.setup.missing_permissions()
     state = "failed" if draft.failure else "done" if signed_in else "waiting"
+    if request.query_params.get("after") == str(draft.begun):
+        state = "waiting"
     step = draft.next_step() if state == "done" else "authorize"
     return JSONResponse({"state": state, "next": link(request, "setups", draft.id, step)})
 
