@@ -168,7 +168,7 @@ def flags(options: Mapping[str, Any], kind: type) -> tuple[tuple[str, ...], byte
     out.extend(options.get("extra") or ())
     rules, files = options.get("filters"), options.get("files_from")
     if rules is not None and files is not None:
-        what = "filters and files_from exclude each other"
+        what = "filters and files-from exclude each other"
         raise UsageError(what, why="rclone ignores filters then")
     if rules is not None:
         return (*out, "--filter-from=-"), _lines(map(_rule, rules))
@@ -198,7 +198,7 @@ def _rule(rule: str) -> str:
         raise UsageError(
             f"{rule!r} holds bytes that are not UTF-8",
             why="rclone's rules take all such bytes for one character: other files would match",
-            advice="Name the files in files_from, or match that part of the name with a wildcard.",
+            advice="Name the files in files-from, or match that part of the name with a wildcard.",
         )
     if len(rule) > 2 and rule[-1].isspace() and rule[-2] != "\\":  # rclone would cut it off
         return f"{rule[:-1]}[{rule[-1]}]"
@@ -212,7 +212,7 @@ def _lines(lines: Iterable[str | bytes]) -> bytes:
         if b"\n" in raw or b"\r" in raw:
             raise UsageError(
                 f"{line!r} holds a line break",
-                advice="Give names in rclone's form, as listings show them (standard_name).",
+                advice="Give names in rclone's form, as listings show them.",
             )
         out += raw + b"\n"
     return bytes(out)

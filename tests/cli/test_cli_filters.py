@@ -152,7 +152,7 @@ def test_a_pattern_that_does_not_match_the_file_of_its_name_is_said(
         (["--min-age", "yesterday"], "is not a time"),
         (["--bwlimit", "8:00"], "is not a rate"),
         (["--files-from", "/nowhere/at all"], "No such file"),
-        (["--include", "*.a", "--files-from", "/dev/null"], "exclude each other"),
+        (["--include", "*.a", "--files-from", "/dev/null"], "filters and files-from exclude"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_starts(
