@@ -58,7 +58,9 @@ def good_token(conf: Conf, name: str, *, refused: Container[str] = ()) -> Token:
             if not _is_good(token, refused):
                 digest = token_digest(token.access_token)
                 known = [digest] if digest in refused else []
-                arguments = json.dumps([sys.path, str(conf.path), name, known])
+                # Python itself passes over what is no text, such as a Path
+                where = [one for one in list[object](sys.path) if isinstance(one, str)]
+                arguments = json.dumps([where, str(conf.path), name, known])
                 argv = [sys.executable, "-I", "-c", _APART, arguments]
                 with suppress(OSError):
                     process.to_the_end(argv, env={**os.environ, **conf.password_environment()})

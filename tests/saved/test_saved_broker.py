@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -90,6 +91,15 @@ def test_of_four_rclones_in_three_processes_one_gets_a_new_token_for_all(
         assert {other.result().stdout for other in others} == {b"13\n"}
     assert renewals(cloud) == [200]
     assert storage.list()
+
+
+def test_a_path_that_somebody_put_on_pythons_path_is_no_obstacle(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expired = connected(cloud, seconds=-1)
+    monkeypatch.setattr(sys, "path", [*sys.path, Path("/opt/site")])
+    assert expired.list() == []
+    assert renewals(cloud) == [200]
 
 
 def test_no_refresh_token_is_in_a_lent_file_and_nothing_needs_to_come_home(
