@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pluton_rclone.remote.pairs import MARK, drive_of
+from pluton_rclone.values.drive_ids import normal_drive_id
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN, is_later, is_whole, token_digest
 
 from .ini import Document
 
 # If one of these changed, a token that was refreshed before is another account's or app's.
 _BELONGS_TO = ("type", "client_id", "tenant", "region", "drive_id", "token_url", SIGN_IN)
+
+
+def _owner(section: Mapping[str, str]) -> list[str]:
+    """What its token is for, in the one form in which two sections can be compared: a repair spells
+    the drive's id as Microsoft does now, and writes the region that rclone leaves out."""
+    alike = {"drive_id": normal_drive_id(section.get("drive_id", ""))}
+    alike["region"] = section.get("region") or "global"
+    return [alike.get(key) or section.get(key, "") for key in _BELONGS_TO]
 
 
 def later_token(
@@ -23,7 +32,7 @@ def later_token(
     present = current.get(TOKEN)
     if token is None or token == present or token_digest(token) == base or not is_whole(token):
         return None
-    if any(current.get(key, "") != candidate.get(key, "") for key in _BELONGS_TO):
+    if _owner(current) != _owner(candidate):
         return None
     if present is None or not is_whole(present) or token_digest(present) == base:
         return token

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pluton_rclone import errors, process
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.process.system import held
+from pluton_rclone.values.drive_ids import normal_drive_id
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN, token_digest
 
 if TYPE_CHECKING:
@@ -145,7 +146,8 @@ def name_now(conf: Conf, name: str, section: Mapping[str, str]) -> str:
     """What the remote `name`, which had this section, is called now. StorageNotFound if it is gone,
     or another one has taken its name."""
     sections, sign_in = conf.sections(), section.get(SIGN_IN)
-    if sections.get(name, {}).get("drive_id") == section.get("drive_id"):
+    ids = (one.get("drive_id", "") for one in (section, sections.get(name, {})))
+    if len(set(map(normal_drive_id, ids))) == 1:  # a repair may have spelled it anew
         return name
     for other, its in sections.items():
         if sign_in and its.get(SIGN_IN) == sign_in:

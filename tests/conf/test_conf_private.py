@@ -123,6 +123,17 @@ def test_it_comes_back_while_rclone_still_runs(conf: Conf, cloud: Emulator) -> N
 
 
 @plain
+def test_it_comes_back_to_a_remote_that_was_repaired_meanwhile(conf: Conf, cloud: Emulator) -> None:
+    """A repair spells the drive's id anew, and writes the region that rclone leaves out."""
+    drive = conf.section("anna")["drive_id"]
+    conf.update("anna", {"drive_id": drive.upper()})
+    with conf.private(["anna"]) as private:
+        conf.update("anna", {"drive_id": drive, "region": "global"})
+        rclone(private, "lsd", "anna:")
+    assert is_last(cloud, conf, "anna")
+
+
+@plain
 def test_keys_of_ours_survive_the_refresh_and_options_changed_meanwhile_stay(
     conf: Conf, cloud: Emulator
 ) -> None:

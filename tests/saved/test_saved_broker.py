@@ -249,6 +249,18 @@ def test_where_rclone_conf_cannot_be_written_the_whole_token_is_lent(
         assert "A token that is renewed now is lost" in told.get(timeout=PATIENCE)
 
 
+def test_a_repair_takes_nothing_from_an_rclone_that_runs(cloud: Emulator) -> None:
+    """It spells the drive's id anew, and writes the region that rclone leaves out."""
+    storage = connected(cloud, seconds=-1)
+    conf = storage.storages.conf
+    drive = conf.section("personal")["drive_id"].upper()
+    conf.update("personal", {"drive_id": drive, "region": None, "pluton_sign_in": None})
+    with lend(conf, ["personal"], NEWEST) as loan:
+        storage.repair()
+        assert conf.section("personal")["region"] == "global"
+        assert rclone(loan.path, "lsjson", "personal:").split() == ["[", "]"]
+
+
 def test_why_there_is_no_new_token_is_the_runs_own_error(cloud: Emulator, storage: Storage) -> None:
     cloud.world.revoke_tokens(cloud.world.person(ANNA))
     with pytest.raises(TokenExpired):
