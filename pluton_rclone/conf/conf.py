@@ -217,7 +217,7 @@ class Conf:
         """Keeps the token that follows this remote's present one, also if the remote is renamed
         meanwhile, and not if somebody has signed in anew. StorageNotFound; then ConfigError."""
         document = pairs.require(self._shared.document(), name)
-        before = document.sections[drive_of(document.sections, name)]
+        before = document.whole_section(drive_of(document.sections, name))
 
         def kept(token: str, now: Document) -> Document:
             where = drive_of(now.sections, name)

@@ -53,8 +53,11 @@ def with_later_tokens(
             owner = candidate.get(MARK, "").partition(":")[0]
             targets = targets or [owner] * (owner in document)
         for target in targets:
-            base = (bases or {}).get(name)
-            token = later_token(document.sections[target], candidate, base=base)
+            if candidate.get(TOKEN) in (None, document.sections[target].get(TOKEN)):
+                continue
+            present, base = document.whole_section(target), (bases or {}).get(name)
+            # whole: in a loan, what a section inherits and expands is written out
+            token = later_token(present, source.whole_section(name), base=base)
             if token is not None:
                 document = document.changed(target, {TOKEN: token})
     return document

@@ -134,6 +134,22 @@ def test_it_comes_back_to_a_remote_that_was_repaired_meanwhile(conf: Conf, cloud
 
 
 @plain
+@pytest.mark.parametrize("name", ["anna", "anna.child"])
+def test_it_comes_back_to_a_remote_that_expands_a_variable_or_inherits(
+    conf: Conf, cloud: Emulator, name: str
+) -> None:
+    signed_in = section(cloud)
+    conf.add("anna.child", {key: signed_in[key] for key in ("type", "token")})
+    drive = conf.section("anna")["drive_id"]
+    text = conf.path.read_text().replace(drive, "%(drive)s")
+    conf.path.write_text(f"[DEFAULT]\ndrive = {drive}\n{text}")
+    with conf.private([name]) as private:
+        rclone(private, "lsd", f"{name}:")
+    assert len(issued(cloud, conf.section(name)["token"])) > 1
+    assert is_last(cloud, conf, name)
+
+
+@plain
 def test_keys_of_ours_survive_the_refresh_and_options_changed_meanwhile_stay(
     conf: Conf, cloud: Emulator
 ) -> None:
