@@ -159,7 +159,7 @@ def limits(storages: Storages, target: Target) -> dict[str, str]:
     found = {"account": f"account {account}"}
     if section.get("drive_type") != "personal":
         found["tenant"] = f"tenant {tenant} app {app}"
-    names = {kind: f"pluton-rclone {region or 'global'} {name}" for kind, name in found.items()}
+    names = {kind: f"pluton-rclone {region} {name}" for kind, name in found.items()}
     return {kind: _UNFIT.sub("-", name) for kind, name in names.items()}
 
 

@@ -25,6 +25,7 @@ import msgspec
 
 from pluton_rclone.process.folders import runtime_folder
 from pluton_rclone.process.system import began, held, is_alive, new_private_file
+from pluton_rclone.values.drive_ids import normal_drive_id
 
 from .budgets import Budget, Part, Parts, Shelf
 
@@ -44,10 +45,11 @@ _encode, _decode = msgspec.msgpack.encode, msgspec.msgpack.Decoder(Part).decode
 
 def account_of(section: Mapping[str, str]) -> tuple[str, ...]:
     """What remotes that share all of a budget have in common: cloud, tenant, app, account;
-    `section` is one in rclone.conf. The tenant of a person is their name's domain."""
-    account = section.get("pluton_account_name") or section.get("drive_id", "")
+    `section` is one in rclone.conf, however that spells it. The tenant of a person is their name's
+    domain."""
+    account = section.get("pluton_account_name") or normal_drive_id(section.get("drive_id", ""))
     tenant = section.get("tenant") or account.rpartition("@")[2]
-    return section.get("region", ""), tenant, section.get("client_id", ""), account
+    return section.get("region") or "global", tenant, section.get("client_id", ""), account
 
 
 def budget_of(section: Mapping[str, str]) -> Budget | None:

@@ -239,6 +239,9 @@ def test_remotes_of_one_account_share_a_budget_and_a_personal_drive_has_none() -
     assert budget_of(section) is budget_of({**section, "drive_id": "another"})
     assert account_of(section)[1] == "y.com"
     assert account_of({**section, "tenant": "t"})[1] == "t"
+    assert budget_of(section) is budget_of({**section, "region": "global"})  # rclone leaves it out
+    known, spelled = account_of({"drive_id": "0abc"}), account_of({"drive_id": "0000000000000ABC"})
+    assert known == spelled
     assert budget_of({"drive_type": "personal"}) is None
 
 
