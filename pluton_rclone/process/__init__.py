@@ -323,15 +323,9 @@ def _check(argv: Sequence[str]) -> None:
         raise UsageError("this program ignores SIGCHLD: the exit status of a child cannot be known")
 
 
-def run(
-    argv: Sequence[str],
-    *,
-    env: Mapping[str, str],
-    stdin: Source | None = None,
-    timeout: float | None = None,
-) -> Completed:
+def run(argv: Sequence[str], *, env: Mapping[str, str], timeout: float | None = None) -> Completed:
     """Run to the end and keep all output. TimeoutError after `timeout` seconds; then it is gone."""
-    return collected(partial(start, argv, env=env, stdin=stdin), timeout)
+    return collected(partial(start, argv, env=env), timeout)
 
 
 def collected(begin: Callable[..., Child], timeout: float | None) -> Completed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from pluton_rclone import errors, process
+from pluton_rclone import errors
 from pluton_rclone.emulator import (
     PUBLIC_CLIENT_ID,
     WEB_CLIENT_ID,
@@ -80,14 +80,10 @@ def test_another_process_may_finish(cloud: Emulator) -> None:
         "secret": WEB_CLIENT_SECRET,
     }
 
-    done = process.run(
-        [sys.executable, "-c", program],
-        env=dict(os.environ),
-        stdin=json.dumps(given).encode(),
-        timeout=120,
-    )
+    argv = [sys.executable, "-c", program]
+    done = subprocess.run(argv, input=json.dumps(given), capture_output=True, text=True)
 
-    assert (done.returncode, done.stdout.decode().strip(), done.stderr) == (0, ANNA, b"")
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, ANNA, "")
 
 
 def test_a_code_is_good_for_one_use(cloud: Emulator) -> None:

@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,10 @@ def test_no_open_file_of_ours_is_inherited(tmp_path: Path) -> None:
         assert str(file.fileno()).encode() not in done.stdout.split()[:-1] or file.fileno() < 3
 
 
+def fed(stdin: Source, *argv: str) -> process.Completed:
+    return process.collected(partial(process.start, argv, env=ENV, stdin=stdin), PATIENCE)
+
+
 def test_stdin_is_closed_unless_something_is_fed() -> None:
     assert process.run(["/bin/cat"], env=ENV).stdout == b""
 
@@ -111,7 +116,7 @@ def test_stdin_is_fed_from(kind: str) -> None:
         "file": io.BytesIO(content),
         "blocks": (content[at : at + 70_000] for at in range(0, len(content), 70_000)),
     }
-    assert process.run(["/bin/cat"], env=ENV, stdin=source[kind]).stdout == content
+    assert fed(source[kind], "/bin/cat").stdout == content
 
 
 def test_a_source_that_fails_does_not_look_like_the_end_of_the_data(tmp_path: Path) -> None:
@@ -121,15 +126,12 @@ def test_a_source_that_fails_does_not_look_like_the_end_of_the_data(tmp_path: Pa
 
     target = tmp_path / "target"
     with pytest.raises(ValueError, match="the source broke"):
-        process.run(
-            [SH, "-c", f"cat > {target}.part && mv {target}.part {target}"], env=ENV, stdin=broken()
-        )
+        fed(broken(), SH, "-c", f"cat > {target}.part && mv {target}.part {target}")
     assert not target.exists()
 
 
 def test_a_child_that_does_not_read_its_stdin_is_no_error_of_ours() -> None:
-    done = process.run([SH, "-c", "exit 7"], env=ENV, stdin=b"x" * 5_000_000)
-    assert done.returncode == 7
+    assert fed(b"x" * 5_000_000, SH, "-c", "exit 7").returncode == 7
 
 
 def test_both_pipes_are_drained_whoever_floods_them() -> None:
