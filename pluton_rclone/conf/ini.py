@@ -170,9 +170,7 @@ class Document:
         self, name: str, values: Mapping[str, str], above: str | None = None
     ) -> Document:
         """A new section `above` another one with its comment, or at the end, and a blank line."""
-        header = Line(f"[{name}]{self.line_end}", name, is_header=True)
-        new = [header, *(self._key_line(name, key, value) for key, value in values.items())]
-        lines = list(self.lines)
+        new, lines = self._section_lines(name, values), list(self.lines)
         if above is not None:
             at = [owner for _, owner in self._owned()].index(above)
             return Document((*lines[:at], *new, Line(self.line_end, name), *lines[at:]))
@@ -181,6 +179,10 @@ class Document:
             if not lines[-1].is_blank:
                 lines.append(Line(self.line_end, lines[-1].section))
         return Document((*lines, *new))
+
+    def _section_lines(self, name: str, values: Mapping[str, str]) -> list[Line]:
+        header = Line(f"[{name}]{self.line_end}", name, is_header=True)
+        return [header, *(self._key_line(name, key, value) for key, value in values.items())]
 
     def without_section(self, name: str) -> Document:
         """The section gone, with the comment right above its header; the next one's stays."""
@@ -199,10 +201,12 @@ class Document:
 
     def only(self, names: Iterable[str]) -> Document:
         """A new document with these sections, what they inherit and expand written out."""
-        document = Document()
-        for name in names:
-            document = document.with_section(name, self.whole_section(name))
-        return document
+        new, lines = Document(), list[Line]()
+        for name in names:  # not with_section, which would make a document for each
+            if lines:
+                lines.append(Line(new.line_end, lines[-1].section))
+            lines += new._section_lines(name, self.whole_section(name))
+        return Document(tuple(lines))
 
     def _owned(self) -> Iterator[tuple[Line, str]]:
         """Each line with the section whose removal would take it along."""
