@@ -30,8 +30,10 @@ class Canary:
 
     def __init__(self, saved: SavedRemote) -> None:
         remote, self._http, self._saved = saved.options, Http(), saved
-        drive = f"{cloud(remote.region).graph_root}/v1.0/drives/{remote.drive_id}"
-        self._address = f"{drive}/root/children?$top=1&$select=id"
+        root = f"{cloud(remote.region).graph_root}/v1.0"
+        if remote.tenant_url:  # where rclone goes, with a token of SharePoint
+            root = f"{remote.tenant_url.rstrip('/')}/v2.0"
+        self._address = f"{root}/drives/{remote.drive_id}/root/children?$top=1&$select=id"
         self._headers = self._authorized()
 
     def _authorized(self) -> dict[str, str]:

@@ -6,7 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import AccessDenied, OptionInvalid, RemoteIncomplete, TokenExpired
+from pluton_rclone.errors import (
+    AccessDenied,
+    OptionInvalid,
+    RemoteError,
+    RemoteIncomplete,
+    TokenExpired,
+)
 from pluton_rclone.rclone import locations
 from pluton_rclone.values import paths
 from pluton_rclone.values.token_text import ANY, TOKEN, token_digest
@@ -166,12 +172,18 @@ class SavedRemote:
         return "renewed by rclone just now"
 
     def graph(self, http: Http | None = None) -> Graph:
-        """Microsoft Graph for this remote's account, with a valid token: close it."""
+        """Microsoft Graph for this remote's account, with a valid token: close it. RemoteError
+        where the token is SharePoint's, for an address of its own (tenant_url)."""
         from pluton_rclone.microsoft.clouds import cloud
         from pluton_rclone.microsoft.graph.graph import Graph
 
         def renewed(refused: str) -> Token:
             return self.graph_token(http, refused=refused)
 
+        if self.options.tenant_url:
+            what = f"Microsoft Graph does not take the token of {self.title!r}."
+            why = "it is one of SharePoint, for the address in its option tenant_url"
+            advice = "For this, connect the account another time, without tenant_url."
+            raise RemoteError(what, why=why, advice=advice)
         place, token = cloud(self.options.region), self.graph_token(http)
         return Graph(place, token, http=http, renew=renewed, saved=True)

@@ -115,7 +115,8 @@ class StorageSetup(Steps):
         """Takes a pasted token, the output of `rclone authorize`, or a whole remote. A remote
         brings its registration, drive and options; what may only read stays so. TokenInvalid says
         what is wrong with the paste; TokenExpired; AccountError for another account."""
-        from pluton_rclone.microsoft.graph.locations import rooted
+        from pluton_rclone.microsoft.graph.drives import unasked
+        from pluton_rclone.microsoft.graph.locations import Location, rooted
         from pluton_rclone.remote.options import BY_NAME
         from pluton_rclone.remote.rules import reads_only
 
@@ -133,9 +134,14 @@ class StorageSetup(Steps):
         kept += [BY_NAME["auth_url"], BY_NAME["token_url"]]
         brought = {option.name: given[option.key] for option in kept if option.key in given}
         self._state.options = {**brought, **self._state.options}
-        if given.get("drive_id"):
-            with self._graph() as graph:
-                location = rooted(graph, given["drive_id"], given.get("root_folder_id", ""))
+        if drive_id := given.get("drive_id"):
+            root = given.get("root_folder_id", "")
+            if given.get("tenant_url"):  # its token is SharePoint's: Graph would refuse it
+                drive = unasked(drive_id, given.get("drive_type"))
+                location = Location(drive, root_folder_id=root or None)
+            else:
+                with self._graph() as graph:
+                    location = rooted(graph, drive_id, root)
             self._choose(location)
             if self._state.folder == folder:
                 self._state.folder_id = given.get(BY_NAME["base_folder_id"].key, "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pluton_rclone import errors
 from pluton_rclone.microsoft.clouds import Cloud, cloud
+from pluton_rclone.microsoft.entra.account import Account
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.paste import read_paste
 from pluton_rclone.microsoft.entra.scopes import short_names
@@ -46,6 +47,10 @@ def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
         return Imported(sign_in_as_app(app), app, options)
     home = cloud(options.get("region") or (app.region if app else "global"))
     token = pasted.token
+    if options.get("tenant_url"):  # SharePoint's token: Graph would refuse it
+        own_id, name = (options.get(BY_NAME[f"account_{each}"].key, "") for each in ("id", "name"))
+        account = Account(own_id, name or "unknown", name, "", "work")
+        return Imported(SignIn(token, account, ()), app, options)
     with Http() as http:
         if token.expired():
             token = refresh(app, token, http=http) if app else _renewed_by_rclone(token, home)

@@ -217,10 +217,14 @@ class Storage:
         return self._saved.graph()
 
     def drive(self) -> Drive:
-        """The drive as Microsoft Graph has it now. DriveNotFound."""
+        """The drive as Microsoft Graph has it now. DriveNotFound. Of one that is reached at a
+        tenant_url, what rclone.conf has."""
+        from pluton_rclone.microsoft.graph.drives import unasked
         from pluton_rclone.microsoft.graph.locations import rooted
 
         remote = self.remote
+        if remote.tenant_url:
+            return unasked(remote.drive_id, remote.drive_type)
         with self.graph() as graph:
             return rooted(graph, remote.drive_id, remote.root_folder_id).drive
 

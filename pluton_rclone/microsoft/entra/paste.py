@@ -63,7 +63,9 @@ def read_paste(text: str) -> Pasted:
         pasted = _from_value(candidate)
         if pasted is None:
             continue
-        if pasted.token.refresh_token or pasted.options.get("client_credentials") in TRUE:
+        options = pasted.options
+        lasts = options.get("client_credentials") in TRUE or options.get("tenant_url")
+        if pasted.token.refresh_token or lasts:  # with a tenant_url, nobody can renew it
             return pasted
         what = "This token cannot be renewed: it does not have a refresh_token."
         advice = "Run `rclone authorize onedrive` again and paste everything that it prints."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -80,6 +80,11 @@ class Drive:
     def path(self) -> str:
         """The path of its root on the server, decoded: `/personal/bert_contoso_com/Documents`."""
         return unquote(urlsplit(self.web_url).path).rstrip("/")
+
+
+def unasked(drive_id: str, kind: object) -> Drive:
+    """A drive that Graph cannot be asked about: its room and its address are not known."""
+    return replace(Drive.from_graph({"id": drive_id, "driveType": kind}), quota=Quota("unknown"))
 
 
 def of_microsoft(name: object) -> bool:
