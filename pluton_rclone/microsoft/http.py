@@ -163,6 +163,8 @@ class Http:
         self, method: str, url: str, headers: Any = None, data: Any = None, params: Any = None
     ) -> Answer:
         """As `request`, sent one single time, without a wait before or after."""
+        from urllib3.exceptions import HTTPError
+
         from . import connections
 
         until = time.monotonic() + connections.TOTAL_TIME
@@ -181,7 +183,7 @@ class Http:
             if not asked.done():
                 raise connections.late()
             response, content = asked.result()
-        except OSError as problem:  # each of requests' is one
+        except (OSError, HTTPError) as problem:  # each of requests' is the first; it lets some by
             raise _unreachable(url, problem) from None
         status = response.status_code
         low = {name.lower(): value for name, value in response.headers.items()}
@@ -196,6 +198,7 @@ class Http:
 def _unreachable(url: str, problem: Exception) -> errors.Unreachable:
     """The host, the cause and who can fix it, without the URL, which may hold secrets."""
     import requests
+    from urllib3.exceptions import LocationValueError
 
     from .connections import Overrun
 
@@ -208,10 +211,14 @@ def _unreachable(url: str, problem: Exception) -> errors.Unreachable:
     elif isinstance(problem, requests.exceptions.ProxyError):
         why = "the proxy did not let the connection through"
         advice = "Check HTTPS_PROXY and NO_PROXY, or have the network's administrator allow it."
-    elif isinstance(problem, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+    elif isinstance(
+        problem,
+        requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema | LocationValueError,
+    ):
         why = "the address of the proxy cannot be used"  # ours can
         advice = "Write HTTPS_PROXY as http://host:port; socks5:// needs the library PySocks."
-    elif not isinstance(problem, requests.RequestException):  # no such file of CAs, for example
+    elif isinstance(problem, OSError) and not isinstance(problem, requests.RequestException):
+        # no such file of CAs, for example
         why = text
         advice = "Correct that here; REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE may name such a file."
     elif isinstance(problem, requests.exceptions.Timeout):

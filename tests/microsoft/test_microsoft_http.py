@@ -21,6 +21,8 @@ from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.entra.shortcut import sign_in
 from pluton_rclone.emulator.graph.faults import Faults
+from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.redirect import begin_redirect
 from pluton_rclone.microsoft.http import ATTEMPTS, LONGEST_WAIT, Http, decoded, retry_after
 from tests.connected import connected
 
@@ -241,6 +243,8 @@ def test_a_certificate_that_is_not_trusted(
         ("REQUESTS_CA_BUNDLE", "/missing/ca.pem", "invalid path: /missing/ca.pem"),
         ("HTTPS_PROXY", "http://127.0.0.1:port", "the address of the proxy cannot be used"),
         ("HTTPS_PROXY", "nonsense://127.0.0.1", "the address of the proxy cannot be used"),
+        ("HTTPS_PROXY", "http://a..b:80", "the address of the proxy cannot be used"),
+        ("HTTPS_PROXY", f"http://{'a' * 70}:80", "the address of the proxy cannot be used"),
     ],
 )
 def test_what_is_wrong_with_this_machines_variables_is_said_with_who_can_fix_it(
@@ -248,10 +252,16 @@ def test_what_is_wrong_with_this_machines_variables_is_said_with_who_can_fix_it(
 ) -> None:
     """Before: "(OSError)" or "(InvalidURL)", and that nobody can fix it."""
     monkeypatch.setenv(name, value)
-    with pool(clock) as http, pytest.raises(errors.Unreachable, match=why) as refusal:
-        http.request("POST", ME)
-    assert name in refusal.value.advice
-    assert refusal.value.who is errors.Who.YOU
+    app = AppRegistration(PUBLIC_CLIENT_ID)
+    with pool(clock) as http:
+        for ask in (
+            lambda: http.request("POST", ME),
+            lambda: begin_redirect(app, ["Files.Read"], "http://localhost"),
+        ):
+            with pytest.raises(errors.Unreachable, match=why) as refusal:
+                ask()
+            assert name in refusal.value.advice
+            assert refusal.value.who is errors.Who.YOU
 
 
 def test_the_ca_that_rclone_reads_is_enough(
