@@ -302,6 +302,15 @@ def test_a_site_of_another_organisation_says_so(graph_of: GraphOf) -> None:
         assert refusal.value.why == "this account belongs to contoso"
 
 
+def test_an_own_drive_without_an_address_is_of_no_other_organisation(
+    graph_of: GraphOf, files: Files
+) -> None:
+    """Before: "belongs to another organisation (this account belongs to )"."""
+    files.drive_of(BERT).web_url = ""
+    with pytest.raises(errors.ItemNotFound):
+        resolve(graph_of(BERT, SHAREPOINT), "https://contoso.sharepoint.com/sites/Nobody")
+
+
 def test_a_personal_account_is_told_that_a_site_is_an_organisations(graph_of: GraphOf) -> None:
     with pytest.raises(errors.AccountError) as refusal:
         resolve(graph_of(ANNA, SHAREPOINT), "https://contoso.sharepoint.com/sites/Projects")

@@ -72,7 +72,8 @@ def _refuse_elsewhere(own: Sequence[Drive], host: str) -> None:
     for drive in own if theirs else ():
         ours = _organisation(urlsplit(drive.web_url).hostname or "")
         personal = drive.type == "personal"
-        if personal or not (ours and (theirs.startswith(ours) or ours.startswith(theirs))):
+        alike = theirs.startswith(ours) or ours.startswith(theirs)  # also where ours is unknown
+        if personal or not alike:
             what = f"{host} belongs to another organisation than the account."
             why = "this is a personal account" if personal else f"this account belongs to {ours}"
             advice = "Sign in with an account of that organisation; guests give its tenant."
