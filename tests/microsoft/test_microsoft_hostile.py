@@ -34,7 +34,7 @@ from pluton_rclone.microsoft.entra.token import ALREADY_EXPIRED, Token
 from pluton_rclone.microsoft.graph import delta
 from pluton_rclone.microsoft.graph.drives import Site
 from pluton_rclone.microsoft.graph.graph import Graph
-from pluton_rclone.microsoft.graph.locations import resolve
+from pluton_rclone.microsoft.graph.locations import resolve, rooted
 from pluton_rclone.microsoft.http import Answer, Http, decoded
 
 from .waitless import Clock
@@ -200,6 +200,7 @@ def test_packed_and_plain_answers_are_read(no_proxy: None) -> None:
 # ---- JSON that is not what was asked for
 
 ODD: list[Any] = [None, 5, -1, 10**400, True, "x", "", [], [5], [None], {}, {"id": 5}, [[]], 1.5]
+ODD += ["https://[", {"user": 5}]
 BODIES = [
     *(json.dumps(value).encode() for value in ODD),
     *(json.dumps({"value": value}).encode() for value in ODD),
@@ -239,11 +240,13 @@ ASKS: dict[str, Callable[[Graph], object]] = {
     "address": lambda graph: resolve(graph, "https://contoso.sharepoint.com/sites/a/b"),
     "share": lambda graph: resolve(graph, "https://1drv.ms/f/s!abc"),
     "feed": lambda graph: delta.read(graph, "b!x").items(),
+    "shortcuts": lambda graph: graph.hidden_shortcuts("/drives/b!x/root"),
+    "root folder": lambda graph: rooted(graph, "b!x", "b!x#y"),
 }
 
 
 def objects() -> Iterator[bytes]:
-    """A drive or an item of which one member is odd."""
+    """A drive or an item of which one member is odd, also one in another."""
     good: dict[str, Any] = {
         "id": "b!x",
         "driveType": "business",
@@ -252,7 +255,14 @@ def objects() -> Iterator[bytes]:
         "owner": {"user": {"displayName": "n"}},
         "quota": {"total": 5},
         "parentReference": {"driveId": "b!x", "id": "y", "path": "/root:/"},
-        "remoteItem": {"id": "z", "folder": {}, "parentReference": {"driveId": "b!y"}},
+        "remoteItem": {
+            "id": "z",
+            "name": "n",
+            "folder": {},
+            "webUrl": "https://contoso.sharepoint.com/sites/b",
+            "parentReference": {"driveId": "b!y"},
+            "shared": {"owner": {"user": {"displayName": "n"}}},
+        },
         "folder": {},
         "file": {"hashes": {"quickXorHash": "aa"}},
         "size": 5,
@@ -260,8 +270,11 @@ def objects() -> Iterator[bytes]:
         "specialFolder": {"name": "vault"},
         "package": {"type": "oneNote"},
     }
-    for member, odd in itertools.product(good, ODD):
-        record = {**good, member: odd}
+    within = [
+        (member, name) for member in good if isinstance(good[member], dict) for name in good[member]
+    ]
+    for (member, name), odd in itertools.product([*((one, "") for one in good), *within], ODD):
+        record = {**good, member: {**good[member], name: odd} if name else odd}
         yield json.dumps({**record, "value": [record], "@odata.deltaLink": "https://x"}).encode()
 
 

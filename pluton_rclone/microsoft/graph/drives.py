@@ -68,7 +68,7 @@ class Drive:
         """From a `drive` resource; `name` may be missing for a person's own drive."""
         kind, drive_id = drive_type(record.get("driveType")), normal_drive_id(str(record["id"]))
         name = record.get("name") or ("Documents" if kind == "documentLibrary" else "OneDrive")
-        owner, url = _owner(record.get("owner")), str(record.get("webUrl") or "")
+        owner, url = _owner(record.get("owner")), web_address(record.get("webUrl"))
         return cls(drive_id, kind, str(name), owner, url, Quota.from_graph(record.get("quota")))
 
     @property
@@ -106,7 +106,7 @@ class Site:
         """From a `site` resource; search results lack displayName. GraphError if it has no id."""
         if not record.get("id"):
             raise GraphError("Microsoft Graph did not say which site this is.")
-        web_url = str(record.get("webUrl") or "")
+        web_url = web_address(record.get("webUrl"))
         last = urlsplit(web_url).path.rsplit("/", 1)[-1]
         name = record.get("displayName") or record.get("name") or last or web_url
         description = str(record.get("description") or "").strip()
@@ -128,10 +128,10 @@ class Shortcut:
     def from_graph(cls, record: Mapping[str, Any], above: str) -> Shortcut:
         """From an item with `remoteItem`; `above` is the path of its folder in the drive."""
         there = record["remoteItem"]
-        parent, shared = there.get("parentReference") or {}, there.get("shared") or {}
+        parent, shared = whole(there.get("parentReference")), whole(there.get("shared"))
         path = f"{above}/{record.get('name') or there.get('name') or ''}".lstrip("/")
         drive_id = normal_drive_id(str(parent.get("driveId") or ""))
-        address = str(there.get("webUrl") or "")
+        address = web_address(there.get("webUrl"))
         return cls(f"/{path}", drive_id, address, _owner(shared.get("owner")))
 
 
@@ -140,8 +140,23 @@ def drive_type(value: object) -> DriveType:
     return value if value in ("personal", "business") else "documentLibrary"
 
 
+def whole(value: object) -> Mapping[str, Any]:
+    """An object of Graph's, an empty one in place of anything else."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def web_address(value: object) -> str:
+    """A `webUrl`, "" in place of anything that is no address."""
+    text = value if isinstance(value, str) else ""
+    try:
+        urlsplit(text)
+    except ValueError:
+        return ""
+    return text
+
+
 def _owner(value: object) -> str:
-    owner = value if isinstance(value, Mapping) else {}
+    owner = whole(value)
     for identity in map(owner.get, ("user", "group", "application")):
         if isinstance(identity, Mapping):
             return str(identity.get("displayName") or identity.get("email") or "")

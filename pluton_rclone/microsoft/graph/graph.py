@@ -20,7 +20,7 @@ from ..clouds import Cloud
 from ..entra.account import Account, Kind
 from ..entra.token import Token
 from ..http import Answer, Http
-from .drives import Drive, Quota, Shortcut, Site, of_microsoft
+from .drives import Drive, Quota, Shortcut, Site, of_microsoft, web_address
 from .faults import graph_error, is_microsofts
 
 # These end every search: nothing that comes after could do better.
@@ -245,8 +245,8 @@ class Graph:
         if isinstance(root, PlutonRcloneError):
             what = f"Drive {drive.name!r} ({drive.id}) is not offered"
             return f"{what}, its root cannot be read: {root.why}"
-        if not drive.web_url and isinstance(root.get("webUrl"), str):
-            drive = replace(drive, web_url=root["webUrl"])
+        if not drive.web_url:
+            drive = replace(drive, web_url=web_address(root.get("webUrl")))
         if "quota" in record:
             return drive
         # Lists of drives often come without the facet; the drive itself is asked then.
@@ -271,10 +271,10 @@ class Graph:
         there are shortcuts."""
         members = {"$select": "id,name,remoteItem", "$top": "1000"}
 
-        def found(prefer: str) -> dict[object, Shortcut]:
+        def found(prefer: str) -> dict[str, Shortcut]:
             items = self.pages(f"{folder}/children", members, prefer=prefer)
             those = (item for item in items if isinstance(item.get("remoteItem"), dict))
-            return {item.get("id"): Shortcut.from_graph(item, path) for item in those}
+            return {str(item.get("id")): Shortcut.from_graph(item, path) for item in those}
 
         asked = found(SHORTCUTS)
         shown = found("") if asked else {}

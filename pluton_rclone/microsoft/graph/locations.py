@@ -25,7 +25,7 @@ from .addresses import (
     is_of_onedrive,
     read_address,
 )
-from .drives import Drive, Quota, Site, drive_type
+from .drives import Drive, Quota, Site, drive_type, whole
 from .graph import Graph, drive_path
 
 
@@ -130,7 +130,7 @@ def rooted(graph: Graph, drive_id: str, root_folder_id: str = "") -> Location:
             raise
         home = home or drive_id
         item = graph.get(drive_path(home, item_id))
-        kind = (item.get("parentReference") or {}).get("driveType")
+        kind = whole(item.get("parentReference")).get("driveType")
         return _closed_drive(home, kind, str(item.get("name") or ""), item_id)
     return Location(drive, folder_path(graph, home or drive.id, item_id) if item_id else "")
 
@@ -230,8 +230,8 @@ def _shared(graph: Graph, link: SharingLink) -> Location:
         raise
     if isinstance(item.get("remoteItem"), dict):
         item = {**item, **item["remoteItem"]}
-    parent = item.get("parentReference")
-    if not isinstance(parent, dict) or not parent.get("driveId"):
+    parent = whole(item.get("parentReference"))
+    if not parent.get("driveId"):
         raise GraphError("Microsoft Graph did not say in which drive the shared folder is.")
     try:
         drive = graph.drive(str(parent["driveId"]))
@@ -254,8 +254,7 @@ def _path_of(item: dict[str, Any]) -> str:
     """The path of an item's folder below the drive's root, from `parentReference.path`."""
     if "root" in item:
         return ""
-    parent = item.get("parentReference")
-    path = str(parent.get("path") or "") if isinstance(parent, dict) else ""
+    path = str(whole(item.get("parentReference")).get("path") or "")
     above = unquote(path.partition("root:")[2]).strip("/")
     name = str(item.get("name") or "")
     return "/".join(filter(None, (above, name if "folder" in item else "")))
