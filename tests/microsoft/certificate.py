@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import datetime, timedelta, timezone
 
 from cryptography import x509
@@ -48,6 +49,13 @@ def pfx(password: str | None = None) -> bytes:
     return pkcs12.serialize_key_and_certificates(
         b"daemon", KEY, CERTIFICATE, None, _encryption(password)
     )
+
+
+def on_an_unusual_curve(der: bytes, what: str) -> bytes:
+    """PEM of the same on prime239v3, which the library that reads it does not know."""
+    usual, unusual = bytes.fromhex("2A8648CE3D030107"), bytes.fromhex("2A8648CE3D030106")
+    text = base64.encodebytes(der.replace(usual, unusual)).decode()
+    return f"-----BEGIN {what}-----\n{text}-----END {what}-----\n".encode()
 
 
 def _encryption(password: str | None) -> serialization.KeySerializationEncryption:

@@ -33,6 +33,7 @@ from .certificate import (
     PEM_CERTIFICATE,
     as_application,
     made,
+    on_an_unusual_curve,
     pem_key,
     pfx,
 )
@@ -42,11 +43,22 @@ BERT = "bert@contoso.onmicrosoft.com"
 WITH_SECRET = AppRegistration(DAEMON_CLIENT_ID, tenant=TENANT, client_secret=DAEMON_CLIENT_SECRET)
 PASSWORD = "planted~password"
 
+CURVE_KEY = ec.generate_private_key(ec.SECP256R1())
+DER, PEM = serialization.Encoding.DER, serialization.Encoding.PEM
+OTHER = made(rsa.generate_private_key(65537, 2048)).public_bytes(PEM)
+ENDED = made(KEY, days=-1).public_bytes(PEM)
+UNUSUAL = on_an_unusual_curve(made(CURVE_KEY).public_bytes(DER), "CERTIFICATE")
+UNUSUAL_KEY = CURVE_KEY.private_bytes(
+    DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+)
 FORMS: dict[str, tuple[Callable[[], bytes], str | None]] = {
     "PEM": (lambda: pem_key() + PEM_CERTIFICATE, None),
     "PEM, the certificate first": (lambda: PEM_CERTIFICATE + pem_key(), None),
     "PEM with a password": (lambda: pem_key(PASSWORD) + PEM_CERTIFICATE, PASSWORD),
     "PEM with a password that is not needed": (lambda: pem_key() + PEM_CERTIFICATE, PASSWORD),
+    "PEM, its issuer's certificate first": (lambda: pem_key() + OTHER + PEM_CERTIFICATE, None),
+    "PEM, the one before first": (lambda: pem_key() + ENDED + PEM_CERTIFICATE, None),
+    "PEM with one on an unusual curve": (lambda: pem_key() + UNUSUAL + PEM_CERTIFICATE, None),
     "PFX": (pfx, None),
     "PFX with a password": (lambda: pfx(PASSWORD), PASSWORD),
 }
@@ -131,7 +143,6 @@ def test_a_certificate_that_microsoft_does_not_know(cloud: Emulator, tmp_path: P
 
 # ---- the certificate's file
 
-CURVE_KEY = ec.generate_private_key(ec.SECP256R1())
 UNUSABLE: dict[str, tuple[Callable[[], bytes], str | None, str]] = {
     "the wrong password": (
         lambda: pem_key(PASSWORD) + PEM_CERTIFICATE,
@@ -163,6 +174,12 @@ UNUSABLE: dict[str, tuple[Callable[[], bytes], str | None, str]] = {
         None,
         "not an RSA key",
     ),
+    "a key on an unusual curve": (
+        lambda: on_an_unusual_curve(UNUSUAL_KEY, "PRIVATE KEY") + PEM_CERTIFICATE,
+        None,
+        "takes RSA keys only",
+    ),
+    "a certificate on an unusual curve": (lambda: pem_key() + UNUSUAL, None, "does not belong"),
     "something else": (lambda: b"hello", None, "neither PEM nor PFX"),
     "a damaged key with a password": (
         lambda: (

@@ -115,11 +115,13 @@ def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    key, certificate = _read(source)
+    key, certificates = _read(source)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise _unusable(source, "its key is not an RSA key, the only kind that Microsoft takes")
-    if key.public_key() != certificate.public_key():
+    own = [one for one in certificates if _is_of(key, one)]
+    if not own:
         raise _unusable(source, "the private key does not belong to the certificate")
+    certificate = max(own, key=lambda one: one.not_valid_after_utc)
     end = certificate.not_valid_after_utc
     if end <= datetime.now(timezone.utc):
         what = f"The certificate {source.path} expired on {end:%Y-%m-%d}."
@@ -131,8 +133,10 @@ def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
     return {"private_key": private, "public_certificate": public}
 
 
-def _read(source: Certificate) -> tuple[Any, Any]:
+def _read(source: Certificate) -> tuple[Any, list[Any]]:
+    """Key and certificates: beside the key's own, a file may hold its issuers' and older ones."""
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
     try:
@@ -143,25 +147,38 @@ def _read(source: Certificate) -> tuple[Any, Any]:
         raise RegistrationError(what, why=problem.strerror, who=Who.YOU, advice=advice) from None
     # what is not UTF-8 becomes a wrong one: Python's own error would hold it
     password = source.password.encode(errors="replace") if source.password else None
-    key = certificate = None
+    key: Any = None
+    certificates: list[Any] = []
     encrypted = b"ENCRYPTED" in content
     try:
         if b"-----BEGIN " not in content:
-            key, certificate, _ = pkcs12.load_key_and_certificates(content, password)
+            key, own, others = pkcs12.load_key_and_certificates(content, password)
+            certificates = [one for one in (own, *others) if one is not None]
         if b"PRIVATE KEY-----" in content:
             key = load_pem_private_key(content, password if encrypted else None)
         if b"-----BEGIN CERTIFICATE-----" in content:
-            certificate = x509.load_pem_x509_certificate(content)
+            certificates = x509.load_pem_x509_certificates(content)
+    except UnsupportedAlgorithm:
+        why = "its key, or its encryption, is of an unknown kind; Microsoft takes RSA keys only"
+        raise _unusable(source, why) from None
     except (ValueError, TypeError) as problem:
         why = "it is neither PEM nor PFX (PKCS#12), or it is damaged"
         # A wrong password (1 in 256) can leave bytes that look decrypted: both causes are named.
         if encrypted or re.search("password|decrypt|mac", str(problem).lower()):
             why = "the password is wrong or missing, or the key is damaged"
         raise _unusable(source, why) from None
-    for what, found in (("private key", key), ("certificate", certificate)):
-        if found is None:
+    for what, found in (("private key", key), ("certificate", certificates)):
+        if not found:
             raise _unusable(source, f"it does not hold a {what}")
-    return key, certificate
+    return key, certificates
+
+
+def _is_of(key: Any, certificate: Any) -> bool:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    with suppress(UnsupportedAlgorithm, ValueError):
+        return bool(certificate.public_key() == key.public_key())
+    return False
 
 
 def _unusable(source: Certificate, why: str) -> RegistrationError:
