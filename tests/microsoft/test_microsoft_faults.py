@@ -179,14 +179,26 @@ def test_a_code_that_came_too_late_is_no_stored_token_that_ended() -> None:
     assert type(sign_in_error(answer, Asked(way="redirect"))) is errors.SignInTimedOut
 
 
-def test_a_blocked_device_code_offers_the_browser() -> None:
-    answer = {"error": "interaction_required", "error_description": "AADSTS53003: Blocked."}
+@pytest.mark.parametrize("number", [50131, 53000, 53001, 53003, 530035])
+def test_a_blocked_device_code_offers_the_browser(number: int) -> None:
+    answer = {"error": "interaction_required", "error_description": f"AADSTS{number}: Blocked."}
 
     problem = sign_in_error(answer, Asked(way="device code"))
 
     assert type(problem) is errors.SignInBlocked
     assert "device code" in problem.what
     assert "browser" in problem.advice
+
+
+@pytest.mark.parametrize("number", [500021, 53002, 530032, 53004])
+def test_a_block_that_holds_in_a_browser_as_well_does_not_send_there(number: int) -> None:
+    answer = {"error": "access_denied", "error_description": f"AADSTS{number}: Blocked."}
+
+    problem = sign_in_error(answer, Asked(way="device code"))
+
+    assert type(problem) is errors.SignInBlocked
+    assert problem.what == known_errors()[number].meaning
+    assert problem.advice == known_errors()[number].advice
 
 
 def test_who_needs_an_administrator_gets_the_address_to_send() -> None:

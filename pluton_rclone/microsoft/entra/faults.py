@@ -27,6 +27,8 @@ _FOR_SUPPORT = {
     "trace_id": re.compile(r"Trace ID: ?([0-9A-Fa-f-]{36})"),
     "timestamp": re.compile(r"Timestamp: ?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ)"),
 }
+# Rules about device codes, devices and second factors: a sign-in in a browser may meet them.
+_BROWSER_MAY = frozenset({50131, 53000, 53001, 53003, 530035})
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def _judge(
             kind = errors.AuthorizationFailed
             what = "Microsoft did not accept the answer of this sign-in."
             advice = "Sign in again and finish at once: the code is good once, for ten minutes."
-    if asked.way == "device code" and kind is errors.SignInBlocked:
+    if asked.way == "device code" and known is not None and known.aadsts in _BROWSER_MAY:
         what = "Your organisation blocks signing in with a device code."
         advice = "Sign in in a browser instead, or ask the administrator to allow device codes."
     if asked.way == "app-only" and kind is errors.ConsentRequired:
