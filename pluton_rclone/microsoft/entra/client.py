@@ -84,7 +84,6 @@ def msal_application(
     """MSAL's application for a registration, with errors mapped. `http` is the caller's pool; None:
     one that closes at the end. `public` omits the registration's credentials."""
     import msal
-    from msal.authority import WELL_KNOWN_AUTHORITY_HOSTS
 
     class Forgetful(msal.TokenCache):  # type: ignore[misc]  # msal has no types
         """Keeps nothing: the storage has the token, and MSAL's cache logs codes and verifiers."""
@@ -93,9 +92,9 @@ def msal_application(
             return None
 
     options: dict[str, Any] = {"authority": app.authority, "token_cache": Forgetful()}
-    if app.cloud.login_host not in WELL_KNOWN_AUTHORITY_HOSTS:
-        # MSAL would ask login.microsoftonline.com first, which a sovereign network does not reach.
-        options["instance_discovery"] = False
+    # Our hosts are known. MSAL would ask Microsoft about them: about some at first, which a
+    # sovereign network does not reach, and about each after a refusal, whose reason could get lost.
+    options["instance_discovery"] = False
     try:
         with nullcontext(http) if http else Http() as pool:
             options["http_client"] = _MsalHttp(pool, asked)
@@ -108,7 +107,7 @@ def msal_application(
         raise
     except ValueError as problem:
         text = str(problem)
-        if "OIDC" in text or "authority configuration" in text or "invalid_instance" in text:
+        if "OIDC" in text or "authority configuration" in text:
             about: dict[str, Any] = {"tenant": app.tenant, "region": app.region}
             what = f"There is no tenant {app.tenant!r} in region {app.region}."
             advice = "Check the tenant's id or domain, and the region: a cloud has its own tenants."
