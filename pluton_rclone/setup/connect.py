@@ -106,8 +106,7 @@ class StorageSetup(Steps):
             refuse_rclone_registration(self._state.app.cloud, self._state.app.tenant)
         scopes = self._state.least_scopes(place)
         text = authorize(show_address=show_address, scopes=scopes, cancel=cancel)
-        self._state.app = None
-        account = self.use_token(text)
+        account = self._use(text, None)
         self._state.scopes = scopes
         return account
 
@@ -115,6 +114,9 @@ class StorageSetup(Steps):
         """Takes a pasted token, the output of `rclone authorize`, or a whole remote. A remote
         brings its registration, drive and options; what may only read stays so. TokenInvalid says
         what is wrong with the paste; TokenExpired; AccountError for another account."""
+        return self._use(text, self._state.app)
+
+    def _use(self, text: str, app: AppRegistration | None) -> Account:
         from pluton_rclone.microsoft.graph.drives import unasked
         from pluton_rclone.microsoft.graph.locations import Location, rooted
         from pluton_rclone.remote.options import BY_NAME
@@ -122,7 +124,7 @@ class StorageSetup(Steps):
 
         from .imported import import_token
 
-        pasted = import_token(text, app=self._state.app)
+        pasted = import_token(text, app=app)
         account = self._take(pasted.sign_in)
         if reads_only(pasted.sign_in.scopes):
             self._state.access = "read"

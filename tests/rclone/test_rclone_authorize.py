@@ -9,11 +9,12 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from pluton_rclone import errors
-from pluton_rclone.emulator import Emulator
+from pluton_rclone import AppRegistration, StorageSetup, errors
+from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.rclone.authorize import authorize, refusal
 from pluton_rclone.setup.imported import import_token
 from tests.rclone_port import rclone_port, visit
+from tests.setup.signing_in import by_device_code
 
 ANNA = "anna@outlook.com"
 
@@ -47,6 +48,20 @@ def test_a_newcomer_without_a_registration_signs_in(
     assert imported.sign_in.account.name == "Anna Berg"
     assert imported.sign_in.token.refresh_token
     assert imported.app is None
+
+
+def test_another_accounts_sign_in_takes_nobodys_registration_away(
+    cloud: Emulator, person: Callable[[str], None]
+) -> None:
+    app = AppRegistration(PUBLIC_CLIENT_ID)
+    setup = StorageSetup(app)
+    by_device_code(setup, cloud, "bert@contoso.onmicrosoft.com")
+
+    with pytest.raises(errors.AccountError):
+        setup.sign_in_with_rclone(show_address=person)
+
+    assert setup.has_app
+    assert setup.app == app
 
 
 def test_the_least_is_asked_for(cloud: Emulator, person: Callable[[str], None]) -> None:
