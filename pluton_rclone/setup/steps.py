@@ -143,7 +143,8 @@ class Steps:
         return sign_in.account
 
     def _expected(self) -> Account | None:
-        return self._state.expected or self._state.account
+        known = self._state.expected or self._state.account
+        return known if known and known.kind != "application" else None  # which is nobody
 
     def sign_out(self) -> None:
         """Forgets who signed in and what was chosen with it; name, drive type and options stay."""

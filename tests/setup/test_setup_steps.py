@@ -14,6 +14,9 @@ from pluton_rclone.emulator import (
     DAEMON_CLIENT_ID,
     DAEMON_CLIENT_SECRET,
     PUBLIC_CLIENT_ID,
+    WEB_CLIENT_ID,
+    WEB_CLIENT_SECRET,
+    WEB_REDIRECT_URI,
     Emulator,
 )
 from pluton_rclone.errors import (
@@ -113,6 +116,15 @@ def test_an_application_may_take_the_place_of_a_person(
     setup = StorageSetup.from_record({**record, "expected": record["account"]})
     setup.use_app(app)
     assert setup.sign_in_as_app().kind == "application"
+
+
+def test_a_person_may_take_the_place_of_an_application(cloud: Emulator) -> None:
+    contoso = cloud.world.tenant("contoso.onmicrosoft.com")
+    cloud.world.registrations[WEB_CLIENT_ID].granted_roles[contoso.id] = frozenset()
+    setup = StorageSetup(AppRegistration(WEB_CLIENT_ID, contoso.id, "global", WEB_CLIENT_SECRET))
+    setup.sign_in_as_app()
+    flow = setup.begin_sign_in(WEB_REDIRECT_URI)
+    assert setup.finish_sign_in(flow, cloud.person(BERT).visit(flow.url).answer).username == BERT
 
 
 # ---- permissions ----
