@@ -125,7 +125,8 @@ def _from_value(value: Any) -> Pasted | None:
         return None
     if "access_token" in value or "refresh_token" in value:
         return Pasted(Token.from_record(value))
-    if "token" in value:
+    is_one = "token" in value
+    if is_one and value.get("type", "onedrive") == "onedrive":
         return _from_options(joined(value))
     with_token = _with_token(value)
     if len(with_token) > 1:
@@ -133,7 +134,7 @@ def _from_value(value: Any) -> Pasted | None:
         raise TokenInvalid(what, advice="Paste one of them: `rclone config show NAME` prints it.")
     for options in with_token.values():
         return _from_options(options)
-    if any(isinstance(one, Mapping) for one in value.values()):
+    if is_one or any(isinstance(one, Mapping) for one in value.values()):
         advice = "Paste the section of the remote whose type is onedrive."
         raise TokenInvalid("This text has no OneDrive remote with a token.", advice=advice)
     return None
