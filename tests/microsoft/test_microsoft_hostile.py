@@ -21,6 +21,7 @@ from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.errors import (
     AccessDenied,
     PlutonRcloneError,
+    SignInError,
     TokenExpired,
     Unreachable,
     Who,
@@ -400,3 +401,12 @@ def test_sign_in_answers_of_any_form_are_errors_of_ours(
                 over = threading.Event()
                 over.set()
                 code.wait(over, http=http(body, status))
+
+
+@pytest.mark.parametrize("odd", [None, "", False])
+def test_an_answer_without_an_access_token_is_none(odd: Any) -> None:
+    body = json.dumps({"access_token": odd, "refresh_token": "r", "expires_in": 3600}).encode()
+    token = Token("a", "r", ALREADY_EXPIRED)
+
+    with pytest.raises(SignInError, match="refused"):
+        refresh(APP, token, http=AfterDiscovery(body, 200))

@@ -124,6 +124,6 @@ def msal_application(
 
 def outcome(result: dict[str, Any], asked: Asked) -> dict[str, Any]:
     """MSAL's result when it is a token; raises what it means otherwise."""
-    if "access_token" in result:
+    if result.get("access_token"):
         return result
     raise sign_in_error(result, asked)
