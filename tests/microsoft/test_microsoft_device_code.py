@@ -69,6 +69,19 @@ def test_the_interval_is_waited_before_the_first_question(cloud: Emulator, clock
     assert polls(cloud) == 1
 
 
+def test_a_code_without_an_interval_is_asked_about_once_a_second(
+    cloud: Emulator, clock: Clock
+) -> None:
+    cloud.world.lifetimes.device_poll_interval = 0
+    cloud.world.lifetimes.device_code = 3
+
+    with pytest.raises(errors.SignInTimedOut):
+        begin_device_code(APP, least()).wait(clock)
+
+    assert polls(cloud) == len(clock.waits)
+    assert set(clock.waits) == {1}
+
+
 def test_microsoft_may_ask_to_slow_down(
     cloud: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

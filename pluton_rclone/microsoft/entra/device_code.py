@@ -81,6 +81,7 @@ def begin_device_code(
         raise sign_in_error(flow, asked)
     code, message = str(flow["user_code"]), str(flow.get("message") or "")
     url = str(flow.get("verification_uri") or flow.get("verification_url") or "")
+    flow["interval"] = max(1, flow["interval"])  # without one, MSAL would ask without a pause
     # A day at most: Microsoft grants fifteen minutes.
     expires = min(float(flow["expires_at"]), time.time() + 24 * 3600)
     return DeviceCode(code, url, expires, message, app, wanted, account, flow)
