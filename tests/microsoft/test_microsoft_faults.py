@@ -77,6 +77,10 @@ def test_every_known_number_is_explained(row: KnownError) -> None:
     assert problem.details["correlation_id"] == "78b0fdfc-dd0e-4dfb-b13a-d316333783f6"
 
 
+def test_the_table_names_no_command_since_a_page_shows_it_as_well() -> None:
+    assert [row.code for row in ROWS if "pluton-rclone" in row.advice + row.meaning] == []
+
+
 def test_the_table_leaves_no_number_to_chance() -> None:
     undecided = {
         row.code for row in ROWS if row.exception is SignInError and row.who is not Who.LATER
