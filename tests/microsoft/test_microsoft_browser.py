@@ -273,6 +273,17 @@ def test_other_requests_do_not_end_the_waiting(path: str, status: int) -> None:
             receiver.wait(0.01)
 
 
+@pytest.mark.parametrize("target", ["http://[", "//[x", "http://[x]y/?state=expected&code=c"])
+def test_an_address_that_is_none_is_answered(target: str) -> None:
+    with LoopbackReceiver() as receiver:
+        receiver.expect("expected")
+        connection = socket.create_connection(("127.0.0.1", receiver.port), timeout=60)
+        with connection, connection.makefile("rb") as answer:
+            line = f"GET {target} HTTP/1.1\r\nHost: localhost:{receiver.port}\r\n\r\n"
+            connection.sendall(line.encode())
+            assert answer.readline().split()[1] in (b"400", b"404")
+
+
 def test_a_page_elsewhere_cannot_reach_in_through_a_name_of_its_own() -> None:
     with LoopbackReceiver() as receiver:
         status, _ = page(f"{receiver.redirect_uri}/?code=x&state=y", host="evil.example")

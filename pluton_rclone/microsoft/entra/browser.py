@@ -120,7 +120,11 @@ class LoopbackReceiver(LoopbackServer):
 
     def _judged(self, request: LoopbackRequest) -> tuple[tuple[int, str, str], bool]:
         """Status, title and text of the page that answers; whether the expected answer came."""
-        address, host = urlsplit(request.path), request.headers.get("Host", "").lower()
+        host = request.headers.get("Host", "").lower()
+        try:
+            address = urlsplit(request.path)
+        except ValueError:
+            return (400, _NO_ANSWER, "Its address cannot be read."), False
         text = request.form() if request.command == "POST" else address.query
         if host not in (f"localhost:{self.port}", f"127.0.0.1:{self.port}"):
             # A page elsewhere must not reach us by a name of its own.
