@@ -25,12 +25,11 @@ from .sign_in import SignIn, completed
 @dataclass(frozen=True)
 class DeviceCode:
     """What to show: open `verification_uri` on any device and type `user_code`, before `expires`
-    (seconds since 1970). `message` is Microsoft's own sentence."""
+    (seconds since 1970)."""
 
     user_code: str
     verification_uri: str
     expires: float
-    message: str
     app: AppRegistration
     scopes: tuple[str, ...]
     account: Account | None = None
@@ -79,12 +78,12 @@ def begin_device_code(
         flow = msal.initiate_device_flow(list(wanted))
     if "user_code" not in flow:
         raise sign_in_error(flow, asked)
-    code, message = str(flow["user_code"]), str(flow.get("message") or "")
+    code = str(flow["user_code"])
     url = str(flow.get("verification_uri") or flow.get("verification_url") or "")
     flow["interval"] = max(1, flow["interval"])  # without one, MSAL would ask without a pause
     # A day at most: Microsoft grants fifteen minutes.
     expires = min(float(flow["expires_at"]), time.time() + 24 * 3600)
-    return DeviceCode(code, url, expires, message, app, wanted, account, flow)
+    return DeviceCode(code, url, expires, app, wanted, account, flow)
 
 
 def _ask(msal: Any, flow: dict[str, Any]) -> Any:

@@ -33,13 +33,13 @@ _BROWSER_MAY = frozenset({50131, 53000, 53001, 53003, 530035})
 
 @dataclass(frozen=True)
 class Asked:
-    """A request to the sign-in service. `way` is browser, redirect, device code, app-only or
-    refresh. `secrets` were sent and must not come back in an error's words. `redirect_uri` is where
-    the answer goes; "" if it does not go anywhere."""
+    """A request to the sign-in service. `way` is redirect, device code, app-only or refresh.
+    `secrets` were sent and must not come back in an error's words. `redirect_uri` is where the
+    answer goes; "" if it does not go anywhere."""
 
     app: AppRegistration | None = field(default=None, repr=False)
     scopes: tuple[str, ...] = ()
-    way: str = "browser"
+    way: str = "redirect"
     secrets: tuple[str, ...] = field(default=(), repr=False)
     redirect_uri: str = ""
 

@@ -40,7 +40,7 @@ class Flow:
 
     def record(self) -> dict[str, Any]:
         """The flow as JSON members. Secret until it is finished or ten minutes old."""
-        return {"version": 1, **asdict(self), "scopes": list(self.scopes)}
+        return asdict(self)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Flow:
