@@ -11,17 +11,19 @@ import pytest
 from pluton_rclone import AppRegistration, Storages
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.errors import StorageNotFound
-from pluton_rclone.web.plumbing.context import Healths
+from pluton_rclone.web.plumbing import guard
+from pluton_rclone.web.plumbing.context import Healths, Seen
 from tests.chromium import Chromium
 from tests.connected import connected
 
+from .attackers import eventually
 from .axe import violations
 from .server import served
 from .tour import NAME, tour
 from .visitor import ANNA, BERT, Visitor, at_microsoft, closes
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import BrowserContext, Page, Route
 
 pytestmark = pytest.mark.long  # all in one worker: with one browser
 LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1200), ("dark", 390))
@@ -158,6 +160,69 @@ def test_a_part_that_fails_draws_no_page_in_the_page(
         visitor = Visitor(context, address)
         visitor.page.get_by_text("This did not load. Reload the page to try again.").wait_for()
         assert visitor.page.get_by_role("heading", level=1).count() == 1
+
+
+def test_many_storages_are_looked_at_a_few_at_a_time_and_none_is_left_out(
+    cloud: Emulator, chromium: Chromium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over HTTP/2 a browser asks for all parts at once, and the server refuses more than twelve;
+    over HTTP/1.1 it asks for six itself, as many as are counted here before they leave it."""
+    for number in range(15):
+        connected(cloud, name=f"Storage {number}")
+    monkeypatch.setattr(Healths, "of", lambda *_: Seen())
+    asked: list[Route] = []
+    most: list[int] = []
+
+    def ask(route: Route) -> None:
+        asked.append(route)
+        most.append(len(asked))
+
+    with served(APP) as address, chromium.person(cloud) as context:
+        context.route("**/health", ask)
+        visitor = Visitor(context, address)
+        for shown in range(15):
+            eventually(lambda: bool(visitor.page.evaluate("true") and asked), "nothing is asked")
+            asked.pop(0).continue_()
+            visitor.page.get_by_text("Works", exact=True).nth(shown).wait_for()
+    assert max(most) == 6
+
+
+def test_a_part_that_is_refused_for_now_is_asked_for_again(
+    cloud: Emulator, chromium: Chromium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected(cloud)
+    monkeypatch.setattr(Healths, "of", lambda *_: Seen())
+    with served(APP) as address, chromium.person(cloud) as context:
+        visitor = Visitor(context, address)
+        visitor.page.get_by_text("Works", exact=True).wait_for()
+        monkeypatch.setattr(guard, "PAUSE", 0.1)
+
+        def refuse(route: Route) -> None:
+            with monkeypatch.context() as busy:
+                busy.setattr(guard, "AT_ONCE", -1)  # every request is one too many
+                answer = route.fetch()
+            assert answer.status == 429
+            route.fulfill(response=answer)
+
+        context.route("**/health", refuse, times=1)
+        visitor.page.reload()
+        visitor.page.get_by_text("Works", exact=True).wait_for()
+
+
+def test_a_page_that_goes_on_by_itself_is_not_over_while_it_is_refused(
+    cloud: Emulator, chromium: Chromium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "PAUSE", 0.1)
+    with served(APP) as address, chromium.person(cloud) as context:
+        anna = Visitor(context, address)
+        anna.add("Another device")
+        anna.press("Sign in on another device")
+        code = anna.page.get_by_label("The code").input_value()
+        with monkeypatch.context() as busy:
+            busy.setattr(guard, "AT_ONCE", -1)  # every request is one too many
+            anna.page.get_by_text("trying again").wait_for(state="attached")
+        cloud.person(ANNA).enter_device_code(code)
+        anna.heading("Which OneDrive")
 
 
 def test_without_scripts_the_whole_walk_works(cloud: Emulator, chromium: Chromium) -> None:

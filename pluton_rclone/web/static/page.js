@@ -2,11 +2,12 @@
 "use strict";
 
 const said = document.getElementById("said");
+const AT_ONCE = 6; // parts that are asked for: half of what the server lets one person ask
 const say = (text) => { if (said && text && said.textContent !== text) said.textContent = text; };
 
 async function fetchPart(address, options) {
   const answer = await fetch(address, { credentials: "same-origin", ...options });
-  if (!answer.ok && answer.status >= 500) throw new Error(String(answer.status));
+  if (answer.status >= 500 || answer.status === 429) throw new Error(String(answer.status)); // asked again
   return answer;
 }
 
@@ -46,13 +47,17 @@ function follow(part) {
   }, Number(part.dataset.every));
 }
 
-async function fill(part) {
-  try {
-    const answer = await fetchPart(part.dataset.lazy), html = await answer.text();
-    if (!answer.ok) throw new Error(html); // a page of its own, which says why
-    show(part, html);
-  } catch {
-    part.textContent = "This did not load. Reload the page to try again.";
+// One after another. The server refuses a browser that asks for many at once, as it may over HTTP/2.
+async function fill(parts) {
+  for (let part = parts.shift(); part; part = parts.shift()) {
+    try {
+      const answer = await fetchPart(part.dataset.lazy), html = await answer.text();
+      if (!answer.ok) throw new Error(html); // a page of its own, which says why
+      show(part, html);
+    } catch (error) {
+      if (error.message === "429") parts.push(part); // the server has let us wait already
+      else part.textContent = "This did not load. Reload the page to try again.";
+    }
   }
 }
 
@@ -184,7 +189,8 @@ for (const form of document.querySelectorAll("form[data-busy]")) {
 
 prepare(document);
 document.querySelectorAll("[data-every]").forEach(follow);
-document.querySelectorAll("[data-lazy]").forEach(fill);
+const lazy = [...document.querySelectorAll("[data-lazy]")];
+for (let at = 0; at < AT_ONCE; at++) fill(lazy);
 document.querySelectorAll("[data-search]").forEach(search);
 document.querySelectorAll("[data-check]").forEach(check);
 document.querySelectorAll("form[data-window]").forEach(signIn);
