@@ -66,7 +66,7 @@ def create_app(
     storages = Storages() if storages is None else storages
     url = public_url.rstrip("/")
     address = Address.of(url)
-    local = not address.secure and url.count("/") == 2
+    local = not address.secure and not address.path
     sessions = Sessions()
     if local_folders is None:
         home = Path(os.path.expanduser("~"))
@@ -186,8 +186,7 @@ def _invite(request: Request) -> Response:
     page = page_of(request)
     if not page.has_addresses:
         raise HTTPException(404, "The application around this page lets people in.")
-    address = page.one_time_address(request.scope.get("root_path") or "")
-    return draw(request, "invite.html", address=address)
+    return draw(request, "invite.html", address=page.one_time_address())
 
 
 def _leave(request: Request) -> Response:

@@ -16,7 +16,9 @@ from urllib.request import HTTPCookieProcessor, ProxyHandler, build_opener
 
 import anyio
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.routing import Mount
 
 from pluton_rclone import Storage, Storages
 from pluton_rclone.emulator import Emulator
@@ -73,7 +75,7 @@ def test_a_flood_of_addresses_for_others_is_bounded(home: Path) -> None:
 @pytest.mark.parametrize("mounted", ["", "/onedrive"])
 def test_no_other_host_of_the_domain_can_set_the_cookie(home: Path, mounted: str) -> None:
     secure = page(public_url="https://pluton.example:8443" + mounted)
-    client = Person(secure).client
+    client = Person(Starlette(routes=[Mount(mounted, secure)])).client
     client.base_url = "https://pluton.example:8443"
     answer = client.get(one_time_address(secure), follow_redirects=False)
     name, _, rest_ = answer.headers["set-cookie"].partition("=")

@@ -341,6 +341,24 @@ def test_mounted_in_an_application_that_signs_people_in_itself(cloud: Emulator) 
     assert inner.state.page.address.cookie in anna.client.cookies
 
 
+def test_a_page_that_is_mounted_lets_a_browser_in_and_links_to_itself(cloud: Emulator) -> None:
+    storage = connected(cloud)
+    inner = page(public_url=f"{ORIGIN}/onedrive/")
+    outer = Starlette(routes=[Mount("/onedrive", inner)])
+    outer.state.page = inner.state.page
+    anna = Person(outer, one_time_address(inner))
+    invited = re.search(r'value="(http[^"]+/open/[^"]+)"', anna.post("/onedrive/addresses").text)
+    assert invited is not None
+    for address in (one_time_address(inner), invited[1]):
+        let_in = Person(outer).get(address)
+        assert (let_in.status_code, let_in.url.path) == (200, "/onedrive/")
+    for path in ("", f"storages/{storage.remote_name}", "add", "transfers", "nowhere"):
+        text = anna.get(f"/onedrive/{path}").text
+        links = re.findall(r'(?:href|src|action|formaction|data-lazy)="(/[^"]*)"', text)
+        assert links
+        assert [link for link in links if not link.startswith("/onedrive/")] == []
+
+
 def test_one_time_addresses_are_for_a_page_on_its_own(home: Path) -> None:
     app = page(identify=lambda request: None)
     assert Person(app).get(one_time_address(app)).status_code == 403

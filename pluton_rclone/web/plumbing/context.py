@@ -95,9 +95,9 @@ class Page:
     has_addresses: bool  # one-time addresses let people in, not the application around the page
     authorize: Authorize | None = None
 
-    def one_time_address(self, root: str = "") -> str:
+    def one_time_address(self) -> str:
         """An address that lets one browser in, once."""
-        return f"{self.address.origin}{root}/open/{self.sessions.new_secret()}"
+        return f"{self.address.origin}{self.address.path}/open/{self.sessions.new_secret()}"
 
 
 def page_of(request: Request) -> Page:

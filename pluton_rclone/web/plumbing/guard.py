@@ -76,9 +76,11 @@ Refuse = Callable[[Request, int, str, str], Response]
 
 @dataclass(frozen=True)
 class Address:
-    """Where the page is reached, as the person's browser has it: scheme, host and port."""
+    """Where the page is reached, as the person's browser has it: scheme, host and port (`origin`),
+    and the path below which it is mounted, such as "/onedrive"."""
 
     origin: str
+    path: str
 
     @classmethod
     def of(cls, public_url: str) -> Address:
@@ -89,7 +91,8 @@ class Address:
             raise UsageError(f"{public_url!r} is not the address of a page.", advice=advice)
         default = {"http": "80", "https": "443"}[found["scheme"]]  # which no browser names
         port = "" if found["port"] in (None, default) else f":{found['port']}"
-        return cls(f"{found['scheme']}://{found['host']}{port}")
+        path = urlsplit(public_url).path.rstrip("/")
+        return cls(f"{found['scheme']}://{found['host']}{port}", path)
 
     @property
     def host(self) -> str:
@@ -169,7 +172,8 @@ class Guard:
     async def _refusal(self, request: Request) -> Response | None:
         if list(map(str.lower, request.headers.getlist("host"))) != [self.address.host]:
             what = "This page does not answer under that name."
-            return self.refuse(request, 421, what, f"Open it at {self.address.origin}.")
+            there = f"{self.address.origin}{self.address.path}"
+            return self.refuse(request, 421, what, f"Open it at {there}.")
         changes = request.method not in ("GET", "HEAD")
         fault = await self._forgery(request) if changes else None
         if fault:
