@@ -193,10 +193,9 @@ def _leave(request: Request) -> Response:
     """POST: this session ends, with everything that was not saved."""
     page_of(request).sessions.end(session(request))
     request.scope["pluton.session"] = None
-    advice = (
-        "What was saved stays; what was not is gone. To come back, start `pluton-rclone web` "
-        "again: it shows a new address."
-    )
+    advice = "What was saved stays; what was not is gone."
+    if page_of(request).has_addresses:
+        advice += " To come back, start `pluton-rclone web` again: it shows a new address."
     return refusal(request, 200, "You have left.", advice)
 
 

@@ -319,9 +319,60 @@ def test_a_storage_is_shared_as_far_as_the_application_says(
         for path in CHANGING[:-1]:
             assert bert.post(at + path, {"local": str(folder)}).status_code == 403, path
         assert bert.post("/add").status_code == 403
+        copying = ["Copy here" in person.get(f"{at}/files").text for person in (anna, bert)]
+        assert copying == [True, False]
         assert anna.post(f"{at}/remove").status_code == 200
     assert ("bert", "add", None) in asked
     assert ("bert", "remove", storage.remote_name) in asked
+
+
+OFFERED = {
+    "files": "read",
+    "restore": "read",
+    "copy": "write",
+    "test": "write",
+    "edit": "change",
+    "reauthorize": "change",
+    "repair": "change",
+    "remove": "remove",
+}
+
+
+@pytest.mark.parametrize("allowed", ["see", "read", "write", "change", "remove", "add"])
+def test_what_somebody_may_not_do_is_refused_and_not_offered(cloud: Emulator, allowed: str) -> None:
+    """Of a storage whose sign-in has expired, of one whose drive is gone, of one without a drive:
+    what helps is offered, too."""
+    team = connected(cloud, "business", name="Team").remote_name
+    cloud.world.revoke_tokens(cloud.world.person(BERT))
+    for name, drive in (("Gone", "0123456789abcdef"), ("None", None)):
+        storage = connected(cloud, name=name)
+        storage.storages.conf.update(storage.remote_name, {"drive_id": drive})
+
+    def authorize(person: str, action: str, on: Storage | None) -> bool:
+        return action in ("see", allowed)
+
+    with people(authorize=authorize) as (anna, _, _app):
+        front = anna.get("/").text
+        for name in ("gone", "none", team):
+            shown = anna.get(f"/storages/{name}").text + anna.get(f"/storages/{name}/health").text
+            offered = {word for word in OFFERED if f'"/storages/{name}/{word}"' in shown}
+            permitted = {word for word, action in OFFERED.items() if action == allowed}
+            assert offered == permitted - ({"repair"} if name == team else set()), name
+            quick = {word for word in OFFERED if f'"/storages/{name}/{word}"' in front}
+            assert quick == permitted & {"files", "copy", "restore"}
+        assert ('"/add"' in front) == (anna.get("/add").status_code == 200) == (allowed == "add")
+        for word in {word for word, action in OFFERED.items() if action != allowed}:
+            ask = anna.get if word == "files" else anna.post
+            assert ask(f"/storages/{team}/{word}").status_code == 403, word
+
+
+def test_a_page_within_an_application_lets_no_browsers_in_and_does_not_offer_to(home: Path) -> None:
+    with people() as (anna, _, _app):
+        for path in ("/", "/add", "/nowhere"):
+            assert "Let another browser in" not in anna.get(path).text
+        left = anna.post("/leave").text
+        assert "You have left" in left
+        assert "pluton-rclone web" not in left
 
 
 def test_an_answer_of_microsoft_counts_in_the_browser_that_asked_alone(cloud: Emulator) -> None:

@@ -127,6 +127,11 @@ def may(request: Request, action: Action, storage: Storage | None = None) -> boo
     return storage is None or owner(storage) == person
 
 
+def permitted(request: Request, storage: Storage, *actions: Action) -> set[Action]:
+    """Those of the actions that the person may do with it, so that no page offers another one."""
+    return {action for action in actions if may(request, action, storage)}
+
+
 def demand(request: Request, action: Action, storage: Storage | None = None) -> None:
     """HTTPException if the person may not do that."""
     if not may(request, action, storage):

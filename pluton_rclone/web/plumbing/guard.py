@@ -65,7 +65,7 @@ OWNER = "pluton_owner"
 
 Action = Literal["see", "read", "write", "change", "remove", "add"]
 """see: list, health, room. read: browse, download, restore. write: copy to it, test. change: name,
-options, sign-in. remove: out of rclone.conf. add: a new storage (`storage` is None then).
+options, sign-in, repair. remove: out of rclone.conf. add: a new storage (`storage` is None then).
 """
 
 Identify = Callable[[Request], str | Awaitable[str | None] | None]

@@ -49,20 +49,21 @@ def refusal(request: Request, status: int, what: str, advice: str) -> Response:
 
 
 @lru_cache(256)  # a flood asks for the same page again and again
-def _refused(root: str, token: str, what: str, advice: str) -> str:
-    return _drawn("refused.html", root, token, what=what, advice=advice, error=None)
+def _refused(root: str, token: str, alone: bool, what: str, advice: str) -> str:
+    return _drawn("refused.html", root, token, alone, what=what, advice=advice, error=None)
 
 
-def _reader(request: Request) -> tuple[str, str]:
-    """Where the application is mounted, and the anti-forgery token of the session, or ""."""
-    session = session_of(request)
-    return request.scope.get("root_path") or "", session.token if session else ""
+def _reader(request: Request) -> tuple[str, str, bool]:
+    """Where the application is mounted; the anti-forgery token of the session, or ""; and whether
+    a one-time address let this browser in, not an application around the page."""
+    session, root = session_of(request), request.scope.get("root_path") or ""
+    return (root, session.token, session.person is None) if session else (root, "", False)
 
 
-def _drawn(template: str, root: str, token: str, **values: Any) -> str:
+def _drawn(template: str, root: str, token: str, alone: bool, **values: Any) -> str:
     to = partial(_below, root)
     return _environment.get_template(template).render(
-        to=to, token_field=TOKEN_FIELD, token=token, **values
+        to=to, token_field=TOKEN_FIELD, token=token, alone=alone, **values
     )
 
 

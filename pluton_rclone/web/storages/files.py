@@ -20,7 +20,7 @@ from pluton_rclone.rclone.transfer import Transfer
 from pluton_rclone.storages.storage import Storage
 from pluton_rclone.values import paths
 
-from ..plumbing.context import apart, page_of, see_other, session, storage_of, work_of
+from ..plumbing.context import apart, may, page_of, see_other, session, storage_of, work_of
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Copying
 from ..plumbing.view import Caught, draw
@@ -46,6 +46,7 @@ def browse(request: Request) -> Response:
         "more": max(0, len(entries) - SHOWN_ENTRIES),
         "join": lambda name: f"{path.rstrip('/')}/{name}" if path else name,
         "error": caught.error,
+        "may_write": may(request, "write", storage),
     }
     status = 404 if caught.error else 200
     return draw(request, "files.html", status=status, storage=storage, path=path, **shown)

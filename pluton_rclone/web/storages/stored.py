@@ -14,7 +14,15 @@ from pluton_rclone.connection.report import ConnectionReport, Step
 from pluton_rclone.runs.store import RunRecord
 from pluton_rclone.storages.storage import MASKED, Storage
 
-from ..plumbing.context import may, page_of, see_other, session, storage_of, work_of
+from ..plumbing.context import (
+    may,
+    page_of,
+    permitted,
+    see_other,
+    session,
+    storage_of,
+    work_of,
+)
 from ..plumbing.jobs import Copying, Steps
 from ..plumbing.view import Caught, draw, steps_view
 from .files import SHOWN_FAILURES
@@ -32,8 +40,12 @@ def storages(request: Request) -> Response:
     drafts = [draft for draft in mine.drafts.values() if not draft.saved and draft.storage is None]
     drafts.sort(key=lambda draft: -draft.changed)
     shown: dict[str, Any] = {"drafts": drafts, "running": running, "path": str(page.storages.path)}
-    records = [storage.record() for storage in found]
-    return draw(request, "storages.html", error=caught.error, storages=records, **shown)
+    shown["storages"] = [
+        {**storage.record(), "permitted": permitted(request, storage, "read", "write")}
+        for storage in found
+    ]
+    may_add = may(request, "add")
+    return draw(request, "storages.html", error=caught.error, may_add=may_add, **shown)
 
 
 def storage(request: Request) -> Response:
@@ -49,6 +61,7 @@ def storage(request: Request) -> Response:
         "config": str(page_of(request).storages.path),
         "export": f"pluton-rclone export {shlex.quote(found.remote_name)}",
         "repairable": _repairable(found),
+        "permitted": permitted(request, found, "read", "write", "change", "remove"),
         "new": query.get("new") == "yes",
         "runs": _last_runs(request, found),
     }
@@ -73,6 +86,7 @@ def health(request: Request) -> HTMLResponse:
     lost = seen.error is not None and seen.error.next_step is errors.NextStep.REPAIR
     shown: dict[str, Any] = {"record": found.record(), "seen": seen}
     shown |= {"repairable": lost and not _repairable(found)}
+    shown["permitted"] = permitted(request, found, "change")
     return draw(request, "part_health.html", error=seen.error, **shown)
 
 
@@ -133,7 +147,7 @@ def _begun(
 
 def repair(request: Request) -> Response:
     """POST: the search for the drive of a storage without one begins, and its test."""
-    found = storage_of(request, "write")
+    found = storage_of(request, "change")
     return _begun(request, found, "repair", lambda on_step: found.repair(on_step))
 
 

@@ -29,9 +29,9 @@ SHOWN_SITES = 50
 
 def add(request: Request) -> Response:
     """Step 1. GET: the provider list. POST: OneDrive was chosen."""
+    demand(request, "add")
     if request.method == "GET":
         return draw_step(request, None, "add")
-    demand(request, "add")
     draft = Draft(StorageSetup(page_of(request).registration))
     session(request).add(draft)
     return onward(request, draft, "name")
