@@ -47,10 +47,16 @@ class Put(NamedTuple):
 
 
 class ConfigFile:
-    """The file that is `named`, made absolute. What writes must be called under `lock`."""
+    """The file that is `named`, made absolute. What writes must be called under `lock`.
+    ConfigUnreadable for a relative path where the current folder is gone."""
 
     def __init__(self, path: Path) -> None:
-        self.named = Path(require_path(str(path))).absolute()
+        try:
+            self.named = Path(require_path(str(path))).absolute()
+        except OSError:
+            what, why = f"{path} cannot be read", "the current folder, which it starts in, is gone"
+            advice = "Go to a folder that is there, or give the whole path."
+            raise ConfigUnreadable(what, why=why, advice=advice) from None
 
     @property
     def path(self) -> Path:
@@ -83,13 +89,8 @@ class ConfigFile:
         return data
 
     def _read_once(self) -> bytes | None:
-        try:
-            path = self.path
-            return journal.content(path) or path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise _unreadable(self.path, _reason(error)) from None
+        path = self.path
+        return journal.content(path) or content(path)
 
     def identity(self) -> Identity | None:
         """Changes whenever the file does; None if it is absent."""
@@ -120,7 +121,8 @@ class ConfigFile:
                 if names.fullmatch(entry.name):
                     with contextlib.suppress(OSError):
                         found = entry.stat()
-                        yield found.st_mtime, found.st_size, Path(entry.path)
+                        if stat.S_ISREG(found.st_mode):  # a folder of that name is somebody's own
+                            yield found.st_mtime, found.st_size, Path(entry.path)
 
     def lock(self) -> Held:
         """The lock between processes and threads, held; ConfigLocked, ConfigNotWritable."""
@@ -259,6 +261,24 @@ class ConfigFile:
             raise not_writable(path, error) from None
 
 
+def content(path: Path) -> bytes | None:
+    """All that is in a file; None if there is none. ConfigUnreadable."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        advice = "Make the file readable for this user, or name another one."
+        what = f"{path} cannot be read"
+        raise ConfigUnreadable(what, why=_reason(error), advice=advice) from None
+
+
+def remove(path: Path) -> None:
+    """Remove a leftover, if this user may: it does no harm, and stands in the way of nothing."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
 def not_writable(path: Path, error: OSError) -> ConfigNotWritable:
     full = "Free disk space and try again; the old file is intact."
     why, advice = {
@@ -285,11 +305,6 @@ def _odd_kind(path: Path) -> str | None:
         return None
     names = {stat.S_IFIFO: "a FIFO", stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket"}
     return None if kind == stat.S_IFREG else names.get(kind, "a device")
-
-
-def _unreadable(path: Path, why: str) -> ConfigUnreadable:
-    advice = "Make the file readable for this user, or name another one."
-    return ConfigUnreadable(f"{path} cannot be read", why=why, advice=advice)
 
 
 def _temporary(path: Path) -> str:

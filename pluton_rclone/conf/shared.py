@@ -19,7 +19,7 @@ from pluton_rclone import errors
 from pluton_rclone.process.log import Log
 
 from . import encryption, journal, variables
-from .disk import ConfigFile, Identity, Put, not_writable
+from .disk import ConfigFile, Identity, Put, content, not_writable, remove
 from .environment import PASSWORD, PASSWORD_COMMAND
 from .foreigners import foreign_rclones
 from .ini import Document, parse
@@ -135,9 +135,11 @@ class SharedConfig:
         if leftover is None:
             return data, ()
         old, new = leftover
+        data = content(old)
+        if data is None:  # its rclone was not killed, and has just put the file in place
+            return self.file.read(), ()
         what = "%s is missing; recovered from %s, which a killed rclone left"
         log.warning(what, self.file.path, old)
-        data = old.read_bytes()
         if new is not None:
             with contextlib.suppress(errors.ConfigUnreadable, OSError):
                 document = self.decode(data)
@@ -204,7 +206,7 @@ class SharedConfig:
             except (errors.ConfigUnreadable, OSError):
                 pass
             self._apply(partial(with_later_tokens, source=source))
-            path.unlink(missing_ok=True)
+            remove(path)
 
     def _apply(self, edit: Edit, check: Callable[[Document], None] | None = None) -> _Placed:
         data, leftovers = self._bytes()
@@ -241,7 +243,7 @@ class SharedConfig:
                 obsolete.append(put.holder)
             if put.came_out is None or put.came_out == in_place:
                 for path in obsolete:  # only now: one may hold the only copy of a token
-                    path.unlink(missing_ok=True)
+                    remove(path)
                 return document, put
             theirs = self._decode_theirs(put.came_out, before)
             merged = edit(adopted(document, ancestor=before, theirs=theirs))

@@ -304,7 +304,50 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         conf.add("anna", {"type": "memory"})
 
 
+def test_a_relative_path_in_a_folder_that_is_gone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(ConfigUnreadable, match="current folder"):
+        Conf("rclone.conf")
+
+
+def test_what_a_killed_rclone_left_and_nobody_may_read_is_named(tmp_path: Path) -> None:
+    left = tmp_path / "rclone.conf.old1"
+    left.write_text(OLD)
+    left.chmod(0)
+    read = [sys.executable, "-c", _NAMES, str(tmp_path / "rclone.conf")]
+    seen = told(inside("true", ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *read]))
+    assert seen["error"] == "config_unreadable"
+    assert seen["what"] == f"{left} cannot be read"
+
+
+_NAMES = """
+import json, sys
+from pluton_rclone.conf.conf import Conf
+from pluton_rclone.errors import PlutonRcloneError
+try:
+    told = Conf(sys.argv[1]).names()
+except PlutonRcloneError as error:
+    told = error.record()
+print(json.dumps(told))
+"""
+
+
 # ---- what is no file ----
+
+
+@pytest.mark.parametrize("name", ["rclone.conf.old1", ".rclone.conf.pluton-save-1"])
+def test_a_folder_that_is_called_as_a_leftover_is_none(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    conf = Conf(tmp_path / "rclone.conf")
+    assert conf.names() == []
+    conf.add("anna", {"type": "memory"})
+    assert conf.names() == ["anna"]
+    assert (tmp_path / name).is_dir()
 
 
 def test_a_fifo_in_the_place_of_the_file_is_told_and_not_waited_for(tmp_path: Path) -> None:
