@@ -45,7 +45,7 @@ class Context:
     @property
     def storages(self) -> Storages:
         """The same. ConfigUnreadable if --config names no file."""
-        if self.config is not None and not self.new_storages.conf.named.exists():
+        if self.config is not None and not self.new_storages.conf.exists():
             connect = f"pluton-rclone connect NAME --config {self.config}"
             advice = f"Check --config. The first storage makes it: {connect}"
             raise ConfigUnreadable(f"There is no file {self.config}.", advice=advice)

@@ -37,7 +37,7 @@ def storages(ctx: Context) -> None:
     if output.result(records):
         return
     if not records:
-        where = f" in {found.path}" if found.path.exists() else f": there is no file {found.path}"
+        where = f" in {found.path}" if found.conf.exists() else f": there is no file {found.path}"
         output.say(f"There is no OneDrive storage{where}. Make one: pluton-rclone connect NAME")
     for one in records:
         one["drive_type"] = human_drive_type(one["drive_type"] or "incomplete")

@@ -64,6 +64,10 @@ class Conf:
         """The file by its name, made absolute: what is used later follows its symlinks then."""
         return self._shared.file.named
 
+    def exists(self) -> bool:
+        """Whether there is a file, or what a killed rclone left of it: that is read, too."""
+        return self._shared.file.exists()
+
     def names(self) -> list[str]:
         """The remotes in the order of the file: sections that have a type."""
         return list(self.sections())

@@ -72,6 +72,11 @@ class ConfigFile:
         path = self.path
         return path.with_name(f".{path.name}.pluton.lock")
 
+    def exists(self) -> bool:
+        """Whether anything is there, or an rclone has left it between its two renames."""
+        is_there = self.named.exists
+        return is_there() or self.leftover() is not None or is_there()
+
     def read(self) -> bytes | None:
         """The whole content; None if there is no file and no rclone is about to put one there.
         Raises ConfigUnreadable if the file cannot be read."""
@@ -83,10 +88,21 @@ class ConfigFile:
             raise ConfigUnreadable(what, why=why, advice=_NO_FILE)
         deadline = time.monotonic() + _ABSENT_SECONDS
         while (data := self._read_once()) is None:
-            if self.leftover() is None or time.monotonic() > deadline:
+            if not self._is_being_saved() or time.monotonic() > deadline:
                 return self._read_once()  # rclone may have put it there between the two looks
             time.sleep(_PAUSE)
         return data
+
+    def _is_being_saved(self) -> bool:
+        """Whether an rclone has just renamed the file away, and not long ago, as a killed one."""
+        leftover = self.leftover()
+        if leftover is None:
+            return False
+        try:
+            age = time.time() - leftover[0].stat().st_ctime  # a rename sets it
+        except OSError:  # it has been saved
+            return True
+        return abs(age) < _ABSENT_SECONDS  # clocks can be set, and differ over a network
 
     def _read_once(self) -> bytes | None:
         path = self.path

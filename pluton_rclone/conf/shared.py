@@ -30,6 +30,7 @@ log = Log(__name__)
 
 Edit = Callable[[Document], Document]
 _MOST_ROUNDS = 200
+_told: set[Path] = set()  # leftovers that a warning was about
 _turn = threading.RLock()  # whoever has it asks for a password; of a loan, that of the real file
 
 
@@ -138,8 +139,10 @@ class SharedConfig:
         data = content(old)
         if data is None:  # its rclone was not killed, and has just put the file in place
             return self.file.read(), ()
-        what = "%s is missing; recovered from %s, which a killed rclone left"
-        log.warning(what, self.file.path, old)
+        if old not in _told:
+            _told.add(old)
+            what = "%s is missing; recovered from %s, which a killed rclone left"
+            log.warning(what, self.file.path, old)
         if new is not None:
             with contextlib.suppress(errors.ConfigUnreadable, OSError):
                 document = self.decode(data)

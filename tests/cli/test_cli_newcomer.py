@@ -304,6 +304,18 @@ def test_a_configuration_that_does_not_exist_is_said(
     assert f"There is no file {tmp_path / 'no.conf'}." in ran.error["what"]
 
 
+def test_a_configuration_that_a_killed_rclone_renamed_away_is_there(
+    command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "own.conf.old123").write_text("[disk]\ntype = local\n")
+    (tmp_path / "file").touch()
+
+    ran = command("ls", f"disk:{tmp_path}", "--config", str(tmp_path / "own.conf"))
+
+    assert (ran.code, "file" in ran.out) == (0, True), ran.err
+    assert "there is no file" not in command("storages", "--config", str(tmp_path / "own.conf")).err
+
+
 def test_a_pipe_for_a_configuration_is_told_as_what_it_is(command: Command) -> None:
     """`--config <(sops -d rclone.conf)`: rclone reads it."""
     reading, writing = os.pipe()

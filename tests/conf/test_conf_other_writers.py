@@ -92,6 +92,19 @@ def test_what_a_killed_rclone_left_is_recovered_with_the_token_that_it_was_about
     assert sorted(os.listdir(path.parent)) == [".rclone.conf.pluton.lock", "rclone.conf"]
 
 
+def test_what_an_rclone_left_that_was_killed_long_ago_is_not_waited_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each reading took two seconds and said the same again: 49 s for an `ls`."""
+    path.rename(path.with_name("rclone.conf.old123456"))
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waited"))
+    killed = time.time()
+    for now in (killed + 60, killed - 60):  # also where the clock was set back since
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        assert Conf(path).names() == ["disk", "vault"]
+    assert caplog.text.count("recovered") == 1
+
+
 def test_an_rclone_that_writes_between_our_reading_and_our_writing_loses_nothing(
     path: Path, patch: pytest.MonkeyPatch
 ) -> None:
