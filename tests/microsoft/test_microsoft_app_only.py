@@ -126,9 +126,11 @@ def test_a_refusal_is_said_where_a_network_lets_nothing_but_the_sign_in_through(
 ) -> None:
     app = AppRegistration(DAEMON_CLIENT_ID, tenant=TENANT, client_secret="planted~wrong")
 
-    with cloud.quirks.bare_answer(403, at="sign-in", where="discovery/instance", times=None):
-        with pytest.raises(errors.RegistrationError, match="The client secret is wrong"):
-            sign_in_as_app(app)
+    with (
+        cloud.quirks.bare_answer(403, at="sign-in", where="discovery/instance", times=None),
+        pytest.raises(errors.RegistrationError, match="The client secret is wrong"),
+    ):
+        sign_in_as_app(app)
 
 
 def test_a_secret_that_has_ended(cloud: Emulator) -> None:
