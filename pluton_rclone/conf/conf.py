@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timezone
 from functools import partial
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import PlutonRcloneError, StorageExists
 from pluton_rclone.remote.pairs import drive_of, storage_of
-from pluton_rclone.values.conf_text import check_values
+from pluton_rclone.values.conf_text import check_values, handed_down, parent_of
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN, token_digest
 
 from . import journal, pairs, variables
@@ -126,9 +126,11 @@ class Conf:
 
         sections = {name: self.whole_section(name) for name in names} or self.sections()
         found = [] if names else _faults_of_file(self.path)
+        in_file = self._shared.document().sections
         for name, section in sections.items():
             drive = self.drive_of(name)  # variables that win over the file have its name
             told = inspect_remote(drive, section, version=version, paired=drive != name)
+            told += _of_parents(in_file, name, drive)
             found += [replace(finding, remote=name) for finding in told]
         return found
 
@@ -151,7 +153,8 @@ class Conf:
         self._shared.check_writable()
 
     def add(self, name: str, section: Mapping[str, str]) -> None:
-        """A new remote at the end of the file. StorageExists; OptionInvalid for an unfit value."""
+        """A new remote at the end of the file. StorageExists; OptionInvalid for an unfit value, or
+        a name with which rclone would mix its options with another remote's."""
         from pluton_rclone.remote.names import check_name
 
         check_name(name)
@@ -170,7 +173,8 @@ class Conf:
         self._change(name, lambda now: pairs.changed(now, name, wanted) if name in now else now)
 
     def rename(self, name: str, new_name: str) -> None:
-        """The same remote under another name, in the same place. StorageNotFound, StorageExists."""
+        """The same remote under another name, in the same place. StorageNotFound, StorageExists;
+        OptionInvalid as of `add`."""
         from pluton_rclone.remote.names import check_name
 
         check_name(new_name)
@@ -191,6 +195,10 @@ class Conf:
                 pairs.require(document, name)
             if new_name is not None and new_name in document:
                 raise StorageExists(f"there is already a remote {new_name!r} in {self.path}")
+            if new_name is not None:
+                from pluton_rclone.remote.names import check_name
+
+                check_name(new_name, others=[one for one in document.names() if one != name])
 
         self._shared.change(edit, check=check)
 
@@ -254,6 +262,22 @@ def _faults_of_file(path: Path) -> list[Finding]:
         what = f"{old.name} was left by a killed rclone, with its secrets"
         found.append(("leftover", what, "Remove it."))
     return [Finding("", option, "warning", what, advice) for option, what, advice in found]
+
+
+def _of_parents(
+    sections: Mapping[str, Mapping[str, str]], name: str, drive: str
+) -> Iterator[Finding]:
+    """What a remote takes from another one because of the dot in its name, or would take."""
+    from pluton_rclone.remote.inspect import Finding
+
+    own, above = sections.get(drive, {}), handed_down(sections, drive)
+    given = {key: one for key, one in above.items() if key not in own and sections[one][key]}
+    parent = next(iter(given.values()), parent_of(name))
+    if parent in sections:
+        what = f"rclone gives it each option of {parent!r} that it does not have itself"
+        what += f": {', '.join(given)}" if given else ""
+        advice = "Rename it, without a dot: what it has now, it keeps."
+        yield Finding(name, "name", "warning", what, advice)
 
 
 def _new_sign_in(values: Mapping[str, str | None]) -> dict[str, str]:

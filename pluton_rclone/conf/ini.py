@@ -2,8 +2,9 @@
 
 rclone reads its file with github.com/unknwon/goconfig 1.0.0 (read.go, conf.go), and what looks odd
 below is its behaviour: `:` separates like `=`; backticks and triple quotes enclose a value; of a
-key that comes twice the last counts; sections of one name are one; `%(name)s` is expanded; `[a.b]`
-falls back to `[a]`. Text is UTF-8 with surrogateescape, so bytes that are not UTF-8 survive too.
+key that comes twice the last counts; sections of one name are one; `%(name)s` is expanded; `[a]`
+has for `[a.b]` what that lacks. Text is UTF-8 with surrogateescape, so bytes that are not UTF-8
+survive too.
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from pluton_rclone.errors import ConfigUnreadable, StorageNotFound
-from pluton_rclone.values.conf_text import SPACE, VARIABLE
+from pluton_rclone.values.conf_text import DEFAULT, SPACE, VARIABLE, handed_down, parent_of
 
 _BOM = "\ufeff"
-_DEFAULT = "DEFAULT"
 _SEPARATOR = re.compile("[=:]")
 _LINE = re.compile("[^\n]*\n|[^\n]+")  # only LF ends one for rclone
 _MOST_EXPANSIONS = 200
@@ -100,13 +100,24 @@ class Document:
         return {key: self._expanded(name, value) for key, value in self._sections[name].items()}
 
     def whole_section(self, name: str) -> dict[str, str]:
-        """The section as rclone uses it: its own keys, and of `[a]` what `[a.b]` does not have."""
-        found, parent = self.section(name), name
-        while (parent := parent.rpartition(".")[0]) in self._sections:
-            for key, value in self._sections[parent].items():
-                if key not in found:
-                    found[key] = self._expanded(parent, value)
-        return found
+        """The section as rclone uses it: its own keys, and what it inherits."""
+        return {**self.section(name), **self.inherited(name)}
+
+    def inherited(self, name: str) -> dict[str, str]:
+        """Of `[a]`, for `[a.b]`, what that does not have itself."""
+        return {
+            key: self._expanded(where, self._sections[where][key])
+            for key, where in handed_down(self._sections, name).items()
+            if key not in self._sections[name]
+        }
+
+    def _without_heirs(self, name: str) -> Document:
+        """What other sections inherit from this one written out in them: it may go."""
+        document = self
+        for heir in self._sections:
+            if parent_of(heir) == name:
+                document = document.changed(heir, document.inherited(heir))
+        return document
 
     def _expanded(
         self, name: str, value: str, depth: int = 0, known: dict[str, str | None] | None = None
@@ -121,10 +132,10 @@ class Document:
                 break
             variable = match.group().lstrip("%(").rstrip(")s")
             if variable not in known:  # each once: two in each value would be thousands soon
-                default = self._sections.get(_DEFAULT, {}).get(variable)
-                known[variable] = default and self._expanded(_DEFAULT, default, depth + 1, known)
+                default = self._sections.get(DEFAULT, {}).get(variable)
+                known[variable] = default and self._expanded(DEFAULT, default, depth + 1, known)
             found = known[variable]
-            if found is None and name != _DEFAULT:
+            if found is None and name != DEFAULT:
                 found = self._sections[name].get(variable)
             value = value.replace(match.group(), found or "")
             if len(value) > _LONGEST_VALUE:
@@ -137,9 +148,12 @@ class Document:
         return "\r\n" if first.endswith("\r\n") else "\n"
 
     def changed(self, name: str, changes: Mapping[str, str | None]) -> Document:
-        """The keys of an existing section set (text) or removed (None), if not so already."""
+        """The keys of an existing section set (text) or removed (None), if not so already. One that
+        would be inherited becomes empty instead: to rclone, that is the default."""
         current = self._sections[name]
-        wanted = {key: value for key, value in changes.items() if value != current.get(key)}
+        empty = dict.fromkeys(handed_down(self._sections, name), "")
+        texts = {key: empty.get(key) if text is None else text for key, text in changes.items()}
+        wanted = {key: text for key, text in texts.items() if text != current.get(key)}
         if not wanted:
             return self
         last = {line.key: n for n, line in enumerate(self.lines) if line.section == name}
@@ -186,18 +200,20 @@ class Document:
 
     def without_section(self, name: str) -> Document:
         """The section gone, with the comment right above its header; the next one's stays."""
-        lines = (line for line, owner in self._owned() if owner != name or line.raw == _BOM)
-        return Document(tuple(lines))
+        owned = self._without_heirs(name)._owned()
+        return Document(tuple(line for line, owner in owned if owner != name or line.raw == _BOM))
 
     def renamed(self, name: str, new_name: str) -> Document:
-        """The section under another name, in the same place; its comments and spacing stay."""
+        """The section under another name, in the same place; its comments and spacing stay. What
+        it and others inherited by its name is written out."""
 
         def raw(line: Line) -> str:
             if line.section != name or not line.is_header:
                 return line.raw
             return line.raw.replace(line.raw.strip(SPACE), f"[{new_name}]", 1)
 
-        return parse("".join(map(raw, self.lines)))
+        alone = self._without_heirs(name).changed(name, self.inherited(name))
+        return parse("".join(map(raw, alone.lines)))
 
     def only(self, names: Iterable[str]) -> Document:
         """A new document with these sections, what they inherit and expand written out."""
@@ -210,7 +226,7 @@ class Document:
 
     def _owned(self) -> Iterator[tuple[Line, str]]:
         """Each line with the section whose removal would take it along."""
-        owner = _DEFAULT
+        owner = DEFAULT
         waiting: list[Line] = []
         for line in self.lines:
             if line.is_comment:
@@ -233,7 +249,7 @@ def quoted(value: str) -> str:
 
 def parse(text: str) -> Document:
     """Read the text of an rclone.conf; ConfigUnreadable names the line that rclone would refuse."""
-    section = _DEFAULT
+    section = DEFAULT
     lines = [Line(_BOM, section)] if text.startswith(_BOM) else []
     nameless = False
     dashes = 0
@@ -246,7 +262,7 @@ def parse(text: str) -> Document:
         elif body[0] == "[" and body[-1] == "]":
             section = body[1:-1].strip(SPACE)
             nameless = not section
-            section = section or _DEFAULT
+            section = section or DEFAULT
             dashes = 0
             lines.append(Line(raw, section, is_header=True))
         elif nameless:

@@ -77,7 +77,7 @@ def renamed(document: Document, name: str, new_name: str) -> Document:
     if drive == name:
         return document
     path = document.sections[drive][MARK].partition(":")[2]
-    return document.changed(drive, {MARK: f"{new_name}:{path}"})
+    return document.changed(drive, {**document.inherited(drive), MARK: f"{new_name}:{path}"})
 
 
 def removed(document: Document, name: str) -> Document:
@@ -101,4 +101,5 @@ def tidied(document: Document) -> Document:
 
 def _free(document: Document, name: str) -> str:
     names = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
-    return next(free for end in names if (free := f"{name}-drive{end}") not in document)
+    plain = name.replace(".", "_")  # no parent gives it options
+    return next(free for end in names if (free := f"{plain}-drive{end}") not in document)

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Collection
 
 from pluton_rclone.errors import OptionInvalid, UsageError
-from pluton_rclone.values.conf_text import REMOTE_NAME
+from pluton_rclone.values.conf_text import DEFAULT, REMOTE_NAME, parent_of
 from pluton_rclone.values.versions import NEWEST, Feature, Version
 
 _ASCII = re.compile(r"[A-Za-z0-9_. -]+")
@@ -25,7 +25,7 @@ def name_fault(name: str, version: tuple[int, ...] = NEWEST) -> str | None:
     """
     if not name:
         return "it is empty"
-    if name == "DEFAULT":
+    if name == DEFAULT:
         return "in rclone.conf, DEFAULT stands for the defaults of all remotes"
     if name[0] in "- ":
         return f"it begins with {'a hyphen' if name[0] == '-' else 'a space'}"
@@ -40,13 +40,29 @@ def name_fault(name: str, version: tuple[int, ...] = NEWEST) -> str | None:
     return None
 
 
-def check_name(name: str, version: tuple[int, ...] = NEWEST) -> None:
-    """OptionInvalid if rclone of this version does not take the name."""
+def check_name(name: str, version: tuple[int, ...] = NEWEST, others: Collection[str] = ()) -> None:
+    """OptionInvalid if rclone of this version does not take the name, or would mix its options with
+    those of one of the other remotes."""
     fault = name_fault(name, version)
+    advice = "Use letters, digits, '_', '-' and spaces; the friendly name can be anything."
+    if fault is None and (related := _related(name, others)):
+        parent, child = related
+        fault = (
+            f"rclone would give {child!r} each option of {parent!r} that it does not have itself"
+        )
+        if child != name:
+            advice = f"Use another name, or first give {child!r} one without a dot."
     if fault is not None:
         what = f"{name!r} cannot be the name of a remote"
-        advice = "Use letters, digits, '_', '-', '.' and spaces; the friendly name can be anything."
         raise OptionInvalid(what, why=fault, advice=advice, option="name")
+
+
+def _related(name: str, others: Collection[str]) -> tuple[str, str] | None:
+    """The parent and the child, if this name and another one are that (`parent_of`)."""
+    if (parent := parent_of(name)) in others:
+        return parent, name
+    child = next((one for one in others if parent_of(one) == name), None)
+    return None if child is None else (name, child)
 
 
 def friendly_name(name: str) -> str:
@@ -61,14 +77,15 @@ def derive_name(
     friendly: str, taken: Collection[str] = (), version: tuple[int, ...] = NEWEST
 ) -> str:
     """A name that needs no quotes anywhere: "annas-onedrive" of "Anna's OneDrive". Without a space,
-    `name:dir` needs no quotes; without a dot, it inherits from no remote `a`."""
+    `name:dir` needs no quotes; without a dot, it inherits from no remote `a`, and none from it."""
     text = unicodedata.normalize("NFKC", friendly).casefold().replace("'", "").replace("’", "")
     if not Feature.ANY_SCRIPT_IN_NAMES.known_to(version):
         text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     kept = "".join(character if _is_letter_or_digit(character) else "-" for character in text)
     base = re.sub("-+", "-", kept).strip("-")[:_LONGEST].strip("-") or "onedrive"
     names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
-    return next(name for name in names if name not in taken and name != "DEFAULT")
+    free = (name for name in names if name not in taken and name != DEFAULT)
+    return next(name for name in free if not _related(name, taken))
 
 
 def _is_letter_or_digit(character: str) -> bool:

@@ -167,8 +167,8 @@ class Home(Mapping[str, Storage]):
         self.check_free(friendly)
         if not remote_name:
             return derive_name(friendly, {*self.conf.taken(), *self}, self.binary.version)
-        check_name(remote_name, self.binary.version)
         self.check_free(remote_name)
+        check_name(remote_name, self.binary.version, self.conf.taken())
         return remote_name
 
     def test(self, remote: OneDriveRemote, on_step: OnStep = None) -> ConnectionReport:

@@ -371,8 +371,9 @@ class Storage:
         from pluton_rclone.remote.names import check_name
         from pluton_rclone.saved.wrapping import above
 
-        check_name(remote_name, self.storages.binary.version)
         self.storages.check_free(remote_name, but=self.remote_name)
+        others = [name for name in self.storages.conf.taken() if name != self.remote_name]
+        check_name(remote_name, self.storages.binary.version, others)
         if wrapping := above(self.storages.conf, self.remote_name):
             what = f"{self.remote_name!r} keeps its name: {wrapping} would lead nowhere."
             advice = "First write the new name there, in remote or upstreams; then rename it."

@@ -1,4 +1,5 @@
-"""What a line of rclone.conf can carry: a value that rclone would read differently is refused."""
+"""What a line of rclone.conf can carry: a value that rclone would read differently is refused; and
+what its sections take from each other."""
 
 from __future__ import annotations
 
@@ -15,9 +16,28 @@ REMOTE_NAME = re.compile(r"[\w.+@]+(?:[ -][\w.+@ -]*[\w.+@-])?")
 """rclone's configNameRe, [\\w.+@]+(?:[ -]+[\\w.+@-]+)*, in a form that takes linear time: words of
 letters, digits and _.+@, joined by spaces or dashes; no dash or space first, and not one dash alone
 last."""
+DEFAULT = "DEFAULT"
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 _BREAKS = {"\n": "a line break", "\r": "a carriage return", "\x00": "a NUL character"}
 _SPACES = {" ": "a space", "\t": "a tab", "\xa0": "a no-break space (U+00A0)"}
+
+
+def parent_of(name: str) -> str:
+    """The section, if it is there, that rclone looks a key up in which `name` does not have
+    (goconfig conf.go): [a.b] of [a.b.c], the defaults of [.a]. Empty for a name without a dot."""
+    parent, dot, _ = name.rpartition(".")
+    return parent or DEFAULT if dot else ""
+
+
+def handed_down(sections: Mapping[str, Mapping[str, str]], name: str) -> dict[str, str]:
+    """The keys that the parents of a section have for it, each with the nearest that has it."""
+    found: dict[str, str] = {}
+    parent = parent_of(name)
+    while parent and parent in sections:
+        for key in sections[parent]:
+            found.setdefault(key, parent)
+        parent = parent_of(parent)
+    return found
 
 
 def value_fault(value: str) -> str | None:

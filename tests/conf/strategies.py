@@ -15,7 +15,7 @@ from pluton_rclone.remote.names import name_fault
 from pluton_rclone.remote.onedrive import OneDriveRemote
 from pluton_rclone.remote.options import BY_NAME
 from pluton_rclone.remote.rules import CHUNK
-from pluton_rclone.values.conf_text import value_fault
+from pluton_rclone.values.conf_text import parent_of, value_fault
 from pluton_rclone.values.encoding import WORDS
 from pluton_rclone.values.size import Size
 
@@ -54,6 +54,13 @@ def tokens(draw: st.DrawFn) -> str:
     )
     assume(value_fault(text) is None)
     return text
+
+
+def batches(size: int) -> st.SearchStrategy[dict[str, OneDriveRemote]]:
+    """So many remotes by name, none of which takes options of another one (`parent_of`)."""
+    return st.dictionaries(names, remotes(), min_size=size, max_size=size).filter(
+        lambda batch: not batch.keys() & set(map(parent_of, batch))
+    )
 
 
 @st.composite

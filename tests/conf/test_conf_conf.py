@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -271,3 +272,87 @@ def test_rclones_variable_wins(tmp_path: Path) -> None:
     # as closed as /root is to another user, who may have HOME=/root in a container
     closed = Path("/", "x" * 300)
     assert default_path({"HOME": str(closed)}) == closed / ".config" / "rclone" / "rclone.conf"
+
+
+# ---- names with a dot ----
+
+
+@pytest.fixture
+def kin(tmp_path: Path) -> Conf:
+    """[a.b], which takes the folder of [a]; [a.b.c], which takes it through [a.b]; and [x]."""
+    (tmp_path / "folder" / "inside").mkdir(parents=True)
+    path = tmp_path / "rclone.conf"
+    path.write_text(
+        f"[a]\ntype = alias\nremote = {tmp_path}/folder\n\n"
+        "[a.b]\ntype = alias\n\n[a.b.c]\ntype = alias\n\n[x]\ntype = memory\n"
+    )
+    return Conf(path)
+
+
+def listed(conf: Conf, name: str) -> str:
+    """What the real rclone sees in a remote."""
+    done = run(conf.path, "lsf", f"{name}:")
+    return (done.stdout if done.returncode == 0 else done.stderr).decode().strip()
+
+
+def test_no_remote_gets_a_name_with_which_rclone_gives_it_anothers_options(kin: Conf) -> None:
+    before = kin.path.read_text()
+    for parent in ("x", "a.b", "a.b.c"):
+        name = f"{parent}.new"
+        changes = (partial(kin.add, name, {"type": "memory"}), partial(kin.rename, "a", name))
+        for change in changes:
+            with pytest.raises(OptionInvalid, match="cannot be the name") as caught:
+                change()
+            assert f"would give {name!r} each option of {parent!r}" in str(caught.value.why)
+            assert "'.'" not in str(caught.value.advice)
+    assert kin.path.read_text() == before
+    kin.add("y.new", {"type": "memory"})  # there is no [y] whose options it could take
+    with pytest.raises(OptionInvalid) as caught:
+        kin.add("y", {"type": "memory"})
+    assert "would give 'y.new' each option of 'y'" in str(caught.value.why)
+    assert "'y.new'" in str(caught.value.advice)
+    kin.rename("y.new", "y")
+    kin.rename("x", "x.new")
+    assert listed(kin, "a.b.c") == "inside/"
+
+
+def test_the_defaults_of_the_file_reach_a_name_that_starts_with_a_dot(tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    conf = Conf(tmp_path / "rclone.conf")
+    conf.path.write_text(f"remote = {tmp_path}\n[.a]\ntype = alias\n")
+    assert "inside/" in listed(conf, ".a")
+    assert conf.whole_section(".a")["remote"] == str(tmp_path)
+
+
+def test_an_inherited_option_that_is_removed_is_off_for_rclone_too(kin: Conf) -> None:
+    assert listed(kin, "a.b") == "inside/"
+    kin.update("a.b", {"remote": None})
+    assert "alias can't point to an empty remote" in listed(kin, "a.b")
+    assert kin.whole_section("a.b")["remote"] == ""
+    assert "alias can't point to an empty remote" in listed(kin, "a.b.c")
+    before = kin.path.read_bytes()
+    kin.update("a.b", {"remote": None})
+    assert kin.path.read_bytes() == before
+    kin.update("a.b", {"remote": str(kin.path.parent)})
+    assert "folder/" in listed(kin, "a.b.c")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda conf: conf.rename("a", "z"),
+        lambda conf: conf.delete("a"),
+        lambda conf: conf.rename("a.b", "z"),
+        lambda conf: conf.delete("a.b"),
+    ],
+    ids=["a parent renamed", "a parent deleted", "a child renamed", "a child deleted"],
+)
+def test_no_rename_and_no_removal_changes_what_another_remote_is(
+    kin: Conf, change: Callable[[Conf], None]
+) -> None:
+    """A folder that it took from the other one was gone with that name."""
+    change(kin)
+    assert {name: listed(kin, name) for name in kin.names()} == {
+        name: "" if name == "x" else "inside/" for name in kin.names()
+    }
+    assert len(kin.names()) >= 3

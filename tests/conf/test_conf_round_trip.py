@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from pluton_rclone.conf import encryption
 from pluton_rclone.conf.conf import Conf
@@ -16,7 +15,7 @@ from pluton_rclone.errors import ConfigUnreadable
 from pluton_rclone.remote.onedrive import OneDriveRemote
 from pluton_rclone.remote.pairs import drive_of, joined, storage_of
 from tests.conf.real_rclone import Daemon
-from tests.conf.strategies import files, names, remotes
+from tests.conf.strategies import batches, files
 
 PASSWORD = "Grüße # aus  ﬁle"
 _BATCH = 10
@@ -51,7 +50,7 @@ def _start(folder: Path, password: str | None) -> Path:
 
 
 def written_remotes_are_read(daemon: Daemon, password: str | None, count: int) -> None:
-    @given(st.dictionaries(names, remotes(), min_size=_BATCH, max_size=_BATCH))
+    @given(batches(_BATCH))
     @_examples(count // _BATCH)
     def check(wanted: dict[str, OneDriveRemote]) -> None:
         path = _start(daemon.folder, password)
@@ -106,11 +105,7 @@ def any_file_is_read_alike(daemon: Daemon, password: str | None, count: int) -> 
 
 
 def rclone_saves_what_we_wrote(daemon: Daemon, password: str | None, count: int) -> None:
-    @given(
-        st.dictionaries(
-            names.filter(lambda name: name != "other"), remotes(), min_size=_BATCH, max_size=_BATCH
-        )
-    )
+    @given(batches(_BATCH).filter(lambda wanted: "other" not in wanted))
     @_examples(count // _BATCH)
     def check(wanted: dict[str, OneDriveRemote]) -> None:
         path = _start(daemon.folder, password)

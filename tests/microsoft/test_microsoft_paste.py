@@ -194,3 +194,24 @@ def test_a_paste_that_lost_a_piece_is_refused_or_whole(start: int, length: int) 
 
 def test_a_paste_is_not_shown() -> None:
     assert "planted" not in repr(read_paste(SECTION.replace("0000", "planted-id")))
+
+
+@pytest.mark.parametrize("form", ["rclone.conf", "dump"])
+def test_a_remote_brings_what_it_takes_from_another_one_by_its_name(form: str) -> None:
+    """rclone gives [a.b] what [a] has: imported without it, it began in another folder."""
+    own = {"type": "onedrive", "drive_id": "b!abc", "drive_type": "business", "token": JSON}
+    parts = {
+        "a": {"type": "s3", "root_folder_id": "X!1", "no_versions": "true", "region": "us"},
+        "a.b": {**own, "no_versions": "", "region": "cn"},
+    }
+    lines = [
+        line
+        for name, part in parts.items()
+        for line in (f"[{name}]", *(f"{key} = {value}" for key, value in part.items()))
+    ]
+    options = read_paste(json.dumps(parts) if form == "dump" else "\n".join(lines)).options
+    assert (options["root_folder_id"], options["no_versions"], options["region"]) == (
+        "X!1",
+        "",
+        "cn",
+    )

@@ -111,6 +111,22 @@ def test_the_file_itself_is_looked_at(tmp_path: Path) -> None:
     assert [finding.option for finding in conf.inspect()] == ["mode", "leftover"]
 
 
+def test_what_a_remote_takes_from_another_one_by_its_name_is_told(tmp_path: Path) -> None:
+    conf = Conf(tmp_path / "rclone.conf")
+    conf.add("work", {**GOOD, "hard_delete": "true"})
+    with conf.path.open("a") as file:
+        lines = [f"{key} = {value}" for key, value in GOOD.items()]
+        print("\n[work.archive]", *lines, "\n[late.archive]", *lines, sep="\n", file=file)
+    (finding,) = conf.inspect()
+    assert (finding.remote, finding.option) == ("work.archive", "name")
+    assert "each option of 'work' that it does not have itself: hard_delete" in finding.what
+    conf.update("work.archive", {"hard_delete": None, "pluton_base_folder": "x"})
+    (finding,) = conf.inspect("work.archive")  # what [work] gets next, it would have, too
+    assert (finding.remote, finding.option) == ("work.archive", "name")
+    conf.rename("work.archive", "archive")
+    assert conf.inspect() == []
+
+
 def test_a_file_that_is_a_mount_point_is_told(tmp_path: Path) -> None:
     (tmp_path / "a").touch(0o600)
     (tmp_path / "b").touch(0o600)

@@ -94,3 +94,8 @@ def test_whatever_the_friendly_name_the_derived_one_is_taken(
 def test_the_refusal_names_the_character_and_the_version() -> None:
     with pytest.raises(OptionInvalid, match=r"'@', which rclone takes since 1\.62 only"):
         check_name("a@b", MIDDLE)
+
+
+def test_a_name_that_would_share_options_with_another_one_is_not_derived() -> None:
+    assert derive_name("Work", {"work.archive"}) == "work-2"
+    assert derive_name("Work", {"works.archive", "work.archive.old"}) == "work"

@@ -242,3 +242,42 @@ def test_a_certificate_gives_rclone_its_tokens_for_as_long_as_it_runs(
     storage.update(base_folder="below")
     assert storage.list() == []
     assert "client_secret" not in storage.section_with_secrets()
+
+
+def test_no_storage_takes_options_of_another_one_by_the_dot_in_its_name(cloud: Emulator) -> None:
+    """Saved as [work.archive] beside [work], it deleted for good, as [work] does."""
+    work = connected(cloud, "business", name="Work", hard_delete=True)
+    other = connected(cloud, name="Archive")
+    home = work.storages
+    for attempt in (
+        lambda: home.free_name("New", "work.archive"),
+        lambda: home.add_tested("New", other.remote, remote_name="work.archive"),
+        lambda: other.rename_remote("work.archive"),
+    ):
+        with pytest.raises(OptionInvalid, match="cannot be the name of a remote") as caught:
+            attempt()
+        assert "would give 'work.archive' each option of 'work'" in str(caught.value.why)
+    assert not home["Archive"].remote.hard_delete
+    other.rename_remote("late.archive")
+    with pytest.raises(OptionInvalid, match="cannot be the name of a remote"):
+        work.rename_remote("late")
+    assert home.free_name("Late") == "late-2"
+
+
+def test_what_a_storage_takes_from_another_one_can_be_set_back(cloud: Emulator) -> None:
+    """As people's own files have it: `set` said that it had saved it."""
+    work = connected(cloud, "business", name="Work", hard_delete=True)
+    conf = work.storages.conf
+    own = {key: value for key, value in work.section_with_secrets().items() if "hard" not in key}
+    with conf.path.open("a") as file:
+        print(
+            "\n[work.archive]",
+            *(f"{key} = {value}" for key, value in own.items()),
+            sep="\n",
+            file=file,
+        )
+    archive = work.storages["work.archive"]
+    assert archive.remote.hard_delete
+    archive.update(hard_delete=False)
+    assert not archive.remote.hard_delete
+    assert work.remote.hard_delete

@@ -13,6 +13,7 @@ from typing import Any
 from pluton_rclone.errors import TokenInvalid
 from pluton_rclone.remote.options import TRUE
 from pluton_rclone.remote.pairs import joined, storage_of
+from pluton_rclone.values.conf_text import handed_down
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.token_text import token_fields
 
@@ -85,10 +86,13 @@ def remotes_in(text: str) -> dict[str, str]:
 def _with_token(value: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     sections = {str(name): one for name, one in value.items() if isinstance(one, Mapping)}
     found: dict[str, Mapping[str, Any]] = {}
-    for name, options in sections.items():
+    for name, own in sections.items():
+        above = handed_down(sections, name).items()
+        options = {**{key: sections[parent][key] for key, parent in above}, **own}
         if options.get("type", "onedrive") == "onedrive" and options.get("token"):
             owner = storage_of(sections, name)
-            found[owner] = joined(sections[owner], None if owner == name else options)
+            alone = owner == name
+            found[owner] = joined(options) if alone else joined(sections[owner], options)
     return found
 
 
