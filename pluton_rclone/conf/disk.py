@@ -20,7 +20,6 @@ from pluton_rclone.values.paths import require_path
 from . import journal, system
 from .foreigners import wait_until_asleep
 
-LOCK_SECONDS = 30.0
 _ABSENT_SECONDS = 2.0  # rclone is without its file for two renames; later it was killed in between
 _SAVING_SECONDS = 5.0  # a temporary file of a running rclone is younger
 _PAUSE = 0.005
@@ -148,11 +147,7 @@ class ConfigFile:
             raise ConfigNotWritable(what, why=why, advice=_NO_FILE)
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return held(self._lock, LOCK_SECONDS)
-        except TimeoutError:
-            what = f"another process holds the lock on {self.path}"
-            why = f"it did not release it within {LOCK_SECONDS:.0f} seconds"
-            raise ConfigLocked(what, why=why) from None
+            return held(self._lock, system.LOCK_SECONDS)
         except OSError as error:
             refused = isinstance(error, PermissionError) and os.path.exists(self._lock)
             raise not_writable(self._lock if refused else self.path, error) from None
@@ -183,7 +178,7 @@ class ConfigFile:
 
     def put(self, new: bytes, *, instead_of: bytes | None) -> Put:
         """Put the new content in place in one step. If what came out is not `instead_of`, another
-        program wrote meanwhile. ConfigNotWritable: nothing was changed."""
+        program wrote meanwhile. ConfigNotWritable, ConfigLocked: nothing was changed."""
         path = self.path
         try:
             temporary, identity = self._write_temporary(path, new)
@@ -295,7 +290,11 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
-def not_writable(path: Path, error: OSError) -> ConfigNotWritable:
+def not_writable(path: Path, error: OSError) -> ConfigNotWritable | ConfigLocked:
+    """What to raise for an error of a lock (BlockingIOError) or of writing."""
+    if isinstance(error, BlockingIOError):
+        why = f"it did not release it within {system.LOCK_SECONDS:.0f} seconds"
+        return ConfigLocked(f"another process holds the lock on {path}", why=why)
     full = "Free disk space and try again; the old file is intact."
     why, advice = {
         errno.EROFS: ("it is on a read-only file system", None),

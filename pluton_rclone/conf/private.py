@@ -195,7 +195,7 @@ def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: 
 def in_first_place(make: Callable[[Path], _Made]) -> _Made:
     """What `make` gives in the first folder for private files that it can use: they may be full, as
     a container's 64 MB of memory soon are. ConfigNotWritable says why the first cannot be used."""
-    problem: OSError | ConfigNotWritable | None = None
+    problem: OSError | ConfigError | None = None
     try:
         for home in folders.usable_folders():
             try:

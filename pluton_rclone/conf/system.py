@@ -17,6 +17,9 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
 
+from pluton_rclone.process.system import until_free
+
+LOCK_SECONDS = 30.0
 _AT_FDCWD, _NOREPLACE, _EXCHANGE = -100, 1, 2
 # For a C library that has no wrapper (musl before 1.2.6); from the kernel's tables.
 _SYSCALL = {"x86_64": 316, "aarch64": 276, "riscv64": 276}
@@ -54,11 +57,12 @@ def sync_folder(folder: Path) -> None:
 
 
 def lock(descriptor: int) -> None:
-    """The file's own lock: two containers may share the file, but not ours. Not on Windows."""
+    """The file's own lock: two containers may share the file, but not ours. BlockingIOError if
+    another process has it for LOCK_SECONDS. Not on Windows."""
     if sys.platform != "win32":
         import fcntl
 
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        until_free(partial(fcntl.flock, descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB), LOCK_SECONDS)
 
 
 def write_at(descriptor: int, data: bytes, offset: int) -> None:

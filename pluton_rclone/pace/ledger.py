@@ -91,7 +91,7 @@ class Ledger(Shelf):
     def finding_out(self) -> Iterator[None]:
         with ExitStack() as stack:
             for key in self._keys.values():  # everywhere in the same order: nobody waits for ever
-                with suppress(OSError):  # TimeoutError is one: its holder stands still, we go on
+                with suppress(OSError):  # its holder stands still, we go on
                     lock = held(runtime_folder() / f"{FILE}-{key}.lock", _TRIAL)
                     stack.callback(lock.release)
             yield

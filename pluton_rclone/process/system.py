@@ -11,7 +11,10 @@ import signal
 import sys
 import time
 import weakref
-from typing import IO, BinaryIO
+from collections.abc import Callable
+from typing import IO, BinaryIO, TypeVar
+
+Taken = TypeVar("Taken")
 
 if sys.platform == "win32":
     KILL = signal.SIGTERM
@@ -172,14 +175,20 @@ def _private(name: str, flags: int) -> int:
 
 
 def held(path: str | os.PathLike[str], seconds: float) -> Held:
-    """The file, once no other process and no other thread holds it. TimeoutError, OSError."""
+    """The file, once no other process and no other thread holds it; errors as of `until_free`."""
+    return until_free(lambda: Held(path), seconds)
+
+
+def until_free(take: Callable[[], Taken], seconds: float) -> Taken:
+    """What `take` gives, as soon as it does not raise BlockingIOError any more. After so many
+    seconds, BlockingIOError; OSError."""
     until = time.monotonic() + seconds
     while True:
         try:
-            return Held(path)
+            return take()
         except BlockingIOError:
             if time.monotonic() > until:
-                raise TimeoutError(f"{path} is held by another process") from None
+                raise
         time.sleep(0.005)
 
 

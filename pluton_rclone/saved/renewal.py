@@ -133,7 +133,7 @@ def _turn(conf: Conf, name: str, what: str) -> Iterator[None]:
     """A lock beside rclone.conf, which containers share, too; one of sixteen, by name. Whoever
     cannot have it goes on without: two that renew at once are one request too many."""
     file, lock = f".{conf.path.name}.pluton-{what}-{token_digest(name)[0]}.lock", None
-    with suppress(OSError):  # TimeoutError is one, too
+    with suppress(OSError):
         lock = held(conf.path.with_name(file), _PATIENCE)
     try:
         yield

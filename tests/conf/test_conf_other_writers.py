@@ -39,7 +39,7 @@ def test_an_unreadable_file_is_left_alone(path: Path) -> None:
 
 
 def test_a_lock_that_is_held_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(system, "LOCK_SECONDS", 0.05)
     conf = Conf(path)
     with disk.ConfigFile(path).lock(), pytest.raises(ConfigLocked):
         conf.add("x", {"type": "memory"})

@@ -3,6 +3,7 @@ another one."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shlex
@@ -98,6 +99,28 @@ def test_a_file_on_a_bind_mount_is_written_in_place(tmp_path: Path, password: st
     assert conf.is_encrypted() == bool(password)
     if not password:
         assert host.read_text() == OLD.replace("old", "new") + "\n[bert]\ntype = memory\n"
+
+
+@pytest.mark.parametrize("left", [False, True], ids=["", "a killed writer's journal"])
+def test_a_mounted_file_that_another_program_has_locked_is_not_waited_for_for_ever(
+    tmp_path: Path, left: bool
+) -> None:
+    host, container = tmp_path / "host.conf", tmp_path / "container" / "rclone.conf"
+    container.parent.mkdir()
+    container.touch()
+    host.write_text(OLD)
+    if left:
+        journal.path_of(container).write_text(OLD)
+    beside = {".rclone.conf.pluton.lock", *os.listdir(container.parent)}
+    argv = change(container)
+    argv[2] = f"from pluton_rclone.conf import system\nsystem.LOCK_SECONDS = 0.05\n{argv[2]}"
+    with host.open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        seen = told(inside_mount(host, container, argv))
+    assert seen["update"]["error"] == seen["add"]["error"] == "config_locked"
+    assert str(container) in seen["update"]["what"]
+    assert set(seen["beside"]) == beside
+    assert host.read_text() == OLD
 
 
 def test_a_whole_folder_that_is_mounted_needs_nothing_special(tmp_path: Path) -> None:
