@@ -242,6 +242,7 @@ class Conf:
                 variables.keep(self.drive_of(name), token)
             else:
                 self._shared.change(partial(kept, token))
+                self._shared.require_file()
 
         return keep
 

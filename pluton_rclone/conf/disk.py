@@ -73,8 +73,16 @@ class ConfigFile:
 
     def exists(self) -> bool:
         """Whether anything is there, or an rclone has left it between its two renames."""
-        is_there = self.named.exists
-        return is_there() or self.leftover() is not None or is_there()
+        return self._is_there() or self.leftover() is not None or self._is_there()
+
+    def _is_there(self) -> bool:
+        try:
+            self.named.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:  # whoever reads it is told why that cannot be
+            pass
+        return True
 
     def read(self) -> bytes | None:
         """The whole content; None if there is no file and no rclone is about to put one there.

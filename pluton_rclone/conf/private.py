@@ -115,6 +115,7 @@ class _Loan:
     def look_whether_writable(self) -> None:
         try:
             if self.bases.keys() - self.shared.made_by_variables().keys():
+                self.shared.require_file()  # its folder is not made anew
                 self.shared.check_writable()
         except ConfigError as error:
             what = "tokens that rclone refreshes now are lost at the next restart of this machine"
@@ -137,7 +138,16 @@ class _Loan:
                 token = source.sections[name].get(TOKEN)
                 if token is not None and token == now.sections.get(name, {}).get(TOKEN):
                     self.bases[name] = token_digest(token)
+        self._require_file(source)
         self.merged = identity
+
+    def _require_file(self, source: Document) -> None:
+        """ConfigNotWritable if the real file is away and a token here is a later one: for the merge
+        a file that is not there is one without remotes, to which no token belongs."""
+        for name in self.bases.keys() - self.shared.made_by_variables().keys():
+            token = source.sections.get(name, {}).get(TOKEN)
+            if token is not None and token_digest(token) != self.bases[name]:
+                self.shared.require_file()
 
     def close(self) -> None:
         """Merge and go; a token that cannot be merged stays behind for the next loan."""

@@ -129,6 +129,13 @@ class SharedConfig:
             self._recover()
             self.file.check_writable(len(self.document().text()) + 4096)
 
+    def require_file(self) -> None:
+        """ConfigNotWritable if the file is not there: a token that was to be kept in it is not."""
+        if not self.file.exists():
+            what, why = f"{self.file.path} is not there", "it was removed, or its disk was"
+            advice = "Bring back the file, or the disk that it is on."
+            raise errors.ConfigNotWritable(what, why=why, advice=advice)
+
     def _bytes(self) -> tuple[bytes | None, tuple[Path, ...]]:
         """The content, and the leftovers of a killed rclone that it was recovered from."""
         data = self.file.read()

@@ -23,7 +23,7 @@ from pluton_rclone.conf import encryption
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.private import PrivateConfig, mark
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.errors import ConfigNotWritable, StorageNotFound
+from pluton_rclone.errors import ConfigNotWritable, PlutonRcloneError, StorageNotFound
 from pluton_rclone.process import folders
 from pluton_rclone.process.folders import runtime_folders
 from tests.conf.encrypted import PASSWORD, EncryptedPath
@@ -293,6 +293,54 @@ why, _, ended = run()
 _, started, _ = run()
 print(json.dumps({"why": why, "first_ended_with": ended, "second_starts_with": started}))
 """
+
+
+@plain
+def test_a_token_waits_while_the_disk_of_the_file_is_away(
+    conf: Conf, cloud: Emulator, tmp_path: Path
+) -> None:
+    """A stick that is pulled out, or a share that is away: the file is not there. That counted as
+    a remote that somebody had deleted, and the token was thrown away without a word."""
+    folder, told = conf.path.parent, list[PlutonRcloneError]()
+    with conf.private(["anna"], warn=told.append) as private:
+        folder.rename(tmp_path / "away")
+        rclone(private, "lsd", "anna:")
+    assert [error.what for error in told] == [f"{conf.path} is not there"]
+    assert not folder.exists()
+    (tmp_path / "away").rename(folder)
+    assert not is_last(cloud, conf, "anna")
+    with conf.private(["anna2"]):
+        assert is_last(cloud, conf, "anna")
+
+
+@plain
+def test_what_a_killed_process_left_outlasts_a_command_while_the_file_is_away(
+    conf: Conf, cloud: Emulator, tmp_path: Path
+) -> None:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", _OWNER, conf.path], stdout=subprocess.PIPE, text=True
+    )
+    assert owner.stdout is not None
+    rclone(Path(owner.stdout.readline().strip()), "lsd", "anna:")
+    owner.kill()
+    owner.wait()
+    owner.stdout.close()
+    conf.path.rename(tmp_path / "away")
+    with pytest.raises(StorageNotFound), conf.private(["anna"]):
+        pass
+    (tmp_path / "away").rename(conf.path)
+    with conf.private(["anna2"]):
+        assert is_last(cloud, conf, "anna")
+
+
+@plain
+def test_a_renewed_token_that_finds_no_file_is_told(
+    conf: Conf, cloud: Emulator, tmp_path: Path
+) -> None:
+    keep = conf.keeper("anna")
+    conf.path.rename(tmp_path / "away")
+    with pytest.raises(ConfigNotWritable, match="is not there"):
+        keep(section(cloud)["token"])
 
 
 def test_what_nobody_can_come_back_for_is_removed_after_an_hour(conf: Conf, tmp_path: Path) -> None:
