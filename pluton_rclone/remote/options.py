@@ -153,8 +153,6 @@ class Option:
     decided_by: Decider = "person"
     sensitive: bool = False
     unit: str | None = None
-    # Whether an older rclone that ignores it does something else than was asked for.
-    matters: bool = True
 
     @property
     def help(self) -> str:
@@ -202,7 +200,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("delta", "switch", "List by delta", Version(1, 65), "false"),
     Option("metadata_permissions", "list", "Permissions as metadata", Version(1, 66), "off"),
     Option("encoding", "list", "Encoding of names", Version(1, 51), ONEDRIVE_ENCODING),
-    _by_walk("description", "text", "Friendly name", Version(1, 66), group="basic", matters=False),
+    _by_walk("description", "text", "Friendly name", Version(1, 66), group="basic"),
 )
 # Kept beside rclone's options, under keys that rclone passes over.
 OWN: tuple[Option, ...] = (

@@ -48,7 +48,9 @@ def lacks(
 ) -> Iterator[tuple[str, Version, str, str | None]]:
     """What rclone of this version would do wrong with a remote: option, since when it is right,
     what and why."""
-    for option in (one for one in OPTIONS if one.matters and tuple(version) < one.since):
+    for option in OPTIONS:
+        if tuple(version) >= option.since or option.name == "description":  # which steers nothing
+            continue
         text, is_switch = section.get(option.name, ""), option.kind == "switch"
         if (is_switch and text in TRUE) or (not is_switch and text not in ("", option.default)):
             yield option.name, option.since, f"silently ignores {option.name}", None
