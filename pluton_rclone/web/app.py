@@ -78,7 +78,7 @@ def create_app(
         sessions=sessions,
         jobs=Jobs(),
         registration=app or AppRegistration.from_environment(),
-        local_folders=tuple(local_folders),
+        local_folders=tuple(folder.absolute() for folder in local_folders),
         private=(storages.conf.named, runtime_folder(), *runtime_folders()),
         healths=Healths(),
         has_addresses=identify is None,

@@ -4,6 +4,7 @@ in them."""
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,22 @@ def test_the_home_folder_is_closed_and_a_folder_for_restores_is_there(
         assert begun(anna, storage, "restore", restores) == 200
         assert (restores / "file").read_bytes() == b"kept"
     assert restores.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_was_named_from_here_is_offered_as_it_is_taken(
+    cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = connected(cloud)
+    tree(tmp_path / "src")
+    monkeypatch.chdir(tmp_path)
+    with at_the_page(local_folders=[Path("src")]) as anna:
+        form = anna.get(f"/storages/{storage.remote_name}/copy").text
+        offered = re.search(r'id="local"[^>]* value="([^"]*)"', form)
+        assert offered is not None
+        assert offered[1] == str(tmp_path / "src")
+        assert f"<code>{tmp_path / 'src'}</code>" in form
+        assert begun(anna, storage, "copy", offered[1]) == 200
+    assert on_drive(storage) == {"a.txt"}
 
 
 PRIVATE = (
