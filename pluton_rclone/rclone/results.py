@@ -174,7 +174,11 @@ def _for_json(value: Any) -> Any:
     return round(value, 3) if isinstance(value, float) else value
 
 
-_DONE = {"delete": "deleted", "move": "moved", "moveto": "moved", "check": "checked"}
+_DONE = {
+    **dict.fromkeys(("delete", "purge"), "deleted"),
+    **dict.fromkeys(("move", "moveto"), "moved"),
+    "check": "checked",
+}
 
 
 def transfer_failed(

@@ -25,10 +25,14 @@ _LOUD = ("notice", "error", "critical")
 _UNSAVED = "Failed to save config"
 _NEXT_ROUND = re.compile(r"Attempt (\d+)/(\d+) failed")
 _BROKE_OFF = re.compile("Cancelling sync due to fatal error|max (?:transfer|delete)|.*--max-delete")
-_DELETING = re.compile(r"Couldn't (?:delete|remove|move into backup)|Failed to rmdir")
+_DELETING = re.compile(
+    r"Couldn't (?:delete|remove|move into backup)|Failed to rmdir|(Got fatal error on delete)"
+)
 _NOT_DELETING = "not deleting files as there were IO errors"
 _KEPT = "Nothing was deleted at the destination, because not all could be read or transferred."
 _WOULD_KEEP = "Nothing would be deleted at the destination, because not all can be transferred."
+_UNSEEN = "not all could be read when it was looked what would go"
+_SEEING = "Run it again: what has to go is deleted by a run that can read everything."
 _DELETION = re.compile(r"delete|remove|move into backup")
 _FOLDER_MOVED = "Server side directory move succeeded"
 
@@ -44,7 +48,7 @@ class Tally:
         self._folders = self._undeleted = self._renamed = 0
         # the only trace in the log of a folder that cannot be made
         self._making: dict[str, None] = {}
-        self._broke_off = self._kept = self.only_copies = False
+        self._broke_off = self._kept = self.only_copies = self.blind = False
         self.progress = self._before = events.Progress(text="")
         self.messages: collections.deque[str] = collections.deque(maxlen=MESSAGES)
         self._failed: dict[str, events.Failed] = {}
@@ -84,8 +88,9 @@ class Tally:
                 self._left_out[found_out] = None
                 return
             case events.Failed():
-                # rclone counts it as deleted
-                self._undeleted += _DELETING.match(event.text) is not None
+                # rclone counts it as deleted, unless a limit kept it
+                found = _DELETING.match(event.text)
+                self._undeleted += found is not None and found[1] is None
                 self._failed[event.path] = event
             case events.Skipped():
                 if self.command.dry:  # else it is the look before a sync
@@ -157,8 +162,12 @@ class Tally:
         found = list(self._of_runs_before)
         for path, event in {**self._earlier, **self._failed}.items():
             error = faults.fault(event.text, subject=path)
-            deleting = _DELETING.match(event.text) is not None
-            found.append(FailedFile(path, error, error.details["retry"], deleting=deleting))
+            deleting = _DELETING.match(event.text)
+            if self.blind and deleting and deleting[1]:
+                what = f"{path} was not deleted."
+                error = TransferFailed(what, why=_UNSEEN, advice=_SEEING, retry=True, path=path)
+            retry = error.details["retry"]
+            found.append(FailedFile(path, error, retry, deleting=deleting is not None))
         return tuple(found)
 
     def _finally_failed(self, *, broken: bool) -> tuple[FailedFile, ...]:

@@ -131,7 +131,9 @@ class Transfer:
     def _judged(self, _: object) -> Command:
         """After the dry run: the sync itself, or TooManyDeletions."""
         assert self._brake is not None and self._seen is not None  # noqa: PT018
-        self._most = self._brake.judge(self._seen.progress, whole=self._codes == [0])
+        whole = self._codes == [0]
+        self._most = self._brake.judge(self._seen.progress, whole=whole)
+        self._tally.blind = not whole
         missing, _ = self._seen.missing()
         if missing:  # of twins rclone takes one, and deletes the copy of the other
             self._most, self._tally.only_copies = commands.ONLY_COPY, True

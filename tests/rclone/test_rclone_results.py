@@ -26,6 +26,7 @@ def failed(
         ("move", [failed("a"), failed("b")], False, "2 files were not moved."),
         ("check", [failed("a"), failed("b")], False, "2 files were not checked."),
         ("delete", [failed("d", is_dir=True)], False, "1 folder was not deleted."),
+        ("purge", [failed("a")], False, "1 file was not deleted."),
         ("copy", [failed("d", is_dir=True)] * 2, False, "2 folders were not transferred."),
         (
             "copy",

@@ -150,6 +150,34 @@ def test_a_folder_that_cannot_be_read_deletes_nothing(
     assert (result.deletes, there()) == (0, 50)
 
 
+def test_what_the_look_could_not_read_puts_deletions_off_and_says_so(
+    storage: Storage, source: Path, there: Callable[[], int], cloud: Emulator
+) -> None:
+    emulated_drive(cloud, "personal").write("x/folder/inside", b"inside")
+    (source / "folder").mkdir()
+    (source / "folder/inside").write_bytes(b"inside")
+    files(source, range(45))
+    cloud.faults.refuse(403, times=1, where="children", skip=1)
+    result = storage.rclone.sync(str(source), storage.at("x"), retries=1).wait()
+    assert (result.deletes, there()) == (0, 51)
+    assert str(result.error).startswith("5 files were not deleted")
+    assert result.error is not None
+    assert "a run that can read everything" in result.error.advice
+    assert storage.rclone.sync(str(source), storage.at("x")).result().deletes == 5
+
+
+def test_what_a_limit_keeps_is_counted_as_not_deleted(
+    storage: Storage, source: Path, there: Callable[[], int]
+) -> None:
+    files(source, range(45))
+    rclone, place = storage.rclone, storage.at("x")
+    kept = rclone.sync(str(source), place, extra=["--max-delete-size=0"]).wait()
+    assert (kept.deletes, there()) == (0, 50)
+    assert str(kept.error).startswith("5 files were not deleted")
+    some = rclone.delete(place, max_delete=3, checkers=1).wait()
+    assert (some.deletes, there()) == (3, 47)
+
+
 def test_an_rclone_that_would_ignore_hard_delete_deletes_nothing(
     cloud: Emulator, there: Callable[[], int], source: Path
 ) -> None:
