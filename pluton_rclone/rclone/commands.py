@@ -58,6 +58,11 @@ class Command(NamedTuple):
         return self.words[0] in _BRIEF and "--recursive" not in self.flags
 
     @property
+    def lists(self) -> bool:
+        """Whether its answer is about all that a folder holds."""
+        return self.words[0] in ("lsjson", "size") and "--stat" not in self.flags
+
+    @property
     def keeps(self) -> bool:
         """Whether nothing is overwritten or deleted for good."""
         return any(flag.startswith(("--backup-dir=", "--suffix=")) for flag in self.flags)

@@ -2,7 +2,8 @@
 
 Its notices of this kind (source of 1.60 to 1.76): fs/march ("Duplicate … found in"), backend/local
 ("Can't follow symlink", "Can't transfer non file/directory"), backend/onedrive ("OneNote file not
-shown", at DEBUG), fs/list ("Entry doesn't belong in directory"). Filters are not counted.
+shown", at DEBUG), fs/list ("Entry doesn't belong in directory"), backend/crypt ("Skipping
+undecryptable file name", before 1.66 at DEBUG). Filters are not counted.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ import os
 import re
 from collections.abc import Iterable
 
-from pluton_rclone.errors import NameRefused, TransferFailed
+from pluton_rclone.errors import NameRefused, RcloneError, TransferFailed
 
 from . import events
-from .commands import Command
+from .commands import Command, filter_name
 from .locations import is_local
 from .results import FailedFile, LeftOut, Planned
 
 _TOLD = re.compile(
     r"(Duplicate) (object|directory) found in (source|destination) - ignoring"
     r"|(Can't follow symlink)|(Can't transfer non file)|(OneNote file not shown)"
-    r"|(Entry doesn't belong in directory)"
+    r"|(Entry doesn't belong in directory)|Skipping undecryptable (file|dir) name"
 )
 _Words = tuple[str, str | None, str | None]
 _TWIN: _Words = (
@@ -43,6 +44,12 @@ _NOTEBOOK: _Words = (
     "Export it with OneNote, and exclude its name here.",
 )
 _MISPLACED: _Words = ("Microsoft lists it in a folder where it is not", None, None)
+_UNDECRYPTED: _Words = (
+    "its name cannot be decrypted",
+    "it was stored with another password or password2, or not through this crypt",
+    "Check password and password2 of the crypt. What was not stored through it belongs elsewhere; "
+    "or exclude just that name here.",
+)
 
 Place = tuple[str, str]
 """A path, and rclone's message: one entry, however often rclone says it."""
@@ -60,39 +67,68 @@ def sorted_out(
     command: Command, found: Iterable[Place]
 ) -> tuple[tuple[FailedFile, ...], tuple[LeftOut, ...]]:
     """The places that are missing at the destination because of that, and those that are not."""
-    judged = [_one(command, path, text) for path, text in found]
+    excluded = _excluded(command)
+    judged = [_one(command, path, text, excluded) for path, text in found]
     failed = tuple(one for one in judged if isinstance(one, FailedFile))
     return failed, tuple(one for one in judged if isinstance(one, LeftOut))
 
 
-def _one(command: Command, path: str, text: str) -> FailedFile | LeftOut | None:
+def _one(
+    command: Command, path: str, text: str, excluded: set[str] | None
+) -> FailedFile | LeftOut | None:
     match = _TOLD.match(text)
     assert match is not None
-    twin, what, side, link, special, notebook, _ = match.groups()
+    twin, what, side, link, special, notebook, _, encrypted = match.groups()
     from_here = not command.places or is_local(command.places[0])
     both_ways = command.words == ("check",) and "--one-way" not in command.flags
-    if (twin and side == "destination" and not both_ways) or (link and not from_here):
+    there = (twin and side == "destination") or (encrypted and from_here)  # no local place is one
+    if (there and not both_ways) or (link and not from_here):
         return LeftOut(path, "It is an extra at the destination: neither compared nor changed.")
     if special:
         why = "It is a pipe, socket or device, which has no content to keep."
         return LeftOut(path, why) if from_here else None
-    if notebook and (from_here or _excluded(path, command)):  # by its name alone
+    if notebook and (from_here or excluded is None or _matches(path, excluded)):
+        return None
+    if encrypted and (excluded is None or _itself(path) in excluded):
         return None
     words = _TWIN if twin else _LINK if link else _NOTEBOOK if notebook else _MISPLACED
+    words = _UNDECRYPTED if encrypted else words
     kind = NameRefused if twin else TransferFailed
     told = f"{path} was left out: {words[0].format(side=side)}."
     error = kind(told, why=words[1], advice=words[2], path=path)
-    return FailedFile(path, error, retry_helps=False, is_dir=what == "directory")
+    return FailedFile(path, error, retry_helps=False, is_dir="dir" in (what or encrypted or ""))
 
 
-def _excluded(name: str, command: Command) -> bool:
-    """Whether the caller's rules leave out that name; a list of files names no notebook."""
+def _excluded(command: Command) -> set[str] | None:
+    """The patterns that the caller's rules leave out; None for a list of files, which names neither
+    a notebook nor what cannot be decrypted."""
+    if "--files-from-raw=-" in command.flags:
+        return None
     given = command.stdin if isinstance(command.stdin, bytes) else b""
     rules = (rule for rule in given.decode(errors="replace").split("\n") if rule[:2] == "- ")
-    names = (rule[2:].strip().removesuffix("/**").rpartition("/")[2] for rule in rules)
-    return "--files-from-raw=-" in command.flags or any(
-        fnmatch.fnmatchcase(name, one) for one in names
-    )
+    return {rule[2:].strip().removesuffix("/**") for rule in rules}
+
+
+def _matches(name: str, excluded: set[str]) -> bool:
+    """Whether a pattern leaves out that name, wherever it is."""
+    return any(fnmatch.fnmatchcase(name, one.rpartition("/")[2]) for one in excluded)
+
+
+def _itself(path: str) -> str:
+    """The pattern of that path alone: any other could be about decrypted names."""
+    return f"/{filter_name(path)}"
+
+
+def undecrypted(command: Command, found: Iterable[Place]) -> RcloneError | None:
+    """Why a listing is not complete; None if it is, as far as a crypt goes."""
+    excluded = _excluded(command)
+    names = [path for path, text in found if (match := _TOLD.match(text)) and match[8]]
+    names = [path for path in names if excluded is not None and _itself(path) not in excluded]
+    if not names:
+        return None
+    more = f", nor are {len(names) - 1} more" if names[1:] else ""
+    what, why, advice = _UNDECRYPTED
+    return RcloneError(f"{names[0]}: {what}{more}.", why=why, advice=advice)
 
 
 def unreadable(command: Command, planned: Iterable[Planned]) -> tuple[FailedFile, ...]:

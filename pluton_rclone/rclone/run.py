@@ -59,10 +59,13 @@ class Run:
         return self._limit if self._asked == 1 else None
 
     def finish(self) -> None:
-        """Wait for the end. Raises if it failed."""
+        """Wait for the end. Raises if it failed, or if a list or a sum lacks what a crypt holds."""
         code = self.child.wait()
         if code != 0:
             raise self.fault(code)
+        listed = self._tally if self._whole_command.lists else None
+        if listed is not None and (unknown := listed.undecrypted()) is not None:
+            raise unknown
 
     def entries(self, read: Callable[[], bytes]) -> Generator[Entry, None, None]:
         """Those of lsjson; `read` gives the next block of its output, b"" at the end. Raises at the

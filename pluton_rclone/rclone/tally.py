@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from pluton_rclone.errors import PlutonRcloneError, TooManyDeletions, TransferFailed
+from pluton_rclone.errors import PlutonRcloneError, RcloneError, TooManyDeletions, TransferFailed
 
 from . import events, left_out
 from .commands import Command
@@ -137,6 +137,10 @@ class Tally:
     def missing(self) -> tuple[tuple[FailedFile, ...], tuple[LeftOut, ...]]:
         """What rclone left out: what is missing at the destination, and what is not."""
         return left_out.sorted_out(self.command, self._left_out)
+
+    def undecrypted(self) -> RcloneError | None:
+        """Why what was listed is not all there is in a crypt; None if it is."""
+        return left_out.undecrypted(self.command, self._left_out)
 
     def next_run(self, exit_code: int) -> None:
         """Another rclone follows: it counts from zero, and its failures are added."""

@@ -132,11 +132,12 @@ class Transfer:
         """After the dry run: the sync itself, or TooManyDeletions."""
         assert self._brake is not None and self._seen is not None  # noqa: PT018
         whole = self._codes == [0]
-        self._most = self._brake.judge(self._seen.progress, whole=whole)
-        self._tally.blind = not whole
         missing, _ = self._seen.missing()
         if missing:  # of twins rclone takes one, and deletes the copy of the other
             self._most, self._tally.only_copies = commands.ONLY_COPY, True
+        else:
+            self._most = self._brake.judge(self._seen.progress, whole=whole)
+            self._tally.blind = not whole
         with self._lock:
             self._seen, self._steps = None, 0
             self._codes.clear()

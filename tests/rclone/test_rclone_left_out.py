@@ -1,0 +1,126 @@
+"""What rclone passes over with exit code 0 is no success: names that a crypt cannot decrypt."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.errors import RcloneError
+from pluton_rclone.rclone import commands
+from pluton_rclone.rclone.binary import Binary
+from pluton_rclone.rclone.engine import Rclone
+
+NAMES = [str(number) for number in range(10)]
+
+
+def fill(folder: Path) -> Path:
+    (folder / "folder").mkdir(parents=True)
+    for name in NAMES:
+        (folder / name).write_text(name)
+    (folder / "folder/inside").write_text("inside")
+    return folder
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return fill(tmp_path / "source")
+
+
+@pytest.fixture(scope="module")
+def passwords(binary: Binary) -> list[str]:
+    """Two, as rclone.conf holds them."""
+    argv = [binary.path, "obscure"]
+    found = [subprocess.run([*argv, one], stdout=subprocess.PIPE, check=True) for one in "ab"]
+    return [one.stdout.decode().strip() for one in found]
+
+
+def crypts(binary: Binary, folder: Path, passwords: list[str]) -> Rclone:
+    """`before:` and `now:`, the same folder under two passwords."""
+    conf = ""
+    for name, password in zip(("before", "now"), passwords, strict=True):
+        conf += f"[{name}]\ntype = crypt\nremote = {folder}/stored\npassword = {password}\n"
+    folder.joinpath("crypts.conf").write_text(conf)
+    return Rclone(binary, config=folder / "crypts.conf")
+
+
+@pytest.fixture(scope="module")
+def stored(binary: Binary, passwords: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of `source`, four files and the folder were stored under an earlier password."""
+    folder = tmp_path_factory.mktemp("crypts")
+    source, rclone = fill(folder / "source"), crypts(binary, folder, passwords)
+    rclone.copy(source, "before:", filters=["+ /[0-3]", "+ /folder/**", "- *"]).result()
+    rclone.copy(source, "now:", filters=["+ /[4-9]", "- *"]).result()
+    return folder / "stored"
+
+
+@pytest.fixture
+def mixed(binary: Binary, passwords: list[str], stored: Path, tmp_path: Path) -> Rclone:
+    shutil.copytree(stored, tmp_path / "stored")
+    return crypts(binary, tmp_path, passwords)
+
+
+def test_a_restore_without_what_cannot_be_decrypted_is_not_done(
+    mixed: Rclone, tmp_path: Path
+) -> None:
+    result = mixed.copy("now:", tmp_path / "back").wait()
+    assert (result.ended, result.transfers, result.exit_code) == ("failed", 6, 0)
+    assert sorted(file.is_dir for file in result.failed) == [False] * 4 + [True]
+    assert str(result.error).startswith("5 files and folders were not transferred")
+    assert result.error is not None
+    assert "Check password and password2" in result.error.advice
+
+
+def test_a_sync_from_a_crypt_deletes_nothing_for_names_that_it_cannot_decrypt(
+    mixed: Rclone, source: Path
+) -> None:
+    dry = mixed.sync("now:", source, dry_run=True).wait()
+    result = mixed.sync("now:", source, max_delete="75%").wait()
+    assert {path.name for path in source.iterdir()} == {*NAMES, "folder"}
+    assert (dry.deletes, result.deletes, result.ended) == (0, 0, "failed")
+    assert any("Nothing was deleted" in notice for notice in result.notices)
+
+
+def test_what_a_crypt_cannot_decrypt_is_an_extra_where_one_copies_to(
+    mixed: Rclone, source: Path
+) -> None:
+    assert len(mixed.sync(source, "now:").result().left_out) == 5
+    assert mixed.check(source, "now:", direction="one_way").same
+    both_ways = mixed.check(source, "now:")
+    assert (both_ways.same, len(both_ways.failed)) == (False, 5)
+
+
+def test_a_list_or_a_sum_of_what_cannot_all_be_decrypted_fails_at_its_end(mixed: Rclone) -> None:
+    seen: list[str] = []
+    with pytest.raises(RcloneError, match="its name cannot be decrypted, nor are 4 more"):
+        seen.extend(entry.path for entry in mixed.walk("now:"))
+    assert sorted(seen) == NAMES[4:]
+    for ask in (mixed.list, mixed.size):
+        with pytest.raises(RcloneError, match="cannot be decrypted"):
+            ask("now:")
+    found = mixed.stat("now:4")
+    assert found is not None
+    assert mixed.cat("now:4") == b"4"
+
+
+def test_names_that_a_crypt_cannot_decrypt_are_excluded_one_by_one_as_they_stand(
+    mixed: Rclone, tmp_path: Path
+) -> None:
+    (tmp_path / "stored/desktop[1].ini").write_text("plain")
+    found = mixed.copy("now:", tmp_path / "back").wait().failed
+    assert "desktop[1].ini" in {file.path for file in found}
+    rules = [f"- /{commands.filter_name(file.path)}" + "/**" * file.is_dir for file in found]
+    assert mixed.copy("now:", tmp_path / "back", filters=rules).result().checks == 6
+    assert mixed.size("now:", filters=rules).count == 6
+    assert not mixed.copy("now:", tmp_path / "some", filters=["+ [0-3]", "- **"]).wait().ok
+
+
+def test_what_cannot_be_decrypted_is_not_deleted_and_is_named(
+    mixed: Rclone, tmp_path: Path
+) -> None:
+    for delete in (mixed.delete, mixed.purge):
+        result = delete("now:").wait()
+        assert len(list((tmp_path / "stored").iterdir())) == 5
+        assert str(result.error).startswith("5 files and folders were not deleted")
