@@ -28,6 +28,7 @@ _BROKE_OFF = re.compile("Cancelling sync due to fatal error|max (?:transfer|dele
 _DELETING = re.compile(
     r"Couldn't (?:delete|remove|move into backup)|Failed to rmdir|(Got fatal error on delete)"
 )
+_OF_A_FOLDER = re.compile(r"error (?:reading|listing)\b|Failed to (?:rmdir|update directory)\b")
 _NOT_DELETING = "not deleting files as there were IO errors"
 _KEPT = "Nothing was deleted at the destination, because not all could be read or transferred."
 _WOULD_KEEP = "Nothing would be deleted at the destination, because not all can be transferred."
@@ -170,8 +171,8 @@ class Tally:
             if self.blind and deleting and deleting[1]:
                 what = f"{path} was not deleted."
                 error = TransferFailed(what, why=_UNSEEN, advice=_SEEING, retry=True, path=path)
-            retry = error.details["retry"]
-            found.append(FailedFile(path, error, retry, deleting=deleting is not None))
+            retry, is_dir = error.details["retry"], _OF_A_FOLDER.match(event.text) is not None
+            found.append(FailedFile(path, error, retry, is_dir, deleting is not None))
         return tuple(found)
 
     def _finally_failed(self, *, broken: bool) -> tuple[FailedFile, ...]:

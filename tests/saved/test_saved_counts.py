@@ -12,6 +12,7 @@ import pytest
 
 from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator.graph.patterns import item_address
 from pluton_rclone.rclone.commands import LogLevel
 from pluton_rclone.rclone.transfer import Transfer
 from tests.connected import ANNA, connected, emulated_drive
@@ -336,3 +337,20 @@ def test_a_folder_that_is_moved_or_deleted_in_one_go(
     assert (moved.folders, moved.transfers, there("x"), there("y")) == (1, 0, 0, 30)
     deleted = storage.delete("y").result()
     assert (deleted.folders, deleted.deletes, there("y")) == (1, 0, 0)
+
+
+def test_a_folder_that_cannot_be_listed_is_not_called_a_file(
+    storage: Storage, source: Path, tmp_path: Path, cloud: Emulator
+) -> None:
+    drive = emulated_drive(cloud, "personal")
+    drive.write("x/closed/inside", b"inside")
+    cloud.faults.refuse(403, times=None, where=f"{item_address(drive, 'x/closed')}.*children")
+    (source / "closed").mkdir()
+    (source / "closed/inside").write_text("inside")
+    for way, did in (
+        (lambda: storage.download("x", tmp_path / "back", retries=1), "transferred"),
+        (lambda: storage.upload(source, "x", retries=1), "transferred"),
+        (lambda: storage.delete("x", filters=["- a"], retries=1), "deleted"),
+    ):
+        error = way().wait().error
+        assert str(error).startswith(f"1 folder was not {did}")
