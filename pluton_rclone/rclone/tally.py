@@ -36,6 +36,7 @@ _UNSEEN = "not all could be read when it was looked what would go"
 _SEEING = "Run it again: what has to go is deleted by a run that can read everything."
 _DELETION = re.compile(r"delete|remove|move into backup")
 _FOLDER_MOVED = "Server side directory move succeeded"
+_WHOLE = ("server-side directory move", "purge directory")
 
 
 class Tally:
@@ -219,7 +220,8 @@ class Tally:
         now, planned, notices = self._judged(bool(missing))
         keeps = self.command.keeps
         kept = self._files_kept(command, now) if keeps else 0
-        whole = command == "purge" and error is None and not (planned or now.deletes)
+        whole = sum(one.action in _WHOLE for one in planned)
+        whole += command == "purge" and error is None and not (planned or now.deletes)
         counts: dict[str, Any] = {name: getattr(now, name) for name in _COUNTS}
         return TransferResult(
             ended=ended if stopped is not None or error is None else "failed",

@@ -15,6 +15,7 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.graph.patterns import item_address
 from pluton_rclone.rclone.commands import LogLevel
 from pluton_rclone.rclone.transfer import Transfer
+from tests.command_line import run_here
 from tests.connected import ANNA, connected, emulated_drive
 from tests.gates import Gate
 
@@ -333,6 +334,10 @@ def test_a_folder_that_is_moved_or_deleted_in_one_go(
     storage: Storage, source: Path, there: Count
 ) -> None:
     storage.upload(source, "x").result()
+    planned = storage.rclone.move(storage.at("x"), storage.at("y"), dry_run=True).result()
+    assert (planned.folders, planned.transfers, there("x"), there("y")) == (1, 0, 30, 0)
+    would_go = run_here("delete", "--dry-run", "home:x")
+    assert "1 whole folder would be deleted" in would_go.stderr
     moved = storage.rclone.move(storage.at("x"), storage.at("y")).result()
     assert (moved.folders, moved.transfers, there("x"), there("y")) == (1, 0, 0, 30)
     deleted = storage.delete("y").result()
