@@ -25,6 +25,7 @@ _TOLD = re.compile(
     r"|(Can't follow symlink)|(Can't transfer non file)|(OneNote file not shown)"
     r"|(Entry doesn't belong in directory)|Skipping undecryptable (file|dir) name"
 )
+_LINK_END = ".rclonelink"
 _Words = tuple[str, str | None, str | None]
 _TWIN: _Words = (
     "the {side} has another one with that name",
@@ -141,8 +142,16 @@ def unreadable(command: Command, planned: Iterable[Planned]) -> tuple[FailedFile
     if os.path.isdir(source) and is_local(source):
         for path in sorted({one.path for one in planned if one.action in ("copy", "move")}):
             here = os.path.join(source, *map(local_name, path.split("/")))
-            if "\ufffd" not in path and not os.access(here, os.R_OK):  # the log is UTF-8
+            if "\ufffd" in path or _is_link(here):  # the log is UTF-8
+                continue
+            if not os.access(here, os.R_OK):
                 why = "permission denied" if os.path.lexists(here) else "no such file or directory"
                 error = faults.fault(f"{here}: {why}", subject=path)
                 failed.append(FailedFile(path, error, retry_helps=False))
     return tuple(failed)
+
+
+def _is_link(here: str) -> bool:
+    """Whether rclone makes the content of that file from a link, which is there without the end of
+    its name."""
+    return here.endswith(_LINK_END) and os.path.islink(here.removesuffix(_LINK_END))

@@ -141,6 +141,21 @@ def test_links_are_named_until_somebody_says_what_becomes_of_them(
     assert {"followed/to a file", "followed/to a folder/file"} <= on_drive(cloud)
 
 
+def test_a_dry_run_with_links_plans_what_the_sync_then_does(
+    storage: Storage, source: Path, cloud: Emulator
+) -> None:
+    emulated_drive(cloud, "personal").write("x/extra", b"extra")
+    (source / "file").write_text("content")
+    os.symlink("file", source / "to a file")
+    os.symlink("nowhere", source / "to nothing")
+    dry, done = (
+        storage.rclone.sync(str(source), storage.at("x"), links=True, dry_run=dry).result()
+        for dry in (True, False)
+    )
+    assert (dry.transfers, dry.bytes, dry.deletes) == (done.transfers, done.bytes, done.deletes)
+    assert ("delete", "extra") in {(one.action, one.path) for one in dry.planned}
+
+
 @pytest.mark.parametrize(
     ("word", "option"), [("copy", "--links"), ("sync", "--copy-links"), ("move", "--skip-links")]
 )
