@@ -49,8 +49,8 @@ class Command(NamedTuple):
 
     @property
     def dry(self) -> bool:
-        """Whether nothing is done."""
-        return "--dry-run" in self.flags
+        """Whether nothing is done, by its flags."""
+        return is_dry(self.flags)
 
     @property
     def is_brief(self) -> bool:
@@ -282,6 +282,16 @@ def transfer(
     given, stdin = flags(wanted, TransferOptions)
     places = (read_from(source, follow=bool(options.get("copy_links"))), location(destination))
     return Command((word,), given, places, stdin, brake)
+
+
+_DRY = re.compile(r"(?:--dry-run|-[cIilLMPquvx]*n[cIilLMnPquvx]*)(?:=(.*))?")
+_TRUE = (None, "1", "t", "T", "true", "TRUE", "True")  # Go's strconv.ParseBool
+
+
+def is_dry(flags: Iterable[str]) -> bool:
+    """Whether the flags make a dry run of it: "--dry-run", "-n", also among others: "-vn"."""
+    found = [match[1] in _TRUE for match in map(_DRY.fullmatch, flags) if match]
+    return found[-1:] == [True]
 
 
 def progress_flags(level: LogLevel = "NOTICE", every: float = 0.5) -> tuple[str, ...]:

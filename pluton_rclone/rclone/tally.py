@@ -41,10 +41,15 @@ _WHOLE = ("server-side directory move", "purge directory")
 
 class Tally:
     """Adds up events. A file counts as failed if its last try failed: rclone reports each round of
-    retries again."""
+    retries again. `looking`: it is the look before a sync, whose plan nobody asked for."""
 
-    def __init__(self, command: Command = Command(())) -> None:  # noqa: B008 - immutable
-        self.command = command
+    def __init__(
+        self,
+        command: Command = Command(()),  # noqa: B008 - immutable
+        *,
+        looking: bool = False,
+    ) -> None:
+        self.command, self._looking, self._dry = command, looking, command.dry
         self._left_out: dict[left_out.Place, None] = {}
         self._unchanged = self._best = self._same = self._arrived = self._transferred = 0
         self._folders = self._undeleted = self._renamed = 0
@@ -95,7 +100,8 @@ class Tally:
                 self._undeleted += found is not None and found[1] is None
                 self._failed[event.path] = event
             case events.Skipped():
-                if self.command.dry:  # else it is the look before a sync
+                if not self._looking:
+                    self._dry = True  # rclone may have that from elsewhere
                     self._planned.append(Planned(event.action, event.path, event.size))
                 return
             case events.Deleted() | events.Updated():
@@ -198,7 +204,7 @@ class Tally:
     ) -> TransferResult:
         """The end. `stopped` is the reason if we ended it, `ended` the word for it."""
         missing, others = self.missing()
-        if self.command.dry:
+        if self._dry:
             missing += self._not_planned()
         failed, error = missing, stopped
         if stopped is not None or exit_code != 0:
@@ -243,7 +249,7 @@ class Tally:
         """rclone counts each as a rename, beside those that it did rename, and those of a move that
         have arrived; it counts what it keeps of a sync's deletions as deleted."""
         others = self._renamed + (now.transfers if word.startswith("move") else 0)
-        deleted = now.deletes if self.command.dry and word == "sync" else 0
+        deleted = now.deletes if self._dry and word == "sync" else 0
         return max(0, now.renames - others) + deleted
 
     def _not_planned(self) -> tuple[FailedFile, ...]:
@@ -260,7 +266,7 @@ class Tally:
         """The counts, what is planned, and what is to be said: a dry run of a sync promises no
         deletion that the sync will not make."""
         now, planned, command = self.progress, self._planned, self.command
-        if not command.dry or command.words != ("sync",):
+        if not self._dry or command.words != ("sync",):
             return now, planned, [_KEPT] if self._kept or self.only_copies else []
         if missing or self._kept:
             planned = [one for one in planned if not _DELETION.match(one.action)]

@@ -106,16 +106,16 @@ class Transfer:
             self._child = first(self._line, self._watch, self._end)
             try:
                 self._tally = self._new_tally()
-                self._seen = None if self._brake is None else self._new_tally()
+                self._seen = None if self._brake is None else self._new_tally(looking=True)
                 self._tell = begun()
             except BaseException:
                 self._child.kill()
                 raise
 
-    def _new_tally(self) -> Tally:
+    def _new_tally(self, *, looking: bool = False) -> Tally:
         from .tally import Tally
 
-        return Tally(self._whole)
+        return Tally(self._whole, looking=looking)
 
     def _counting(self) -> Tally:
         """Where the run that goes on is counted: it may speak before all of this is here."""
@@ -302,7 +302,7 @@ class Transfer:
                 self._again = None
                 self._codes.pop()
                 if self._seen is not None:
-                    self._seen = self._new_tally()
+                    self._seen = self._new_tally(looking=True)
                 self._tally.repeated()
                 return self._follow(other)
             while self._then and self._stopped is None and (code == 0 or tally.failed()):

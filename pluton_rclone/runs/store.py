@@ -23,6 +23,7 @@ import msgspec
 from pluton_rclone import errors
 from pluton_rclone.conf import system
 from pluton_rclone.process.system import began, give_to_owner, is_alive, new_private_file
+from pluton_rclone.rclone.commands import is_dry
 from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
 from pluton_rclone.rclone.runner import nothing
 from pluton_rclone.values.redaction import redact
@@ -174,7 +175,7 @@ class Runs:
     def begin(self, run: Run, notice: Callable[[str], None] = nothing) -> Recording:
         """A run begins. A dry run does nothing, and is not recorded. `notice` hears once,
         until they can be again, that runs cannot be recorded."""
-        if {"-n", "--dry-run"} & {*run.options} or not self.path.parent.is_dir():
+        if is_dry(run.options) or not self.path.parent.is_dir():
             return Recording(self, None, notice)
         now = time.time()
         row = (json.dumps(run.record()), now, _owner())

@@ -1,7 +1,9 @@
-"""What rclone passes over with exit code 0 is no success: names that a crypt cannot decrypt."""
+"""What rclone passes over with exit code 0 is no success: names that a crypt cannot decrypt, and a
+dry run that it was told of elsewhere."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -124,3 +126,28 @@ def test_what_cannot_be_decrypted_is_not_deleted_and_is_named(
         result = delete("now:").wait()
         assert len(list((tmp_path / "stored").iterdir())) == 5
         assert str(result.error).startswith("5 files and folders were not deleted")
+
+
+@pytest.mark.parametrize("how", ["-n", "-un", "--dry-run=true", "flag", "variable"])
+@pytest.mark.parametrize("word", ["copy", "sync"])
+def test_a_dry_run_is_a_plan_however_rclone_is_told_of_it(
+    binary: Binary, source: Path, tmp_path: Path, how: str, word: str
+) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/extra").write_text("extra")
+    environment = {"RCLONE_DRY_RUN": "true"} if how == "variable" else {}
+    flags = ["--dry-run"] if how == "flag" else []
+    rclone = Rclone(binary, config=os.devnull, environment=environment, flags=flags)
+    extra = [how] if how.startswith("-") else []
+    result = getattr(rclone, word)(source, tmp_path / "there", extra=extra).result()
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["extra"]
+    planned = {one.path: one.action for one in result.planned if "directory" not in one.action}
+    goes = {"extra": "delete"} if word == "sync" else {}
+    assert planned == {**dict.fromkeys([*NAMES, "folder/inside"], "copy"), **goes}
+
+
+def test_what_only_looks_like_a_dry_run_is_none(rclone: Rclone, source: Path) -> None:
+    for extra in (["--dry-run=false"], ["-n", "--dry-run=0"]):
+        assert rclone.copy(source, "disk:", extra=extra).result().planned == ()
+    assert rclone.sync(source, "disk:").result().planned == ()
+    assert rclone.stat("disk:folder/inside") is not None
