@@ -164,7 +164,9 @@ class Rclone:
         command = commands.simple("lsjson", place, stat=True, no_mimetype=True)
         try:
             text = self.execute(command).stdout.strip()
-        except NothingFound:
+        except NothingFound as problem:
+            if problem.details.get("exit_code") == 1:  # something else is not there: see `faults`
+                raise
             return None
         except RcloneError as problem:
             above, slash, name = location(place).rpartition("/")

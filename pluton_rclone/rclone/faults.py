@@ -42,26 +42,14 @@ _NOTHING = "There is nothing at this place."
 
 # Every quantifier is bounded or at the end: the time grows linearly with the length of a message.
 _BEFORE = (
-    # the local disk: Go's words are at the end, after a path that may contain any word
-    _rule(r": no space left on device\W*$", errors.QuotaFull, "The disk is full.",
-          advice="Free room on this machine's disk."),
-    _rule(r": file name too long\W*$", errors.PathTooLong,
-          "The name is too long for the file system."),
-    _rule(r": (?:permission denied|operation not permitted|read-only file system)\W*$",
-          errors.AccessDenied, "This user may not read or write that on this machine.",
-          who=Who.YOU, advice="Give this user the right to do it, or leave the file out."),
-    _rule(r": no such file or directory\W*$", errors.NothingFound, _NOTHING),
-    _rule(r"found file when looking for folder", errors.RcloneError,
-          "rclone cannot open a single file in a folder that somebody shared.",
-          advice="Take the folder that it is in, with a filter for the file."),
-    # our own token endpoint (`microsoft.entra.token_endpoint`), which says the code of an error
-    _rule(r"fetch token: (?:oauth2: \")?unreachable: ", errors.Unreachable,
-          "Microsoft's sign-in service cannot be reached.", retry=True),
-    (re.compile(r"fetch token: .{0,200}something else answered"), NOT_MICROSOFT),
-    _rule(r"fetch token: (?:oauth2: \")?config_\w{1,20}: ", errors.ConfigNotWritable,
-          "A renewed token could not be kept, so none was asked for.", retry=True),
-    _rule(r"fetch token: (?:oauth2: \")?storage_not_found: ", errors.StorageNotFound,
-          "The storage is not there any more."),
+    # rclone does not start: the system's words may be at the end of these, too
+    _rule(r"^(?:Failed to (?:read|load|add certificates from)|Both) --(?:ca|client)-",
+          errors.RcloneUsage, "rclone cannot use a certificate that it was told to use.",
+          advice="Correct RCLONE_CA_CERT, RCLONE_CLIENT_CERT and RCLONE_CLIENT_KEY, or the flags."),
+    _rule(r"^(?:Failed to (?:load filters|open log file): |Invalid value when setting )"
+          r"|^--[\w-]{2,30}: (?:Failed|Invalid) |failed to \w{1,20} \"\w{1,30}\" options: ",
+          errors.RcloneUsage, "rclone cannot use an option that it was given.",
+          advice="Correct the pattern, value or file that is named."),
     # the configuration
     _rule(r"unable to decrypt configuration and not allowed to ask|Failed to read line: EOF",
           errors.ConfigPasswordMissing,
@@ -71,7 +59,32 @@ _BEFORE = (
     _rule(r"password command failed|--password-command returned", errors.ConfigPasswordMissing,
           "The command that should print the configuration's password failed."),
     _rule(r"Failed to load config file", errors.ConfigUnreadable,
-          "rclone cannot read the configuration."),
+          "rclone cannot read the configuration.",
+          advice="Correct what is named, or use another file."),
+    # our own token endpoint (`microsoft.entra.token_endpoint`), which says the code of an error
+    _rule(r"fetch token: (?:oauth2: \")?unreachable: ", errors.Unreachable,
+          "Microsoft's sign-in service cannot be reached.", retry=True),
+    (re.compile(r"fetch token: .{0,200}something else answered"), NOT_MICROSOFT),
+    _rule(r"fetch token: (?:oauth2: \")?config_\w{1,20}: ", errors.ConfigNotWritable,
+          "A renewed token could not be kept, so none was asked for.", retry=True),
+    _rule(r"fetch token: (?:oauth2: \")?storage_not_found: ", errors.StorageNotFound,
+          "The storage is not there any more."),
+    # the local disk: Go's words are at the end, after a path that may contain any word
+    _rule(r": no space left on device\W*$", errors.QuotaFull, "The disk is full.",
+          advice="Free room on this machine's disk."),
+    _rule(r": file name too long\W*$", errors.PathTooLong,
+          "The name is too long for the file system."),
+    _rule(r": (?:permission denied|operation not permitted|read-only file system)\W*$",
+          errors.AccessDenied, "This user may not read or write that on this machine.",
+          who=Who.YOU, advice="Give this user the right to do it, or leave the file out."),
+    _rule(r"^Failed to create file system .{0,4096}: no such file or directory\W*$",
+          errors.OptionInvalid, "An option of the remote names a file that is not there.",
+          advice="Correct the option, or put the file there."),
+    _rule(r": no such file or directory\W*$", errors.NothingFound, _NOTHING),
+    # the remote
+    _rule(r"found file when looking for folder", errors.RcloneError,
+          "rclone cannot open a single file in a folder that somebody shared.",
+          advice="Take the folder that it is in, with a filter for the file."),
     _rule(r"didn't find section in config file|not found in config|remote .{0,300} not found",
           errors.StorageNotFound, "The configuration has no remote of that name."),
     _rule(r"unable to get drive_id and drive_type", errors.RemoteIncomplete,
@@ -172,7 +185,9 @@ _NOISE = re.compile(
 _LEAD = re.compile(
     r"(?:Failed to \w{1,30}(?: with \d{1,20} errors)?: (?:last error was: )?|error in ListJSON: "
     r"|Failed to create file system for (?:destination )?\"(?:[^\"\\]|\\.)*\": "
-    r"|failed to get root: |error listing: |(?:Cancelling sync due to fatal|Fatal) error: ){0,9}"
+    r"|failed to get root: |error listing: |(?:Cancelling sync due to fatal|Fatal) error: "
+    r"|Failed to (?:load filters|initialise global options): "
+    r"|failed to reload \"\w{1,30}\" options: ){0,9}"
 )
 _REMOTE = re.compile(r"Failed to create file system for (?:destination )?\"([^\":,/]{1,200}):")
 _HOST = re.compile(r"https?://(?:[^/\s\"@]*@)?([\w.-]+)[:/\"]")

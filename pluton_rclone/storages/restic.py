@@ -217,12 +217,13 @@ class Restic:
 
 def fault(said: bytes) -> errors.PlutonRcloneError:
     """Why restic failed, from its stderr: what its rclone was refused, or its own last words."""
-    from pluton_rclone.rclone import faults
+    from pluton_rclone.rclone import events, faults
 
     lines = said.decode(errors="replace").strip().split("\n")
     for line in reversed(lines):
-        if line.startswith("rclone: ") and faults.meaning(line):
-            return faults.fault(line.partition(" : ")[2] or line)
+        text = events.parse(line.removeprefix("rclone: ").encode()).text
+        if line.startswith("rclone: ") and faults.meaning(text):
+            return faults.fault(text)
     first = max((n for n, line in enumerate(lines) if line.startswith("Fatal: ")), default=-1)
     why, advice = redact(" ".join(lines[first:]))[:500], "Run it by hand: it says more."
     lasts = "wrong password" in why or "unable to open config" in why

@@ -16,11 +16,11 @@ import pytest
 from pluton_rclone import Storage, process
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.drives.drive import Drive
-from pluton_rclone.errors import ResticNotFound, UsageError
+from pluton_rclone.errors import RcloneUsage, ResticNotFound, UsageError
 from pluton_rclone.process import Completed
 from pluton_rclone.saved import lent
 from pluton_rclone.setup.connect import DriveKind
-from pluton_rclone.storages.restic import Restic, as_shell, find_restic
+from pluton_rclone.storages.restic import Restic, as_shell, fault, find_restic
 from tests.connected import ANNA, BERT, KINDS, connected, emulated_drive
 from tests.rclone.debian import Unavailable
 from tests.restic_repository import write_repository
@@ -210,6 +210,14 @@ def test_a_restic_that_had_done_its_work_when_it_was_stopped_is_recorded_as_done
                 process.stop_all()
                 assert child.wait(PATIENCE) == code
             assert storage.storages.runs.last()[0].ended == ended
+
+
+def test_a_restic_whose_rclone_cannot_start_is_not_told_that_there_is_nothing(
+    cloud: Emulator, restic: Path
+) -> None:
+    variables = {**PASSWORD, "RCLONE_CA_CERT": "/nowhere/ca.pem"}
+    with connected(cloud).restic(binary=restic, environment=variables) as opened:
+        assert type(fault(opened.run("snapshots").stderr)) is RcloneUsage
 
 
 def test_a_repository_is_opened_once(cloud: Emulator) -> None:
