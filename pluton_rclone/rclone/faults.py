@@ -42,6 +42,8 @@ _NOTHING = "There is nothing at this place."
 
 # Every quantifier is bounded or at the end: the time grows linearly with the length of a message.
 _BEFORE = (
+    _rule(r"(?:^|: )corrupted on transfer: ", errors.Corrupted,  # with the names of both places
+          "The copy differs from the source in size or hash.", retry=True),
     # rclone does not start: the system's words may be at the end of these, too
     _rule(r"^(?:Failed to (?:read|load|add certificates from)|Both) --(?:ca|client)-",
           errors.RcloneUsage, "rclone cannot use a certificate that it was told to use.",
@@ -69,7 +71,7 @@ _BEFORE = (
           "A renewed token could not be kept, so none was asked for.", retry=True),
     _rule(r"fetch token: (?:oauth2: \")?storage_not_found: ", errors.StorageNotFound,
           "The storage is not there any more."),
-    # the local disk: Go's words are at the end, after a path that may contain any word
+    # the local disk: Go's words are at the end
     _rule(r": no space left on device\W*$", errors.QuotaFull, "The disk is full.",
           advice="Free room on this machine's disk."),
     _rule(r": file name too long\W*$", errors.PathTooLong,
@@ -85,8 +87,8 @@ _BEFORE = (
     _rule(r"found file when looking for folder", errors.RcloneError,
           "rclone cannot open a single file in a folder that somebody shared.",
           advice="Take the folder that it is in, with a filter for the file."),
-    _rule(r"didn't find section in config file|not found in config|remote .{0,300} not found",
-          errors.StorageNotFound, "The configuration has no remote of that name."),
+    _rule(r"didn't find section in config file", errors.StorageNotFound,
+          "The configuration has no remote of that name."),
     _rule(r"unable to get drive_id and drive_type", errors.RemoteIncomplete,
           "The remote has no drive.", advice="Have its drive looked for: the token stays.",
           step=errors.NextStep.REPAIR),
@@ -140,8 +142,6 @@ _AFTER = (
           errors.Unreachable, _NO_ANSWER, retry=True),
     _rule(r"couldn't fetch token: ", errors.TokenExpired, "Microsoft does not renew the token."),
     # the transfer
-    _rule(r"corrupted on transfer", errors.Corrupted,
-          "The copy differs from the source in size or hash.", retry=True),
     _rule(r"max transfer (?:limit|duration) reached|context deadline exceeded"
           r"|--max-delete(?:-size)? threshold",
           errors.LimitReached, _LIMIT, retry=True),
@@ -191,7 +191,10 @@ _LEAD = re.compile(
 )
 _REMOTE = re.compile(r"Failed to create file system for (?:destination )?\"([^\":,/]{1,200}):")
 _HOST = re.compile(r"https?://(?:[^/\s\"@]*@)?([\w.-]+)[:/\"]")
-_REQUEST = re.compile(r"\b(?:Get|Put|Post|Patch|Delete|Head) \"https?://[^\s\"]{1,4096}\": ")
+_REQUEST = re.compile(r"\b[A-Z][a-z]{2,9} \"https?://[^\s\"]{1,4096}\": ")
+# Where names are: in quotes behind a word, and between an operation and the system's words.
+_QUOTED = re.compile(r"(?<=\w )\"(?!https?://)(?:[^\"\\]|\\.)*\"(?=(?: to wrap)?::? )")
+_OPERATION = re.compile(r"(?:^|: )(?:[a-z/]{2,12} )?(?=/)")
 # It names the remote in our private file, where reconnecting would change nothing that lasts.
 _RCLONES_ADVICE = re.compile(
     r"\s{1,4}-\s{1,4}(?:\w{1,20} ){1,4}\\?\"rclone config reconnect [^\"\\]*\\?\""
@@ -218,7 +221,16 @@ def meaning(text: str) -> Meaning | None:
     """What a message means; None for an unknown one."""
     if len(text) > _LONGEST:
         text = text[: _LONGEST // 2] + text[-_LONGEST // 2 :]
+    text = _REQUEST.sub("", _nameless(text))
     return _ruled(_BEFORE, text) or _refused(text) or _ruled(_AFTER, text)
+
+
+def _nameless(text: str) -> str:
+    """The message without the names of places and files in it, which may hold any word."""
+    text = _QUOTED.sub("", "".join(text.rpartition("is a directory or doesn't exist")[1:]))
+    before, _, cause = text.rpartition(": ")
+    operation = _OPERATION.search(before)
+    return text if operation is None else f"{before[: operation.end()]}: {cause}"
 
 
 def _ruled(rules: tuple[tuple[re.Pattern[str], Meaning], ...], text: str) -> Meaning | None:
@@ -244,7 +256,8 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
     found = meaning(text) or Meaning(errors.RcloneError, "rclone reports a fault.", again=True)
     what = found.what
     if what == _NO_ANSWER:
-        _, token, cause = text.rpartition("fetch token: ")  # before it: what the token is for
+        # before it: what the token is for
+        _, token, cause = _nameless(text).rpartition("fetch token: ")
         if host := _HOST.search(cause):
             what = f"{host[1]} cannot be reached."
             details.setdefault("host", host[1])

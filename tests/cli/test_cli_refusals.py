@@ -110,9 +110,10 @@ def test_a_token_service_that_resets_connections_is_for_later(
 def test_an_account_without_onedrive_in_all_its_words(
     connected: Command, cloud: Emulator, drive: Drive, form: str
 ) -> None:
-    """rclone prints no status beside a body: 503 and 400 with the same words are one line."""
+    """rclone prints no status beside a body: 503 and 400 with the same words are one line. In it
+    is the path, too, whose words are not Microsoft's."""
     with cloud.quirks.no_license(ANNA, form):
-        ran = connected("ls", "Work files:")
+        ran = connected("ls", "Work files:Remote work/2026")
     judge(ran.code, ran.err, Screen(4, ("OneDrive licence",)))
 
 

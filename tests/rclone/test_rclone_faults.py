@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -308,6 +309,48 @@ def test_a_rule_brings_its_advice_and_next_step() -> None:
     error = faults.fault("Failed to lsjson: unable to get drive_id and drive_type - fix it")
     assert error.advice == "Have its drive looked for: the token stays."
     assert error.next_step is errors.NextStep.REPAIR
+
+
+NAMES = (
+    "SharePoint licenses",
+    "remote files not found",
+    'a\\" accessDenied: resourceLocked',
+    "x509: tls: EOF",
+    "open the file: no space left on device",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('Failed to create file system for "od:{}": failed to get root: itemNotFound: Item not '
+         "found", errors.DriveNotFound),
+        ('Failed to create file system for destination "od:{}": nobody has seen this',
+         errors.RcloneError),
+        ('Failed to create file system for "safe:": failed to make remote "od:{}" to wrap: '
+         "didn't find section in config file", errors.StorageNotFound),
+        ('Failed to create file system for "web:{}": read metadata failed: x509: certificate '
+         "signed by unknown authority", errors.Unreachable),
+        ('Get "https://graph.microsoft.com/v1.0/drives/x/root:/{}:/children": nobody has seen this',
+         errors.RcloneError),
+        ("Failed to copy: failed to open source object: open /srv/{}: nobody has seen this",
+         errors.RcloneError),
+        ("Failed to copy: mkdir {}: permission denied", errors.AccessDenied),
+        ("/srv/{}: no such file or directory", errors.NothingFound),
+        ('error reading source directory: failed to open directory "{}": open /srv/{}: nobody has '
+         "seen this", errors.RcloneError),
+        ("Failed to copy: corrupted on transfer: sizes differ src(Local file system at /srv/{}) 5 "
+         "vs dst(OneDrive root '{}') 6", errors.Corrupted),
+        ("Failed to deletefile: od:{} is a directory or doesn't exist: object not found",
+         errors.NothingFound),
+    ],
+)  # fmt: skip
+def test_the_names_of_files_do_not_say_what_is_wrong(
+    name: str, text: str, kind: type[errors.PlutonRcloneError]
+) -> None:
+    told = quote(name) if "https" in text else name
+    assert type(faults.fault(text.replace("{}", told))) is kind
 
 
 @pytest.mark.parametrize("place", ["{} {}", "{1} {0}"])

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone.errors import Cancelled, NothingFound, StorageNotFound, TransferFailed
+from pluton_rclone.errors import (
+    Cancelled,
+    NothingFound,
+    RcloneError,
+    StorageNotFound,
+    TransferFailed,
+)
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.rclone.results import TransferResult
@@ -251,6 +257,17 @@ def test_a_file_that_cannot_be_written_is_named(
     assert [file.path for file in result.failed] == ["a.txt"]
     assert result.transfers == 2
     assert result.ended == "failed"
+
+
+def test_what_a_name_says_is_not_what_is_wrong(
+    engine: Rclone, source: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(NothingFound):
+        engine.deletefile("place:OneDrive licenses").result()
+    (tmp_path / "OneDrive licenses").touch()
+    with pytest.raises(TransferFailed) as caught:
+        engine.copy(source, tmp_path / "OneDrive licenses" / "x").result()
+    assert {type(file.error) for file in caught.value.result.failed} == {RcloneError}
 
 
 def test_cancel_gives_the_partial_result_and_the_next_run_completes(
