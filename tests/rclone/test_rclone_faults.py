@@ -305,6 +305,42 @@ def test_what_a_message_names_is_in_the_errors_details(
     assert (error.what, error.details) == (what, details)
 
 
+@pytest.mark.parametrize(
+    ("text", "what", "retry"),
+    [
+        *((words, "graph.microsoft.com cannot be reached.", True) for words in (
+            "dial tcp 13.107.136.8:443: connect: connection timed out",
+            "dial tcp 13.107.136.8:443: connect: operation timed out",
+            "dial tcp 13.107.136.8:443: connect: host is down",
+            "dial tcp 13.107.136.8:443: connect: cannot assign requested address",
+            "dial tcp: lookup graph.microsoft.com: network is down",
+            "dial tcp: lookup graph.microsoft.com: Try again",
+            "read tcp 10.0.0.5:4711->13.107.136.8:443: read: connection timed out",
+            "local error: tls: bad record MAC",
+            "remote error: tls: internal error",
+            "http: server closed idle connection",
+            "net/http: timeout awaiting response headers",
+            "net/http: HTTP/1.x transport connection broken: unexpected status",
+            'malformed HTTP response "\\x00"',
+            "context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
+        )),
+        *((words, "This machine forbids the connection.", False) for words in (
+            "dial tcp [2603::1]:443: connect: permission denied",
+            "dial tcp: lookup graph.microsoft.com on 9.9.9.9:53: write udp 10.0.0.2:3->9.9.9.9:53: "
+            "write: operation not permitted",
+        )),
+        ("proxyconnect tcp: dial tcp 10.0.0.1:3128: connect: connection refused",
+         "The proxy did not let the connection through.", True),
+    ],
+)  # fmt: skip
+def test_the_network_is_told_from_the_disk_and_from_certificates(
+    text: str, what: str, retry: bool
+) -> None:
+    error = faults.fault(f'Get "https://graph.microsoft.com/v1.0/drives/x/root": {text}')
+    assert (type(error), error.what) == (errors.Unreachable, what)
+    assert error.details["retry"] is retry
+
+
 def test_a_rule_brings_its_advice_and_next_step() -> None:
     error = faults.fault("Failed to lsjson: unable to get drive_id and drive_type - fix it")
     assert error.advice == "Have its drive looked for: the token stays."
