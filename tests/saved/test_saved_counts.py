@@ -352,10 +352,11 @@ def test_a_folder_that_cannot_be_listed_is_not_called_a_file(
     cloud.faults.refuse(403, times=None, where=f"{item_address(drive, 'x/closed')}.*children")
     (source / "closed").mkdir()
     (source / "closed/inside").write_text("inside")
-    for way, did in (
+    ways: list[tuple[Callable[[], Transfer], str]] = [
         (lambda: storage.download("x", tmp_path / "back", retries=1), "transferred"),
         (lambda: storage.upload(source, "x", retries=1), "transferred"),
         (lambda: storage.delete("x", filters=["- a"], retries=1), "deleted"),
-    ):
+    ]
+    for way, did in ways:
         error = way().wait().error
         assert str(error).startswith(f"1 folder was not {did}")
