@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from pluton_rclone import errors
 from pluton_rclone.errors import AccessDenied, DriveNotFound, GraphError, PlutonRcloneError
+from pluton_rclone.values import refusals
 from pluton_rclone.values.drive_ids import is_personal, normal_drive_id
-from pluton_rclone.values.refusals import PROXY
 from pluton_rclone.values.refusals import Place as Target
 
 from ..clouds import Cloud
@@ -121,7 +121,7 @@ class Graph:
         answer = self._http.request("GET", url, headers=headers)
         if not is_microsofts(answer):
             why = f"something else answered for Microsoft, with HTTP {answer.status}"
-            raise PROXY.error(why, status=answer.status)
+            raise refusals.PROXY.error(why, status=answer.status)
         return answer
 
     def pages(
