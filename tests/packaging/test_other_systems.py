@@ -97,7 +97,7 @@ def test_a_child_runs_and_is_ended_on_windows() -> None:
     """`os.kill` with SIGTERM is what ends a process there; no other signal is sent."""
     end = (
         "from pluton_rclone.process import run, start\n"
-        "done = run([sys.executable, '-c', 'print(1)'], env={}, stdin=b'')\n"
+        "done = run([sys.executable, '-c', 'print(1)'], env={})\n"
         "child = start([sys.executable, '-c', 'import time; time.sleep(600)'], env={})\n"
         "child.pause(); child.resume(); child.close()\n"
         "print(done.stdout.strip(), child.returncode)"
