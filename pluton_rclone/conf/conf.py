@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pluton_rclone.remote.onedrive import OneDriveRemote
     from pluton_rclone.values.versions import Version
 
+    from .disk import ConfigFile
     from .private import Others, PrivateConfig
 
 
@@ -125,7 +126,7 @@ class Conf:
         from pluton_rclone.remote.inspect import inspect_remote
 
         sections = {name: self.whole_section(name) for name in names} or self.sections()
-        found = [] if names else _faults_of_file(self.path)
+        found = [] if names else _faults_of_file(self._shared.file)
         in_file = self._shared.document().sections
         for name, section in sections.items():
             drive = self.drive_of(name)  # variables that win over the file have its name
@@ -247,10 +248,11 @@ class Conf:
         return keep
 
 
-def _faults_of_file(path: Path) -> list[Finding]:
+def _faults_of_file(file: ConfigFile) -> list[Finding]:
     from pluton_rclone.remote.inspect import Finding
 
     found: list[tuple[str, str, str]] = []
+    path = file.path
     with suppress(OSError):
         mode = stat.S_IMODE(path.stat().st_mode)
         if os.name == "posix" and path.is_file() and mode & 0o077:  # not of /dev/null
@@ -259,9 +261,9 @@ def _faults_of_file(path: Path) -> list[Finding]:
     if journal.is_mount_point(path):
         what = "it is mounted as a single file: rclone cannot save to it and loses renewed tokens"
         found.append(("mount", what, "Mount its folder instead."))
-    for old in sorted(path.parent.glob(f"{path.name}.old*")) if path.exists() else ():
-        what = f"{old.name} was left by a killed rclone, with its secrets"
-        found.append(("leftover", what, "Remove it."))
+    for left in file.left_with_secrets() if path.exists() else ():
+        what = f"{left.name} was left by a killed rclone, with its secrets"
+        found.append(("leftover", what, "Remove it, unless it is a copy of yours."))
     return [Finding("", option, "warning", what, advice) for option, what, advice in found]
 
 

@@ -22,6 +22,10 @@ from .foreigners import wait_until_asleep
 
 _ABSENT_SECONDS = 2.0  # rclone is without its file for two renames; later it was killed in between
 _SAVING_SECONDS = 5.0  # a temporary file of a running rclone is younger
+_DAY = "(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])[0-3][0-9]"
+_RANDOM = f"(?!{_DAY}$)[1-9][0-9]{{6,9}}"
+"""What os.CreateTemp adds to a name, a number of 32 bits, but for one of 4000, which a person may
+add: 1, 2, a day."""
 _PAUSE = 0.005
 _BUSY_SECONDS = 2.0  # an rclone at full work never sleeps
 _CALM_SECONDS = 0.015
@@ -125,20 +129,26 @@ class ConfigFile:
             return self.named.stat()
         return None
 
-    def leftover(self) -> tuple[Path, Path | None] | None:
-        """What an rclone leaves between its two renames, while the file is absent: the old file
-        and, if it got that far, the new one."""
-        found, old = sorted(self._foreign_files()), f"{self.path.name}.old"
+    def leftover(self) -> tuple[Path, Path] | None:
+        """What an rclone leaves between its two renames, while the file is absent: the old file and
+        the new one. What a person put aside has no such name, or is alone."""
+        found, old = sorted(self._foreign_files(_RANDOM)), f"{self.path.name}.old"
         news = [path for _, _, path in found if not path.name.startswith(old)]
         # rclone makes the old one empty and then renames the config over it.
         olds = [path for _, size, path in found if size > 0 and path.name.startswith(old)]
-        return (olds[-1], news[-1] if news else None) if olds else None
+        return (olds[-1], news[-1]) if olds and news else None
 
-    def _foreign_files(self) -> Iterator[tuple[float, int, Path]]:
+    def left_with_secrets(self) -> list[Path]:
+        """Files beside it that an rclone named, filled, and has not come back to."""
+        oldest = time.time() - _SAVING_SECONDS
+        found = sorted(self._foreign_files(_RANDOM))
+        return [path for modified, size, path in found if size > 0 and modified < oldest]
+
+    def _foreign_files(self, number: str = "[0-9]+") -> Iterator[tuple[float, int, Path]]:
         """Time, size and path of the temporary files of rclones that save to this path
         (os.CreateTemp of name and name.old)."""
         path = self.path
-        names = re.compile(rf"{re.escape(path.name)}(\.old)?[0-9]+")
+        names = re.compile(rf"{re.escape(path.name)}(\.old)?{number}")
         with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
             for entry in entries:
                 if names.fullmatch(entry.name):

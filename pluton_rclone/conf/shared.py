@@ -150,11 +150,10 @@ class SharedConfig:
             _told.add(old)
             what = "%s is missing; recovered from %s, which a killed rclone left"
             log.warning(what, self.file.path, old)
-        if new is not None:
-            with contextlib.suppress(errors.ConfigUnreadable, OSError):
-                document = self.decode(data)
-                tokens = with_later_tokens(document, self.decode(new.read_bytes()))
-                return data if tokens is document else self.encode(tokens, data), (old, new)
+        with contextlib.suppress(errors.ConfigUnreadable, OSError):
+            document = self.decode(data)
+            tokens = with_later_tokens(document, self.decode(new.read_bytes()))
+            return data if tokens is document else self.encode(tokens, data), (old, new)
         return data, (old,)
 
     def password_environment(self) -> dict[str, str]:

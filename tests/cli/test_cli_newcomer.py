@@ -307,7 +307,8 @@ def test_a_configuration_that_does_not_exist_is_said(
 def test_a_configuration_that_a_killed_rclone_renamed_away_is_there(
     command: Command, tmp_path: Path
 ) -> None:
-    (tmp_path / "own.conf.old123").write_text("[disk]\ntype = local\n")
+    (tmp_path / "own.conf.old1447880401").write_text("[disk]\ntype = local\n")
+    (tmp_path / "own.conf3701141347").touch()
     (tmp_path / "file").touch()
 
     ran = command("ls", f"disk:{tmp_path}", "--config", str(tmp_path / "own.conf"))

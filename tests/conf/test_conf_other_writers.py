@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,12 +15,15 @@ import pytest
 from pluton_rclone.conf import disk, system
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import ConfigLocked, ConfigUnreadable
+from tests.conf.real_rclone import RCLONE
 from tests.terminal import PATIENCE
 
 TOKEN = (
     '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
 )
 OLD_TOKEN = TOKEN.replace("2030", "2029").replace('"R"', '"old"')
+AWAY, NEW = "rclone.conf.old1447880401", "rclone.conf3701141347"
+"""What an rclone calls its files between its two renames: a random number of 32 bits."""
 NOBODY = 2**22 + 1  # a process id that Linux never gives
 
 
@@ -60,8 +64,8 @@ def test_a_file_that_rclone_has_just_renamed_away_is_waited_for(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """rclone saves with two renames; in between there is no rclone.conf."""
-    away = path.with_name("rclone.conf.old123456")
-    path.rename(away)
+    away = path.rename(path.with_name(AWAY))
+    path.with_name(NEW).touch()
     pauses: list[float] = []
 
     def back_at_the_third(seconds: float) -> None:
@@ -81,8 +85,8 @@ def test_what_a_killed_rclone_left_is_recovered_with_the_token_that_it_was_about
     conf = Conf(path)
     conf.add("anna", {"type": "onedrive", "token": OLD_TOKEN})
     new = path.read_text().replace(OLD_TOKEN, TOKEN)
-    path.rename(path.with_name("rclone.conf.old123456"))
-    path.with_name("rclone.conf987").write_text(new)
+    path.rename(path.with_name(AWAY))
+    path.with_name(NEW).write_text(new)
     with caplog.at_level(logging.WARNING):
         assert conf.section("anna")["token"] == TOKEN
     assert "recovered" in caplog.text
@@ -96,13 +100,55 @@ def test_what_an_rclone_left_that_was_killed_long_ago_is_not_waited_for(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each reading took two seconds and said the same again: 49 s for an `ls`."""
-    path.rename(path.with_name("rclone.conf.old123456"))
+    path.rename(path.with_name(AWAY))
+    path.with_name(NEW).touch()
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waited"))
     killed = time.time()
     for now in (killed + 60, killed - 60):  # also where the clock was set back since
         monkeypatch.setattr(time, "time", lambda now=now: now)
         assert Conf(path).names() == ["disk", "vault"]
     assert caplog.text.count("recovered") == 1
+
+
+@pytest.mark.soak
+def test_what_the_real_rclone_leaves_that_is_killed_between_its_renames_is_recovered(
+    path: Path,
+) -> None:
+    argv = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=/rename"]
+    argv += ["-e", "inject=/rename:signal=KILL:when=2", os.fspath(RCLONE), "--config", f"{path}"]
+    subprocess.run([*argv, "config", "update", "disk", "description=x"], timeout=300, check=False)
+    assert len(os.listdir(path.parent)) == 2
+    conf = Conf(path)
+    assert conf.names() == ["disk", "vault"]
+    conf.add("anna", {"type": "memory"})
+    assert conf.names() == ["disk", "vault", "anna"]
+    assert sorted(os.listdir(path.parent)) == [".rclone.conf.pluton.lock", "rclone.conf"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["rclone.conf.old20240101"],
+        ["rclone.conf.old20240101", "rclone.conf20240102"],
+        ["rclone.conf.old1", "rclone.conf2"],
+        ["rclone.conf.old1447880401"],
+        ["rclone.conf.old1447880401", "rclone.conf2"],
+        ["rclone.conf.old20240101", "rclone.conf3701141347"],
+        ["rclone.conf.old", "rclone.conf3701141347"],
+    ],
+    ids=" and ".join,
+)
+def test_what_a_person_put_aside_is_not_taken_for_the_file_and_stays(
+    tmp_path: Path, names: list[str]
+) -> None:
+    """Its remotes were there again, and the backup was deleted."""
+    for name in names:
+        (tmp_path / name).write_text("[mine]\ntype = memory\n")
+    conf = Conf(tmp_path / "rclone.conf")
+    assert conf.names() == []
+    conf.add("new", {"type": "memory"})
+    assert conf.names() == ["new"]
+    assert {*names, "rclone.conf"} <= {*os.listdir(tmp_path)}
 
 
 def test_an_rclone_that_writes_between_our_reading_and_our_writing_loses_nothing(

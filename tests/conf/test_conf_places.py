@@ -24,6 +24,7 @@ from pluton_rclone.process.system import held
 from pluton_rclone.runs.run import Run
 from pluton_rclone.runs.store import Runs
 from tests.conf.mounts import inside, inside_mount, inside_small_disk
+from tests.conf.test_conf_other_writers import AWAY, NEW
 
 TOKEN = '{"access_token":"a","refresh_token":"r","expiry":"2030-01-01T00:00:00Z"}'
 RENEWED = '{"access_token":"b","refresh_token":"s","expiry":"2030-02-01T00:00:00Z"}'
@@ -339,7 +340,8 @@ def test_a_relative_path_in_a_folder_that_is_gone_is_told(
 
 
 def test_what_a_killed_rclone_left_and_nobody_may_read_is_named(tmp_path: Path) -> None:
-    left = tmp_path / "rclone.conf.old1"
+    left = tmp_path / AWAY
+    (tmp_path / NEW).touch()
     left.write_text(OLD)
     left.chmod(0)
     read = [sys.executable, "-c", _NAMES, str(tmp_path / "rclone.conf")]
@@ -363,9 +365,10 @@ print(json.dumps(told))
 # ---- what is no file ----
 
 
-@pytest.mark.parametrize("name", ["rclone.conf.old1", ".rclone.conf.pluton-save-1"])
+@pytest.mark.parametrize("name", [AWAY, ".rclone.conf.pluton-save-1"])
 def test_a_folder_that_is_called_as_a_leftover_is_none(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
+    (tmp_path / NEW).touch()
     conf = Conf(tmp_path / "rclone.conf")
     assert conf.names() == []
     conf.add("anna", {"type": "memory"})

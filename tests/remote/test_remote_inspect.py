@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -107,8 +109,34 @@ def test_the_file_itself_is_looked_at(tmp_path: Path) -> None:
     conf.add("anna", GOOD)
     assert conf.inspect() == []
     path.chmod(0o644)
-    (tmp_path / "rclone.conf.old123").write_text("secrets")
+    left_behind(tmp_path / "rclone.conf.old1447880401")
     assert [finding.option for finding in conf.inspect()] == ["mode", "leftover"]
+
+
+def left_behind(path: Path) -> None:
+    """A file that nobody has written to for an hour."""
+    path.write_text("secrets")
+    os.utime(path, (time.time() - 3600, time.time() - 3600))
+
+
+def test_what_a_killed_rclone_left_is_told_from_what_a_person_put_aside(tmp_path: Path) -> None:
+    """`inspect` said of somebody's backup: Remove it."""
+    conf = Conf(tmp_path / "my[1].conf")
+    conf.add("anna", GOOD)
+    for mine in (".old", ".old-2", ".older", ".old1", ".old20240101", "2", "20240101", ".bak"):
+        left_behind(tmp_path / f"my[1].conf{mine}")
+    (tmp_path / "my[1].conf1194880401").write_text("of an rclone that is saving")
+    (tmp_path / "my[1].conf.old1194880402").touch()
+    left_behind(tmp_path / "my1.conf.old1447880401")
+    assert conf.inspect() == []
+    for left in (".old1447880401", "3701141347"):
+        left_behind(tmp_path / f"my[1].conf{left}")
+    found = conf.inspect()
+    assert {finding.what.split()[0] for finding in found} == {
+        "my[1].conf.old1447880401",
+        "my[1].conf3701141347",
+    }
+    assert {finding.advice for finding in found} == {"Remove it, unless it is a copy of yours."}
 
 
 def test_what_a_remote_takes_from_another_one_by_its_name_is_told(tmp_path: Path) -> None:
