@@ -130,7 +130,8 @@ class Conf:
         in_file = self._shared.document().sections
         for name, section in sections.items():
             drive = self.drive_of(name)  # variables that win over the file have its name
-            told = inspect_remote(drive, section, version=version, paired=drive != name)
+            paired, made = drive != name, self.is_variable(drive)
+            told = inspect_remote(drive, section, version=version, paired=paired, by_variables=made)
             told += _of_parents(in_file, name, drive)
             found += [replace(finding, remote=name) for finding in told]
         return found

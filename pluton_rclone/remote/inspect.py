@@ -42,10 +42,16 @@ class Finding:
 
 
 def inspect_remote(
-    name: str, section: Mapping[str, str], *, version: Version | None = None, paired: bool = False
+    name: str,
+    section: Mapping[str, str],
+    *,
+    version: Version | None = None,
+    paired: bool = False,
+    by_variables: bool = False,
 ) -> list[Finding]:
     """Everything that is wrong with a OneDrive remote; of another type, only its name is looked at.
     `version` is that of the rclone at hand. `paired`: `name` is that of its drive (`remote.pairs`).
+    `by_variables`: RCLONE_CONFIG_… make it, as an export for a container has them.
     """
     found: list[_Row] = []
     fault = name_fault(name, NEWEST if version is None else version)
@@ -60,7 +66,7 @@ def inspect_remote(
                 "rclone and restic by themselves start at the drive's root, above the base folder"
             )
             found.append(("base_folder", "warning", what, _BASE_FOLDER))
-        found += _environment(name)
+        found += () if by_variables else _environment(name)
         found += _secret_end(section)
         if version is not None:
             found += _version(section, version)
@@ -134,15 +140,13 @@ def _ignored(section: Mapping[str, str]) -> Iterator[_Row]:
 
 
 def _environment(name: str) -> Iterator[_Row]:
-    if f"RCLONE_CONFIG_{name.upper()}_TYPE" in os.environ:
-        return  # they make it, as an export for a container has them
-    for option in OPTIONS:
-        variable = f"RCLONE_CONFIG_{name.upper()}_{option.name.upper()}"
+    for option in ("type", *(option.name for option in OPTIONS)):
+        variable = f"RCLONE_CONFIG_{name}_{option}".upper()
         if variable in os.environ:
             what = f"{variable} is set and wins over the file"
-            if option.name == "token":
+            if option == "token":
                 what += ": a token that rclone renews is never used"
-            yield option.name, "warning", what, f"Unset {variable}."
+            yield option, "warning", what, f"Unset {variable}."
 
 
 def _secret_end(section: Mapping[str, str]) -> Iterator[_Row]:

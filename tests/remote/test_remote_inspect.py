@@ -99,6 +99,23 @@ def test_variables_that_make_a_storage_are_no_fault_of_it(monkeypatch: pytest.Mo
     assert Conf("/dev/null", with_variables=True).inspect() == []
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("Anna", "onedrive"), ("anna", "s3")], ids=["capitals", "another type"]
+)
+def test_variables_that_make_a_remote_of_the_same_name_win_over_the_file(
+    name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """rclone went to their drive, we to the file's, and nothing was said."""
+    conf = Conf(tmp_path / "rclone.conf", with_variables=True)
+    conf.add(name, GOOD)
+    for key, value in {**GOOD, "type": kind, "drive_id": "b!theirs"}.items():
+        monkeypatch.setenv(f"RCLONE_CONFIG_ANNA_{key.upper()}", value)
+    assert conf.section(name)["drive_id"] == "b!x"
+    found = conf.inspect(name)
+    assert {finding.option for finding in found} == {"type", "drive_id", "drive_type", "token"}
+    assert found[0].advice == "Unset RCLONE_CONFIG_ANNA_TYPE."
+
+
 def test_remotes_of_other_types_are_not_judged() -> None:
     assert found({"type": "s3", "whatever": "x"}) == []
 
