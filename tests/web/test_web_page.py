@@ -381,6 +381,21 @@ def test_the_list_shows_health_and_room(cloud: Emulator) -> None:
         assert "Re-authorize" in broken
 
 
+def test_a_password_that_cannot_be_is_marked_and_one_that_is_kept_is_named(cloud: Emulator) -> None:
+    storage = connected(cloud, link_password="mine")
+    work = connected(cloud, "business")
+    with at_the_page() as anna:
+        kept = anna.get(f"/storages/{storage.remote_name}/edit").text
+        form = {"name": work.name, "link_password": "mine"}
+        refused = anna.post(f"/storages/{work.remote_name}/edit", form).text
+    (label,) = re.findall(r"<label[^>]*><input[^>]*[.]forget[^>]*>(.*?)</label>", kept)
+    assert re.sub("<[^>]*>", "", label).strip() == "Remove it: Password of links"
+    (field,) = re.findall(r'<input type="password"[^>]*>', refused)
+    assert 'aria-invalid="true"' in field
+    assert "leave empty to keep it" in kept
+    assert "leave empty to keep it" not in field  # it was not taken
+
+
 def test_name_and_options_are_changed_or_nothing_is(cloud: Emulator) -> None:
     storage = connected(cloud, name="Before", hard_delete=True)
     at = f"/storages/{storage.remote_name}/edit"

@@ -45,9 +45,13 @@ def fields(given: Mapping[str, Any], faults: Mapping[str, str] | None = None) ->
     return [_field(BY_NAME[name], given, (faults or {}).get(name, "")) for name in names()]
 
 
-def drawn(given: Mapping[str, Any], faults: Mapping[str, str], drive_type: str) -> dict[str, Any]:
-    """What the templates of the form need: the first controls, the folded ones, the faults."""
-    controls = fields(given, faults)
+def drawn(
+    given: Mapping[str, Any], before: Mapping[str, Any], faults: Mapping[str, str], drive_type: str
+) -> dict[str, Any]:
+    """What the templates of the form need: the first controls, the folded ones, the faults. Of the
+    secrets given, only those of `before` are kept: a form that is refused is not."""
+    secrets = {name: before.get(name) for name in names() if BY_NAME[name].kind == "secret"}
+    controls = fields({**given, **secrets}, faults)
     first, rest = controls[: len(FIRST)], controls[len(FIRST) :]
     return {"first": first, "rest": rest, "faults": faults, "drive_type": drive_type}
 

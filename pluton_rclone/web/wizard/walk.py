@@ -167,7 +167,7 @@ def options(request: Request) -> Response:
         except PlutonRcloneError as error:
             faults = fields.faults_of(error)
     drive = draft.setup.chosen_drive
-    shown = fields.drawn(given, faults, drive.type if drive else "business")
+    shown = fields.drawn(given, draft.options, faults, drive.type if drive else "business")
     shown |= {"clouds": CLOUDS.values(), "region": _region(draft)}
     return draw_step(request, draft, "options", status=422 if faults else 200, **shown)
 
@@ -272,7 +272,7 @@ def edit(request: Request) -> Response:
                 faults = {option: faults[option] for option in fields.names() if option in faults}
                 error = None if faults else refusal
     shown = {"storage": found, "name": name, "error": error}
-    shown |= fields.drawn(given, faults, found.remote.drive_type)
+    shown |= fields.drawn(given, before, faults, found.remote.drive_type)
     return draw(request, "edit.html", status=422 if faults or error else 200, **shown)
 
 
