@@ -225,6 +225,22 @@ def test_a_page_that_goes_on_by_itself_is_not_over_while_it_is_refused(
         anna.heading("Which OneDrive")
 
 
+def test_a_session_that_ends_while_a_sign_in_is_waited_for_is_said(
+    cloud: Emulator, chromium: Chromium
+) -> None:
+    with served(APP) as address, chromium.person(cloud) as context:
+        anna = Visitor(context, address)
+        anna.add("Left")
+        anna.open_window()
+        context.set_offline(True)
+        anna.page.get_by_text("trying again").wait_for(state="attached")
+        context.set_offline(False)
+        elsewhere = context.new_page()
+        elsewhere.goto(address.rpartition("/open/")[0])
+        elsewhere.get_by_role("button", name="Leave").click()
+        anna.heading("Your session here has ended")  # by itself
+
+
 def test_without_scripts_the_whole_walk_works(cloud: Emulator, chromium: Chromium) -> None:
     with served(APP) as address, chromium.person(cloud, scripts=False) as context:
         bert = Visitor(context, address)

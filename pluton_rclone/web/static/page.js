@@ -128,11 +128,15 @@ function signIn(form) {
     if (following) return;
     following = setInterval(async () => {
       try {
-        const found = await (await fetchPart(form.dataset.status)).json();
-        if (found.state === "waiting") return;
+        const answer = await fetchPart(form.dataset.status);
+        const over = answer.redirected || !answer.ok; // the session has ended, or the storage is saved
+        const found = over ? null : await answer.json();
+        if (found?.state === "waiting") return;
         clearInterval(following);
-        location.assign(found.next);
-      } catch { /* asked again */ }
+        if (found) location.assign(found.next); else location.reload(); // which says it
+      } catch {
+        say("The server does not answer; trying again.");
+      }
     }, 1000);
   };
 
