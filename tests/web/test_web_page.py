@@ -381,6 +381,17 @@ def test_the_list_shows_health_and_room(cloud: Emulator) -> None:
         assert "Re-authorize" in broken
 
 
+def test_the_health_of_a_storage_is_a_page_of_its_own_without_scripts(cloud: Emulator) -> None:
+    storage = connected(cloud)
+    with at_the_page() as anna:
+        shown = anna.get(f"/storages/{storage.remote_name}/health").text
+        (linked,) = re.findall(r'<noscript><p><a href="([^"]+)"', anna.get("/").text)
+    assert linked == f"/storages/{storage.remote_name}/health"
+    assert '<html lang="en">' in shown
+    assert f"<title>Health of {storage.name} " in shown
+    assert 'rel="stylesheet"' in shown
+
+
 def test_a_password_that_cannot_be_is_marked_and_one_that_is_kept_is_named(cloud: Emulator) -> None:
     storage = connected(cloud, link_password="mine")
     work = connected(cloud, "business")

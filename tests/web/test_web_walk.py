@@ -241,6 +241,19 @@ def test_a_session_that_ends_while_a_sign_in_is_waited_for_is_said(
         anna.heading("Your session here has ended")  # by itself
 
 
+def test_the_health_of_a_storage_is_a_page_too(
+    cloud: Emulator, chromium: Chromium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = connected(cloud)
+    monkeypatch.setattr(Healths, "of", lambda *_: Seen())
+    with served(APP) as address, chromium.person(cloud) as context:
+        visitor = Visitor(context, address)
+        visitor.page.get_by_text("Works", exact=True).wait_for()  # in the list
+        visitor.page.goto(f"{visitor.page.url}storages/{storage.remote_name}/health")
+        visitor.page.get_by_text("Works", exact=True).wait_for()
+        assert violations(visitor.page) == []
+
+
 def test_without_scripts_the_whole_walk_works(cloud: Emulator, chromium: Chromium) -> None:
     with served(APP) as address, chromium.person(cloud, scripts=False) as context:
         bert = Visitor(context, address)
@@ -254,4 +267,7 @@ def test_without_scripts_the_whole_walk_works(cloud: Emulator, chromium: Chromiu
         bert.test()
         bert.press("Save")
         bert.page.get_by_text("ready for use").wait_for()
+        bert.page.get_by_role("link", name="Look at its health").click()
+        bert.heading("Health")
+        bert.page.get_by_text("used (").wait_for()
     assert Storages()["No scripts"].remote.drive_type == "business"

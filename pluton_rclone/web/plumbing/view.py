@@ -35,8 +35,7 @@ def _below(root: str, *parts: str) -> str:
 
 
 def draw(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page, or a part of one if the template's name starts with "part_". Templates get our errors
-    as their records."""
+    """A page. Templates get our errors as their records."""
     given: dict[str, Any] = {"error": None, "here": "storages", **values}
     for name, value in given.items():
         given[name] = value.record() if isinstance(value, PlutonRcloneError) else value

@@ -51,9 +51,8 @@ function follow(part) {
 async function fill(parts) {
   for (let part = parts.shift(); part; part = parts.shift()) {
     try {
-      const answer = await fetchPart(part.dataset.lazy), html = await answer.text();
-      if (!answer.ok) throw new Error(html); // a page of its own, which says why
-      show(part, html);
+      const now = await partOf(await fetchPart(part.dataset.lazy), "health");
+      show(part, now.innerHTML); // a page that says why there is none has no such part
     } catch (error) {
       if (error.message === "429") parts.push(part); // the server has let us wait already
       else part.textContent = "This did not load. Reload the page to try again.";

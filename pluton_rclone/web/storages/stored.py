@@ -87,7 +87,7 @@ def health(request: Request) -> HTMLResponse:
     shown: dict[str, Any] = {"record": found.record(), "seen": seen}
     shown |= {"repairable": lost and not _repairable(found)}
     shown["permitted"] = permitted(request, found, "change")
-    return draw(request, "part_health.html", error=seen.error, **shown)
+    return draw(request, "health.html", error=seen.error, **shown)
 
 
 def _last_runs(request: Request, storage: Storage) -> list[RunRecord]:
