@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from pluton_rclone.errors import ForeignAnswer, PlutonRcloneError, StorageNotFound, UsageError
 from pluton_rclone.microsoft.entra.app import AppRegistration
@@ -153,8 +154,18 @@ def _routes() -> list[Route | Mount]:
     }
     routes: list[Route | Mount] = [Mount("/static", StaticFiles(directory=STATIC))]
     for table, methods in ((gets, ["GET"]), (posts, ["POST"]), (both, ["GET", "POST"])):
-        routes += [Route(path, handler, methods=methods) for path, handler in table.items()]
+        routes += [_Route(path, handler, methods=methods) for path, handler in table.items()]
     return routes
+
+
+class _Route(Route):
+    """HEAD does not do what GET does: some of that works once only, some starts an rclone."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "HEAD" and "HEAD" in (self.methods or ()):
+            await Response(status_code=204)(scope, receive, send)
+        else:
+            await super().handle(scope, receive, send)
 
 
 async def _front(request: Request) -> Response:

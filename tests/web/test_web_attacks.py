@@ -63,6 +63,32 @@ def test_the_one_time_address_lets_one_browser_in(home: Path) -> None:
     assert "used already" in second.text
 
 
+def test_who_only_asks_what_there_is_uses_nothing_up(cloud: Emulator) -> None:
+    """Mail programs and proxies send HEAD to addresses that they come across."""
+    app = page()
+    address = one_time_address(app)
+    assert Person(app).client.head(address, follow_redirects=False).is_success
+    anna = Person(app, address)  # nobody was let in by that
+    draft = anna.begin("Mine")
+    answer = answer_of(cloud, ANNA, anna.to_microsoft(draft))
+    assert anna.client.head(answer, follow_redirects=False).is_success
+    assert anna.get(answer).url.path == f"{draft}/type"
+
+
+def test_who_only_asks_what_there_is_starts_no_rclone(cloud: Emulator) -> None:
+    storage = connected(cloud)
+    storage.rclone.rcat(b"1", storage.at("a"))
+    with at_the_page() as anna:
+        before = len(cloud.requests)
+        for path in ("/download?path=a", "/files", "/health"):
+            answer = anna.client.head(f"/storages/{storage.remote_name}{path}")
+            assert (answer.is_success, answer.content) == (True, b"")
+        assert len(cloud.requests) == before
+        assert anna.client.head("/static/page.css").headers["content-type"].startswith("text/css")
+        assert anna.client.head("/nowhere").status_code == 404
+        assert anna.client.head("/leave").status_code == 405
+
+
 def test_the_cookie_is_for_the_server_alone(home: Path) -> None:
     app = page()
     answer = Person(app).get(one_time_address(app), follow_redirects=False)
