@@ -178,8 +178,8 @@ def copy(ctx: Context, **given: Any) -> None:
 
     NAME:PATH is in a storage, or in another remote of rclone.conf, such as S3 or a crypt; all else
     is on this machine. What is there already, with the same size and time, is not transferred
-    again; nothing is deleted. With --json every progress report is a line on stdout, the result is
-    the last.
+    again; a file that differs is replaced; nothing is deleted. With --json every progress report is
+    a line on stdout, the result is the last.
 
     \b
     pluton-rclone copy /srv/data "OneDrive Personal Backups:laptop/data"

@@ -436,9 +436,13 @@ def test_a_copy_and_a_restore(cloud: Emulator, tmp_path: Path) -> None:
     storage, folder = connected(cloud), local_folder(tmp_path)
     with at_the_page(local_folders=[folder]) as anna:
         at = f"/storages/{storage.remote_name}"
+        for form in ("copy", "restore"):
+            assert "A file that differs is replaced." in anna.get(f"{at}/{form}").text
         copy = anna.post(f"{at}/copy", {"local": str(folder), "path": "kept"})
         until_over(anna)
         assert "1 file transferred" in anna.get(copy.url.path).text
+        (folder / "back").mkdir()
+        (folder / "back" / "a.txt").write_text("newer")
         anna.post(f"{at}/restore", {"local": str(folder / "back"), "path": "kept"})
         until_over(anna)
     assert (folder / "back" / "a.txt").read_text() == "alpha"
