@@ -442,7 +442,7 @@ def test_a_copy_and_a_restore(cloud: Emulator, tmp_path: Path) -> None:
         until_over(anna)
         assert "1 file transferred" in anna.get(copy.url.path).text
         (folder / "back").mkdir()
-        (folder / "back" / "a.txt").write_text("newer")
+        (folder / "back" / "a.txt").write_text("as it was")
         anna.post(f"{at}/restore", {"local": str(folder / "back"), "path": "kept"})
         until_over(anna)
     assert (folder / "back" / "a.txt").read_text() == "alpha"
