@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -35,7 +36,7 @@ _SIGNS = {
     **dict.fromkeys(("NameResolutionError", "not known"), "its name cannot be resolved"),
     "refused": "the connection was refused",
     **dict.fromkeys(("reset", "aborted"), "the connection was cut"),
-    "unreachable": "the network is unreachable",
+    **dict.fromkeys(("unreachable", "No route"), "the network is unreachable"),
 }
 _LIMITS = {"timeout": (15.0, 60.0), "allow_redirects": False, "stream": True}  # seconds to connect
 BUSY = frozenset({429, 503, 504, 509})
@@ -200,17 +201,21 @@ def _unreachable(url: str, problem: Exception) -> errors.Unreachable:
     import requests
     from urllib3.exceptions import LocationValueError
 
+    from pluton_rclone.values import refusals
+
     from .connections import Overrun
 
     host, text = urlsplit(url).hostname or "the server", str(problem)
     limit = text if isinstance(problem, Overrun) else None
-    why, advice = limit or type(problem).__name__, None
+    why, advice, known = limit or type(problem).__name__, None, None
+    cause = text.rpartition("(Caused by ")[2]  # before it: the path, which may hold any word
     if isinstance(problem, requests.exceptions.SSLError):
-        why = "its certificate was not accepted; a proxy that opens TLS, or a missing CA"
-        advice = "Name your network's CA in SSL_CERT_FILE and REQUESTS_CA_BUNDLE, then try again."
+        why = "no secure connection (TLS) came about"
+        if "certificate" in cause:
+            by_clock = "not yet valid" in cause or "has expired" in cause
+            known = refusals.WRONG_CLOCK if by_clock else refusals.UNTRUSTED
     elif isinstance(problem, requests.exceptions.ProxyError):
-        why = "the proxy did not let the connection through"
-        advice = "Check HTTPS_PROXY and NO_PROXY, or have the network's administrator allow it."
+        known = refusals.BEHIND_PROXY
     elif isinstance(
         problem,
         requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema | LocationValueError,
@@ -224,7 +229,10 @@ def _unreachable(url: str, problem: Exception) -> errors.Unreachable:
     elif isinstance(problem, requests.exceptions.Timeout):
         why = "no answer in time"
     elif isinstance(problem, requests.exceptions.ConnectionError):
-        why = next((why for sign, why in _SIGNS.items() if sign in text), "the connection failed")
+        why = next((why for sign, why in _SIGNS.items() if sign in cause), "the connection failed")
+        known = refusals.FORBIDDEN if re.search("Permission denied|not permitted", cause) else None
+    if known is not None:
+        why, advice = known.what.rstrip("."), known.advice
     if host in (CLOUDS["de"].login_host, CLOUDS["de"].graph_host):
         why = f"{why}. {GERMANY_CLOSED}"
         advice = "Choose region global, with a registration made there."

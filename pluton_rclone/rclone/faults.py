@@ -17,7 +17,18 @@ from typing import Any
 from pluton_rclone import errors
 from pluton_rclone.errors import PlutonRcloneError, Who
 from pluton_rclone.values.redaction import redact
-from pluton_rclone.values.refusals import BY_STATUS, NOT_MICROSOFT, Meaning, Place, judged, of_saved
+from pluton_rclone.values.refusals import (
+    BEHIND_PROXY,
+    BY_STATUS,
+    FORBIDDEN,
+    NOT_MICROSOFT,
+    UNTRUSTED,
+    WRONG_CLOCK,
+    Meaning,
+    Place,
+    judged,
+    of_saved,
+)
 
 _LONGEST = 8192
 """Characters of a message that are searched, in its beginning and its end."""
@@ -33,7 +44,11 @@ def _rule(
     who: Who | None = None,
     step: errors.NextStep | None = None,
 ) -> tuple[re.Pattern[str], Meaning]:
-    return re.compile(pattern, re.IGNORECASE), Meaning(kind, what, who, advice, retry, step)
+    return _as(pattern, Meaning(kind, what, who, advice, retry, step))
+
+
+def _as(pattern: str, meaning: Meaning) -> tuple[re.Pattern[str], Meaning]:
+    return re.compile(pattern, re.IGNORECASE), meaning
 
 
 _NO_ANSWER = "The server does not answer."
@@ -66,11 +81,13 @@ _BEFORE = (
     # our own token endpoint (`microsoft.entra.token_endpoint`), which says the code of an error
     _rule(r"fetch token: (?:oauth2: \")?unreachable: ", errors.Unreachable,
           "Microsoft's sign-in service cannot be reached.", retry=True),
-    (re.compile(r"fetch token: .{0,200}something else answered"), NOT_MICROSOFT),
+    _as(r"fetch token: .{0,200}something else answered", NOT_MICROSOFT),
     _rule(r"fetch token: (?:oauth2: \")?config_\w{1,20}: ", errors.ConfigNotWritable,
           "A renewed token could not be kept, so none was asked for.", retry=True),
     _rule(r"fetch token: (?:oauth2: \")?storage_not_found: ", errors.StorageNotFound,
           "The storage is not there any more."),
+    _as(r": (?:connect|read|write|socket|sendto): (?:permission denied|operation not permitted)"
+        r"\W*$", FORBIDDEN),  # of a connection: that of a file stands behind its path
     # the local disk: Go's words are at the end
     _rule(r": no space left on device\W*$", errors.QuotaFull, "The disk is full.",
           advice="Free room on this machine's disk."),
@@ -129,16 +146,15 @@ _BEFORE = (
 
 _AFTER = (
     # the network
-    _rule(r"x509:|tls: |certificate (?:signed|has expired|is not)", errors.Unreachable,
-          "The server's certificate is not trusted here.", who=Who.YOU,
-          advice="Set SSL_CERT_FILE to the certificates that your network or proxy uses."),
+    _as(r"current time .{0,80} is (?:before|after)", WRONG_CLOCK),
+    _as(r"x509:|failed to verify certificate", UNTRUSTED),
     _rule(r"proxyconnect|Proxy Authentication Required", errors.Unreachable, _NO_ANSWER, retry=True,
-          who=Who.YOU, advice="Check HTTPS_PROXY and NO_PROXY, or have the network's administrator "
-          "allow it."),
+          who=Who.YOU, advice=BEHIND_PROXY.advice),
     _rule(r"connection refused|no such host|i/o timeout|TLS handshake timeout|connection reset"
           r"|network is unreachable|no route to host|\bEOF\b|broken pipe|server misbehaving"
           r"|Client\.Timeout|awaiting headers|temporary failure in name resolution|http2: "
-          r"|stream error|use of closed network connection|connection abort",
+          r"|stream error|use of closed network connection|connection abort|timed out|is down\b"
+          r"|\b(?:dial|read|write) (?:tcp|udp)\b|net/http: |http: server |malformed HTTP|tls: ",
           errors.Unreachable, _NO_ANSWER, retry=True),
     _rule(r"couldn't fetch token: ", errors.TokenExpired, "Microsoft does not renew the token."),
     # the transfer

@@ -131,6 +131,22 @@ _ELSEWHERE = Meaning(  # rclone#4342: a server-side copy
 NOT_MICROSOFT = Meaning(
     errors.SignInError, "Microsoft's sign-in service was not reached: something else answered.",
     Who.LATER, "Try again; if it stays, check the proxy and open the sign-in page in a browser.")
+# What is between this machine and Microsoft, in the words of rclone and of Python's HTTP alike.
+UNTRUSTED = Meaning(
+    errors.Unreachable, "The server's certificate is not trusted here.", Who.YOU,
+    "Set SSL_CERT_FILE, and REQUESTS_CA_BUNDLE where that is set, to the certificates that your "
+    "network or proxy uses.", again=False)
+WRONG_CLOCK = Meaning(
+    errors.Unreachable, "By this machine's clock, the server's certificate is not valid.", Who.YOU,
+    "Set this machine's clock. If it is right, the server's or proxy's certificate has expired.",
+    again=False)
+FORBIDDEN = Meaning(
+    errors.Unreachable, "This machine forbids the connection.", Who.YOU,
+    "Allow it in the firewall or the network rules of this machine, or set HTTPS_PROXY.",
+    again=False)
+BEHIND_PROXY = Meaning(
+    errors.Unreachable, "The proxy did not let the connection through.", Who.YOU,
+    "Check HTTPS_PROXY and NO_PROXY, or have the network's administrator allow it.")
 
 BY_STATUS: dict[int, Meaning] = {
     401: Meaning(errors.TokenExpired), 403: _DENIED, 404: _MISSING, 407: PROXY, 408: _DOWN,

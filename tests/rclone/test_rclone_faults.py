@@ -330,7 +330,7 @@ def test_what_a_message_names_is_in_the_errors_details(
             "write: operation not permitted",
         )),
         ("proxyconnect tcp: dial tcp 10.0.0.1:3128: connect: connection refused",
-         "The proxy did not let the connection through.", True),
+         "graph.microsoft.com cannot be reached.", True),
     ],
 )  # fmt: skip
 def test_the_network_is_told_from_the_disk_and_from_certificates(
