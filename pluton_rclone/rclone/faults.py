@@ -89,7 +89,8 @@ _BEFORE = (
     _as(r": (?:connect|read|write|socket|sendto): (?:permission denied|operation not permitted)"
         r"\W*$", FORBIDDEN),  # of a connection: that of a file stands behind its path
     # the local disk: Go's words are at the end
-    _rule(r": no space left on device\W*$", errors.QuotaFull, "The disk is full.",
+    _rule(r": (?:no space left on device|disk quota exceeded)\W*$", errors.QuotaFull,
+          "The disk is full, or what this user may have of it.",
           advice="Free room on this machine's disk."),
     _rule(r": file name too long\W*$", errors.PathTooLong,
           "The name is too long for the file system."),
@@ -173,8 +174,11 @@ _AFTER = (
           errors.RcloneError, "The place is not of the kind that this needs.",
           advice="Check whether the place is a file or a folder."),
     _rule(r"context canceled", errors.Cancelled, "It was cancelled."),
+    _rule(r": (?:invalid argument|file too large)\W*$", errors.RcloneError,
+          "This disk does not take that name, size or operation.",
+          advice="Rename it, leave it out, or choose a disk with another file system."),
     # the command
-    _rule(r"unknown (?:flag|shorthand flag|command)|invalid argument|needs? \d+ arguments"
+    _rule(r"unknown (?:flag|shorthand flag|command)|invalid argument \"|needs? \d+ arguments"
           r"|flag needs an argument|Fatal error: |couldn't find method|Didn't find key",
           errors.RcloneUsage, "rclone did not understand the command."),
 )  # fmt: skip

@@ -156,6 +156,7 @@ def test_what_ended_well_after_a_retry_is_no_failure(capture: str) -> None:
             Who.YOU,
         ),
         ("write /mnt/x: no space left on device", errors.QuotaFull, Who.YOU),
+        ("open /mnt/x: invalid argument", errors.RcloneError, Who.YOU),
         (
             'Get "https://graph.microsoft.com/": x509: certificate signed by unknown authority',
             errors.Unreachable,
@@ -339,6 +340,13 @@ def test_the_network_is_told_from_the_disk_and_from_certificates(
     error = faults.fault(f'Get "https://graph.microsoft.com/v1.0/drives/x/root": {text}')
     assert (type(error), error.what) == (errors.Unreachable, what)
     assert error.details["retry"] is retry
+
+
+@pytest.mark.parametrize("words", ["no space left on device", "disk quota exceeded"])
+def test_a_full_disk_here_is_not_a_full_drive_there(words: str) -> None:
+    error = faults.fault(f"Failed to copy: write /restored/x.partial: {words}")
+    assert type(error) is errors.QuotaFull
+    assert error.advice == "Free room on this machine's disk."
 
 
 def test_a_rule_brings_its_advice_and_next_step() -> None:

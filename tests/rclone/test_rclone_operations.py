@@ -259,6 +259,15 @@ def test_a_file_that_cannot_be_written_is_named(
     assert result.ended == "failed"
 
 
+def test_what_a_disk_refuses_is_no_fault_of_the_command(engine: Rclone) -> None:
+    """Linux refuses to read the speed of the loopback: EINVAL, as FAT says of a name."""
+    with pytest.raises(TransferFailed) as caught:
+        engine.copy(Path("/sys/class/net/lo/speed"), "place:x", retries=1).result()
+    (failed,) = caught.value.result.failed
+    assert type(failed.error) is RcloneError
+    assert "disk does not take" in str(failed.error)
+
+
 def test_what_a_name_says_is_not_what_is_wrong(
     engine: Rclone, source: Path, tmp_path: Path
 ) -> None:
