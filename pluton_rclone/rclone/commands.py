@@ -346,14 +346,26 @@ def simple(word: str, place: Location, **given: object) -> Command:
 
 def one_file(word: str, place: Location, **given: object) -> Command:
     """As `simple`, for a place that is a file: it is asked for by its name in the folder above, so
-    that a folder's files are not taken for it, and one run finds that out."""
+    that a folder's files are not taken for it, and one run finds that out. UsageError for a local
+    folder, and for a whole remote. A remote that has no name is left as it is."""
     command = simple(word, place, **given)
-    remote, colon, path = command.places[0].partition(":")
-    above, slash, name = path.rpartition("/")
-    if not colon or not REMOTE_NAME.fullmatch(remote) or not name or "\n" in name:
+    (at,) = command.places
+    if is_local(at):
+        if os.path.isdir(at if isinstance(place, str) else place):
+            raise not_a_file(at)
         return command
+    remote, _, path = at.rstrip("/").partition(":")
+    above, slash, name = path.rpartition("/")
+    if not REMOTE_NAME.fullmatch(remote) or "\n" in name:
+        return command
+    if not name:
+        raise not_a_file(at)
     flags = (*command.flags, _flag("files_from_raw", "-"))
     return Command(command.words, flags, (f"{remote}:{above or slash}",), os.fsencode(name) + b"\n")
+
+
+def not_a_file(place: str) -> UsageError:
+    return UsageError(f"{place!r} is a folder.", advice="Name one file of it.")
 
 
 def lsjson(place: Location, options: ListOptions, *, depth: Literal["all", "one"]) -> Command:

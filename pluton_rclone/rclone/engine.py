@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
-from pluton_rclone.errors import NothingFound, RcloneError, UsageError
+from pluton_rclone.errors import NothingFound, RcloneError
 from pluton_rclone.process import Completed
 from pluton_rclone.process.pipes import Source, paced
 
@@ -16,7 +16,7 @@ from . import commands
 from .binary import Binary, find_binary
 from .commands import Command, FilterOptions, ListOptions, TransferOptions
 from .commands import LogLevel as LogLevel  # for those that override `transfer`
-from .locations import Location, location
+from .locations import Location, is_local, location
 from .run import Run, compare, decoded
 from .runner import BareRclone, Callbacks, Order, Runner, nothing
 
@@ -131,18 +131,24 @@ class Rclone:
         """As `cat`, in blocks as they come; raises at the end if it broke off. Stopping early ends
         rclone. UsageError for a folder, of which rclone would print every file."""
         chosen, empty = commands.one_file("cat", place, offset=offset, count=count), True
+        by_name = chosen.stdin is not None
+        if not by_name and not is_local(*chosen.places):
+            self._require_file(place)
         run = self.begin(chosen)
         with run.child:
             while block := run.child.read():
                 empty = False
                 yield block
             run.finish()
-        if empty and chosen.stdin is not None:  # an empty file, a folder, or nothing
-            entry = self.stat(place)
-            if entry is None:
-                raise NothingFound(f"There is no {location(place)!r}.")
-            if entry.is_dir:
-                raise UsageError(f"{location(place)!r} is a folder.", advice="Name one file of it.")
+        if empty and by_name:  # an empty file, a folder, or nothing
+            self._require_file(place)
+
+    def _require_file(self, place: Location) -> None:
+        entry = self.stat(place)
+        if entry is None:
+            raise NothingFound(f"There is no {location(place)!r}.")
+        if entry.is_dir:
+            raise commands.not_a_file(location(place))
 
     def rcat(self, source: Source, place: Location, *, size: int | None = None) -> None:
         """Make a file from bytes, a binary file, or blocks. Nothing is stored if the source raises.

@@ -59,8 +59,24 @@ def test_parts_of_a_file_and_a_folder_is_not_read_as_one(rclone: Rclone) -> None
     file = "place:folder/digits"
     found = [rclone.cat(file, offset=offset, count=count) for offset, count in parts]
     assert found == [b"234", b"0123", b"789", b"89"]
-    with pytest.raises(UsageError, match="is a folder"):
-        rclone.cat("place:folder")
+    for folder in ("place:folder", "place:folder/", "place:", "place:/"):
+        with pytest.raises(UsageError, match="is a folder"):
+            rclone.cat(folder)
+    assert rclone.cat(f"{file}/") == b"0123456789"
+
+
+def test_a_folder_of_this_machine_or_of_a_remote_without_a_name_is_not_read_as_a_file(
+    rclone: Rclone, source: Path
+) -> None:
+    for folder in (source, bytes(source), f"{source}/", f":local:{source}", f":local:{source}/"):
+        with pytest.raises(UsageError, match="is a folder"):
+            rclone.cat(folder)
+    content = (source / "a.txt").read_bytes()
+    for file in (source / "a.txt", str(source / "a.txt"), f":local:{source}/a.txt"):
+        assert rclone.cat(file) == content
+    for nothing in (source / "nothing", f":local:{source}/nothing"):
+        with pytest.raises(NothingFound):
+            rclone.cat(nothing)
 
 
 def test_a_source_that_breaks_leaves_nothing(rclone: Rclone) -> None:
