@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pluton_rclone.errors import Cancelled, Corrupted, TooManyDeletions, UsageError
+from pluton_rclone.rclone.commands import LINKS
 from pluton_rclone.values import paths
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
@@ -34,7 +35,7 @@ SAFE = flag("-n", "--dry-run", help="Only say what would be done.")
 SURE = flag("-y", "--yes", help="Do not ask first: for scripts.")
 FIRST = (
     "First find what OneDrive would refuse or spoil; if there is anything, copy nothing. "
-    "With a filter, links and what cannot be read are left to the copy."
+    "With a filter or --copy-links, links and what cannot be read are left to the copy."
 )
 LOOK = flag("--preflight", "look_first", help=FIRST)
 ANYWAY = flag("--anyway", help="With --preflight: say what is found and go on.")
@@ -114,7 +115,7 @@ def transfer(
         from .files import look
 
         into = parse_storage_place(destination, ctx)
-        wanted = {name: options[name] for name in FILTERS if name in options}
+        wanted = {name: options[name] for name in (*FILTERS, *LINKS) if name in options}
         look(output, start, into, wanted, anyway)
     if question and not dry_run:
         confirm(output, yes, question.format(source, destination))

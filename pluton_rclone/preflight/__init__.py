@@ -63,6 +63,7 @@ def preflight(
     base: str = "",
     quota_free: int | None = None,
     encoding: str | None = None,
+    links: bool = False,
     not_there_yet: Callable[[], int] | None = None,
 ) -> Preflight:
     """Scan `source` for what OneDrive would refuse or spoil, while the result is iterated.
@@ -72,7 +73,8 @@ def preflight(
     (personal, business, documentLibrary), `prefix` (`library_prefix(web_url)` of the drive's root),
     `base` (the folder in the drive that receives the source, "" for its root, as rclone takes it),
     `quota_free` (bytes left, None if unknown) and `encoding` (the remote's option of that name,
-    None for rclone's default). `not_there_yet` gives the bytes of the source that are not at the
+    None for rclone's default). With `links` an option of the transfer says what to do with symbolic
+    links: then they are no finding. `not_there_yet` gives the bytes of the source that are not at the
     target yet; it is asked only if the source is larger than `quota_free`. None takes all as new.
 
     A million local files take the memory of the largest folder. The target's content is not looked
@@ -86,7 +88,7 @@ def preflight(
 
     def scan() -> Iterator[Finding]:
         if isinstance(source, (str, bytes, os.PathLike)):
-            yield from scan_local(os.fsencode(source), judge, summary)
+            yield from scan_local(os.fsencode(source), judge, summary, links=links)
         else:
             yield from scan_entries(source, judge, summary)
         to_send = summary.bytes_to_send

@@ -22,9 +22,9 @@ _NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 _EFFECTIVE = os.access in os.supports_effective_ids
 
 
-def scan_local(root: bytes, judge: Judge, summary: Summary) -> Iterator[Finding]:
+def scan_local(root: bytes, judge: Judge, summary: Summary, *, links: bool) -> Iterator[Finding]:
     """The findings of a local folder or file, while `summary` counts along; symbolic links are not
-    followed. NothingFound."""
+    followed, and no finding if an option says what to do with `links`. NothingFound."""
     try:
         mode = os.stat(root).st_mode
     except OSError as error:
@@ -38,7 +38,7 @@ def scan_local(root: bytes, judge: Judge, summary: Summary) -> Iterator[Finding]
     waiting = [top]
     while waiting:
         folder = waiting.pop()
-        scan = _FolderScan(root or b".", folder, judge, summary)
+        scan = _FolderScan(root or b".", folder, judge, summary, links=links)
         yield from scan.findings(only)
         waiting += (judge.child(folder, name, refused) for name, refused in scan.folders.items())
 
@@ -46,10 +46,12 @@ def scan_local(root: bytes, judge: Judge, summary: Summary) -> Iterator[Finding]
 class _FolderScan:
     """One folder while it is scanned."""
 
-    def __init__(self, root: bytes, folder: Folder, judge: Judge, summary: Summary) -> None:
+    def __init__(
+        self, root: bytes, folder: Folder, judge: Judge, summary: Summary, *, links: bool
+    ) -> None:
         self._path = os.path.join(root, folder.path.encode("utf-8", "surrogateescape"))
         self._folder, self._judge, self._summary = folder, judge, summary
-        self._user = system.user()
+        self._links, self._user = links, system.user()
         self._files: list[str] = []
         self.folders: dict[str, set[str]] = {}  # and the rules by which they are refused
         self._not_found_again: dict[str, int] = {}  # names, and the bytes to send
@@ -88,7 +90,8 @@ class _FolderScan:
             if not is_dir:
                 if not entry.is_file(follow_symlinks=False):
                     kind = "symlink" if entry.is_symlink() else "special_file"
-                    return [Finding(folder.below(name), RULES[kind])]
+                    settled = self._links and kind == "symlink"
+                    return [] if settled else [Finding(folder.below(name), RULES[kind])]
                 status = entry.stat(follow_symlinks=False)
                 size = status.st_size
                 for_all = status.st_mode & _ALL_MAY_READ == _ALL_MAY_READ

@@ -155,8 +155,10 @@ _TABLE = {
     },
     Severity.SKIPPED: {
         "symlink": (
-            "rclone leaves symbolic links out, with a notice and without an error.",
-            "Give rclone --links (keeps them as small files) or --copy-links (sends the targets).",
+            "rclone leaves symbolic links out, and each counts as failed, unless an option says what "
+            "to do with them.",
+            "Choose one of the options links (each is kept as a small file), copy-links (its target "
+            "is sent) and skip-links (it is left out).",
             f'{_TRIED}: "Can\'t follow symlink without -L/--copy-links"',
         ),
         "special_file": (

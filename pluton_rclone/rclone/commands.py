@@ -225,6 +225,8 @@ def _lines(lines: Iterable[str | bytes]) -> bytes:
 
 _NOT_UTF_8 = re.compile("[\ud800-\udfff]")
 _SELECTING = ("filters", "files_from", "min_size", "max_size", "min_age", "max_age", "max_depth")
+LINKS = frozenset({"links", "copy_links", "skip_links"})
+"""The options that say what to do with symbolic links."""
 _KEEPING = ("backup_dir", "suffix", "immutable", "max_transfer")
 """What people take for a safety net, and no deletion of rclone's heeds."""
 _SELECTING_FLAGS: tuple[str, ...] = (

@@ -250,10 +250,11 @@ class Storage:
         **options: Unpack[FilterOptions],
     ) -> Preflight:
         """What OneDrive would refuse or spoil if `source` were copied into the folder `path`; found
-        while it is iterated. `of`: `source` is a path in that storage. With filters rclone lists
-        the source: unreadable files and links are left to the transfer. StorageNotFound if this is
-        not a OneDrive itself."""
+        while it is iterated. `of`: `source` is a path in that storage. With filters or copy_links
+        rclone lists the source: unreadable files and links are left to the transfer.
+        StorageNotFound if this is not a OneDrive itself."""
         from pluton_rclone.preflight import Source, library_prefix, preflight
+        from pluton_rclone.rclone.commands import LINKS
 
         # first StorageNotFound, which says what the remote is
         remote, drive = self.storages[self.remote_name].remote, self.drive()
@@ -267,7 +268,7 @@ class Storage:
         def not_there_yet() -> int:
             return rclone.copy(place, self.at(path), dry_run=True, **options).result().bytes
 
-        if options:
+        if options.keys() - LINKS or options.get("copy_links"):
             entries = rclone.walk(place, **options)
         return preflight(
             entries,
@@ -276,6 +277,7 @@ class Storage:
             base=self._saved.path_in_drive(path),
             quota_free=drive.quota.remaining if drive.quota.state == "known" else None,
             encoding=remote.encoding,
+            links=bool(options.keys() & LINKS),
             not_there_yet=not_there_yet,
         )
 

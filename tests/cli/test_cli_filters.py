@@ -276,3 +276,18 @@ def test_check_says_what_helps_where_a_copy_would_not(connected: Command, source
     (source / "link").symlink_to("a.txt")
     ran = connected("check", str(source), "Work files:x")
     assert (ran.code, "skip-links" in ran.err, "Copy again" in ran.err) == (7, True, False)
+
+
+@pytest.mark.parametrize("option", ["--links", "--skip-links", "--copy-links"])
+def test_a_preflight_says_nothing_of_links_if_an_option_does(
+    connected: Command, source: Path, option: str
+) -> None:
+    (source / "link").symlink_to("a.txt")
+    ran = connected("copy", "--preflight", option, str(source), "Work files:x")
+    assert (ran.code, "link" in ran.out) == (0, False)
+
+
+def test_a_preflight_and_the_copy_agree_on_a_link(connected: Command, source: Path) -> None:
+    (source / "link").symlink_to("a.txt")
+    ran = connected("copy", "--preflight", str(source), "Work files:x")
+    assert (ran.code, "counts as failed" in ran.out, "skip-links" in ran.out) == (7, True, True)

@@ -245,6 +245,8 @@ def test_links_and_special_files_are_skipped(tmp_path: Path) -> None:
             ("pipe", "special_file"),
             ("socket", "special_file"),
         ]
+        kinds = {rule for _, rule in rules(preflight(tmp_path, links=True))}
+        assert kinds == {"special_file"}
     assert (scan.summary.files, scan.summary.folders) == (2, 1)
 
 
