@@ -61,6 +61,13 @@ class Progress(Event, frozen=True, gc=False, kw_only=True, rename="camel"):
         """The part that is done, by bytes, from 0 to 1; None if there is no total yet."""
         return min(1.0, self.bytes / self.total_bytes) if self.total_bytes else None
 
+    @property
+    def comparing(self) -> bool:
+        """Whether a file is being compared, or one that has arrived: it may be read for that, to
+        its end, and nothing is counted meanwhile."""
+        arrived = any(file.bytes >= file.size > 0 for file in self.in_flight)
+        return arrived or bool(self.raw.get("checking"))
+
 
 _SUMS = tuple(
     f.name for f in msgspec.structs.fields(Progress) if f.type is int and f.name != "errors"

@@ -58,6 +58,7 @@ class Tally:
         self._broke_off = self._kept = self.only_copies = self.blind = False
         self.progress = self._before = events.Progress(text="")
         self.messages: collections.deque[str] = collections.deque(maxlen=MESSAGES)
+        self.last_error: str | None = None
         self._failed: dict[str, events.Failed] = {}
         self._earlier: dict[str, events.Failed] = {}
         self._begun: set[str] = set()  # of `_earlier`, in the present round
@@ -129,6 +130,8 @@ class Tally:
         if event.text.startswith(_UNSAVED):  # the exit code is 0, but the token is lost
             self._notices = (f"A renewed token could not be kept: {event.text}",)
             log.warning(*self._notices)
+        if event.level in ("error", "critical"):
+            self.last_error = event.text
         if event.level in _LOUD or isinstance(event, events.PlainText):
             self.messages.append(event.text)
 

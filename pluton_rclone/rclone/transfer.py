@@ -30,6 +30,11 @@ CANCEL = ((signal.SIGINT, 1.2), (signal.SIGTERM, 0.3), (KILL, 5.0))
 
 EVENTS_KEPT = 10_000
 
+COMPARING = 24
+"""So many times longer may a transfer stand still while it compares: rclone reads a file to its end
+for a hash, and counts nothing. By default six hours: OneDrive's largest file (250 GB) at 12 MB/s.
+Where the network is gone, rclone's own limits end it sooner."""
+
 Start = Callable[[Callable[[bytes], None], Callable[[], float | None], Callable[[], None]], Child]
 """Starts an rclone that calls these: with each line of its log, to be watched, at its end."""
 Starting = Callable[[Command, Sequence[str]], Start]
@@ -329,15 +334,17 @@ class Transfer:
 
     def _watch(self) -> float | None:
         now, total, stall = time.monotonic(), self._time_limit, self._stall_limit
+        tally = self._counting()
+        if stall is not None and tally.progress.comparing:
+            stall *= COMPARING
         total_left = 60.0 if total is None else self._started + total - now
         stall_left = 60.0 if stall is None else self._active + stall - now
         if total_left <= 0:
             self._stop(TimedOut(f"The {self.command} took longer than {total:g} s."), "timed out")
             return None
         if stall_left <= 0:
-            messages = self._counting().messages
-            why = messages[-1] if messages else None
-            self._stop(Stalled(f"No byte and no check for {stall:g} s.", why=why), "stalled")
+            what = f"No byte and no check for {stall:g} s."
+            self._stop(Stalled(what, why=tally.last_error), "stalled")
             return None
         return max(0.01, min(60.0, total_left, stall_left))
 

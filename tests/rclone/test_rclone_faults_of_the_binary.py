@@ -3,16 +3,18 @@ process behind."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from pluton_rclone import errors
 from pluton_rclone.process import Child
-from pluton_rclone.rclone import events
+from pluton_rclone.rclone import commands, events
 from pluton_rclone.rclone.engine import Limits, Rclone
 from pluton_rclone.rclone.transfer import Ended, Transfer
 from tests.process.test_process import goes
@@ -159,6 +161,38 @@ def test_no_byte_and_no_check_for_too_long(fake: Fake, time: Stopped, what: str)
     assert "0.2 s" in error.what
     assert error.result.ended == "stalled"
     assert error.result.bytes == 1
+
+
+@pytest.mark.parametrize("what", ["hashing", "arrived"])
+def test_a_large_file_that_is_compared_is_no_stall_unless_it_takes_far_too_long(
+    fake: Fake, time: Stopped, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    parse, heard = events.parse, 0
+
+    def late(line: bytes) -> events.Event:
+        nonlocal heard
+        heard += 1
+        time.now = min(4.0, heard * 0.2) if heard < 30 else 6.0
+        return parse(line)
+
+    monkeypatch.setattr(events, "parse", late)
+    error = failure(fake(what, Limits(stall=0.2)).copy("a:", "b:"))
+    assert isinstance(error, errors.Stalled)
+    assert heard >= 30
+    assert (error.why, error.result.ended) == (None, "stalled")
+
+
+def test_the_real_one_says_while_it_reads_a_large_file_that_it_compares_it(
+    rclone: Rclone, tmp_path: Path
+) -> None:
+    for number, folder in enumerate((tmp_path / "source", tmp_path / "disk")):
+        folder.mkdir(exist_ok=True)
+        with (folder / "large").open("wb") as file:
+            file.truncate(1_000_000_000)
+        os.utime(folder / "large", (number, number))
+    command = commands.transfer("copy", tmp_path / "source", "disk:", {})
+    with rclone.transfer(command, every=0.05) as transfer:
+        assert any(progress.comparing for progress in transfer)
 
 
 def test_who_comes_forward_does_not_stall(
