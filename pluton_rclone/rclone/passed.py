@@ -20,6 +20,7 @@ _REFUSED = {
         "--dry-run", "-n", "--combined", "--error-on-no-transfer",
     ),
     "it would go on when the rclone.conf that is lent to it is gone": ("--daemon",),
+    "rclone would leave out what comes before its folder": ("--onedrive-delta",),
     "the storage has its place and account, as its options": (
         "--onedrive-drive", "--onedrive-root-folder-id", "--onedrive-client", "--onedrive-tenant",
         "--onedrive-region", "--onedrive-access-scopes", "--onedrive-description",

@@ -71,8 +71,8 @@ _HELP = {
     "link_password": "For links that rclone makes (`rclone link`) on OneDrive Personal.",
     "hash_type": "Which hash of a file is compared. Only QuickXorHash is there on every drive.",
     "av_override": "Also download files that Microsoft's virus scanner has marked.",
-    "delta": "List a whole drive with few requests; worth it only near the root. A deletion must "
-    "never be decided by it: rclone leaves out an item that comes before its folder.",
+    "delta": "rclone's lists take few requests near the root, and leave out an item that comes "
+    "before its folder. Here nothing is copied, compared, counted or deleted by them.",
     "metadata_permissions": "Whether sharing permissions are read and written with the metadata.",
     "encoding": "Which characters of file names rclone replaces: those that OneDrive refuses.",
     "description": "Your own words for this storage.",

@@ -49,15 +49,22 @@ def lend(
     version: Version,
     refused: Collection[str] = (),
     notice: Callable[[str], None] = nothing,
+    *,
+    for_list: bool = False,
 ) -> Iterator[PrivateConfig]:
     """A private copy of these remotes for an rclone of that version. A token in it comes home while
     rclone runs and at the end, or is an access token alone, and rclone asks us for the next one.
     Access tokens whose digest is `refused` have expired in it. `notice` hears that one that rclone
-    renews may be lost."""
+    renews may be lost. The option delta, with which rclone leaves items out, is `for_list` alone:
+    nothing is copied, compared, counted or deleted by it."""
     lost = "A token that is renewed now is lost when this machine restarts."
     with ExitStack() as stack:
 
         def others(name: str, section: dict[str, str]) -> Mapping[str, str]:
+            by_delta = section.get("type") == "onedrive" and "delta" in section and not for_list
+            return {**tokens(name, section), **({"delta": "false"} if by_delta else {})}
+
+        def tokens(name: str, section: dict[str, str]) -> Mapping[str, str]:
             token = token_fields(section.get(TOKEN))
             if refused and _digest(section) in refused and not section.get("tenant_url"):
                 token["expiry"] = PAST
@@ -180,7 +187,10 @@ class Lent(Around):
         self._refuse_to_write(order.command)
         held = ExitStack()
         notice, version = order.on.notice, self.binary.version
-        loan = held.enter_context(lend(self._conf, self._names, version, self._refused, notice))
+        lists = order.command.words[0] == "lsjson"
+        loan = held.enter_context(
+            lend(self._conf, self._names, version, self._refused, notice, for_list=lists)
+        )
         given = [self._conf.whole_section(name) for name in self._names]
 
         def hear(line: bytes) -> None:

@@ -226,6 +226,7 @@ def test_flags_go_on_to_rclone_but_for_those_that_leak_or_mislead(
         "--crypt-password=x",
         "--onedrive-token=x",
         "--onedrive-drive-id=x",
+        "--onedrive-delta",
         "--http-headers=a,b",
     ):
         refused = connected("copy", str(source), "Work files:y", "--", word)

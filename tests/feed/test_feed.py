@@ -128,6 +128,21 @@ def test_children_first_and_items_twice_lose_nothing_where_rclones_own_delta_doe
     assert len(json.loads(dropped)) < len(whole)
 
 
+def test_what_rclones_own_delta_drops_is_copied_compared_and_counted_all_the_same(
+    cloud: Emulator, tmp_path: Path
+) -> None:
+    drive = emulated_drive(cloud, "business")
+    fill(drive)
+    drive.changes.order = Order.CHILDREN_FIRST
+    storage = connected(cloud, "business", delta=True)
+    assert len(by_rclone(storage)) < 126
+    assert storage.download("", tmp_path / "back", fast_list=True).result().transfers == 120
+    assert storage.size(by="folders").count == 120
+    assert storage.check(tmp_path / "back", "", fast_list=True).matching == 120
+    assert storage.delete("", filters=["- folder 0/**"], fast_list=True).result().deletes == 100
+    assert storage.remote.delta, "the option stays"
+
+
 def test_what_is_below_a_shared_folder_is_asked_of_the_drive_it_belongs_to(cloud: Emulator) -> None:
     theirs = emulated_drive(cloud, "sharepoint")
     theirs.write("Team/plans/a.txt", b"a")
