@@ -21,13 +21,17 @@ _NAME = "rclone.conf"
 _SECONDS = 60.0
 
 
-def default_path(environment: Mapping[str, str] | None = None) -> Path:
-    """The file that rclone itself would use (rclone fs/config/config.go): RCLONE_CONFIG, else the
-    first that exists of $XDG_CONFIG_HOME/rclone/rclone.conf, ~/.config/rclone/rclone.conf and
-    ~/.rclone.conf; else the first of these. On Windows, %APPDATA%/rclone/rclone.conf precedes."""
+def default_path(environment: Mapping[str, str] | None = None, binary: str | None = None) -> Path:
+    """The file that rclone itself would use, `binary` or else the one on PATH (rclone
+    fs/config/config.go): RCLONE_CONFIG, else rclone.conf beside it, else the first that exists of
+    $XDG_CONFIG_HOME/rclone/rclone.conf, ~/.config/rclone/rclone.conf and ~/.rclone.conf; else the
+    first of these. On Windows, %APPDATA%/rclone/rclone.conf precedes these."""
     values = os.environ if environment is None else environment
     if values.get("RCLONE_CONFIG"):
         return Path(values["RCLONE_CONFIG"])
+    binary = binary or system.which("rclone", values.get("PATH", ""))
+    if binary and os.path.exists(portable := Path(os.path.realpath(binary)).with_name(_NAME)):
+        return portable
     home = Path(values.get("HOME") or os.path.expanduser("~"))
     places = [home / ".config" / "rclone" / _NAME, home / ".rclone.conf"]
     if home == Path("~"):  # a user without one: rclone takes the current folder

@@ -44,7 +44,8 @@ def _config_of(process: str) -> Path | None:
         if found is None:
             entries = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
             pairs = (os.fsdecode(entry).partition("=") for entry in entries if entry)
-            found = os.fspath(default_path({name: value for name, _, value in pairs}))
+            values = {name: value for name, _, value in pairs}
+            found = os.fspath(default_path(values, os.readlink(f"/proc/{process}/exe")))
         return Path(os.path.realpath(os.path.join(folder, found)))
     except OSError:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import subprocess
 from collections.abc import Callable
@@ -259,6 +260,25 @@ def test_the_default_is_the_file_that_rclone_itself_uses(
         check=True,
     ).stdout
     assert said.splitlines()[-1] == str(tmp_path / expected)
+
+
+def test_the_file_beside_a_portable_rclone_comes_first(tmp_path: Path) -> None:
+    (tmp_path / "home" / ".config" / "rclone").mkdir(parents=True)
+    (tmp_path / "home" / ".config" / "rclone" / "rclone.conf").touch()
+    for folder in ("stick", "bin"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(RCLONE, tmp_path / "stick" / "rclone")
+    (tmp_path / "bin" / "rclone").symlink_to(tmp_path / "stick" / "rclone")
+    environment = {"HOME": str(tmp_path / "home"), "PATH": str(tmp_path / "bin")}
+
+    def told() -> str:
+        argv = [os.fspath(tmp_path / "bin" / "rclone"), "config", "file"]
+        done = subprocess.run(argv, env=environment, capture_output=True, timeout=300, check=True)
+        return done.stdout.decode().split("\n")[-2]
+
+    assert told() == str(default_path(environment)) == f"{tmp_path}/home/.config/rclone/rclone.conf"
+    (tmp_path / "stick" / "rclone.conf").touch()
+    assert told() == str(default_path(environment)) == f"{tmp_path}/stick/rclone.conf"
 
 
 def test_without_a_home_rclone_takes_the_current_folder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -57,6 +58,14 @@ def test_an_rclone_is_foreign_when_it_uses_the_file(
     values = {name: value.format(folder=tmp_path) for name, value in environment.items()}
     with running([str(RCLONE), "config", *filled], tmp_path, **values) as process:
         assert (process in foreign_rclones(path)) == is_foreign
+
+
+def test_an_rclone_beside_the_file_is_foreign(tmp_path: Path) -> None:
+    path = tmp_path / "rclone.conf"
+    path.touch()
+    shutil.copy(RCLONE, tmp_path / "rclone")
+    with running([str(tmp_path / "rclone"), "config"], tmp_path, HOME="/nonexistent") as process:
+        assert process in foreign_rclones(path)
 
 
 def test_other_programs_are_not(tmp_path: Path) -> None:
