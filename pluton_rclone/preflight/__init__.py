@@ -74,8 +74,9 @@ def preflight(
     `base` (the folder in the drive that receives the source, "" for its root, as rclone takes it),
     `quota_free` (bytes left, None if unknown) and `encoding` (the remote's option of that name,
     None for rclone's default). With `links` an option of the transfer says what to do with symbolic
-    links: then they are no finding. `not_there_yet` gives the bytes of the source that are not at the
-    target yet; it is asked only if the source is larger than `quota_free`. None takes all as new.
+    links: then they are no finding. `not_there_yet` gives the bytes of the source that the target
+    does not have yet; it is asked only if the source is larger than `quota_free`. None takes all as
+    new.
 
     A million local files take the memory of the largest folder. The target's content is not looked
     at: neither case-only collisions with it nor its share of a folder's entries are seen. Raises,

@@ -155,10 +155,10 @@ _TABLE = {
     },
     Severity.SKIPPED: {
         "symlink": (
-            "rclone leaves symbolic links out, and each counts as failed, unless an option says what "
-            "to do with them.",
-            "Choose one of the options links (each is kept as a small file), copy-links (its target "
-            "is sent) and skip-links (it is left out).",
+            "rclone leaves symbolic links out, and each counts as failed, unless an option says "
+            "what to do with them.",
+            "Choose one of the options links (each is kept as a small file), copy-links (its "
+            "target is sent) and skip-links (it is left out).",
             f'{_TRIED}: "Can\'t follow symlink without -L/--copy-links"',
         ),
         "special_file": (
