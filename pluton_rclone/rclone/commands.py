@@ -58,6 +58,11 @@ class Command(NamedTuple):
         return self.words[0] in _BRIEF and "--recursive" not in self.flags
 
     @property
+    def picks(self) -> bool:
+        """Whether it is only about the files that a list on stdin names."""
+        return "--files-from-raw=-" in self.flags
+
+    @property
     def lists(self) -> bool:
         """Whether its answer is about all that a folder holds."""
         return self.words[0] in ("lsjson", "size") and "--stat" not in self.flags
@@ -77,7 +82,8 @@ class FilterOptions(TypedDict, total=False):
     filters: Sequence[str]
     """rclone's filter rules, the first match wins: "- *.tmp", "+ /docs/**". See `filter_name`."""
     files_from: Iterable[str | bytes]
-    """Only these files: paths below the source as listings show them. Not with `filters`."""
+    """Only these files: paths below the source as listings show them. Not with `filters`. What a
+    transfer or check does not find there counts as failed; in a remote, if it logs at DEBUG."""
     min_size: Size
     max_size: Size
     min_age: Duration
@@ -199,7 +205,7 @@ def _flag(name: str, value: Any) -> str:
 
 def _rule(rule: str) -> str:
     """The filter rule, if rclone reads it as it is meant. UsageError."""
-    if not rule.isascii() and _NOT_UTF_8.search(rule):
+    if not rule.isascii() and NOT_UTF_8.search(rule):
         raise UsageError(
             f"{rule!r} holds bytes that are not UTF-8",
             why="rclone's rules take all such bytes for one character: other files would match",
@@ -214,6 +220,8 @@ def _lines(lines: Iterable[str | bytes]) -> bytes:
     out = bytearray()
     for line in lines:
         raw = os.fsencode(line)
+        while raw.startswith(b"./"):  # as `find` prints names, where rclone finds none of them
+            raw = raw[2:]
         if b"\n" in raw or b"\r" in raw:
             raise UsageError(
                 f"{line!r} holds a line break",
@@ -223,7 +231,7 @@ def _lines(lines: Iterable[str | bytes]) -> bytes:
     return bytes(out)
 
 
-_NOT_UTF_8 = re.compile("[\ud800-\udfff]")
+NOT_UTF_8 = re.compile("[\ud800-\udfff]")
 _SELECTING = ("filters", "files_from", "min_size", "max_size", "min_age", "max_age", "max_depth")
 LINKS = frozenset({"links", "copy_links", "skip_links"})
 """The options that say what to do with symbolic links."""

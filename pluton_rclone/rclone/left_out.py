@@ -3,20 +3,23 @@
 Its notices of this kind (source of 1.60 to 1.76): fs/march ("Duplicate … found in"), backend/local
 ("Can't follow symlink", "Can't transfer non file/directory"), backend/onedrive ("OneNote file not
 shown", at DEBUG), fs/list ("Entry doesn't belong in directory"), backend/crypt ("Skipping
-undecryptable file name", before 1.66 at DEBUG). Filters are not counted.
+undecryptable file name", before 1.66 at DEBUG). Filters are not counted. Of a name in a list of
+files that is not there, rclone says nothing at all.
 """
 
 from __future__ import annotations
 
 import fnmatch
+import io
 import os
 import re
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterable, Iterator
 
-from pluton_rclone.errors import NameRefused, RcloneError, TransferFailed
+from pluton_rclone.errors import NameRefused, NothingFound, RcloneError, TransferFailed
 
 from . import events
-from .commands import Command, filter_name
+from .commands import NOT_UTF_8, TRANSFERS, Command, filter_name
 from .locations import is_local
 from .results import FailedFile, LeftOut, Planned
 
@@ -26,6 +29,8 @@ _TOLD = re.compile(
     r"|(Entry doesn't belong in directory)|Skipping undecryptable (file|dir) name"
 )
 _LINK_END = ".rclonelink"
+_LINK_FLAGS = (("--copy-links", "-L"), ("--links", "-l"))
+_ODD = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|[^ -~]")
 _Words = tuple[str, str | None, str | None]
 _TWIN: _Words = (
     "the {side} has another one with that name",
@@ -103,7 +108,7 @@ def _one(
 def _excluded(command: Command) -> set[str] | None:
     """The patterns that the caller's rules leave out; None for a list of files, which names neither
     a notebook nor what cannot be decrypted."""
-    if "--files-from-raw=-" in command.flags:
+    if command.picks:
         return None
     given = command.stdin if isinstance(command.stdin, bytes) else b""
     rules = (rule for rule in given.decode(errors="replace").split("\n") if rule[:2] == "- ")
@@ -130,6 +135,66 @@ def undecrypted(command: Command, found: Iterable[Place]) -> RcloneError | None:
     more = f", nor are {len(names) - 1} more" if names[1:] else ""
     what, why, advice = _UNDECRYPTED
     return RcloneError(f"{names[0]}: {what}{more}.", why=why, advice=advice)
+
+
+def picked(command: Command) -> Iterator[str]:
+    """The files that a transfer or check is to find, by its list, as rclone reads that."""
+    if not command.picks or command.words[0] not in {*TRANSFERS, "check"}:
+        return
+    if isinstance(command.stdin, bytes):
+        for line in io.BytesIO(command.stdin):
+            if name := os.fsdecode(line.rstrip(b"\n")).strip("/"):
+                yield name
+
+
+def absent(command: Command) -> tuple[str, ...]:
+    """What a list names and a local source does not have as a file: rclone passes over it."""
+    source = command.places[0] if command.picks else ""
+    if not is_local(source) or not os.path.isdir(source):
+        return ()
+    names = dict.fromkeys(picked(command))
+    return tuple(name for name in names if not _is_file(os.path.join(source, ""), name, command))
+
+
+def sought(command: Command) -> set[int]:
+    """The hashes of what a list names in a remote, where rclone's log says what it finds; not of
+    what that, which is UTF-8, cannot say."""
+    if not command.places or is_local(command.places[0]):
+        return set()
+    return {hash(name) for name in picked(command) if not NOT_UTF_8.search(name)}
+
+
+def _is_file(folder: str, name: str, command: Command) -> bool:
+    """Whether rclone finds that: it wants names to the letter as its listings show them."""
+    here = name
+    if _ODD.search(name):
+        from pluton_rclone.values.encoding import local_name, standard_name
+
+        parts = name.split("/")
+        local = [local_name(part) for part in parts]
+        if "" in parts or [standard_name(part) for part in local] != parts:
+            return False
+        here = "/".join(local)
+    follows, keeps = ({long, short} & {*command.flags} for long, short in _LINK_FLAGS)
+    try:
+        mode = (os.stat if follows else os.lstat)(folder + here).st_mode
+    except PermissionError:  # rclone says so
+        return True
+    except (OSError, ValueError):
+        return bool(keeps) and _is_link(folder + here)
+    return not (stat.S_ISDIR(mode) or (keeps and stat.S_ISLNK(mode)))
+
+
+def not_found(name: str) -> FailedFile:
+    """For a name in a list that is not there."""
+    error = NothingFound(
+        f"{name}: the source has no file of that name.",
+        why="the list of files names it",
+        advice="Correct the list: a path below the source on each line, as `ls` shows it; instead "
+        "of a folder, the files in it.",
+        path=name,
+    )
+    return FailedFile(name, error, retry_helps=False)
 
 
 def unreadable(command: Command, planned: Iterable[Planned]) -> tuple[FailedFile, ...]:

@@ -109,11 +109,11 @@ def compare(run: Run, on_progress: Callable[[int], None] | None) -> CheckResult:
     differ = failed or (code == 1 and any(found.values()))
     if code != 0 and (run.child.stopped or not differ):
         raise run.fault(code)
-    missing, others = run.tally.missing()
+    missing, others = run.tally.missing(whole=not failed)
     differing, on_source, on_destination = (tuple(found[sign]) for sign in "*-+")
     unhashed = re.search(r"(?<!\d)(\d+) hashes could not be checked", "\n".join(run.tally.messages))
     by_size = int(unhashed[1]) if unhashed else 0
-    failed += missing
+    failed += tuple(file for file in missing if file.path not in told)
     return CheckResult(matching, differing, on_source, on_destination, failed, others, by_size)
 
 

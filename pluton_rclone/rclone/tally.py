@@ -36,20 +36,25 @@ _UNSEEN = "not all could be read when it was looked what would go"
 _SEEING = "Run it again: what has to go is deleted by a run that can read everything."
 _DELETION = re.compile(r"delete|remove|move into backup")
 _FOLDER_MOVED = "Server side directory move succeeded"
+_SENDING = ("copy", "move")
 _WHOLE = ("server-side directory move", "purge directory")
 
 
 class Tally:
     """Adds up events. A file counts as failed if its last try failed: rclone reports each round of
-    retries again. `looking`: it is the look before a sync, whose plan nobody asked for."""
+    retries again. `looking`: it is the look before a sync, whose plan nobody asked for. `absent`:
+    names in a list of files that the source did not have before the run; None: it is looked now."""
 
     def __init__(
         self,
         command: Command = Command(()),  # noqa: B008 - immutable
         *,
         looking: bool = False,
+        absent: tuple[str, ...] | None = None,
     ) -> None:
         self.command, self._looking, self._dry = command, looking, command.dry
+        self._absent = left_out.absent(command) if absent is None else absent
+        self._unfound, self._at_debug = left_out.sought(command), False
         self._left_out: dict[left_out.Place, None] = {}
         self._unchanged = self._best = self._same = self._arrived = self._transferred = 0
         self._folders = self._undeleted = self._renamed = 0
@@ -78,6 +83,8 @@ class Tally:
 
     def add(self, event: events.Event) -> None:
         self._quiet &= event.level in _LOUD
+        if self._unfound:
+            self._find(event)
         match event:
             case events.Progress():
                 event = events.together(self._before, event)
@@ -135,6 +142,22 @@ class Tally:
         if event.level in _LOUD or isinstance(event, events.PlainText):
             self.messages.append(event.text)
 
+    def _find(self, event: events.Event) -> None:
+        """Whatever rclone says at DEBUG of a file, but that it goes, it says of one in the source;
+        and it says something of each."""
+        self._at_debug |= event.level == "debug"
+        match event:
+            case events.Deleted() | events.Updated():  # these tell of folders, too
+                return
+            case events.Skipped() if _DELETION.match(event.action) or "directory" in event.action:
+                return
+            case events.Failed() if _DELETING.match(event.text):
+                return
+            case events.FileEvent():
+                self._unfound.discard(hash(event.path))
+            case events.Notice() if event.text != "Excluded":
+                self._unfound.discard(hash(event.about))
+
     def _end_of_round(self) -> None:
         """A round finds unchanged what an earlier one transferred, so the best round counts."""
         self._best = max(self._best, self._same - self._arrived)
@@ -145,9 +168,18 @@ class Tally:
         self._failed.clear()
         self._earlier.clear()
 
-    def missing(self) -> tuple[tuple[FailedFile, ...], tuple[LeftOut, ...]]:
-        """What rclone left out: what is missing at the destination, and what is not."""
-        return left_out.sorted_out(self.command, self._left_out)
+    def missing(self, *, whole: bool) -> tuple[tuple[FailedFile, ...], tuple[LeftOut, ...]]:
+        """What rclone left out: what is missing at the destination, and what is not. `whole`: it
+        has gone through all."""
+        missing, others = left_out.sorted_out(self.command, self._left_out)
+        names = [*self._absent]
+        if whole and self._unfound and self._at_debug:
+            named = dict.fromkeys(left_out.picked(self.command))
+            names += [name for name in named if hash(name) in self._unfound]
+        planned = {one.path for one in self._planned if one.action in _SENDING} if names else set()
+        found = planned | self._failed.keys()
+        missing += tuple(left_out.not_found(name) for name in names if name not in found)
+        return missing, others
 
     def undecrypted(self) -> RcloneError | None:
         """Why what was listed is not all there is in a crypt; None if it is."""
@@ -206,7 +238,7 @@ class Tally:
         ended: str,
     ) -> TransferResult:
         """The end. `stopped` is the reason if we ended it, `ended` the word for it."""
-        missing, others = self.missing()
+        missing, others = self.missing(whole=stopped is None and exit_code == 0)
         if self._dry:
             missing += self._not_planned()
         failed, error = missing, stopped

@@ -21,6 +21,7 @@ from . import commands
 from .commands import Command
 
 if TYPE_CHECKING:
+    from .commands import LogLevel
     from .events import Event, Progress
     from .results import TransferResult
     from .tally import Tally
@@ -84,6 +85,11 @@ class Transfer:
         self._whole, self._run = command, run or command
         self._starts, self._flags = starting, flags
         self._brake = None if command.dry else command.brake
+        self._absent: tuple[str, ...] = ()
+        if command.picks:  # a move takes away what it finds
+            from .left_out import absent
+
+            self._absent = absent(command)
         self._seen: Tally | None = None
         """What the dry run before a sync has found so far; None after it, or without one."""
         self._most: int | None = None
@@ -106,7 +112,8 @@ class Transfer:
         with self._starting:  # it may end before it is here
             first = self._bound(self._run)
             if self._brake is not None:
-                first = starting(commands.look(command), commands.progress_flags())
+                level: LogLevel = "DEBUG" if command.picks else "NOTICE"  # it says what is found
+                first = starting(commands.look(command), commands.progress_flags(level))
             self._latest = first
             self._child = first(self._line, self._watch, self._end)
             try:
@@ -120,7 +127,7 @@ class Transfer:
     def _new_tally(self, *, looking: bool = False) -> Tally:
         from .tally import Tally
 
-        return Tally(self._whole, looking=looking)
+        return Tally(self._whole, looking=looking, absent=self._absent)
 
     def _counting(self) -> Tally:
         """Where the run that goes on is counted: it may speak before all of this is here."""
@@ -137,7 +144,7 @@ class Transfer:
         """After the dry run: the sync itself, or TooManyDeletions."""
         assert self._brake is not None and self._seen is not None  # noqa: PT018
         whole = self._codes == [0]
-        missing, _ = self._seen.missing()
+        missing, _ = self._seen.missing(whole=whole)
         if missing:  # of twins rclone takes one, and deletes the copy of the other
             self._most, self._tally.only_copies = commands.ONLY_COPY, True
         else:

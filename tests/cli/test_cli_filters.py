@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -99,6 +100,23 @@ def test_copy_check_ls_and_preflight_select_the_same_files(
     assert (checked.code, checked.json["matching"]) == (0, len(kept))
     assert looked.lines[-1]["summary"]["files"] == len(kept)
     assert {entry["path"] for entry in listed.lines if not entry["is_dir"]} == kept
+
+
+def test_a_list_as_find_prints_it_is_copied_and_what_is_not_there_is_named(
+    connected: Command, source: Path, tmp_path: Path, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(source)
+    found = subprocess.run(["find", ".", "-type", "f"], stdout=subprocess.PIPE, check=True).stdout
+    (tmp_path / "list").write_bytes(found)
+    wanted = ("--files-from", str(tmp_path / "list"))
+    assert connected("copy", *wanted, ".", "Work files:x").code == 0
+    assert names() == set(FILES)
+    (tmp_path / "list").write_bytes(found + b"a.text\n")
+    for words in ((".", "Work files:x"), ("Work files:x", str(tmp_path / "back"))):
+        ran = connected("copy", *wanted, *words)
+        assert ran.code == 7
+        assert "a.text: the source has no file of that name" in ran.err
+        assert connected("check", *wanted, *words).code == 7
 
 
 def test_delete_with_filters_deletes_what_they_select_and_keeps_folders(

@@ -1,5 +1,5 @@
-"""What rclone passes over with exit code 0 is no success: names that a crypt cannot decrypt, and a
-dry run that it was told of elsewhere."""
+"""What rclone passes over with exit code 0 is no success: names that a crypt cannot decrypt, names
+in a list that are not there, and a dry run that it was told of elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone.errors import RcloneError
+from pluton_rclone.errors import NothingFound, RcloneError
 from pluton_rclone.rclone import commands
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.engine import Rclone
@@ -151,3 +151,88 @@ def test_what_only_looks_like_a_dry_run_is_none(rclone: Rclone, source: Path) ->
         assert rclone.copy(source, "disk:", extra=extra).result().planned == ()
     assert rclone.sync(source, "disk:").result().planned == ()
     assert rclone.stat("disk:folder/inside") is not None
+
+
+@pytest.fixture(params=["disk", "remote"])
+def start(request: pytest.FixtureRequest, rclone: Rclone, tmp_path: Path) -> str:
+    """The files of `source`, here or in a remote."""
+    fill(tmp_path / "disk/source")
+    return str(tmp_path / "disk/source") if request.param == "disk" else "disk:source"
+
+
+LIST = ["./0", "././folder/inside", "/1", "nowhere", "folder", "no/where"]
+NOWHERE = {"nowhere", "folder", "no/where"}
+
+
+@pytest.mark.parametrize("dry", [True, False])
+@pytest.mark.parametrize("word", ["copy", "move", "sync"])
+def test_names_in_a_list_that_are_not_there_are_missing(
+    rclone: Rclone, start: str, tmp_path: Path, word: str, dry: bool
+) -> None:
+    for name in ("0", "nowhere", "unlisted"):  # 0 is there already, nowhere only there
+        rclone.rcat(name.encode(), tmp_path / "there" / name)
+    result = getattr(rclone, word)(
+        start, tmp_path / "there", files_from=LIST, log_level="DEBUG", dry_run=dry
+    ).wait()
+    assert {file.path for file in result.failed} == NOWHERE
+    assert {type(file.error) for file in result.failed} == {NothingFound}
+    assert "Correct the list" in result.error.advice
+    assert (result.ended, result.transfers) == ("failed", 2)
+    kept = {path.name for path in (tmp_path / "there").iterdir()}
+    assert kept == {"0", "nowhere", "unlisted"} | (set() if dry else {"1", "folder"})
+    assert ("delete", "nowhere") not in {(one.action, one.path) for one in result.planned}
+
+
+def test_a_check_of_names_that_are_not_there_is_none(
+    rclone: Rclone, start: str, tmp_path: Path
+) -> None:
+    for name in ("0", "1", "nowhere"):
+        rclone.rcat(name.encode(), tmp_path / "there" / name)
+    result = rclone.check(start, tmp_path / "there", files_from=LIST)
+    assert (result.matching, result.missing_on_source) == (2, ("nowhere",))
+    assert result.missing_on_destination == ("folder/inside",)
+    assert {file.path for file in result.failed} == NOWHERE - {"nowhere"}
+    assert rclone.check(start, tmp_path / "there", files_from=LIST[:1]).same
+
+
+@pytest.mark.parametrize(
+    ("local", "listed", "found"),
+    [
+        (b"tab\t", "tab\t", False),
+        (b"tab\t", "tab\u2409", True),
+        ("tab\u2409".encode(), "tab\u2409", False),
+        (b"bytes \xff", b"bytes \xff", True),
+        ("\u00e9".encode(), "e\u0301", False),
+        (b"a name", "A name", False),
+        (b"deep/name", "deep//name", False),
+        (b"deep/name", "deep/../deep/name", False),
+        (b"deep/name", "deep/name/", True),
+    ],
+)
+def test_a_name_in_a_list_is_missing_just_where_rclone_does_not_find_it(
+    rclone: Rclone, tmp_path: Path, local: bytes, listed: str | bytes, found: bool
+) -> None:
+    path = os.path.join(os.fsencode(tmp_path / "disk"), local)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    Path(os.fsdecode(path)).write_text("content")
+    result = rclone.copy(tmp_path / "disk", tmp_path / "there", files_from=[listed]).wait()
+    assert (result.transfers, len(result.failed)) == ((1, 0) if found else (0, 1))
+
+
+def test_links_in_a_list_have_the_names_that_the_option_gives_them(
+    rclone: Rclone, tmp_path: Path
+) -> None:
+    folder = tmp_path / "disk"
+    fill(folder / "source")
+    (folder / "file").symlink_to("source/0")
+    (folder / "tree").symlink_to("source")
+
+    def missing(*names: str, **options: bool) -> set[str]:
+        result = rclone.copy(folder, tmp_path / "there", files_from=names, dry_run=True, **options)  # type: ignore[arg-type]
+        return {file.path for file in result.wait().failed}
+
+    assert missing("file.rclonelink", "tree.rclonelink", links=True) == set()
+    assert missing("file", "tree", links=True) == {"file", "tree"}
+    assert missing("file", "tree/0", copy_links=True) == set()
+    assert missing("tree", copy_links=True) == {"tree"}
+    assert missing("file", skip_links=True) == set()
