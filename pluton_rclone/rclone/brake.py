@@ -25,6 +25,12 @@ class Brake(NamedTuple):
     most: int | str | None = None
     empty_source: bool = False
 
+    @classmethod
+    def of(cls, most: int | str | None, empty_source: bool) -> Brake | None:
+        """For these options of a sync; None if all may go. UsageError."""
+        brake = cls(most, empty_source)
+        return None if brake.percent == 100 and empty_source else brake
+
     @property
     def percent(self) -> int | None:
         """The share, if `most` is one. UsageError."""

@@ -284,9 +284,7 @@ def transfer(
     wanted: dict[str, Any] = {"create_empty_src_dirs": folders, **options}
     brake = None
     if word == "sync":
-        brake = Brake(wanted.pop("max_delete", None), bool(options.get("allow_empty_source")))
-        if brake.percent == 100 and brake.empty_source:
-            brake = None
+        brake = Brake.of(wanted.pop("max_delete", None), bool(options.get("allow_empty_source")))
         if rules := _apart(location(source), options):
             wanted["filters"] = [*rules, *(options.get("filters") or ())]
     given, stdin = flags(wanted, TransferOptions)

@@ -83,11 +83,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         source, flags = self.source, self.options
         if source is not None and self.command in TRANSFERS:  # it may have become a link
             source = locations.source(source, follow="--copy-links" in flags)
-        brake = None
-        if self.command == "sync":
-            brake = Brake(self.max_delete, self.allow_empty_source)
-            if brake.percent == 100 and brake.empty_source:
-                brake = None
+        is_sync = self.command == "sync"
+        brake = Brake.of(self.max_delete, self.allow_empty_source) if is_sync else None
         places = (*(() if source is None else (source,)), self.destination)
         stdin = None if self.lines is None else os.fsencode(self.lines)
         return Command(tuple(self.command.split()), flags, places, stdin, brake)
