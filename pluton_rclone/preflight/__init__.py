@@ -14,9 +14,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Union
 
 from pluton_rclone.values.encoding import ONEDRIVE_ENCODING
+from pluton_rclone.values.paths import require_path
 from pluton_rclone.values.units import human_bytes
 
 from .entries import Listed, scan_entries
@@ -80,18 +82,18 @@ def preflight(
 
     A million local files take the memory of the largest folder. The target's content is not looked
     at: neither case-only collisions with it nor its share of a folder's entries are seen. Raises,
-    when iterated, `NothingFound` for a missing local source and `OptionInvalid` for an encoding
-    that rclone does not know.
+    when iterated, `NothingFound` for a missing local source, `UsageError` for one that no path can
+    name, and `OptionInvalid` for an encoding that rclone does not know.
     """
     encoding = ONEDRIVE_ENCODING if encoding is None else encoding
-    local = isinstance(source, (str, bytes, os.PathLike))
-    judge, summary = Judge(drive_type, prefix, base, encoding, local=local), Summary()
+    judge, summary = partial(Judge, drive_type, prefix, base, encoding), Summary()
 
     def scan() -> Iterator[Finding]:
         if isinstance(source, (str, bytes, os.PathLike)):
-            yield from scan_local(os.fsencode(source), judge, summary, links=links)
+            root = os.fsencode(require_path(os.fsdecode(source)))
+            yield from scan_local(root, judge(local=True), summary, links=links)
         else:
-            yield from scan_entries(source, judge, summary)
+            yield from scan_entries(source, judge(local=False), summary)
         to_send = summary.bytes_to_send
         if quota_free is not None and to_send > quota_free and not_there_yet is not None:
             to_send = min(to_send, not_there_yet())

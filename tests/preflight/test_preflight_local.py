@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone.errors import NothingFound
+from pluton_rclone.errors import NothingFound, UsageError
 from pluton_rclone.preflight import Finding, preflight
 from pluton_rclone.preflight import rules as table
 
@@ -303,6 +303,12 @@ def test_a_source_that_is_not_there(tmp_path: Path) -> None:
     scan = preflight(tmp_path / "missing")
     with pytest.raises(NothingFound, match="missing"):
         next(scan)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b"])
+def test_a_source_that_no_path_can_name(name: str) -> None:
+    with pytest.raises(UsageError, match="no path can hold"):
+        next(preflight(name))
 
 
 def test_findings_stream_while_the_scan_goes_on(tmp_path: Path) -> None:
