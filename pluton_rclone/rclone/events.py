@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 from msgspec import field
 
+from pluton_rclone import errors
+
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """`text` is rclone's message, which may hold secrets (`values.redaction`)."""
@@ -150,13 +152,11 @@ _FILE_EVENTS: tuple[tuple[re.Pattern[str], type[FileEvent]], ...] = (
     ),
     (re.compile(r"Unchanged skipping|OK$"), Checked),
 )
-_THROTTLED = re.compile(
-    r"(?is)(?!failed to ).*(too ?many ?requests|activityLimitReached|throttled"
-    r"|rate limited, inc|error 429)"
-)
+_TOO_MANY = re.compile("too many requests", re.IGNORECASE)
+_AGAIN = re.compile(r"low level retry \d+/\d+ \(error ")
 _PARTIAL = re.compile(r"\.[0-9a-f]{8}\.partial$")
 """The end of the name under which rclone writes a file until it is complete."""
-_SECONDS = re.compile(r"(?:rying again in |sleep to )(\d+(?:\.\d+)?)(ms|s|m)?")
+_SECONDS = re.compile(r"rying again in (\d+(?:\.\d+)?)(ms|s|m)?")
 _UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 _PLAIN = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d (?:([A-Z]+)\s*: )?(.*)", re.DOTALL)
 _LEVELS = {"warning": "notice", "fatal": "critical"}
@@ -183,11 +183,22 @@ def parse(line: bytes) -> Event:
         for pattern, kind in _FILE_EVENTS:
             if pattern.match(text):
                 return kind(text=text, level=level, path=path, size=record.size)
-    if _THROTTLED.match(text):
+    if _slows_down(text):
         wait = _SECONDS.search(text)
         seconds = float(wait[1]) * _UNIT[wait[2] or ""] if wait else None
         return Throttled(text=text, level=level, seconds=seconds)
     return Notice(text=text, level=level, about=path or None)
+
+
+def _slows_down(text: str) -> bool:
+    """Whether the service asks for it: rclone also repeats after a fault of the network."""
+    again = _AGAIN.match(text)
+    if again is None:
+        return _TOO_MANY.match(text) is not None
+    from . import faults  # its patterns take 10 ms
+
+    meaning = faults.meaning(text[again.end() :])
+    return meaning is not None and meaning.kind is errors.Throttled
 
 
 def _progress(stats: dict[str, Any], text: str, level: str) -> Progress:

@@ -40,6 +40,29 @@ def test_a_wait_that_microsoft_asks_for_is_an_event_with_its_seconds(
     assert storage.rclone.throttled == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "asked"), [(500, False), (503, True), (None, False)], ids=["500", "503", "reset"]
+)
+def test_who_does_not_answer_does_not_ask_to_wait(
+    cloud: Emulator, source: Path, status: int | None, asked: bool
+) -> None:
+    """The names in rclone's log do not either."""
+    storage = connected(cloud)
+    storage.upload(source, "too many requests/throttled").result()
+    quirks = cloud.quirks
+    trouble = (
+        quirks.bare_answer(status, "empty", times=1, skip=2)
+        if status
+        else quirks.connection_reset(at="graph", times=3, skip=2)
+    )
+    with trouble:
+        transfer = storage.upload(source, "too many requests/throttled", log_level="DEBUG")
+        heard = list(transfer.events())
+    assert any("low level retry" in event.text for event in heard)
+    assert any(isinstance(event, Throttled) for event in heard) is asked
+    assert storage.rclone.throttled == 0
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_restore_is_verified_by_hash_and_a_damaged_file_is_told(
     cloud: Emulator, source: Path, tmp_path: Path, kind: DriveKind
