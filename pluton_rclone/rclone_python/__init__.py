@@ -187,7 +187,8 @@ def hash(
     if output_file is not None:
         return None
     parts = (line.partition(" " if checkfile is not None else "  ") for line in lines)
-    pairs = {name: value for value, _, name in parts}
+    # blanks stand for a hash that is not known
+    pairs = {name if value else name.lstrip(): value for value, _, name in parts}
     if checkfile is not None:
         right = {name: value == "=" for name, value in pairs.items()}
         return next(iter(right.values())) if len(right) == 1 else right

@@ -120,6 +120,29 @@ def test_hashes_into_a_file_and_back(world: Path) -> None:
     )
 
 
+def test_a_file_whose_hash_is_not_known_has_its_name(world: Path, home: Path) -> None:
+    """A hasher gives no hash of a crypt's file that it has not seen."""
+    (home / "rclone.conf").write_text(
+        f"""
+[safe]
+type = crypt
+remote = {world / "place"}
+filename_encryption = off
+directory_name_encryption = false
+password = UKpre-Wfwj6oJj92qWd8pGI
+
+[hashes]
+type = hasher
+remote = safe:
+hashes = md5
+"""
+    )
+    for name in ("a.txt", "b.txt"):
+        ours.copyto("source/a.txt", f"safe:{name}", show_progress=False)
+    assert ours.hash("md5", "hashes:") == theirs.hash("md5", "hashes:")
+    assert ours.hash("md5", "hashes:") == {"a.txt": "", "b.txt": ""}
+
+
 @pytest.mark.parametrize("name", ["copy", "copyto", "sync", "move", "moveto"])
 def test_transfers(name: str, world: Path) -> None:
     getattr(ours, name)("source", "place:target", show_progress=False)
