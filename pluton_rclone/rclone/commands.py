@@ -211,8 +211,11 @@ def _rule(rule: str) -> str:
             why="rclone's rules take all such bytes for one character: other files would match",
             advice="Name the files in files-from, or match that part of the name with a wildcard.",
         )
-    if len(rule) > 2 and rule[-1].isspace() and rule[-2] != "\\":  # rclone would cut it off
-        return f"{rule[:-1]}[{rule[-1]}]"
+    if len(rule) > 2 and rule[-1].isspace():  # rclone would cut it off, quoted or not
+        rest = rule[:-1]
+        if (len(rest) - len(rest.rstrip("\\"))) % 2:
+            rest = rest[:-1]
+        return f"{rest}[{rule[-1]}]"
     return rule
 
 

@@ -218,3 +218,15 @@ def test_a_secret_in_a_location_is_refused(engine: Rclone, here: Path, place: st
     with pytest.raises(UsageError) as caught:
         engine.copy(place, here)
     assert "abc" not in repr(caught.value.record())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [("a ", b"a "), ("a\\ ", b"a "), ("a\\\\ ", b"a\\ "), ("a\\\\\\ ", b"a\\ ")],
+)
+def test_a_blank_at_the_end_of_a_pattern_counts_quoted_or_not(
+    here: Path, engine: Rclone, pattern: str, name: bytes
+) -> None:
+    source, target = folder(here, {b"a", b"a ", b"a\\", b"a\\ "}), folder(here)
+    engine.copy(source, target, filters=[f"- {pattern}"]).result()
+    assert set(content(target)) == {b"a", b"a ", b"a\\", b"a\\ "} - {name}
