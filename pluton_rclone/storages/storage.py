@@ -127,13 +127,15 @@ class Storage:
     def upload(
         self, source: LocalPath, path: str = "", **options: Unpack[TransferOptions]
     ) -> Transfer:
-        """Copy a local folder's content, or a file, into the folder `path`. It starts at once."""
+        """Start to copy a local folder's content, or a file, into a folder. RcloneTooOld."""
+        self.require()
         return self.rclone.copy(locations.local(source), self.at(path), **options)
 
     def download(
         self, path: str, destination: LocalPath, **options: Unpack[TransferOptions]
     ) -> Transfer:
-        """Copy a folder's content, or a file, into a local folder. It starts at once."""
+        """Start to copy a folder's content, or a file, into a local folder. RcloneTooOld."""
+        self.require()
         return self.rclone.copy(self.at(path), locations.local(destination), **options)
 
     def delete(self, path: str, **options: Unpack[TransferOptions]) -> Transfer:
@@ -237,7 +239,8 @@ class Storage:
         on_progress: Callable[[int], None] | None = None,
         **options: Unpack[FilterOptions],
     ) -> CheckResult:
-        """Compare a local folder with `path` by QuickXorHash. Differences are the result."""
+        """Compare two folders by QuickXorHash. Differences are the result. RcloneTooOld."""
+        self.require()
         place, at = locations.local(source), self.at(path)
         return self.rclone.check(place, at, direction=direction, on_progress=on_progress, **options)
 

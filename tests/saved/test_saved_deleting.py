@@ -204,6 +204,10 @@ def test_an_rclone_that_cannot_renew_the_token_is_named_by_its_version(
     code, error = command("copy", "--rclone", str(debian_rclone()), source, "home:x")
     assert (code, error["error"]) == (6, "rclone_too_old")
     assert "1.60.1" in error["what"]
+    home = Storages(binary=str(debian_rclone()))["home"]
+    for call in (home.upload, home.check, lambda there: home.download("x", there)):
+        with pytest.raises(RcloneTooOld):
+            call(source)
 
 
 def test_what_the_drive_has_of_a_twin_that_is_left_out_is_not_deleted(
