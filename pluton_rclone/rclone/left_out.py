@@ -29,7 +29,7 @@ _TOLD = re.compile(
     r"|(Entry doesn't belong in directory)|Skipping undecryptable (file|dir) name"
 )
 _LINK_END = ".rclonelink"
-_LINK_FLAGS = (("--copy-links", "-L"), ("--links", "-l"))
+_FOLLOWS, _KEEPS = ("--copy-links", "-L"), ("--links", "-l")
 _ODD = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|[^ -~]")
 _Words = tuple[str, str | None, str | None]
 _TWIN: _Words = (
@@ -152,8 +152,10 @@ def absent(command: Command) -> tuple[str, ...]:
     source = command.places[0] if command.picks else ""
     if not is_local(source) or not os.path.isdir(source):
         return ()
+    folder, given = os.path.join(source, ""), {*command.flags}
+    follows, keeps = not given.isdisjoint(_FOLLOWS), not given.isdisjoint(_KEEPS)
     names = dict.fromkeys(picked(command))
-    return tuple(name for name in names if not _is_file(os.path.join(source, ""), name, command))
+    return tuple(one for one in names if not _is_file(folder, one, follows=follows, keeps=keeps))
 
 
 def sought(command: Command) -> set[int]:
@@ -164,8 +166,9 @@ def sought(command: Command) -> set[int]:
     return {hash(name) for name in picked(command) if not NOT_UTF_8.search(name)}
 
 
-def _is_file(folder: str, name: str, command: Command) -> bool:
-    """Whether rclone finds that: it wants names to the letter as its listings show them."""
+def _is_file(folder: str, name: str, *, follows: bool, keeps: bool) -> bool:
+    """Whether rclone finds that: it wants names to the letter as its listings show them. `follows`,
+    `keeps`: what it does with links."""
     here = name
     if _ODD.search(name):
         from pluton_rclone.values.encoding import local_name, standard_name
@@ -175,13 +178,12 @@ def _is_file(folder: str, name: str, command: Command) -> bool:
         if "" in parts or [standard_name(part) for part in local] != parts:
             return False
         here = "/".join(local)
-    follows, keeps = ({long, short} & {*command.flags} for long, short in _LINK_FLAGS)
     try:
         mode = (os.stat if follows else os.lstat)(folder + here).st_mode
     except PermissionError:  # rclone says so
         return True
     except (OSError, ValueError):
-        return bool(keeps) and _is_link(folder + here)
+        return keeps and _is_link(folder + here)
     return not (stat.S_ISDIR(mode) or (keeps and stat.S_ISLNK(mode)))
 
 

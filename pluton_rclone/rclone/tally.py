@@ -32,8 +32,8 @@ _OF_A_FOLDER = re.compile(r"error (?:reading|listing)\b|Failed to (?:rmdir|updat
 _NOT_DELETING = "not deleting files as there were IO errors"
 _KEPT = "Nothing was deleted at the destination, because not all could be read or transferred."
 _WOULD_KEEP = "Nothing would be deleted at the destination, because not all can be transferred."
-_UNSEEN = "not all could be read when it was looked what would go"
-_SEEING = "Run it again: what has to go is deleted by a run that can read everything."
+_UNSEEN = "not all could be read when the deletions were counted beforehand"
+_SEEING = "Run it again: deletions wait for a run that can read everything."
 _DELETION = re.compile(r"delete|remove|move into backup")
 _FOLDER_MOVED = "Server side directory move succeeded"
 _SENDING = ("copy", "move")
@@ -53,7 +53,7 @@ class Tally:
         absent: tuple[str, ...] | None = None,
     ) -> None:
         self.command, self._looking, self._dry = command, looking, command.dry
-        self._absent = left_out.absent(command) if absent is None else absent
+        self.absent = left_out.absent(command) if absent is None else absent
         self._unfound, self._at_debug = left_out.sought(command), False
         self._left_out: dict[left_out.Place, None] = {}
         self._unchanged = self._best = self._same = self._arrived = self._transferred = 0
@@ -155,7 +155,7 @@ class Tally:
                 return
             case events.FileEvent():
                 self._unfound.discard(hash(event.path))
-            case events.Notice() if event.text != "Excluded":
+            case events.Notice() if not event.text.startswith("Excluded"):
                 self._unfound.discard(hash(event.about))
 
     def _end_of_round(self) -> None:
@@ -172,14 +172,17 @@ class Tally:
         """What rclone left out: what is missing at the destination, and what is not. `whole`: it
         has gone through all."""
         missing, others = left_out.sorted_out(self.command, self._left_out)
-        names = [*self._absent]
+        return missing + tuple(map(left_out.not_found, self.not_there(whole=whole))), others
+
+    def not_there(self, *, whole: bool) -> tuple[str, ...]:
+        """What a list names and the source does not have; `whole` as in `missing`."""
+        names = dict.fromkeys(self.absent)
         if whole and self._unfound and self._at_debug:
-            named = dict.fromkeys(left_out.picked(self.command))
-            names += [name for name in named if hash(name) in self._unfound]
-        planned = {one.path for one in self._planned if one.action in _SENDING} if names else set()
-        found = planned | self._failed.keys()
-        missing += tuple(left_out.not_found(name) for name in names if name not in found)
-        return missing, others
+            named = left_out.picked(self.command)
+            names.update(dict.fromkeys(name for name in named if hash(name) in self._unfound))
+        found = {one.path for one in self._planned if one.action in _SENDING} if names else set()
+        found.update(self._failed)
+        return tuple(name for name in names if name not in found)
 
     def undecrypted(self) -> RcloneError | None:
         """Why what was listed is not all there is in a crypt; None if it is."""

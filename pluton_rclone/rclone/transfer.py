@@ -147,6 +147,7 @@ class Transfer:
         missing, _ = self._seen.missing(whole=whole)
         if missing:  # of twins rclone takes one, and deletes the copy of the other
             self._most, self._tally.only_copies = commands.ONLY_COPY, True
+            self._tally.absent = self._seen.not_there(whole=whole)
         else:
             self._most = self._brake.judge(self._seen.progress, whole=whole)
             self._tally.blind = not whole

@@ -183,16 +183,26 @@ def test_names_in_a_list_that_are_not_there_are_missing(
     assert ("delete", "nowhere") not in {(one.action, one.path) for one in result.planned}
 
 
+def test_a_sync_names_what_its_look_did_not_find_at_any_level(
+    rclone: Rclone, start: str, tmp_path: Path
+) -> None:
+    rclone.rcat(b"nowhere", tmp_path / "there/nowhere")
+    result = rclone.sync(start, tmp_path / "there", files_from=LIST).wait()
+    assert {file.path for file in result.failed} == NOWHERE
+    assert (tmp_path / "there/nowhere").exists()
+
+
 def test_a_check_of_names_that_are_not_there_is_none(
     rclone: Rclone, start: str, tmp_path: Path
 ) -> None:
     for name in ("0", "1", "nowhere"):
         rclone.rcat(name.encode(), tmp_path / "there" / name)
+    for content in ("hash", "size", "download"):
+        assert rclone.check(start, tmp_path / "there", content=content, files_from=LIST[:1]).same
     result = rclone.check(start, tmp_path / "there", files_from=LIST)
     assert (result.matching, result.missing_on_source) == (2, ("nowhere",))
     assert result.missing_on_destination == ("folder/inside",)
     assert {file.path for file in result.failed} == NOWHERE - {"nowhere"}
-    assert rclone.check(start, tmp_path / "there", files_from=LIST[:1]).same
 
 
 @pytest.mark.parametrize(
