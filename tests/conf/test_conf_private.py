@@ -139,10 +139,10 @@ def test_it_comes_back_to_a_remote_that_expands_a_variable_or_inherits(
     conf: Conf, cloud: Emulator, name: str
 ) -> None:
     signed_in = section(cloud)
-    conf.add("anna.child", {key: signed_in[key] for key in ("type", "token")})
     drive = conf.section("anna")["drive_id"]
     text = conf.path.read_text().replace(drive, "%(drive)s")
-    conf.path.write_text(f"[DEFAULT]\ndrive = {drive}\n{text}")
+    child = "".join(f"{key} = {signed_in[key]}\n" for key in ("type", "token"))
+    conf.path.write_text(f"[DEFAULT]\ndrive = {drive}\n{text}\n[anna.child]\n{child}")
     with conf.private([name]) as private:
         rclone(private, "lsd", f"{name}:")
     assert len(issued(cloud, conf.section(name)["token"])) > 1
