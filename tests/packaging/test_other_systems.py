@@ -71,7 +71,6 @@ def simulated(
         ],
         capture_output=True,
         text=True,
-        timeout=120,
     )
 
 
