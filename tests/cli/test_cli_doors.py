@@ -45,9 +45,9 @@ def test_a_current_folder_that_is_gone_is_said(
     folder.rmdir()
     ran = run_here("--config", "own.conf", "storages")
 
-    assert ran.returncode == 1
-    assert "No such file or directory" in ran.stderr
-    assert "your current folder still exists" in ran.stderr
+    assert ran.returncode == 5
+    assert "the current folder, which it starts in, is gone" in ran.stderr
+    assert "Go to a folder that is there" in ran.stderr
 
 
 def test_a_port_file_that_cannot_be_written_is_said(home: Path, tmp_path: Path) -> None:
