@@ -41,7 +41,6 @@ _WORDS = {
 }
 _PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 _RESTIC_OURS = re.compile(r"-[rp]|--repo(sitory-file)?(=|$)|--password-(file|command)(=|$)")
-_DRY = re.compile(r"(-n|--dry-run)(=|$)")
 _RESTIC_HOW = (
     "the repository is the step's folder, and its password in RESTIC_PASSWORD_FILE or "
     "RESTIC_PASSWORD_COMMAND where it runs"
@@ -131,7 +130,8 @@ class Step(_Part):
         allowed |= {**more, "restic": {"folder", "arguments"}}.get(self.do, set())
         if wrong := sorted(given - allowed):
             raise fault(f"{self.do} does not take {', '.join(wrong)}")
-        dry = ["dry_run"] if self.options.get("dry_run") else [*filter(_DRY.match, self.arguments)]
+        dry = ["dry_run"] if self.options.get("dry_run") else []
+        dry += [each for each in self.arguments if commands.is_dry([each])]
         if dry:
             word = dry[0].partition("=")[0]
             raise fault(f"{word} would count as done, and nothing would be there: leave it out")

@@ -327,7 +327,7 @@ def test_a_step_does_what_it_says_and_its_flags_leave_ours_alone(
     assert found.startswith(f"line 3: steps[0]: {fault}")
 
 
-@pytest.mark.parametrize("word", ["-n", "--dry-run", "--dry-run=true"])
+@pytest.mark.parametrize("word", ["-n", "-vn", "--dry-run", "--dry-run=true"])
 def test_a_step_of_restic_does_what_it_says(tmp_path: Path, word: str) -> None:
     arguments = f'arguments = ["backup", "{word}", "/srv"]'
     text = UPLOAD.replace("upload", "restic").replace('local = "/srv"', arguments)
