@@ -117,13 +117,15 @@ def text_of(data: bytes) -> str:
 def secret_in(file: Path) -> str:
     """The secret that a file holds. UsageError, also if it is empty."""
     try:
-        if found := file.read_text(encoding="utf-8-sig").strip():
-            return found
-        raise UsageError(f"The file {file} is empty.", advice="Write the secret into it.")
-    except (OSError, UnicodeDecodeError) as error:
+        found = text_of(file.read_bytes()).strip()
+        found.encode()  # UnicodeError for bytes of another encoding
+    except (OSError, UnicodeError) as error:
         what = f"The file {file} cannot be read."
         advice = "Check its path and rights, and that it is text in UTF-8."
         raise UsageError(what, why=str(error), advice=advice) from None
+    if not found:
+        raise UsageError(f"The file {file} is empty.", advice="Write the secret into it.")
+    return found
 
 
 def secret(

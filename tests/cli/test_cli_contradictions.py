@@ -107,7 +107,7 @@ def test_an_empty_secret_file_takes_no_secret_away(
     connected: Command, home: Path, tmp_path: Path
 ) -> None:
     secret, empty = tmp_path / "secret", tmp_path / "empty"
-    secret.write_text("geheim\n", encoding="utf-8-sig")
+    secret.write_text("geheim\n", encoding="utf-16")  # as PowerShell's > does
     empty.write_text("\n")
     change = ("set", "work-files", "--secret", "link_password", "--secret-file")
     assert connected(*change, str(secret)).code == 0
