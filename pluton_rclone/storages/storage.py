@@ -239,7 +239,8 @@ class Storage:
         on_progress: Callable[[int], None] | None = None,
         **options: Unpack[FilterOptions],
     ) -> CheckResult:
-        """Compare two folders by QuickXorHash. Differences are the result. RcloneTooOld."""
+        """Compare a local folder with `path` by QuickXorHash. Differences are the result.
+        RcloneTooOld."""
         self.require()
         place, at = locations.local(source), self.at(path)
         return self.rclone.check(place, at, direction=direction, on_progress=on_progress, **options)
@@ -280,7 +281,7 @@ class Storage:
             base=self._saved.path_in_drive(path),
             quota_free=drive.quota.remaining if drive.quota.state == "known" else None,
             encoding=remote.encoding,
-            links=bool(options.keys() & LINKS),
+            links=any(options.get(name) for name in LINKS),
             not_there_yet=not_there_yet,
         )
 

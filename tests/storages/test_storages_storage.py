@@ -281,3 +281,15 @@ def test_what_a_storage_takes_from_another_one_can_be_set_back(cloud: Emulator) 
     archive.update(hard_delete=False)
     assert not archive.remote.hard_delete
     assert work.remote.hard_delete
+
+
+# ---- preflight ----
+
+
+def test_only_an_option_that_is_on_says_what_to_do_with_links(
+    cloud: Emulator, tmp_path: Path
+) -> None:
+    storage = connected(cloud)
+    (tmp_path / "link").symlink_to("nowhere")
+    assert [one.rule.name for one in storage.preflight(tmp_path, links=False)] == ["symlink"]
+    assert list(storage.preflight(tmp_path, links=True)) == []
