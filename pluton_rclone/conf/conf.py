@@ -157,9 +157,6 @@ class Conf:
     def add(self, name: str, section: Mapping[str, str]) -> None:
         """A new remote at the end of the file. StorageExists; OptionInvalid for an unfit value, or
         a name with which rclone would mix its options with another remote's."""
-        from pluton_rclone.remote.names import check_name
-
-        check_name(name)
         check_values(section)
         made = {**section, **_new_sign_in(section)}
         self._change(name, lambda now: now if name in now else pairs.added(now, name, made), name)
@@ -177,9 +174,6 @@ class Conf:
     def rename(self, name: str, new_name: str) -> None:
         """The same remote under another name, in the same place. StorageNotFound, StorageExists;
         OptionInvalid as of `add`."""
-        from pluton_rclone.remote.names import check_name
-
-        check_name(new_name)
         if name != new_name:
             self._change(name, lambda now: pairs.renamed(now, name, new_name), new_name)
 
@@ -195,12 +189,13 @@ class Conf:
         def check(document: Document) -> None:
             if name != new_name:
                 pairs.require(document, name)
-            if new_name is not None and new_name in document:
+            if new_name is None:
+                return
+            if new_name in document:
                 raise StorageExists(f"there is already a remote {new_name!r} in {self.path}")
-            if new_name is not None:
-                from pluton_rclone.remote.names import check_name
+            from pluton_rclone.remote.names import check_name
 
-                check_name(new_name, others=[one for one in document.names() if one != name])
+            check_name(new_name, others=[one for one in document.names() if one != name])
 
         self._shared.change(edit, check=check)
 
