@@ -98,8 +98,9 @@ def valued(names: str, metavar: str | None, help: str, **more: Any) -> Decorator
     return click.option(*names.split(), metavar=metavar, help=help, **more)
 
 
-class Named(click.Path):
-    """A path that is not empty, as a variable that is not set would have it: that is no folder."""
+class NonEmptyPath(click.Path):
+    """A path, but not "", which a shell makes of a variable that is not set: for `Path`, that is
+    the current folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
@@ -107,8 +108,8 @@ class Named(click.Path):
         return super().convert(value, param, ctx)
 
 
-FILE = Named(path_type=Path)
-FOLDER = Named(file_okay=False, path_type=Path)
+FILE = NonEmptyPath(path_type=Path)
+FOLDER = NonEmptyPath(file_okay=False, path_type=Path)
 
 CONFIG = "The rclone.conf to use. [default: rclone's own]"
 VERBOSE = "Say on stderr what is being done, for a bug report; secrets are left out."

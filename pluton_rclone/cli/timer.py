@@ -186,7 +186,7 @@ def timer(
 
 
 def _write(folder: Path, units: dict[str, str]) -> None:
-    """All of them, or none. UsageError if there is another one of that name."""
+    """UsageError if one of that name is there and differs: then none is written."""
     folder.mkdir(parents=True, exist_ok=True)
     places = {folder / file: text.encode() for file, text in units.items()}
     for place, data in places.items():

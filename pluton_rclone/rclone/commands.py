@@ -376,6 +376,7 @@ def one_file(word: str, place: Location, **given: object) -> Command:
 
 
 def not_a_file(place: str) -> UsageError:
+    """What to raise for a folder, where one file is wanted."""
     return UsageError(f"{place!r} is a folder.", advice="Name one file of it.")
 
 

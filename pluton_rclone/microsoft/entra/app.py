@@ -31,7 +31,7 @@ class Certificate:
         path = Path(os.path.expanduser(self.path))
         with suppress(OSError):  # the folder that this process is in may be gone
             path = path.absolute()
-        self.__dict__.update(path=path)
+        object.__setattr__(self, "path", path)  # it is frozen
 
     @classmethod
     def at(cls, path: str | Path) -> Certificate:
