@@ -88,6 +88,21 @@ def connected(
     return Storages().add_tested(name or kind, remote_of(cloud, kind, **options))
 
 
+def by_tenant_url(cloud: Emulator, name: str) -> Storage:
+    """Bert's OneDrive by way of SharePoint, with a token as rclone has it there, which nobody
+    renews."""
+    storage = connected(cloud, "business", name=name)
+    token = json.loads(storage.section_with_secrets()["token"])
+    token |= {"refresh_token": "", "expiry": "2045-12-31T23:59:59Z"}
+    changes: dict[str, str | None] = {
+        "tenant_url": "https://contoso-my.sharepoint.com/_api",
+        "token": json.dumps(token),
+        "client_id": None,
+    }
+    storage.storages.conf.update(name, changes)
+    return storage
+
+
 def saved(storage: Storage) -> SavedRemote:
     """What the rooms below a storage work with."""
     home = storage.storages

@@ -14,6 +14,18 @@ BERT = "bert@contoso.onmicrosoft.com"
 WHOSE = ("--method", "app", "--tenant", "contoso.onmicrosoft.com", "--user", BERT)
 
 
+def connected_by_certificate(
+    command: Command, cloud: Emulator, content: bytes, folder: Path
+) -> Path:
+    """The certificate's file, with which the storage "Daemon" has been connected."""
+    cloud.world.registrations[DAEMON_CLIENT_ID].certificates.append(DER_CERTIFICATE)
+    file = folder / "app.pfx"
+    file.write_bytes(content)
+    options = ("--client-id", DAEMON_CLIENT_ID, *WHOSE, "--certificate", str(file))
+    assert command("connect", "Daemon", *options).code == 0
+    return file
+
+
 def test_the_secret_comes_from_the_environment_also_beside_an_option_for_the_client_id(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,11 +99,7 @@ def test_a_certificates_file_is_found_from_another_folder_as_well(
 def test_a_certificates_file_that_is_gone_is_for_the_person_to_bring_back(
     command: Command, cloud: Emulator, tmp_path: Path
 ) -> None:
-    cloud.world.registrations[DAEMON_CLIENT_ID].certificates.append(DER_CERTIFICATE)
-    file = tmp_path / "app.pfx"
-    file.write_bytes(pfx())
-    options = ("--client-id", DAEMON_CLIENT_ID, *WHOSE, "--certificate", str(file))
-    assert command("connect", "Daemon", *options).code == 0
+    file = connected_by_certificate(command, cloud, pfx(), tmp_path)
     file.unlink()
 
     ran = command("ls", "Daemon:")
@@ -104,18 +112,13 @@ def test_a_certificates_file_that_is_gone_is_for_the_person_to_bring_back(
 def test_a_password_that_is_missing_at_the_time_of_the_copy_is_the_reason_that_is_shown(
     command: Command, cloud: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    cloud.world.registrations[DAEMON_CLIENT_ID].certificates.append(DER_CERTIFICATE)
-    file = tmp_path / "app.pfx"
-    file.write_bytes(pfx("open sesame"))
     monkeypatch.setenv("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD", "open sesame")
-    options = ("--client-id", DAEMON_CLIENT_ID, *WHOSE, "--certificate", str(file))
-    assert command("connect", "Daemon", *options).code == 0
+    connected_by_certificate(command, cloud, pfx("open sesame"), tmp_path)
     monkeypatch.delenv("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD")
     cloud.world.advance(7200)
 
     ran = command("ls", "Daemon:")
 
-    print(ran.err)
     assert ran.code == 3
     assert "password is wrong or missing" in ran.err
 
@@ -123,17 +126,11 @@ def test_a_password_that_is_missing_at_the_time_of_the_copy_is_the_reason_that_i
 def test_a_certificate_that_microsoft_no_longer_knows_is_the_reason_that_is_shown(
     command: Command, cloud: Emulator, tmp_path: Path
 ) -> None:
-    known = cloud.world.registrations[DAEMON_CLIENT_ID].certificates
-    known.append(DER_CERTIFICATE)
-    file = tmp_path / "app.pfx"
-    file.write_bytes(pfx())
-    options = ("--client-id", DAEMON_CLIENT_ID, *WHOSE, "--certificate", str(file))
-    assert command("connect", "Daemon", *options).code == 0
-    known.clear()
+    connected_by_certificate(command, cloud, pfx(), tmp_path)
+    cloud.world.registrations[DAEMON_CLIENT_ID].certificates.clear()
 
     ran = command("ls", "Daemon:")
 
-    print(ran.err)
     assert ran.code == 3
     assert "certificate" in ran.err
     assert "AADSTS7000" in ran.err

@@ -36,13 +36,8 @@ def test_the_rclone_that_is_named_before_the_command_is_asked_for_its_version(ho
     assert run_here("--rclone", "/nowhere/rclone", "versions").returncode == 6
 
 
-def test_a_current_folder_that_is_gone_is_said(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "gone"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    folder.rmdir()
+@pytest.mark.usefixtures("home", "folder_that_is_gone")
+def test_a_current_folder_that_is_gone_is_said() -> None:
     ran = run_here("--config", "own.conf", "storages")
 
     assert ran.returncode == 5

@@ -12,7 +12,7 @@ import pytest
 from pluton_rclone import Storage, Storages
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import DriveNotFound, NextStep, OptionInvalid, TokenExpired
-from tests.connected import ANNA, BERT, connected, emulated_drive
+from tests.connected import ANNA, BERT, by_tenant_url, connected, emulated_drive
 from tests.web.client import at_the_page, until_over
 
 from .conftest import Command
@@ -192,17 +192,8 @@ def test_a_form_may_write_an_encoding_in_small_letters(cloud: Emulator) -> None:
 def test_rclones_way_without_an_administrator_is_taken_by_test_too(
     command: Command, cloud: Emulator
 ) -> None:
-    storage = connected(cloud, "business", name="t")
-    drive = cloud.files.drive_of(BERT)
-    drive.write("a.txt", b"a")
-    token = json.loads(storage.section_with_secrets()["token"])
-    token |= {"refresh_token": "", "expiry": "2045-12-31T23:59:59Z"}
-    changes: dict[str, str | None] = {
-        "tenant_url": "https://contoso-my.sharepoint.com/_api",
-        "token": json.dumps(token),
-        "client_id": None,
-    }
-    storage.storages.conf.update("t", changes)
+    by_tenant_url(cloud, "t")
+    cloud.files.drive_of(BERT).write("a.txt", b"a")
     for call in (("ls", "t:"), ("repair", "t"), ("about", "t"), ("test", "t")):
         ran = command(*call)
         assert ran.code == 0, (call, ran.err)

@@ -328,13 +328,8 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         conf.add("anna", {"type": "memory"})
 
 
-def test_a_relative_path_in_a_folder_that_is_gone_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    monkeypatch.chdir(gone)
-    gone.rmdir()
+@pytest.mark.usefixtures("folder_that_is_gone")
+def test_a_relative_path_in_a_folder_that_is_gone_is_told() -> None:
     with pytest.raises(ConfigUnreadable, match="current folder"):
         Conf("rclone.conf")
 

@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import shutil
-import signal
 import stat
 import subprocess
 import sys
@@ -202,18 +201,7 @@ def test_what_a_killed_process_left_is_merged_at_the_next_start(
     conf: Conf, cloud: Emulator, runtime: Path
 ) -> None:
     """The owner is killed after rclone has refreshed and before the token is merged."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", _OWNER, str(conf.path)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stdout is not None
-    private = Path(child.stdout.readline().strip())
-    rclone(private, "lsd", "anna:")
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    child.stdout.close()
+    private = left_by_a_killed_owner(conf)
     assert not is_last(cloud, conf, "anna")
     with conf.private(["anna2"]):
         assert is_last(cloud, conf, "anna")
@@ -221,6 +209,20 @@ def test_what_a_killed_process_left_is_merged_at_the_next_start(
     assert [
         folder for folder in (runtime / private.parent.parent.name).iterdir() if folder.is_dir()
     ] == []
+
+
+def left_by_a_killed_owner(conf: Conf) -> Path:
+    """The private rclone.conf of one that was killed after rclone had renewed anna's token."""
+    owner = subprocess.Popen(
+        [sys.executable, "-c", _OWNER, conf.path], stdout=subprocess.PIPE, text=True
+    )
+    assert owner.stdout is not None
+    private = Path(owner.stdout.readline().strip())
+    rclone(private, "lsd", "anna:")
+    owner.kill()
+    owner.wait()
+    owner.stdout.close()
+    return private
 
 
 _OWNER = """
@@ -317,14 +319,7 @@ def test_a_token_waits_while_the_disk_of_the_file_is_away(
 def test_what_a_killed_process_left_outlasts_a_command_while_the_file_is_away(
     conf: Conf, cloud: Emulator, tmp_path: Path
 ) -> None:
-    owner = subprocess.Popen(
-        [sys.executable, "-c", _OWNER, conf.path], stdout=subprocess.PIPE, text=True
-    )
-    assert owner.stdout is not None
-    rclone(Path(owner.stdout.readline().strip()), "lsd", "anna:")
-    owner.kill()
-    owner.wait()
-    owner.stdout.close()
+    left_by_a_killed_owner(conf)
     conf.path.rename(tmp_path / "away")
     with pytest.raises(StorageNotFound), conf.private(["anna"]):
         pass
@@ -404,14 +399,7 @@ def test_a_leftover_is_found_by_a_process_of_another_login_session(
 ) -> None:
     """By cron, which has no XDG_RUNTIME_DIR, or another one. Before, the token was lost, 10 times
     of 10."""
-    owner = subprocess.Popen(
-        [sys.executable, "-c", _OWNER, conf.path], stdout=subprocess.PIPE, text=True
-    )
-    assert owner.stdout is not None
-    rclone(Path(owner.stdout.readline().strip()), "lsd", "anna:")
-    owner.kill()
-    owner.wait()
-    owner.stdout.close()
+    left_by_a_killed_owner(conf)
     assert not is_last(cloud, conf, "anna")
     other = tmp_path / "cron"
     other.mkdir(mode=0o700)

@@ -54,13 +54,8 @@ def test_local_paths(path: str, expected: str, monkeypatch: pytest.MonkeyPatch) 
     assert locations.local(path) == expected
 
 
-def test_a_whole_path_is_one_also_where_the_current_folder_is_gone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    monkeypatch.chdir(gone)
-    gone.rmdir()
+@pytest.mark.usefixtures("folder_that_is_gone")
+def test_a_whole_path_is_one_also_where_the_current_folder_is_gone(tmp_path: Path) -> None:
     assert locations.local(tmp_path) == str(tmp_path)
 
 

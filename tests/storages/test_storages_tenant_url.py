@@ -12,22 +12,13 @@ from pluton_rclone import Storage, Storages, StorageSetup
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import RemoteError
 from pluton_rclone.pace.canary import Canary, Said
-from tests.connected import BERT, connected, saved
+from tests.connected import BERT, by_tenant_url, saved
 from tests.web.client import at_the_page
 
 
 @pytest.fixture
 def storage(cloud: Emulator) -> Storage:
-    """With a token as rclone has it there: nobody renews it."""
-    made = connected(cloud, "business", name="t")
-    token = json.loads(made.section_with_secrets()["token"])
-    token |= {"refresh_token": "", "expiry": "2045-12-31T23:59:59Z"}
-    changes: dict[str, str | None] = {
-        "tenant_url": "https://contoso-my.sharepoint.com/_api",
-        "token": json.dumps(token),
-        "client_id": None,
-    }
-    made.storages.conf.update("t", changes)
+    made = by_tenant_url(cloud, "t")
     cloud.files.drive_of(BERT).write("a.txt", b"a")
     cloud.requests.clear()
     return made
