@@ -13,9 +13,9 @@ from typing import NamedTuple
 from pluton_rclone.rclone.commands import Command
 from pluton_rclone.values.size import MIB, Size
 
-from . import memory
+from . import memory, paced
 
-BUFFER = 4 * MIB  # what rclone reads ahead of each file (`paced`)
+BUFFER = Size.parse(paced.BUFFER)  # what rclone reads ahead of each file
 USUAL = Size(10 * MIB)  # rclone's own chunk, and the guide's
 LARGEST = Size(50 * MIB)  # Microsoft documents less than 60 MiB for one request
 _SMALLER = (USUAL, Size(5 * MIB), Size(5 * MIB // 2))  # multiples of 320 KiB, which Microsoft wants

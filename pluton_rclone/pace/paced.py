@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pluton_rclone.process import Child
 from pluton_rclone.process.interrupts import Flag
 from pluton_rclone.rclone.commands import TRANSFERS
-from pluton_rclone.rclone.runner import Around, Order, Runner, nothing
+from pluton_rclone.rclone.runner import Around, Order, Runner
 from pluton_rclone.saved.lent import slow_down
 from pluton_rclone.values.versions import Feature
 
@@ -63,9 +63,9 @@ EVEN = Pace(8, TPS)
 """At nine requests a second more than eight transfers only wait for each other."""
 
 
-def is_chosen(flags: Sequence[str], inherited: Mapping[str, str] = os.environ) -> bool:
+def is_chosen(flags: Sequence[str]) -> bool:
     """Whether somebody set a limit: the operator for every rclone, or the caller for this run."""
-    return "RCLONE_TPSLIMIT" in inherited or any(one.startswith("--tpslimit") for one in flags)
+    return "RCLONE_TPSLIMIT" in os.environ or any(one.startswith("--tpslimit") for one in flags)
 
 
 class Paced(Around):
@@ -100,7 +100,7 @@ class Paced(Around):
         from pluton_rclone.rclone.asked import VARIABLE
 
         assert order.config is not None
-        told, ended = order.on.stderr or nothing, order.on.end
+        told, ended = order.on.stderr, order.on.end
         socket = order.config.with_name(_SOCKET)
         known = Flag()
         made: list[Governor] = []
@@ -116,8 +116,7 @@ class Paced(Around):
             known.wait()
             for governor in made:
                 governor.ended()
-            if ended is not None:
-                ended()
+            ended()
 
         variables = {**FULL.variables(), VARIABLE: str(_address(order))}
         child = self.inner.start(order.plus(variables).calling(stderr=hear, end=end))

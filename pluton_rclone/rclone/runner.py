@@ -16,7 +16,7 @@ from .binary import Binary
 from .commands import Command
 
 
-def nothing(_: object) -> None:
+def nothing(*_: object) -> None:
     """For output and notices that are not wanted."""
 
 
@@ -25,10 +25,10 @@ class Callbacks(NamedTuple):
 
     stdout: Callable[[bytes], None] | None = None
     """With each block; None: the caller reads the output from the child."""
-    stderr: Callable[[bytes], None] | None = None
+    stderr: Callable[[bytes], None] = nothing
     """With each line of rclone's log."""
     watch: Callable[[], float | None] | None = None
-    end: Callable[[], None] | None = None
+    end: Callable[[], None] = nothing
     """Once, after rclone has ended."""
     notice: Callable[[str], None] = nothing
     """While it runs, with what the caller should know about it."""

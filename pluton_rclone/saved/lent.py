@@ -199,16 +199,14 @@ class Lent(Around):
                 self.refusals += 1
             if slow_down(line) is not None:
                 self.throttled += 1
-            if order.on.stderr is not None:
-                order.on.stderr(line)
+            order.on.stderr(line)
 
         def end() -> None:
             """First the token is merged back, then waiting callers are told."""
             try:
                 held.close()
             finally:
-                if order.on.end is not None:
-                    order.on.end()
+                order.on.end()
 
         lent = order._replace(config=loan.path).plus(loan.environment)
         try:
