@@ -58,8 +58,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     def record(self) -> dict[str, Any]:
         """As a JSON object."""
-        found: dict[str, Any] = msgspec.to_builtins(self)
-        return found
+        return dict(msgspec.to_builtins(self))
 
     def __str__(self) -> str:
         """`work: upload /srv/data → :data: failed, 2 files: a.txt: it is locked`"""

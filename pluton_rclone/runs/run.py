@@ -104,8 +104,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     def record(self) -> dict[str, Any]:
         """As a JSON object, for `from_record`; `json.dumps` keeps names that are not UTF-8."""
-        found: dict[str, Any] = msgspec.to_builtins(self)
-        return found
+        return dict(msgspec.to_builtins(self))
 
     @classmethod
     def from_record(cls, record: object) -> Run:

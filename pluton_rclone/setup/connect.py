@@ -231,8 +231,7 @@ class StorageSetup(Steps):
 
     def record_with_secrets(self) -> dict[str, Any]:
         """The state as JSON members, secrets included: keep it where only the server reads it."""
-        record: dict[str, Any] = msgspec.to_builtins(self._state, enc_hook=plain)
-        return record
+        return dict(msgspec.to_builtins(self._state, enc_hook=plain))
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> StorageSetup:
