@@ -12,7 +12,7 @@ import click
 
 from pluton_rclone.connection.report import Step
 from pluton_rclone.errors import ConsentRequired, ItemNotFound, TokenInvalid, UsageError
-from pluton_rclone.microsoft.clouds import cloud, refuse_rclone_registration
+from pluton_rclone.microsoft.clouds import CLOUDS, cloud, refuse_rclone_registration
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.entra.scopes import Place
 from pluton_rclone.microsoft.graph.drives import Drive
@@ -37,7 +37,7 @@ APP = "The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]"
 CLIENT_ID = valued("--client-id", "ID", APP, type=GIVEN)
 MADE = "The remote's name in rclone.conf. [default: made from the friendly name]"
 REMOTE_NAME = valued("--remote-name", "NAME", MADE)
-CLOUDS = click.Choice(["global", "us", "de", "cn"])
+REGIONS = click.Choice(list(CLOUDS))
 SITE = "A SharePoint site, library or folder, as the browser shows its address."
 START = "The folder of the drive that the storage starts from."
 # Of each row, only one can be meant.
@@ -51,7 +51,7 @@ CONTRADICTIONS = (
     ("--type personal", "--method app"),
     ("--type personal", "--tenant organizations"),
     ("--tenant consumers", "--type business", "--type sharepoint"),
-    *(("--type personal", f"--region {region}") for region in ("us", "de", "cn")),
+    *(("--type personal", f"--region {region}") for region in CLOUDS if region != "global"),
     *(("--user", f"--method {method}") for method in ("browser", "device", "rclone", "token")),
     *(("--certificate", f"--method {method}") for method in ("browser", "device", "token")),
 )
@@ -91,7 +91,7 @@ class Wanted:
 @valued("--client-secret-file", "FILE", "Holds the client secret.", type=FILE)
 @valued("--certificate", "FILE", "A client certificate, PEM or PFX.", type=FILE)
 @click.option("--tenant", help="An id, a domain, organizations or consumers. [default: common]")
-@valued("--region", None, "The Microsoft cloud. [default: global]", type=CLOUDS)
+@valued("--region", None, "The Microsoft cloud. [default: global]", type=REGIONS)
 @valued(
     "--set settings",
     "OPTION=VALUE",

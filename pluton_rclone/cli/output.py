@@ -185,7 +185,7 @@ def refused(error: OSError) -> PlutonRcloneError:
 
 def error_lines(error: PlutonRcloneError) -> list[tuple[str, str]]:
     """The lines below an error's first sentence: (heading, text)."""
-    nobody = str(error.who) == "nobody: try again later"
+    nobody = error.who is errors.Who.LATER
     names = ("aadsts", "graph_code", "correlation_id", "request_id")
     support = [f"{key} {value}" for key, value in error.details.items() if key in names]
     lines = {

@@ -21,7 +21,7 @@ from pluton_rclone.values.units import counted
 from .complete import storage_names
 from .context import Context, command, flag
 from .output import Output, tell
-from .records import RECORDS, schema_of
+from .records import RECORDS, TOLD, schema_of
 
 NETWORK = (
     *("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"),
@@ -53,7 +53,7 @@ def errors(text: str, as_json: bool) -> None:
         raise UsageError(f"{text!r} is not an error that is known here.", advice=advice)
     if as_json:
         told = [{"exception": row.exception.__name__, "who": row.who.value} for row in rows]
-        members = ("code", "name", "error", "suberror", "meaning", "advice", "link")
+        members = ("code", *TOLD, "link")
         found = [{member: getattr(row, member) for member in members} for row in rows]
         output.result([one | other for one, other in zip(found, told, strict=True)])
         return

@@ -21,10 +21,11 @@ FOLDERS = (
 )
 HOST = "Listen there instead of on this machine alone; needs --public-url."
 URL = "The https:// address of the proxy in front, as browsers see it."
-PERSON = "The person who answers at the sign-in page."
 WEB = ("jinja2", "starlette", "uvicorn")
 EMULATOR = ("httptools", "starlette", "trustme", "uvicorn")
 PORT_FILE = "Write the proxy's port to this file once it serves."
+ANSWERS = "The person who answers at the sign-in page."
+PERSON = valued("--person", None, ANSWERS, default="anna@outlook.com", show_default=True)
 
 
 @command()
@@ -63,7 +64,7 @@ def web(
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @valued("--port-file", "F", PORT_FILE, type=FILE)
-@valued("--person", None, PERSON, default="anna@outlook.com", show_default=True)
+@PERSON
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> int:
     """Run a command in a world where Microsoft is emulated.
@@ -93,7 +94,7 @@ def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> i
 @click.command()
 @flag("--web", help="The page in your browser, instead of a shell.")
 @flag("--no-browser", help="With --web: only print the address; open no window.")
-@valued("--person", None, PERSON, default="anna@outlook.com", show_default=True)
+@PERSON
 def demo(web: bool, no_browser: bool, person: str) -> int:
     """Try everything without an account: Microsoft is emulated.
 

@@ -83,7 +83,7 @@ class Run:
 
         if self.child.stopped:
             return Cancelled(f"The {self.command} was stopped.")
-        if self._asked > 1 and code != 0:
+        if self._asked > 1:
             return TimedOut(f"The {self.command} took longer than {self._limit:g} s.")
         return faults.run_fault(self.command, code, self.tally.messages)
 

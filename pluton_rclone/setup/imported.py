@@ -70,7 +70,7 @@ def _renewed_by_rclone(token: Token, home: Cloud) -> Token:
 
     drive, text = any_drive("business"), SecretStr(token.to_rclone())
     remote = OneDriveRemote(**drive, region=home.region, token=text)
-    with trial_of(remote, find_binary(None)) as trial:
+    with trial_of(remote, find_binary()) as trial:
         try:
             trial.graph_token()
         except errors.Unreachable:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, UsageError
 from pluton_rclone.rclone import locations
 from pluton_rclone.remote.pairs import BASE
-from pluton_rclone.values.token_text import SIGN_IN, TOKEN
+from pluton_rclone.values.token_text import MASKED, SIGN_IN, TOKEN
 from pluton_rclone.values.versions import KNOWS_ALL
 
 from .home import Home
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from .restic import Restic
 
 LocalPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
-MASKED = "(secret, not shown)"
 
 
 class Storage:

@@ -11,6 +11,7 @@ TOKEN = "token"
 SIGN_IN = "pluton_sign_in"  # which sign-in a token comes from; rclone keeps it through a refresh
 # Stands for a token where the rest of a remote is looked at.
 ANY = '{"access_token":"-","refresh_token":"-","expiry":"2000-01-01T00:00:00Z"}'
+MASKED = "(secret, not shown)"  # in the place of a token, or another secret, for people
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?\s?(?:[Zz]|([+-]\d\d):?(\d\d))?", re.ASCII
 )

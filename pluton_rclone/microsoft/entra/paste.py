@@ -15,14 +15,14 @@ from pluton_rclone.remote.options import TRUE
 from pluton_rclone.remote.pairs import joined, storage_of
 from pluton_rclone.values.conf_text import handed_down
 from pluton_rclone.values.printable import printable
-from pluton_rclone.values.token_text import token_fields
+from pluton_rclone.values.token_text import MASKED, token_fields
 
 from ..clouds import is_of_microsoft
 from .token import Token
 
 LARGEST = 1024 * 1024  # characters
 # What `rclone config redacted` and our own `show` put in a secret's place.
-REDACTED = ("XXX", "(secret, not shown)")
+REDACTED = ("XXX", MASKED)
 
 # No pattern is applied to more than a line that was stripped: its time grows with the length alone.
 _SECTION = re.compile(r"\[([^\]]+)\]")

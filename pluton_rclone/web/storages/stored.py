@@ -12,7 +12,8 @@ from starlette.responses import HTMLResponse, Response
 from pluton_rclone import errors
 from pluton_rclone.connection.report import ConnectionReport, Step
 from pluton_rclone.runs.store import RunRecord
-from pluton_rclone.storages.storage import MASKED, Storage
+from pluton_rclone.storages.storage import Storage
+from pluton_rclone.values.token_text import MASKED
 
 from ..plumbing.context import (
     may,
@@ -148,7 +149,7 @@ def _begun(
 def repair(request: Request) -> Response:
     """POST: the search for the drive of a storage without one begins, and its test."""
     found = storage_of(request, "change")
-    return _begun(request, found, "repair", lambda on_step: found.repair(on_step))
+    return _begun(request, found, "repair", found.repair)
 
 
 def remove(request: Request) -> Response:

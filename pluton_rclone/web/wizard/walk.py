@@ -119,7 +119,7 @@ def location(request: Request) -> Response:
             draft.drives, shown["notes"] = {one.id: one for one in libraries}, libraries.notes
             draft.site_name = site.name
         else:
-            found = draft.setup.sites(query.get("term", "").strip() or "*")
+            found = draft.setup.sites(query.get("term", ""))
             draft.sites.update((site.id, site) for site in found[:SHOWN_SITES])
     return _locations(request, draft, found, error=caught.error, **shown)
 
