@@ -21,7 +21,7 @@ from source import Named  # noqa: E402
 
 import pluton_rclone  # noqa: E402
 from pluton_rclone import errors  # noqa: E402
-from pluton_rclone.cli.app import EPILOG  # noqa: E402
+from pluton_rclone.cli.app import exit_codes  # noqa: E402
 from pluton_rclone.microsoft.entra.known_errors import look_up  # noqa: E402
 from pluton_rclone.remote.options import OPTIONS, OWN, Decider, Option  # noqa: E402
 from pluton_rclone.values import refusals  # noqa: E402
@@ -250,8 +250,7 @@ def option_text(option: Option) -> str:
 
 
 def errors_page() -> str:
-    codes, _, _ = EPILOG.partition("\n\n")
-    words = " ".join(codes.split()).removeprefix("Exit codes: ").removesuffix(".")
+    words = exit_codes().strip().removeprefix("Exit codes: ").removesuffix(".")
     parts = [
         WRITTEN_BY,
         "# Errors\n",

@@ -33,8 +33,6 @@ def exit_codes(numbers: Iterable[int] = CODES) -> str:
     return f"Exit codes: {' · '.join(f'{code} {CODES[code]}' for code in sorted(numbers))}.\n"
 
 
-EPILOG = exit_codes()
-
 # In the order of --help: a heading; below it, a module of pluton_rclone.cli, the exit codes that
 # its commands have besides those of every command, and the commands.
 TABLE = """\
@@ -165,7 +163,7 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     help="Connect Microsoft OneDrive to backups, and drive rclone with it.",
-    epilog=EPILOG,
+    epilog=exit_codes(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="pluton-rclone")

@@ -14,8 +14,7 @@ from pluton_rclone.process.pipes import Source, paced
 
 from . import commands
 from .binary import Binary, find_binary
-from .commands import Command, FilterOptions, ListOptions, TransferOptions
-from .commands import LogLevel as LogLevel  # for those that override `transfer`
+from .commands import Command, FilterOptions, ListOptions, LogLevel, TransferOptions
 from .locations import Location, is_local, location
 from .run import Run, compare, decoded
 from .runner import BareRclone, Callbacks, Order, Runner, nothing

@@ -12,8 +12,8 @@ from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import PlutonRcloneError, TokenExpired, Who
 from pluton_rclone.process import Completed
 from pluton_rclone.rclone import commands
-from pluton_rclone.rclone.commands import Command, progress_flags
-from pluton_rclone.rclone.engine import LogLevel, Rclone
+from pluton_rclone.rclone.commands import Command, LogLevel, progress_flags
+from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.rclone.locations import Location, is_local
 from pluton_rclone.rclone.runner import Runner, nothing
 
