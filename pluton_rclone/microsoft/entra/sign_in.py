@@ -3,7 +3,7 @@ a person: the application acts with permissions of an administrator."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from .account import Account, require_same
 from .app import AppRegistration
 from .client import msal_application, outcome
 from .faults import Asked
-from .scopes import ACCEPT_OR_ASK, admin_consent_url, in_words, missing, short_names
+from .scopes import ACCEPT_OR_ASK, admin_consent_url, in_words, missing
 from .token import Token
 
 
@@ -31,13 +31,12 @@ class SignIn:
 def completed(
     result: Mapping[str, Any],
     app: AppRegistration,
-    wanted: Iterable[str],
+    asked: tuple[str, ...],
     account: Account | None,
     redirect_uri: str = "",
 ) -> SignIn:
     """The sign-in in a token answer of MSAL. AccountError for another account than `account`,
-    ConsentRequired if less than `wanted` was granted."""
-    asked = short_names(wanted)
+    ConsentRequired if less than was `asked` for was granted."""
     token = Token.from_msal(result, asked=asked)
     signed_in = Account.from_id_token(result.get("id_token_claims") or {})
     if account is not None:
