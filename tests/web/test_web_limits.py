@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -306,12 +306,15 @@ def test_headers_without_end_are_refused(port: int) -> None:
         assert b" 400 " in rest(connection)
 
 
-def test_more_connections_than_there_may_be_push_out_the_oldest_that_waits(port: int) -> None:
-    idle = [opened(port) for _ in range(40)]
-    with opened(port, "GET /add HTTP/1.1\r\n@Connection: close\r\n\r\n") as connection:
-        assert b" 403 " in rest(connection)
-    for one in idle:
-        with one:
+def test_more_connections_than_there_may_be_push_out_the_oldest_that_waits(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "REQUEST", 2 * PATIENCE)  # none ends for another reason
+    with ExitStack() as stack:
+        idle = [stack.enter_context(opened(port)) for _ in range(40)]
+        with opened(port, "GET /add HTTP/1.1\r\n@Connection: close\r\n\r\n") as connection:
+            assert b" 403 " in rest(connection)
+        for one in idle[: 40 + 1 - serving.MOST]:
             rest(one)
 
 
