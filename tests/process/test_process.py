@@ -617,9 +617,12 @@ def test_what_must_not_stop_half_way_and_stands_still_is_left_to_itself(
 
 
 def test_all_children_are_stopped_in_order_and_at_once() -> None:
-    polite = "trap 'exit 7' INT; echo; while :; do sleep 0.01; done"
+    polite = [SH, "-c", "trap 'exit 7' INT; echo; while :; do sleep 0.01; done"]
+    ladder = [(signal.SIGINT, PATIENCE), (signal.SIGKILL, PATIENCE)]
     with ExitStack() as stack:
-        children = [stack.enter_context(process.start([SH, "-c", polite], env=ENV)) for _ in "ab"]
+        children = [
+            stack.enter_context(process.start(polite, env=ENV, ladder=ladder)) for _ in "ab"
+        ]
         for child in children:
             assert next(child.stdout) == b""
         process.stop_all()
