@@ -1,7 +1,7 @@
 # Every target builds what it needs from nothing; `make help` lists them.
 # PYTHON=python3.12 chooses a Python, also one of pyenv's; each but the default has a venv of its own.
 override PYTHON := $(or $(strip $(PYTHON)),python3)
-OF_PYTHON := $(if $(filter-out python3,$(PYTHON)),-$(lastword $(subst /, ,$(PYTHON))))
+OF_PYTHON := $(if $(filter-out python3,$(PYTHON)),-$(subst $() $(),-,$(subst /,-,$(subst ',,$(patsubst /%,%,$(PYTHON))))))
 VENV := .venv$(OF_PYTHON)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -10,6 +10,8 @@ FLOORS := .venv-floors$(OF_PYTHON)
 THIRD := .venv-third-parties
 # More than the cores: while one waits for an rclone, a browser or a clock, another one works.
 WORKERS ?= 8
+# A venv leads to where it was made: in a checkout that was moved or copied since, it is made anew.
+moved = $(shell [ ! -s $1/.ready ] || [ "$$(cat $1/.ready)" = "$$(cd -P $1 && pwd)" ] || echo anew)
 # What shows that everything imports and runs once; the whole suite is `make test`.
 ONCE := tests/packaging tests/test_demo.py tests/test_readme.py tests/web/test_web_wording.py
 
@@ -17,24 +19,24 @@ ONCE := tests/packaging tests/test_demo.py tests/test_readme.py tests/web/test_w
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-web test-quick test coverage test-pythons once floors third-parties lint docs bench soak attack lock dist-check clean
+.PHONY: anew help install demo demo-web test-quick test coverage test-pythons once floors third-parties lint docs bench soak attack lock dist-check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(READY) ## Build .venv with the pinned versions (done by the others when needed)
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt $(call moved,$(VENV))
 	@.ci/venv $(VENV) "$(PYTHON)" constraints.txt .
 
-$(TOOLS)/.ready: .ci/tools.txt
+$(TOOLS)/.ready: .ci/tools.txt $(call moved,$(TOOLS))
 	@.ci/venv $(TOOLS) "$(PYTHON)" .ci/tools.txt
 
 demo: $(READY) ## Connect, test, save, back up, verify and restore, on the emulated Microsoft (SRC=/some/folder)
 	@$(BIN)/python bin/demo.py $(if $(SRC),--source "$(SRC)")
 
 demo-web: $(READY) ## The page in your browser, on the emulated Microsoft: sign in, click, switch failures on
-	@$(BIN)/pluton-rclone demo --web || test $$? -eq 130 # Ctrl-C
+	@$(BIN)/python -m pluton_rclone demo --web || test $$? -eq 130 # Ctrl-C
 
 test-quick: $(READY) ## For the inner loop: what is pure, and once through each seam (tests/quick.txt)
 	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not soak and not attack" $$(grep -v '^#' tests/quick.txt) $(ARGS)
@@ -76,13 +78,13 @@ floors: $(FLOORS)/.ready ## Run a part of the suite on the lowest versions that 
 	@$(FLOORS)/bin/python -m pytest -q -n $(WORKERS) -m "not soak and not attack" -W "ignore:The anyio.abc:DeprecationWarning" \
 	    $(ONCE) tests/rclone_python tests/values $(ARGS)
 
-$(FLOORS)/.ready: pyproject.toml constraints.txt .ci/floors.txt
+$(FLOORS)/.ready: pyproject.toml constraints.txt .ci/floors.txt $(call moved,$(FLOORS))
 	@.ci/venv $(FLOORS) "$(PYTHON)" constraints.txt .ci/floors.txt .
 
 third-parties: $(THIRD)/.ready ## Microsoft's own SDK and another client of OneDrive walk the emulator
 	@$(THIRD)/bin/python -m pytest -q -n 0 -W ignore tests/third_parties $(ARGS)
 
-$(THIRD)/.ready: pyproject.toml constraints.txt .ci/third-parties.txt
+$(THIRD)/.ready: pyproject.toml constraints.txt .ci/third-parties.txt $(call moved,$(THIRD))
 	@.ci/venv $(THIRD) "$(PYTHON)" constraints.txt .ci/third-parties.txt .
 
 attack: $(READY) ## The attacks that are too heavy for `test`: loopback only, bounded in time and memory

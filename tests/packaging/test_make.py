@@ -46,7 +46,8 @@ def test_everything_that_test_quick_lists_is_there() -> None:
         ("", '.venv "python3"'),
         ("python3", '.venv "python3"'),
         ("python3.12", '.venv-python3.12 "python3.12"'),
-        ("/opt/my own/python3.12", '.venv-python3.12 "/opt/my own/python3.12"'),
+        ("/opt/my own/python3.12", '.venv-opt-my-own-python3.12 "/opt/my own/python3.12"'),
+        ("/opt/bob's/python3", '.venv-opt-bobs-python3 "/opt/bob\'s/python3"'),
     ],
 )
 def test_any_python_has_a_venv_and_the_empty_one_is_the_default(python: str, venv: str) -> None:
@@ -75,6 +76,60 @@ def test_an_interrupted_installation_is_made_anew_also_by_two_at_once(tmp_path: 
     assert [one.wait(300) for one in both] == [0, 0]
     subprocess.run([folder / "bin" / "python", "-c", "import pip"], check=True, timeout=120)
     assert (folder / ".ready").exists()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What an installation needs, and one that is whole, by its own word."""
+    folder = tmp_path / "checkout"
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    for name in ("Makefile", "bin", ".ci", "pyproject.toml", "constraints.txt"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / ".venv" / ".ready").write_text(f"{folder.resolve()}/.venv\n")
+    return folder
+
+
+def has_to_install(folder: Path) -> bool:
+    asked = ["make", "-q", "-C", str(folder), "install"]
+    env = {"PATH": os.environ["PATH"]}
+    return subprocess.run(asked, env=env, capture_output=True, timeout=120).returncode == 1
+
+
+def test_a_checkout_that_was_moved_is_installed_anew(checkout: Path) -> None:
+    """Its commands would say "No module named pluton_rclone"; a copy would run the other's code."""
+    assert not has_to_install(checkout)
+    moved = checkout.rename(checkout.with_name("moved, since"))
+    assert has_to_install(moved)
+
+
+def test_a_venv_that_checkouts_share_by_a_link_is_left_alone(checkout: Path) -> None:
+    shared = (checkout / ".venv").rename(checkout.with_name("shared"))
+    (shared / ".ready").write_text(f"{shared.resolve()}\n")
+    (checkout / ".venv").symlink_to(shared)
+
+    assert not has_to_install(checkout)
+
+
+def test_pip_installs_into_the_venv_whatever_is_set_for_it(tmp_path: Path) -> None:
+    """Debian's users have `user = true` in pip.conf: pip refuses that in a venv."""
+    venv, nothing, said = tmp_path / "venv", tmp_path / "nothing.txt", tmp_path / "said"
+    nothing.touch()
+    (venv / "bin").mkdir(parents=True)
+    (venv / ".ready").touch()
+    pip = venv / "bin" / "python"
+    pip.write_text(f"#!/bin/sh\nenv | grep -E '^PIP_(USER|TARGET|PREFIX)=' >'{said}'\n")
+    pip.chmod(0o755)
+    env = os.environ | {"PIP_USER": "1", "PIP_TARGET": "/nowhere", "PIP_PREFIX": "/nowhere"}
+    words: list[str | Path] = [ROOT / ".ci/venv", venv, sys.executable, nothing]
+    # the stand-in ends as grep does: with 0 while one of them is set
+    subprocess.run(words, cwd=ROOT, env=env, check=True, timeout=120)
+
+    assert said.read_text() == "PIP_USER=0\n"
+
+
+def test_the_page_starts_without_the_venvs_scripts() -> None:
+    """Their first line has the folder's name: a quote or a dollar in it is the shell's."""
+    assert ".venv/bin/python -m pluton_rclone demo --web" in would_run("demo-web")
 
 
 def test_clean_removes_whatever_git_is_told_to_ignore() -> None:
