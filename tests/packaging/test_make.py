@@ -4,6 +4,7 @@ installation is repaired, and `clean` knows all that the others make."""
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,22 @@ def test_a_checkout_that_was_moved_is_installed_anew(checkout: Path) -> None:
     assert not has_to_install(checkout)
     moved = checkout.rename(checkout.with_name("moved, since"))
     assert has_to_install(moved)
+
+
+def test_the_checkouts_own_command_builds_the_venv_that_it_runs_in(tmp_path: Path) -> None:
+    """PYTHON, exported for make, named another venv: built each time, and then not the one used."""
+    for name in ("Makefile", "bin/pluton-rclone", "pyproject.toml", "constraints.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / ".ci" / "venv").write_text('#!/bin/sh\necho "$1 $2"\nexit 1\n')
+    (tmp_path / ".ci" / "venv").chmod(0o755)
+    env = {"PATH": os.environ["PATH"], "PYTHON": "python3.12"}
+    ran = subprocess.run(
+        [tmp_path / "bin" / "pluton-rclone"], env=env, capture_output=True, text=True, timeout=120
+    )
+
+    assert ".venv python3\n" in ran.stderr
 
 
 def test_a_venv_that_checkouts_share_by_a_link_is_left_alone(checkout: Path) -> None:
