@@ -74,3 +74,12 @@ def test_every_pin_has_hashes(file: str) -> None:
 
     assert pins
     assert all("--hash=sha256:" in lines[number + 1] for number in pins)
+
+
+def test_the_source_distribution_has_every_page_of_the_checkout() -> None:
+    """Its other pages and its tests lead to them."""
+    declared = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    pages = [f'"/{page.name}"' for page in ROOT.glob("*.md")]
+
+    assert len(pages) > 3
+    assert [page for page in pages if page not in declared] == []
