@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from datetime import timedelta
 
 import click
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ from .restic import run_restic
 from .transfers import SAFE, SURE, compare, confirm, finish, today
 
 _DELETES = {"sync", "move", "moveto", "delete", "purge", "deletefile"}
+_TO_BEGIN = timedelta(minutes=1)  # from the name of a day's folder until the run that is recorded
 
 
 @command()
@@ -105,7 +107,9 @@ def show(one: RunRecord) -> None:
 def _today(before: RunRecord) -> Run:
     """The run, with today's folder where it kept old files in its day's (--keep-days): what is
     there would be replaced, and goes when that day is over."""
-    day = re.compile(rf"(?s)(--backup-dir=.*/){before.began.astimezone().date()}\Z")
+    named = {before.began - _TO_BEGIN, before.began}  # midnight may come between
+    days = "|".join(str(one.astimezone().date()) for one in named)
+    day = re.compile(rf"(?s)(--backup-dir=.*/)(?:{days})\Z")
     options = (day.sub(rf"\g<1>{today()}", one) for one in before.run.options)
     return replace(before.run, options=tuple(options))
 

@@ -100,9 +100,6 @@ def transfer(
         why = "the folders in it that are named for a day are deleted when they are old"
         advice = "Name a folder in the storage of DST that does not hold DST."
         raise UsageError(f"DST is in --backup-dir {backup_dir}.", why=why, advice=advice)
-    if old is not None:
-        kept = posixpath.join(old.path, str(today())) if keep_days else old.path
-        options["backup_dir"] = old._replace(path=kept).location
     if word == "sync" and end.storage is None and os.path.realpath(end.path) == "/":
         raise UsageError("A sync to / would delete everything on this machine that is not in SRC.")
     rclone = ctx.storages.rclone(*remote_names(start, end))
@@ -123,6 +120,9 @@ def transfer(
     options["dry_run"] = dry_run
 
     def run() -> None:
+        if old is not None:  # by the day on which it begins: a look or a question can take hours
+            kept = posixpath.join(old.path, str(today())) if keep_days else old.path
+            options["backup_dir"] = old._replace(path=kept).location
         began: Transfer = getattr(rclone, word)(start.location, end.location, **options)
         finish(began, output, verb, dry_run)
 

@@ -7,6 +7,8 @@ import datetime
 import json
 import shlex
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -227,20 +229,26 @@ def test_what_deletes_is_done_again_after_a_question_alone(
     assert names(emulated_drive(cloud, "personal"), "up") == ["1.txt", "2.txt"]
 
 
+@pytest.mark.parametrize("began", ["12:00:00", "00:00:01"])
 def test_what_is_kept_for_days_goes_to_todays_folder_again(
-    cloud: Emulator, storage: Storage, source: Path, monkeypatch: pytest.MonkeyPatch
+    cloud: Emulator, storage: Storage, source: Path, monkeypatch: pytest.MonkeyPatch, began: str
 ) -> None:
+    """Also where midnight came between the name of the folder and the begin of the run."""
+    day = datetime.date.today()
+    tomorrow = day + datetime.timedelta(1)
+    monkeypatch.setattr("pluton_rclone.cli.transfers.today", lambda: day)
     kept = ("--backup-dir", "Work:old", "--keep-days", "5")
     for text in ("first", "second"):
         (source / "0.txt").write_text(text)
         assert run_here("copy", source, "Work:up", *kept).returncode == 0
-    tomorrow = datetime.date.today() + datetime.timedelta(1)
+    moment = datetime.datetime.fromisoformat(f"{day if began[0] == '1' else tomorrow}T{began}")
+    with closing(sqlite3.connect(storage.storages.runs.path)) as db, db:
+        db.execute("UPDATE runs SET began = ?", (moment.timestamp(),))
     monkeypatch.setattr("pluton_rclone.cli.history.today", lambda: tomorrow)
     (source / "0.txt").write_text("the third")
     assert run_here("again", 2).returncode == 0
     drive = emulated_drive(cloud, "personal")
-    days = (datetime.date.today(), tomorrow)
-    assert [drive.read(f"old/{day}/0.txt") for day in days] == [b"first", b"second"]
+    assert [drive.read(f"old/{one}/0.txt") for one in (day, tomorrow)] == [b"first", b"second"]
 
 
 def test_restic_is_done_again_in_the_folder_that_it_was_started_in(
