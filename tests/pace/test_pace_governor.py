@@ -20,7 +20,7 @@ import pytest
 from pluton_rclone import Storage, errors
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.feed import race
-from pluton_rclone.pace import canary, governor
+from pluton_rclone.pace import canary, governor, ledger
 from pluton_rclone.pace.budgets import FASTEST, LIMITS, LONGEST_HOLD, Budget, Limit
 from pluton_rclone.pace.governor import CANARIES
 from pluton_rclone.pace.ledger import budget_of
@@ -49,8 +49,10 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def clock(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> SteppingClock:
-    # These two go by the seconds of this machine.
+    # These go by the seconds of this machine.
     monkeypatch.setattr(governor, "_WARM_UP_LIMIT", PATIENCE)
+    monkeypatch.setattr(governor, "_LEAVING", PATIENCE)
+    monkeypatch.setattr(ledger, "_PATIENCE", PATIENCE)
     monkeypatch.setattr(race, "HEAD_START", PATIENCE)
     return SteppingClock(cloud, monkeypatch)
 
