@@ -219,9 +219,10 @@ class Simulation:
 
     def run(self) -> Figure:
         began = self.clock.at
-        while self._events:
-            self.clock.at, _, what = heapq.heappop(self._events)
-            what()
+        with mock.patch.object(random, "random", self._chance.random):  # governors take turns by it
+            while self._events:
+                self.clock.at, _, what = heapq.heappop(self._events)
+                what()
         units = UNITS_A_FILE // REQUESTS_A_FILE * self._requests
         return Figure(self._last - began, self._microsoft.throttled, self._requests, units)
 
