@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError, Stalled, TimedOut
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 CANCEL = ((signal.SIGINT, 1.2), (signal.SIGTERM, 0.3), (KILL, 5.0))
 """rclone removes partial files and upload sessions on SIGINT; a cancel takes at most 2 seconds."""
+SETTLING = 10.0
+"""Seconds in which what follows that end is waited for: the token is merged, the run recorded."""
 
 EVENTS_KEPT = 10_000
 
@@ -228,7 +231,8 @@ class Transfer:
         except TimeoutError:
             raise
         except BaseException:  # Ctrl-C, or an error of ours in one of the child's threads
-            self.cancel()
+            with suppress(Exception):  # that one again, or it does not end
+                self.cancel()
             raise
         return self._settled()
 
@@ -258,17 +262,21 @@ class Transfer:
             child.wait(None if until is None else max(0.0, until - time.monotonic()))
 
     def cancel(self) -> TransferResult:
-        """End it within two seconds, unless it has ended. The result; nothing is raised."""
+        """End it within two seconds, unless it has ended. The result, also of what failed.
+        TimeoutError if what follows the end, such as saving a token, takes longer than SETTLING."""
+        self._stop_listening()
         self._stop(Cancelled(f"The {self.command} was cancelled.", why="on request"), "cancelled")
         self._child.cancel(CANCEL)
-        return self.wait(timeout=10)
+        self._wait(SETTLING)
+        return self._settled()
 
     def __enter__(self) -> Transfer:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.running:
-            self.cancel()
+            with suppress(TimeoutError):  # it goes on, and must not hide an error in the block
+                self.cancel()
 
     # ---- called in the child's threads -----------------------------------------------------------
 

@@ -16,6 +16,8 @@ from pluton_rclone import errors
 from pluton_rclone.process import Child
 from pluton_rclone.rclone import commands, events
 from pluton_rclone.rclone.engine import Limits, Rclone
+from pluton_rclone.rclone.results import TransferResult
+from pluton_rclone.rclone.tally import Tally
 from pluton_rclone.rclone.transfer import Ended, Transfer
 from tests.process.test_process import goes
 from tests.terminal import PATIENCE
@@ -289,6 +291,41 @@ def test_ctrl_c_while_waiting_for_the_result_cancels_it(
     with pytest.raises(KeyboardInterrupt):
         transfer.result()
     assert not transfer.running
+
+
+def test_an_error_of_ours_in_a_thread_is_raised_as_it_is(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cancel that it led to waited, met it again, cancelled: a RecursionError."""
+
+    def broken(tally: Tally, line: bytes) -> events.Event:
+        raise LookupError(line)
+
+    monkeypatch.setattr(Tally, "line", broken)
+    with pytest.raises(LookupError):
+        fake("half_json").copy("a:", "b:").result(timeout=PATIENCE)
+
+
+def test_what_takes_long_after_the_end_hides_neither_ctrl_c_nor_an_error(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a token that waits for rclone.conf: a cancel does not wait for it to the end."""
+    saved = threading.Event()
+
+    def save(result: TransferResult) -> None:
+        saved.wait(PATIENCE)
+
+    slow = partial(Transfer, begun=lambda: save)
+    monkeypatch.setattr("pluton_rclone.rclone.transfer.Transfer", slow)
+    monkeypatch.setattr("pluton_rclone.rclone.transfer.CANCEL", ((signal.SIGKILL, 0.01),))
+    monkeypatch.setattr("pluton_rclone.rclone.transfer.SETTLING", 0.01)
+    transfer = fake("sleep").copy("a:", "b:")
+    with pytest.raises(TimeoutError):
+        transfer.cancel()
+    with pytest.raises(KeyboardInterrupt), transfer:
+        raise KeyboardInterrupt
+    saved.set()
+    assert transfer.wait().ended == "cancelled"
 
 
 def test_ctrl_c_while_a_run_is_being_recorded_ends_it_without_a_word(

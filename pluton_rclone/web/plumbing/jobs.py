@@ -11,6 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -80,13 +81,14 @@ class Copying(Work):
         """Until the end, good or not."""
         self.transfer = self.begin()
         if self.stop.is_set():
-            self.transfer.cancel()
+            self.cancel()
         self.error = self.transfer.wait().error
 
     def cancel(self) -> None:
         super().cancel()
         if self.transfer is not None:
-            self.transfer.cancel()
+            with suppress(TimeoutError):  # `run` waits for it
+                self.transfer.cancel()
 
 
 AnyWork = TypeVar("AnyWork", bound=Work)
