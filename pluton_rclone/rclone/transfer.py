@@ -263,7 +263,7 @@ class Transfer:
 
     def cancel(self) -> TransferResult:
         """End it within two seconds, unless it has ended. The result, also of what failed.
-        TimeoutError if what follows the end, such as saving a token, takes longer than ten seconds."""
+        TimeoutError after ten seconds, if what follows the end (a token is saved) takes so long."""
         self._stop_listening()
         self._stop(Cancelled(f"The {self.command} was cancelled.", why="on request"), "cancelled")
         self._child.cancel(CANCEL)
