@@ -18,10 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from pluton_rclone.conf import disk, system
 from pluton_rclone.conf.conf import Conf
 from tests.conf.real_rclone import RCLONE
-from tests.terminal import PATIENCE
 
 
 def writer(config: Path, log: IO[str], name: str, seconds: float, remotes: int) -> None:
@@ -125,21 +123,9 @@ def must_be_there(
     return finished, under_way
 
 
-LIMITS = (
-    (system, "LOCK_SECONDS"),
-    (disk, "_ABSENT_SECONDS"),
-    (disk, "_BUSY_SECONDS"),
-    (disk, "_SAVING_SECONDS"),
-)
-"""After which others are not waited for: on a machine that is busy with the crowd, chance decides
-whose turn it is next, and how long an rclone is in the middle of a save."""
-
-
 def main(words: list[str]) -> int:
-    for module, name in LIMITS:  # this process plays a role, and ends
-        setattr(module, name, PATIENCE)
-    role, config, log, player, seconds, remotes = words
+    role, config, log, name, seconds, remotes = words
     play = {"writer": writer, "borrower": borrower, "foreigner": foreigner}[role]
     with open(log, "a", encoding="utf-8") as file:
-        play(Path(config), file, player, float(seconds), int(remotes))
+        play(Path(config), file, name, float(seconds), int(remotes))
     return 0

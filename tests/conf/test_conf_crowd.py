@@ -17,10 +17,9 @@ import pytest
 from pluton_rclone.conf import encryption
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.emulator import Emulator
-from tests.conf.crowd import LIMITS, must_be_there
+from tests.conf.crowd import must_be_there
 from tests.conf.issued import issued, refresh_token, section, short_lived
 from tests.forked import Forked, Forks
-from tests.terminal import PATIENCE
 
 WRITERS = 8
 
@@ -198,12 +197,6 @@ def with_foreigners(
 
 
 PASSWORDS = pytest.mark.parametrize("password", [None, "geheim"], ids=["plain", "encrypted"])
-
-
-@pytest.fixture(autouse=True)
-def others_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in LIMITS:
-        monkeypatch.setattr(module, name, PATIENCE)
 
 
 @pytest.fixture(autouse=True)
