@@ -263,7 +263,8 @@ class Transfer:
 
     def cancel(self) -> TransferResult:
         """End it within two seconds, unless it has ended. The result, also of what failed.
-        TimeoutError after ten seconds, if what follows the end (a token is saved) takes so long."""
+        TimeoutError after ten seconds, if what follows the end (a token is saved) takes so long; an
+        error in one of its threads, as it is."""
         self._stop_listening()
         self._stop(Cancelled(f"The {self.command} was cancelled.", why="on request"), "cancelled")
         self._child.cancel(CANCEL)
