@@ -14,7 +14,6 @@ from pluton_rclone.connection.report import ConnectionReport
 from pluton_rclone.process.interrupts import Flag
 from pluton_rclone.rclone.results import CheckResult, FailedFile
 from pluton_rclone.rclone.runner import nothing
-from pluton_rclone.storages.restic import fault
 from pluton_rclone.storages.storage import Storage, Storages
 from pluton_rclone.values.redaction import redact
 from pluton_rclone.values.units import counted
@@ -115,13 +114,11 @@ def _done(storage: Storage, step: Step, seen: Callable[[float], None]) -> dict[s
     run = step.run(name, storage.at(step.folder_in(name)))
     assert run is not None
     if step.do == "restic":
-        with (
-            storage.restic(step.folder_in(name)) as repository,
-            repository.start(*run.options, on_stdout=nothing) as restic,  # it may print each file
-        ):
-            if restic.wait() == 0:
-                return {"ended": "done"}
-        error = fault(restic.stderr_tail)
+        with storage.restic(step.folder_in(name)) as repository:
+            with repository.start(*run.options, on_stdout=nothing) as restic:  # it may name files
+                if restic.wait() == 0:
+                    return {"ended": "done"}
+            error = repository.fault(restic.stderr_tail)
         return {"ended": "failed", **_told(error, error.details.get("retry"))}
     if step.do == "check":
         return _compared(home.rclone(name).compare(run.as_command()))

@@ -31,11 +31,13 @@ from pluton_rclone.values.token_text import TOKEN
 
 VARIABLE = "PLUTON_RESTIC_BINARY"
 # restic's own rclone command (0.14 to 0.18, internal/backend/rclone), less a flag for B2.
-_SERVE = "serve restic --stdio"
 _USER_AGENT = f"{USER_AGENT} restic"
+_SERVE = ["serve", "restic", "--stdio", f"--user-agent={_USER_AGENT}"]
 
 LADDER = ((signal.SIGINT, 30.0), (signal.SIGTERM, 5.0), (KILL, 5.0))
 """How a restic is ended: it first removes its lock from the repository."""
+_UNREACHED = b"error talking HTTP to rclone"
+_STARTS = 60.0  # seconds that restic, too, gives an rclone to start in
 _ANOTHER_REPOSITORY = ("--from-repo", "--repo2", "RESTIC_FROM_REPOSITORY", "RESTIC_REPOSITORY2")
 
 
@@ -73,9 +75,8 @@ class Restic:
     @property
     def options(self) -> list[str]:
         """restic's own options: which rclone to start, and how. They hold no secret."""
-        args = shlex.join([*shlex.split(_SERVE), f"--user-agent={_USER_AGENT}"])
         program = shlex.join([*killed_with_parent(), self._saved.rclone.binary.path])
-        return ["-o", f"rclone.program={program}", "-o", f"rclone.args={args}"]
+        return ["-o", f"rclone.program={program}", "-o", f"rclone.args={shlex.join(_SERVE)}"]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -127,6 +128,32 @@ class Restic:
         """Run restic to its end; its failures are in the exit status. TimeoutError after `timeout`
         seconds; then it is gone."""
         return process.collected(partial(self.start, *arguments), timeout)
+
+    def fault(self, said: bytes) -> errors.PlutonRcloneError:
+        """Why a restic failed, from its stderr: what its rclone was refused, or its own last words.
+        UsageError if the repository is not open."""
+        if _UNREACHED in said and _refusal(said) is None:
+            said = self._words_of_rclone() + said
+        if (refused := _refusal(said)) is not None:
+            return refused
+        lines = said.decode(errors="replace").strip().split("\n")
+        first = max((n for n, line in enumerate(lines) if line.startswith("Fatal: ")), default=-1)
+        why, advice = redact(" ".join(lines[first:]))[:500], "Run it by hand: it says more."
+        lasts = "wrong password" in why or "unable to open config" in why
+        return errors.TransferFailed(
+            "restic failed.", why=why or None, advice=advice, retry=not lasts
+        )
+
+    def _words_of_rclone(self) -> bytes:
+        """What the rclone of a restic says if it is started alone: one that ends at once is not
+        heard by each restic before 0.15, which closes the pipe too early (restic's 5600f1169)."""
+        at = self.repository.removeprefix("rclone:")
+        argv = [self._saved.rclone.binary.path, *_SERVE, at]
+        try:
+            said = process.run(argv, env=self.environment, timeout=_STARTS).stderr
+        except (OSError, TimeoutError):
+            return b""
+        return b"".join(b"rclone: %s\n" % line for line in said.split(b"\n") if line)
 
     def foreground(self, *arguments: str) -> int:
         """Run restic with our terminal; its exit code (`process.foreground`)."""
@@ -215,19 +242,15 @@ class Restic:
             held.close()
 
 
-def fault(said: bytes) -> errors.PlutonRcloneError:
-    """Why restic failed, from its stderr: what its rclone was refused, or its own last words."""
+def _refusal(said: bytes) -> errors.PlutonRcloneError | None:
+    """What restic's rclone was refused, from restic's stderr; None if it says nothing of that."""
     from pluton_rclone.rclone import events, faults
 
-    lines = said.decode(errors="replace").strip().split("\n")
-    for line in reversed(lines):
+    for line in reversed(said.decode(errors="replace").strip().split("\n")):
         text = events.parse(line.removeprefix("rclone: ").encode()).text
         if line.startswith("rclone: ") and faults.meaning(text):
             return faults.fault(text)
-    first = max((n for n, line in enumerate(lines) if line.startswith("Fatal: ")), default=-1)
-    why, advice = redact(" ".join(lines[first:]))[:500], "Run it by hand: it says more."
-    lasts = "wrong password" in why or "unable to open config" in why
-    return errors.TransferFailed("restic failed.", why=why or None, advice=advice, retry=not lasts)
+    return None
 
 
 def find_restic(path: str | os.PathLike[str] | None = None) -> str:

@@ -16,11 +16,11 @@ import pytest
 from pluton_rclone import Storage, process
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.drives.drive import Drive
-from pluton_rclone.errors import RcloneUsage, ResticNotFound, UsageError
+from pluton_rclone.errors import RcloneUsage, ResticNotFound, TransferFailed, UsageError
 from pluton_rclone.process import Completed
 from pluton_rclone.saved import lent
 from pluton_rclone.setup.connect import DriveKind
-from pluton_rclone.storages.restic import Restic, as_shell, fault, find_restic
+from pluton_rclone.storages.restic import Restic, as_shell, find_restic
 from tests.connected import ANNA, BERT, KINDS, connected, emulated_drive
 from tests.rclone.debian import Unavailable
 from tests.restic_repository import write_repository
@@ -212,12 +212,30 @@ def test_a_restic_that_had_done_its_work_when_it_was_stopped_is_recorded_as_done
             assert storage.storages.runs.last()[0].ended == ended
 
 
+NO_CERTIFICATES = {**PASSWORD, "RCLONE_CA_CERT": "/nowhere/ca.pem"}
+
+
 def test_a_restic_whose_rclone_cannot_start_is_not_told_that_there_is_nothing(
     cloud: Emulator, restic: Path
 ) -> None:
-    variables = {**PASSWORD, "RCLONE_CA_CERT": "/nowhere/ca.pem"}
-    with connected(cloud).restic(binary=restic, environment=variables) as opened:
-        assert type(fault(opened.run("snapshots").stderr)) is RcloneUsage
+    with connected(cloud).restic(binary=restic, environment=NO_CERTIFICATES) as opened:
+        assert type(opened.fault(opened.run("snapshots").stderr)) is RcloneUsage
+
+
+def test_what_rclone_said_is_found_where_restic_closed_its_ears_too_early(cloud: Emulator) -> None:
+    """restic 0.14, which Debian 12 has, loses its rclone's last words now and then."""
+    said = (
+        b"Fatal: unable to open repository at rclone:personal:restic: error talking HTTP to rclone:"
+        b" context canceled\n"
+    )
+    storage = connected(cloud)
+    with storage.restic(environment=NO_CERTIFICATES) as opened:
+        for before in (b"", b"rclone: 2026/11/30 00:00:00 NOTICE: a notice\n"):
+            assert type(opened.fault(before + said)) is RcloneUsage
+        assert "wrong password" in str(opened.fault(b"Fatal: wrong password or no key found\n"))
+    with storage.restic() as opened:
+        heard = opened.fault(said)
+        assert (type(heard), heard.details["retry"]) == (TransferFailed, True)
 
 
 def test_a_repository_is_opened_once(cloud: Emulator) -> None:
