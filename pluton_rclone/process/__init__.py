@@ -39,6 +39,9 @@ TAIL_LINE_BYTES = 4096
 LADDER = ((signal.SIGINT, 1.0), (signal.SIGTERM, 0.5), (KILL, 5.0))
 """How a child is ended: each signal, and the seconds that it gets to take effect."""
 
+SETTLING = 10.0
+"""Seconds in which what follows that end is waited for: a token is merged, a run recorded."""
+
 PATIENCE = 240.0
 """Seconds for a process that must not stop half-way: longer than whoever renews a token waits for
 its turn and for Microsoft."""
@@ -307,7 +310,7 @@ def end_all() -> None:
     stop_all()
     for child in _running.copy():
         with contextlib.suppress(Exception):
-            child.wait(sum(seconds for _, seconds in child.ladder))
+            child.wait(sum(seconds for _, seconds in child.ladder) + SETTLING)
 
 
 def _check(argv: Sequence[str]) -> None:

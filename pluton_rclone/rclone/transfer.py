@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError, Stalled, TimedOut
-from pluton_rclone.process import Child
+from pluton_rclone.process import SETTLING, Child
 from pluton_rclone.process.interrupts import interruptible
 from pluton_rclone.process.system import KILL
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 CANCEL = ((signal.SIGINT, 1.2), (signal.SIGTERM, 0.3), (KILL, 5.0))
 """rclone removes partial files and upload sessions on SIGINT; a cancel takes at most 2 seconds."""
-SETTLING = 10.0
-"""Seconds in which what follows that end is waited for: the token is merged, the run recorded."""
 
 EVENTS_KEPT = 10_000
 

@@ -14,6 +14,10 @@ import pytest
 from tests.cli.conftest import Command
 from tests.serving import serving
 
+SLOW = "?cto=120&rto=120"
+"""The service is a thread beside the one that sends: both may stand still for apprise's four
+seconds."""
+
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -48,7 +52,7 @@ def test_each_address_hears_how_a_run_ended_and_some_of_failures_alone(
 ) -> None:
     address, posted = service
     file = tmp_path / "addresses"
-    file.write_text(f"# mine\n{address}/all\n\nfailure={address}/alarm\n")
+    file.write_text(f"# mine\n{address}/all{SLOW}\n\nfailure={address}/alarm{SLOW}\n")
 
     ran = connected("copy", letter, "work-files:a", "--notify", str(file))
     assert ran.code == 0, ran.err
@@ -74,7 +78,7 @@ def test_a_credential_of_systemd_is_taken_without_an_option_and_a_dry_run_is_not
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     address, posted = service
-    (tmp_path / "pluton-rclone-notify").write_text(address)
+    (tmp_path / "pluton-rclone-notify").write_text(f"{address}{SLOW}")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
 
     assert connected("copy", "-n", letter, "work-files:a").code == 0

@@ -12,6 +12,7 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.rclone.events import InFlight, Progress
 from pluton_rclone.values.units import human_seconds
 from tests.cli.conftest import AtTerminal, Command
+from tests.gates import Gate
 
 MIB = 1024 * 1024
 HALFWAY = Progress(
@@ -79,12 +80,12 @@ def test_the_picture_is_gone_at_the_end(
 ) -> None:
     for number in range(4):
         (tmp_path / f"{number}.bin").write_bytes(b"x" * 5_000_000)
-    with at_terminal(
-        "copy", "--bwlimit", "8M", str(tmp_path), "Work files:x", "--exclude", "/home/**"
-    ) as terminal:
+    gate = Gate(cloud, "^PUT ")  # it must be drawn while the files go, however slow this is
+    with at_terminal("copy", str(tmp_path), "Work files:x", "--exclude", "/home/**") as terminal:
+        terminal.expect("of 19.1 MiB")
+        terminal.expect("3.bin")
+        gate.open()
         assert terminal.end() == 0, terminal.heard
-    assert "of 19.1 MiB" in terminal.heard
-    assert "3.bin" in terminal.heard
     last = terminal.heard.replace("\r", "\n").splitlines()[-1]
     assert "4 files transferred (19.1 MiB)" in last
 
