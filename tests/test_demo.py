@@ -15,6 +15,7 @@ import pytest
 
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.entra.sessions import Sessions
+from tests.children import children_of
 
 
 class CommandLines:
@@ -39,13 +40,7 @@ class CommandLines:
 
 
 def command_lines_below(pid: int) -> Iterator[bytes]:
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            children += (task / "children").read_text().split()
-    except OSError:
-        return
-    for child in {int(child) for child in children}:
+    for child in children_of(pid):
         try:
             yield Path(f"/proc/{child}/cmdline").read_bytes()
         except OSError:

@@ -105,6 +105,7 @@ def serve(
         advice = "Put a proxy with a certificate in front; its address is the public URL."
         raise UsageError("A page that is open to other machines needs HTTPS.", advice=advice)
     sockets = listen(host, port)
+    before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH)
     try:
         url = public_url or f"http://localhost:{sockets[0].getsockname()[1]}"
@@ -115,6 +116,7 @@ def serve(
         on_ready(one_time_address(made))  # who comes before the server runs waits at the socket
         server(made).run(sockets=sockets)
     finally:
+        sys.setswitchinterval(before)
         for one in sockets:
             one.close()
 

@@ -18,6 +18,7 @@ import requests
 
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.storages.storage import Storages
+from tests.children import children_of
 from tests.cli.conftest import Command
 from tests.connected import emulated_drive
 from tests.terminal import PATIENCE
@@ -94,8 +95,7 @@ def test_a_crypt_is_served_for_a_user_whose_password_comes_from_the_environment(
         there = address(program) + "new.txt"
         assert requests.put(there, data=b"Dear crypt").status_code == 401
         assert requests.put(there, data=b"Dear crypt", auth=("me", "s3cr3t")).status_code == 201
-        tasks = Path(f"/proc/{program.pid}/task").iterdir()  # a thread of its own forks rclone
-        (rclone,) = (pid for task in tasks for pid in (task / "children").read_text().split())
+        (rclone,) = children_of(program.pid)
         shown = Path(f"/proc/{rclone}/cmdline").read_bytes()
         assert b"webdav" in shown
         assert b"s3cr3t" not in shown

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
+from tests.children import children_of
 from tests.cli.conftest import Command
 from tests.cli.test_cli_interrupt import Frozen, children_left, frozen, saved, source  # noqa: F401
 from tests.forked import Forks
@@ -66,10 +67,7 @@ def test_as_process_1_it_ends_on_sigterm(
         argv[1:1] = ["--user", "--map-root-user"]
     with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as outside:
         frozen.wait()
-        (inside,) = (
-            int(each)
-            for each in Path(f"/proc/{outside.pid}/task/{outside.pid}/children").read_text().split()
-        )
+        (inside,) = children_of(outside.pid)
         os.kill(inside, signal.SIGTERM)
         assert outside.wait(PATIENCE) == 130
     assert private_folders(runtime) == []

@@ -24,6 +24,7 @@ from pydantic import SecretStr
 from pluton_rclone import OneDriveRemote, Storages
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.drives.drive import Drive
+from tests.children import children_of
 from tests.gates import Gate
 
 pytestmark = pytest.mark.soak
@@ -145,9 +146,8 @@ def until(happened: Callable[[], bool], patience: float = 10 * MINUTES) -> None:
 def family(pid: int) -> list[int]:
     """The process and all that it has started."""
     found = [pid]
-    for one in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in one.read_text().split():
-            found += family(int(child))
+    for child in children_of(pid):
+        found += family(child)
     return found
 
 

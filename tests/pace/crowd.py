@@ -12,6 +12,7 @@ from pathlib import Path
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import StorageExists
 from pluton_rclone.process.system import began
+from tests.children import children_of
 from tests.connected import connected
 from tests.terminal import PATIENCE
 
@@ -75,9 +76,7 @@ def told(workers: Sequence[Worker], timeout: float = 5 * PATIENCE) -> list[str]:
 
 def rclones_of(pid: int) -> list[int]:
     """The rclones that a process has started."""
-    files = Path(f"/proc/{pid}/task").glob("*/children")
-    children = [int(child) for file in files for child in file.read_text().split()]
-    return [one for one in children if Path(f"/proc/{one}/exe").resolve().name == "rclone"]
+    return [one for one in children_of(pid) if Path(f"/proc/{one}/exe").resolve().name == "rclone"]
 
 
 def gone(pid: int) -> None:

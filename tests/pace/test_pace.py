@@ -22,6 +22,7 @@ from pluton_rclone.rclone.commands import Command
 from pluton_rclone.rclone.runner import Order
 from pluton_rclone.values.versions import Version
 from tests.connected import connected
+from tests.process.test_process import settles
 from tests.terminal import PATIENCE
 
 COPY = commands.transfer("copy", "a", "b", {})
@@ -112,9 +113,9 @@ def test_copying_between_two_storages_takes_the_pace_of_the_slower(cloud: Emulat
     connected(cloud, "business")
     cloud.faults.latency = PATIENCE
     with Storages().rclone("personal", "business").copy("personal:", "business:up") as transfer:
-        environment = Path(f"/proc/{transfer.pid}/environ").read_bytes()
+        environment = Path(f"/proc/{transfer.pid}/environ")  # empty while it becomes rclone
+        assert settles(lambda: f"{asked.VARIABLE}=".encode() in environment.read_bytes())
         transfer.cancel()
-    assert f"{asked.VARIABLE}=".encode() in environment
 
 
 # ---- governed, or paced --------------------------------------------------------------------------

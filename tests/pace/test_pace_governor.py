@@ -320,6 +320,7 @@ transfer.result()
 
 def test_it_dies_with_its_parent_also_while_it_stands_still(cloud: Emulator, source: Path) -> None:
     connected(cloud, "business")
+    cloud.faults.latency = PATIENCE  # it is not done before it is made to stand still
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, str(source)], stdout=subprocess.PIPE
     ) as parent:

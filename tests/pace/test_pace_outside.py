@@ -14,7 +14,7 @@ import pytest
 
 from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.pace import outside
+from pluton_rclone.pace import governor, outside
 from pluton_rclone.pace.budgets import LIMITS, Budget
 from pluton_rclone.process.spawning import killed_with_parent
 from tests.connected import budget_for, connected, emulated_drive, saved
@@ -40,6 +40,7 @@ def child_of(pid: int) -> int:
 
 
 def test_what_restic_asks_is_counted(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(governor, "_LEAVING", PATIENCE)
     storage = connected(cloud, "business")
     budget = budget_for(storage, Budget(), monkeypatch)
     write_repository(emulated_drive(cloud, "business"), "restic", PASSWORD["RESTIC_PASSWORD"])

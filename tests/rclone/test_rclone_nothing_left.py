@@ -251,7 +251,7 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
 def test_an_rclone_that_another_kills_is_an_error(
     rclone: Rclone, source: Path, tmp_path: Path
 ) -> None:
-    transfer = rclone.copy(source, tmp_path / "target", bwlimit=1_000_000)
+    transfer = rclone.copy(source, tmp_path / "target", bwlimit=100_000)
     next(iter(transfer))
     os.kill(transfer.pid, signal.SIGKILL)
     with pytest.raises(RcloneError, match="signal 9") as caught:

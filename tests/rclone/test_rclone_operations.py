@@ -284,7 +284,7 @@ def test_cancel_gives_the_partial_result_and_the_next_run_completes(
 ) -> None:
     (source / "big.bin").write_bytes(os.urandom(9_000_000))
     target = tmp_path / "target"
-    slow = Rclone(engine.binary, config=place, flags=["--bwlimit=1M"])
+    slow = Rclone(engine.binary, config=place, flags=["--bwlimit=100k"])
     transfer = slow.copy(source, target)
     for progress in transfer:
         if progress.bytes > 100_000:

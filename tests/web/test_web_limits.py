@@ -188,19 +188,27 @@ def held() -> Iterator[Held]:
 
 
 def test_a_few_jobs_run_the_others_wait_and_whoever_has_least_is_next(held: Held) -> None:
-    many = Jobs()
-    first = [
-        many.start(Steps("test", f"bert {number}", owner="bert"), held) for number in range(10)
-    ]
-    anna = many.start(Steps("test", "anna", owner="anna"), held)
+    many, running, ends = Jobs(), list[str](), threading.Semaphore(0)
+
+    def one_by_one(work: Work) -> None:
+        running.append(work.title)
+        assert ends.acquire(timeout=PATIENCE)
+
+    berts = [Steps("test", f"bert {number}", owner="bert") for number in range(10)]
+    work = [*berts, Steps("test", "anna", owner="anna")]
+    for one in work:
+        many.start(one, one_by_one)
     many.start(Waiting("code", "another kind", owner="bert"), held)
-    eventually(lambda: len(held.running) == Steps.at_once + 1, "not as many as may run")
-    assert "anna" not in held.running
-    assert "another kind" in held.running
-    assert not any(work.over for work in (*first, anna))
-    held.release.set()
-    eventually(lambda: all(work.over for work in (*first, anna)), "not all had their turn")
-    assert held.running.index("anna") <= Steps.at_once + 2
+    eventually(lambda: held.running == ["another kind"], "another kind waits, too")
+    eventually(lambda: len(running) == Steps.at_once, "not as many as may run")
+    assert "anna" not in running
+    assert not any(one.over for one in work)
+    ends.release()
+    eventually(lambda: len(running) > Steps.at_once, "nobody was next")
+    assert running[-1] == "anna"
+    ends.release(len(work))
+    eventually(lambda: all(one.over for one in work), "not all had their turn")
+    assert len(running) == len(work)
 
 
 def test_what_waits_can_be_cancelled_and_there_is_an_end_to_waiting(held: Held) -> None:
