@@ -184,18 +184,20 @@ def test_a_page_of_its_own_has_no_path(home: Path) -> None:
         serve(public_url="https://pluton.example/onedrive", app=APP)
 
 
-def other_on_ipv6() -> socket.socket:
+def other_on_ipv6(port: int = 0) -> socket.socket:
     try:
-        return socket.create_server(("::1", 0), family=socket.AF_INET6)
+        return socket.create_server(("::1", port), family=socket.AF_INET6)
     except OSError:
         pytest.skip("no IPv6 here")
 
 
 def test_another_programs_port_on_ipv6_is_not_shared() -> None:
     """A browser that asks ::1 first would show it the one-time address."""
-    with other_on_ipv6() as other:
-        port = other.getsockname()[1]
-        with pytest.raises(UsageError, match=f"::1, port {port}"):
+    with socket.socket() as kept:  # so that nobody else has it on 127.0.0.1
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        port = kept.getsockname()[1]
+        with other_on_ipv6(port), pytest.raises(UsageError, match=f"::1, port {port}"):
             serving.listen(None, port)
 
 

@@ -105,6 +105,9 @@ def test_one_persons_requests_do_not_hold_up_anothers(
         while not release.is_set():
             await anyio.sleep(0.01)
 
+    def all_begun_wait() -> bool:
+        return len(waits) == sum(thread.ident is not None for thread in more)
+
     monkeypatch.setattr(guard, "sleep", waited)
     many = [threading.Thread(target=bert.get, args=("/",)) for _ in range(guard.AT_ONCE)]
     said: list[str] = []
@@ -112,14 +115,13 @@ def test_one_persons_requests_do_not_hold_up_anothers(
         threading.Thread(target=lambda: said.append(bert.get("/add").text))
         for _ in range(guard.AT_ONCE + 1)
     ]
-    for thread in many:
-        thread.start()
     try:
-        for _ in many:
-            assert begun.acquire(timeout=PATIENCE)
-        for thread in more:
+        for thread in many:
             thread.start()
-        eventually(lambda: len(waits) == len(more), "not all of them wait")
+            assert begun.acquire(timeout=PATIENCE)
+        for thread in more:  # one by one: the page has one thread, here each request has its own
+            thread.start()
+            eventually(all_begun_wait, "it does not wait")
         assert sorted(waits) == [guard.PAUSE] * guard.AT_ONCE + [2 * guard.PAUSE]
         assert anna.get("/add").status_code == 200
         assert stranger.get("/add").status_code == 403  # nor does a stranger wait
@@ -304,7 +306,8 @@ def test_a_request_that_comes_byte_by_byte_is_not_waited_for(port: int) -> None:
         dribble(connection)
 
 
-def test_headers_without_end_are_refused(port: int) -> None:
+def test_headers_without_end_are_refused(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "REQUEST", 2 * PATIENCE)  # it ends for no other reason
     with opened(port, "GET / HTTP/1.1\r\n@") as connection:
         try:
             for number in range(10_000):

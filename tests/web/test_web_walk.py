@@ -75,7 +75,7 @@ def press_with_the_window_blocked(visitor: Visitor, button: str) -> None:
     )
     devtools = visitor.context.new_cdp_session(visitor.page)
     click = f"window.open('', 'another', 'popup').close(); {button}.click()"
-    devtools.send("Runtime.evaluate", {"expression": click, "userGesture": False})
+    devtools.send("Runtime.evaluate", {"expression": click, "userGesture": True})
 
 
 def test_a_blocked_window_is_said_and_the_sign_in_goes_on_in_this_tab(
@@ -105,6 +105,7 @@ def at_the_authorize_page_again(context: BrowserContext, address: str, name: str
     anna.authorize(ANNA, "accept")
     anna.heading("Which OneDrive")
     anna.page.get_by_role("link", name="Authorize", exact=True).click()
+    anna.heading("Authorize with OneDrive")
     anna.page.get_by_text(f"({ANNA})").wait_for()
     anna.page.get_by_text("Use another account").click()
     return anna
@@ -217,6 +218,7 @@ def test_a_page_that_goes_on_by_itself_is_not_over_while_it_is_refused(
         anna = Visitor(context, address)
         anna.add("Another device")
         anna.press("Sign in on another device")
+        anna.heading("Sign in on another device")  # its script is there
         code = anna.page.get_by_label("The code").input_value()
         with monkeypatch.context() as busy:
             busy.setattr(guard, "AT_ONCE", -1)  # every request is one too many

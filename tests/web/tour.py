@@ -56,6 +56,7 @@ def personal(visitor: Visitor) -> None:
     visitor.seen("3-declined")
     visitor.authorize(ANNA, "accept")
     visitor.choose_type("OneDrive Personal")
+    visitor.heading("Advanced options")
     page.get_by_text("All other options").click()
     chunk = page.get_by_label("Chunk size")
     chunk.fill("7Mi")

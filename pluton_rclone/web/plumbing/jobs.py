@@ -172,9 +172,12 @@ class Jobs:
     def wait(self, seconds: float) -> bool:
         """Whether everything that runs is over within that time."""
         until = time.monotonic() + seconds
-        while (threads := [*self._threads.values()]) and time.monotonic() < until:
+        while True:
+            with self._lock:  # the next one is started before it is let go
+                threads = [*self._threads.values()]
+            if not threads or time.monotonic() >= until:
+                return not threads
             threads[0].join(max(0.0, until - time.monotonic()))
-        return not threads
 
     def _run(self, work: AnyWork, run: Callable[[AnyWork], Any]) -> None:
         try:
