@@ -43,6 +43,7 @@ Description=pluton-rclone {what}
 Type=oneshot
 WorkingDirectory={folder}
 {environment}ExecStart={command}
+KillMode=mixed
 """
 _TIMER = """\
 [Unit]

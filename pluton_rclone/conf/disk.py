@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pluton_rclone.errors import ConfigLocked, ConfigNotWritable, ConfigUnreadable
+from pluton_rclone.process.log import Log
 from pluton_rclone.process.system import Held, held, new_private_file
 from pluton_rclone.values.paths import require_path
 
 from . import journal, system
 from .foreigners import wait_until_asleep
+
+log = Log(__name__)
 
 _ABSENT_SECONDS = 2.0  # rclone is without its file for two renames; later it was killed in between
 _SAVING_SECONDS = 5.0  # a temporary file of a running rclone is younger
@@ -205,16 +208,21 @@ class ConfigFile:
         try:
             try:
                 came_out, holder = self._exchange(temporary, path)
-                system.sync_folder(path.parent)
-                return Put(came_out, holder, identity)
             except OSError as error:
                 if error.errno not in (errno.EBUSY, errno.EXDEV):  # not a mount point
                     raise
-            came_out = journal.write(path, temporary, new, instead_of)
-            return Put(came_out, None, None, mounted=True)
+                came_out = journal.write(path, temporary, new, instead_of)
+                return Put(came_out, None, None, mounted=True)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                if _identity(temporary.stat()) == identity:  # else it holds what came out
+                    temporary.unlink()
             raise not_writable(path, error) from None
+        try:
+            system.sync_folder(path.parent)
+        except OSError as error:  # it is in place, and what came out must be looked at
+            log.warning("%s is written, and may be the old one after a crash: %s", path, error)
+        return Put(came_out, holder, identity)
 
     def _exchange(self, temporary: Path, path: Path) -> tuple[bytes | None, Path | None]:
         """The content that came out, and the file that holds it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from pluton_rclone.saved.remote import SavedRemote
 from pluton_rclone.values.token_text import TOKEN
 
 _PREFIX = "test"
+_TRIAL = re.compile(f"{_PREFIX}-[0-9a-f]{{16}}")
 _REMOTE = "new-storage"
 
 
@@ -60,7 +62,7 @@ def sweep() -> None:
 
 
 def _is_left(folder: Path) -> bool:
-    if not folder.name.startswith(f"{_PREFIX}-"):
+    if _TRIAL.fullmatch(folder.name) is None:  # a person's own may begin like it
         return False
     if folder.exists():
         try:

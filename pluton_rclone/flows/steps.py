@@ -14,6 +14,7 @@ from pluton_rclone.connection.report import ConnectionReport
 from pluton_rclone.process.interrupts import Flag
 from pluton_rclone.rclone.results import CheckResult, FailedFile
 from pluton_rclone.rclone.runner import nothing
+from pluton_rclone.storages.restic import LADDER
 from pluton_rclone.storages.storage import Storage, Storages
 from pluton_rclone.values.redaction import redact
 from pluton_rclone.values.units import counted
@@ -27,7 +28,7 @@ NAMED = 100
 """So many failed files of a step are named in its outcome; all are counted."""
 STOPPED = Flag()
 """Set while this process ends its steps (`stop`): no further one begins."""
-_LONGEST = 15.0  # seconds: an rclone ends within two, a restic removes its locks
+_LONGEST = sum(seconds for _, seconds in LADDER)  # of a restic; an rclone ends within two
 _going: set[object] = set()
 
 

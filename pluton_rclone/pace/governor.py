@@ -87,11 +87,11 @@ class Governor:
         self._planned, self._looked_at = _SHORTEST, self._clock.now()
         self._more = 0.0  # requests than planned, of late: where this thread waits for its turn
         self._said_until = 0.0
-        self._attends = False
+        self._child: Governed | None = None
 
     def attend(self, child: Governed) -> None:
         """Watch it from now on."""
-        self._attends = True
+        self._child = child
         name = f"governor-{child.pid}"
         threading.Thread(target=self._watch, args=(child,), name=name, daemon=True).start()
 
@@ -104,13 +104,15 @@ class Governor:
         self._said_until = now + (seconds or 0.0)  # rclone said so itself
 
     def let_go(self) -> None:
-        """It is to end, and may do what is left at full speed."""
+        """It is to end, and may do what is left at full speed. Called from a signal's handler."""
         self._ended.set()
+        if self._child is not None:  # its thread may wait for Microsoft, or for others, for long
+            self._child.resume()
 
     def ended(self) -> None:
         """rclone has ended, or never started. Its lease is returned before our process ends."""
         self._ended.set()
-        if self._attends:
+        if self._child is not None:
             self._left.wait(_LEAVING)
 
     def _watch(self, child: Governed) -> None:
@@ -210,6 +212,8 @@ class Governor:
         if not child.paused:
             child.pause()
             self._sent.ran(self._clock.now())
+        if self._ended.is_set():
+            child.resume()
 
     def _resume(self, child: Governed) -> None:
         if child.paused:

@@ -248,10 +248,16 @@ class Child:
                     self._call(callback, line)
         if other is not None:
             other.join()
-        if not system.wait_unreaped(self.pid):
-            self._process.wait()
+        try:
+            ended = system.wait_unreaped(self.pid)
+        except ChildProcessError:
+            what = "this program waits for every child: the exit status of ours is lost"
+            self._failure, ended = self._failure or UsageError(what), 1
+        if ended is None:
+            ended = self._process.wait()
         with self._signals:
-            self.returncode = self._process.wait()
+            self._process.wait()
+            self.returncode = ended
         log.debug("ended %d: %d", self.pid, self.returncode)
         try:
             if self._on_end is not None:
@@ -370,23 +376,29 @@ def to_the_end(argv: Sequence[str], *, env: Mapping[str, str]) -> None:
 
 
 def foreground(
-    argv: Sequence[str], *, env: Mapping[str, str], on_signal: Callable[[], None] = lambda: None
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    on_signal: Callable[[], None] = lambda: None,
+    ends_with: int = signal.SIGTERM,
 ) -> int:
     """Run a person's command in our place: it has our terminal, stdin, stdout and stderr, and ends
     with us. Returns its exit code, or -N if signal N ended it. OSError if it cannot be started.
 
-    The terminal sends Ctrl-C to both; we wait on and let the command answer. SIGTERM is passed on,
-    and a SIGINT that no terminal sent. `on_signal` is called before, in the signal's handler.
+    The terminal sends Ctrl-C to both; we wait on and let the command answer. SIGTERM is passed on
+    as `ends_with`, and a SIGINT that no terminal sent. `on_signal` is called before, in the
+    signal's handler.
     """
     made: list[subprocess.Popen[bytes]] = []
     early: list[int] = []
 
     def interrupted(number: int, frame: object) -> None:
         on_signal()
+        passed_on = number if number == signal.SIGINT else ends_with
         if not made:  # the terminal told us alone
-            early.append(number)
+            early.append(passed_on)
         elif number != signal.SIGINT or not system.in_foreground():
-            made[0].send_signal(number)
+            made[0].send_signal(passed_on)
 
     def make() -> subprocess.Popen[bytes]:
         made.append(subprocess.Popen(dying_with_us(list(argv)), env=dict(env)))

@@ -37,14 +37,16 @@ def set_paused(pid: int, paused: bool) -> None:
         os.kill(pid, signal.SIGSTOP if paused else signal.SIGCONT)
 
 
-def wait_unreaped(pid: int) -> bool:
-    """Wait until a child has ended, which keeps its process id; False at once where the system
-    cannot do that (Windows, macOS)."""
+def wait_unreaped(pid: int) -> int | None:
+    """Wait until a child has ended, which keeps its process id: its exit code, or -N after signal
+    N. None at once where the system cannot do that (Windows, macOS). ChildProcessError if another
+    part of this program has waited for it."""
     if sys.platform == "win32" or not hasattr(os, "waitid"):
-        return False
-    with contextlib.suppress(ChildProcessError):
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    return True
+        return None
+    found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert found is not None  # without WNOHANG
+    status = int(found.si_status)
+    return status if found.si_code == os.CLD_EXITED else -status
 
 
 def ignores_children() -> bool:

@@ -54,6 +54,11 @@ class Run:
     def _hear(self, line: bytes) -> None:
         self.tally.line(line)
 
+    @property
+    def too_long(self) -> bool:
+        """Whether its time limit ends it."""
+        return self._asked > 1
+
     def _watch(self) -> float | None:
         self._asked += 1
         return self._limit if self._asked == 1 else None
@@ -83,7 +88,7 @@ class Run:
 
         if self.child.stopped:
             return Cancelled(f"The {self.command} was stopped.")
-        if self._asked > 1:
+        if self.too_long:
             return TimedOut(f"The {self.command} took longer than {self._limit:g} s.")
         return faults.run_fault(self.command, code, self.tally.messages)
 
@@ -107,7 +112,8 @@ def compare(run: Run, on_progress: Callable[[int], None] | None) -> CheckResult:
     failed = tuple(file for file in run.tally.failed() if file.path not in told)
     # 1 also means differences; a file that cannot be read has a name, and another exit code
     differ = failed or (code == 1 and any(found.values()))
-    if code != 0 and (run.child.stopped or not differ):
+    broken_off = run.child.stopped or run.too_long or code < 0  # of the others nothing is known
+    if code != 0 and (broken_off or not differ):
         raise run.fault(code)
     missing, others = run.tally.missing(whole=not failed)
     differing, on_source, on_destination = (tuple(found[sign]) for sign in "*-+")

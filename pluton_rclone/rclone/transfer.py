@@ -32,6 +32,10 @@ CANCEL = ((signal.SIGINT, 1.2), (signal.SIGTERM, 0.3), (KILL, 5.0))
 
 EVENTS_KEPT = 10_000
 
+LATE = 10.0
+"""If we look so many seconds later than meant, we stood still (Ctrl-Z, a frozen container), and may
+not have read what rclone said: it has its time from now on."""
+
 COMPARING = 24
 """So many times longer may a transfer stand still while it compares: rclone reads a file to its end
 for a hash, and counts nothing. By default six hours: OneDrive's largest file (250 GB) at 12 MB/s.
@@ -103,7 +107,7 @@ class Transfer:
         self._result: TransferResult | None = None
         self._kept: collections.deque[Event] = collections.deque(maxlen=EVENTS_KEPT)
         self._time_limit, self._stall_limit = time_limit, stall_limit
-        self._started = self._active = self._finished = time.monotonic()
+        self._started = self._active = self._looks_at = self._finished = time.monotonic()
         self._then: list[Next] = list(then) if self._brake is None else [self._judged, *then]
         self._codes: list[int] = []
         self._again: Again | None = again
@@ -350,6 +354,9 @@ class Transfer:
     def _watch(self) -> float | None:
         now, total, stall = time.monotonic(), self._time_limit, self._stall_limit
         tally = self._counting()
+        waits = self._listening and len(self._kept) >= EVENTS_KEPT  # for the listener
+        if waits or now > self._looks_at + LATE:
+            self._active = now
         if stall is not None and tally.progress.comparing:
             stall *= COMPARING
         total_left = 60.0 if total is None else self._started + total - now
@@ -361,7 +368,9 @@ class Transfer:
             what = f"No byte and no check for {stall:g} s."
             self._stop(Stalled(what, why=tally.last_error), "stalled")
             return None
-        return max(0.01, min(60.0, total_left, stall_left))
+        wait = max(0.01, min(60.0, total_left, stall_left))
+        self._looks_at = now + wait
+        return wait
 
     def _stop(self, reason: PlutonRcloneError, word: str) -> None:
         with self._lock:

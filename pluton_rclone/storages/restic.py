@@ -159,7 +159,12 @@ class Restic:
         """Run restic with our terminal; its exit code (`process.foreground`)."""
         with self._begun(arguments) as begun:
             argv = [os.path.abspath(begun.argv[0]), *begun.argv[1:]]
-            status = process.foreground(argv, env=begun.environment, on_signal=begun.let_go)
+            status = process.foreground(
+                argv,
+                env=begun.environment,
+                on_signal=begun.let_go,
+                ends_with=signal.SIGINT,  # before 0.17 it removes no lock at SIGTERM
+            )
             begun.recording.exited(status)
         return status
 

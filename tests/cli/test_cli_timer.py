@@ -209,6 +209,7 @@ def test_the_command_in_the_unit_is_the_one_that_was_typed(connected: Command) -
     words = shlex.split(line.partition("=")[2].replace("%%", "%").replace("$$", "$"))
 
     assert words[-3:] == ["copy", ODD, "work-files:a"]
+    assert "KillMode=mixed" in out  # systemd would end restic and its rclone beside us
     assert sys.executable in words[0] or words[0].endswith("pluton-rclone")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from pluton_rclone.conf import disk, system
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import ConfigLocked, ConfigUnreadable
+from pluton_rclone.errors import ConfigLocked, ConfigNotWritable, ConfigUnreadable
 from tests.conf.real_rclone import RCLONE
 from tests.terminal import PATIENCE
 
@@ -255,6 +256,38 @@ def test_what_one_of_us_has_changed_since_is_not_brought_back(
     patch.setattr(disk.ConfigFile, "wait_for_savers", meanwhile)
     conf.add("bert", {"type": "memory"})
     assert "bert" not in conf
+
+
+def test_what_came_out_is_not_removed_unread(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have a token that an rclone has just saved."""
+    read = Path.read_bytes
+
+    def too_many_files(file: Path) -> bytes:
+        if ".pluton-save-" in file.name:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return read(file)
+
+    before = path.read_bytes()
+    with monkeypatch.context() as short:
+        short.setattr(Path, "read_bytes", too_many_files)
+        with pytest.raises(ConfigNotWritable):
+            Conf(path).add("anna", {"type": "memory"})
+    assert [read(one) for one in disk.ConfigFile(path).leftover_temporaries()] == [before]
+    Conf(path).add("bert", {"type": "memory"})
+    assert Conf(path).names() == ["disk", "vault", "anna", "bert"]
+    assert disk.ConfigFile(path).leftover_temporaries() == []
+
+
+def test_a_folder_that_cannot_be_synced_does_not_call_a_change_failed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(system, "sync_folder", fails)
+    Conf(path).add("anna", {"type": "memory"})
+    assert Conf(path).names() == ["disk", "vault", "anna"]
+    assert disk.ConfigFile(path).leftover_temporaries() == []
 
 
 def test_a_system_without_exchange_writes_with_a_plain_rename(

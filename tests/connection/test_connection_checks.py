@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone import Storage, Storages
+from pluton_rclone.conf.conf import Conf
 from pluton_rclone.connection.probe import (
     PROBE_PREFIX,
     abandoned_probes,
@@ -20,7 +21,7 @@ from pluton_rclone.connection.probe import (
     quick_xor,
 )
 from pluton_rclone.connection.report import ConnectionReport, Step
-from pluton_rclone.connection.trial import trial_of
+from pluton_rclone.connection.trial import sweep, trial_of
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import ConnectionTestFailed, NextStep
 from pluton_rclone.process.folders import runtime_folder
@@ -345,6 +346,18 @@ def test_a_test_of_a_new_remote_that_is_killed_leaves_no_secret_after_the_next(
     assert leftovers() == []
     assert list(storages) == []
     assert BERT not in storages.path.read_text() if storages.path.exists() else True
+
+
+def test_a_loan_from_a_folder_that_is_called_like_a_test_stays(
+    cloud: Emulator, tmp_path: Path
+) -> None:
+    conf = Conf(tmp_path / "test-cloud" / "rclone.conf")
+    conf.path.parent.mkdir()
+    conf.add("work", remote_of(cloud, "business").to_section())
+    with conf.private(["work"]) as private:
+        sweep()
+        assert Conf(private.path).names() == ["work"]
+    assert not (conf.path.parent / "owner.lock").exists()
 
 
 def test_a_test_beside_another_container_is_not_taken_for_a_killed_one(

@@ -18,12 +18,14 @@ from pluton_rclone.pace import governor, outside
 from pluton_rclone.pace.budgets import LIMITS, Budget
 from pluton_rclone.process.spawning import killed_with_parent
 from tests.connected import budget_for, connected, emulated_drive, saved
+from tests.gates import Gate
+from tests.process.test_process import settles
 from tests.restic_repository import write_repository
 from tests.storages.debian_restic import debian_restic
 from tests.terminal import PATIENCE
 
 from .crowd import SMALLER, begin, crowd, gone, rclones_of, told
-from .test_pace_governor import stand_still, stopped
+from .test_pace_governor import stand_still, state, stopped
 from .worker import small_budget
 
 PASSWORD = {"RESTIC_PASSWORD": "planted~restic~password"}
@@ -66,6 +68,23 @@ def test_restics_rclone_stands_still_where_nothing_is_granted_and_ends_with_it(
                 child.cancel()
             child.wait(PATIENCE)
         gone(rclone)
+
+
+def test_what_is_let_go_goes_on_also_while_microsoft_is_asked_whether_a_limit_holds(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(governor, "_WARM_UP_LIMIT", PATIENCE)
+    storage = connected(cloud, "business")
+    budget = budget_for(storage, Budget(), monkeypatch)
+    with storage.restic(binary=debian_restic(), environment=PASSWORD) as restic:
+        gate = Gate(cloud, ".")
+        budget.spend(budget.clock.now(), 2 * LIMITS[0].amount)
+        with restic.start("init") as child:
+            rclone = child_of(child.pid)
+            stopped(rclone)
+            child.signal(signal.SIGCONT)  # any signal lets it go; of this one it does not hear
+            assert settles(lambda: state(rclone) != "T")
+            gate.open()
 
 
 def test_a_restic_that_is_cancelled_while_its_rclone_stands_still_removes_its_lock(

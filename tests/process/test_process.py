@@ -430,8 +430,8 @@ def test_many_at_once_from_many_threads() -> None:
 
 
 WITHIN = (
-    "import os, sys; from pluton_rclone import process; "
-    "print(process.foreground(sys.argv[1:], env=os.environ))"
+    "import os, signal, sys; from pluton_rclone import process; "
+    "print(process.foreground(sys.argv[1:], env=os.environ, ends_with=signal.SIGINT))"
 )
 
 
@@ -473,13 +473,14 @@ def test_ctrl_c_is_answered_by_the_command_in_the_foreground() -> None:
     assert terminal.heard.splitlines()[-2:] == ["^Cinterrupted once", "5"]
 
 
-def test_without_a_terminal_an_interrupt_is_passed_on() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_without_a_terminal_a_signal_is_passed_on_as_what_ends_the_command(number: int) -> None:
     argv = in_the_foreground(ANSWERS_CTRL_C)
     child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
     with child:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
-        child.send_signal(signal.SIGINT)
+        child.send_signal(number)
         assert child.stdout.read() == "interrupted once\n5\n"
 
 
@@ -547,6 +548,24 @@ def test_a_command_in_the_foreground_dies_with_us() -> None:
         pid = int(child.stdout.readline())
         child.kill()
         assert goes(pid)
+
+
+def test_a_program_that_waits_for_every_child_is_not_told_that_all_is_well() -> None:
+    """The status of an rclone that failed was 0."""
+    code = """
+import os, sys
+from pluton_rclone import errors, process
+held = "sleep 0.5 >&2 & exit 7"  # what holds stderr keeps us from waiting for the child ourselves
+child = process.start(["/bin/sh", "-c", held], env={"PATH": os.defpath}, on_stdout=print)
+os.waitpid(child.pid, 0)
+try:
+    print(child.wait(60))
+except errors.UsageError as error:
+    print(child.returncode, error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("1 ")
+    assert "the exit status of ours is lost" in done.stdout
 
 
 # ---- paused --------------------------------------------------------------------------------------

@@ -127,6 +127,13 @@ def hashing() -> None:
         time.sleep(0.05)
 
 
+def broken_check() -> None:
+    """Compares some, cannot read one, and is killed."""
+    log("error", "Failed to open: it is locked", object="locked", objectType="*local.Object")
+    out(b"= same\n* other\n! locked\n")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def arrived() -> None:
     """As `hashing`, of a file that has been copied."""
     while True:

@@ -19,7 +19,7 @@ from pluton_rclone.rclone.engine import Limits, Rclone
 from pluton_rclone.rclone.results import TransferResult
 from pluton_rclone.rclone.tally import Tally
 from pluton_rclone.rclone.transfer import Ended, Transfer
-from tests.process.test_process import goes
+from tests.process.test_process import goes, settles
 from tests.terminal import PATIENCE
 
 Fake = Callable[..., Rclone]
@@ -219,6 +219,31 @@ def test_who_comes_forward_does_not_stall(
     time.passes_with_each_line(monkeypatch, pass_on)
     assert fake("steady", Limits(stall=0.2)).copy("a:", "b:").result(timeout=PATIENCE).ok
     assert time.now > 1
+
+
+def test_a_stall_of_ours_is_none_of_rclones(
+    fake: Fake, time: Stopped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After Ctrl-Z, or in a container that was frozen, the time is another one at once."""
+    looks, watch = list[float | None](), Transfer._watch
+
+    def looked(transfer: Transfer) -> float | None:
+        looks.append(watch(transfer))
+        return looks[-1]
+
+    monkeypatch.setattr(Transfer, "_watch", looked)
+    transfer = fake("sleep", Limits(stall=0.2)).copy("a:", "b:")
+    next(iter(transfer))
+    time.now, before = 1000.0, len(looks)
+    assert settles(lambda: len(looks) > before + 1)
+    assert None not in looks
+    time.now += 0.3
+    assert isinstance(failure(transfer), errors.Stalled)
+
+
+def test_a_comparison_that_is_broken_off_is_an_error(fake: Fake) -> None:
+    with pytest.raises(errors.RcloneError, match="signal 9"):
+        fake("broken_check").check("a:", "b:")
 
 
 def test_a_time_limit(fake: Fake) -> None:

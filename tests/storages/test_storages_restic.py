@@ -213,6 +213,18 @@ def test_a_restic_that_had_done_its_work_when_it_was_stopped_is_recorded_as_done
             assert storage.storages.runs.last()[0].ended == ended
 
 
+def test_a_restic_in_the_foreground_is_ended_in_the_way_in_which_it_removes_its_lock(
+    cloud: Emulator, tmp_path: Path
+) -> None:
+    script = tmp_path / "restic"
+    script.write_text(
+        "#!/bin/sh\ntrap 'exit 130' INT\nkill -TERM $PPID\nwhile :; do sleep 0.01; done\n"
+    )
+    script.chmod(0o755)
+    with connected(cloud).restic(binary=script) as opened:
+        assert opened.foreground("backup") == 130
+
+
 NO_CERTIFICATES = {**PASSWORD, "RCLONE_CA_CERT": "/nowhere/ca.pem"}
 
 

@@ -34,7 +34,9 @@ class LoopbackServer:
         """Ends it: nobody is answered any more, and no socket is left."""
         self.over.set()
         if self._thread.is_alive():  # not in a child of os.fork(), where nobody would answer
-            with suppress(OSError), socket.socket() as last:  # wakes it, on every system
+            with suppress(OSError):  # wakes it on Linux, also without a descriptor left
+                self._listener.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError), socket.socket() as last:  # wakes it on every system
                 last.connect(("127.0.0.1", self.port))
             self._thread.join()
             for connection in self._connections.copy():  # a browser's spare ones
@@ -50,7 +52,11 @@ class LoopbackServer:
                 self.over.wait(0.1)
                 continue
             self._connections.add(connection)
-            threading.Thread(target=self._served, args=(connection,), daemon=True).start()
+            try:
+                threading.Thread(target=self._served, args=(connection,), daemon=True).start()
+            except RuntimeError:  # no thread more may be: the client asks again
+                self._connections.discard(connection)
+                connection.close()
 
     def _served(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):
