@@ -15,6 +15,7 @@ from .context import Context, command, flag, valued
 from .output import Output
 from .timer import pinged
 
+_INTERRUPTED = 130
 REFUSED = (
     "Microsoft refused the access token before its end, while restic ran. It is renewed now: run "
     "the same command again."
@@ -63,6 +64,6 @@ def run_restic(output: Output, storage: Storage, path: str, arguments: Sequence[
     """restic in our place; its exit code."""
     with storage.restic(path) as opened:
         status = opened.foreground(*arguments)
-        if status > 0 and opened.refused():
+        if status > 0 and status != _INTERRUPTED and opened.refused():
             output.say(REFUSED)
     return status if status >= 0 else 128 - status

@@ -199,7 +199,8 @@ class ConfigFile:
 
     def put(self, new: bytes, *, instead_of: bytes | None) -> Put:
         """Put the new content in place in one step. If what came out is not `instead_of`, another
-        program wrote meanwhile. ConfigNotWritable, ConfigLocked: nothing was changed."""
+        program wrote meanwhile. ConfigNotWritable, ConfigLocked: nothing was changed, or what came
+        out cannot be read and is kept beside it."""
         path = self.path
         try:
             temporary, identity = self._write_temporary(path, new)
@@ -215,7 +216,7 @@ class ConfigFile:
                 return Put(came_out, None, None, mounted=True)
         except OSError as error:
             with contextlib.suppress(OSError):
-                if _identity(temporary.stat()) == identity:  # else it holds what came out
+                if temporary.stat().st_ino == identity[0]:  # else it holds what came out
                     temporary.unlink()
             raise not_writable(path, error) from None
         try:

@@ -40,8 +40,8 @@ def write(path: Path, temporary: Path, new: bytes, instead_of: bytes | None) -> 
             return before
         mark = path_of(path)
         temporary.replace(mark)
-        system.sync_folder(mark.parent)
         try:
+            system.sync_folder(mark.parent)
             missing = len(new) - os.fstat(file.fileno()).st_size
             if missing > 0:
                 system.write_at(file.fileno(), b"\n" * missing, len(new) - missing)

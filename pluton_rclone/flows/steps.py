@@ -119,6 +119,8 @@ def _done(storage: Storage, step: Step, seen: Callable[[float], None]) -> dict[s
             with repository.start(*run.options, on_stdout=nothing) as restic:  # it may name files
                 if restic.wait() == 0:
                     return {"ended": "done"}
+            if restic.stopped:
+                raise errors.Cancelled("restic was stopped.")
             error = repository.fault(restic.stderr_tail)
         return {"ended": "failed", **_told(error, error.details.get("retry"))}
     if step.do == "check":

@@ -97,7 +97,7 @@ class _Outside:
                 self._stopped = pid
 
     def resume(self) -> None:
-        if self._stopped:
-            with suppress(ProcessLookupError):
-                system.set_paused(self._stopped, paused=False)
-            self._stopped = 0
+        pid, self._stopped = self._stopped, 0  # the governor's thread and a signal's handler may
+        if pid:
+            with suppress(OSError):
+                system.set_paused(pid, paused=False)

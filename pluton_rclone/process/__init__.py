@@ -18,6 +18,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import IO, NamedTuple
@@ -92,7 +93,9 @@ class Child:
         """None while it runs; then its exit code, or -N if signal N ended it."""
         self._ended = Flag()
         self._signals = threading.Lock()
-        self.paused = self._signalled = False
+        self.paused = False
+        self.signalled = False
+        """Whether it got a signal of ours before its end."""
         self.stopped = False
         """Whether `stop_all` ends it."""
         self._tail: collections.deque[bytes] = collections.deque(maxlen=TAIL_LINES)
@@ -173,7 +176,7 @@ class Child:
         with self._signals:
             if self.returncode is not None or self._parent != os.getpid():
                 return
-            self._signalled = True
+            self.signalled = True
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 system.send(self.pid, number)
                 if self.paused:  # it gets the signal when it goes on
@@ -193,7 +196,7 @@ class Child:
 
     def _set_paused(self, paused: bool) -> None:
         with self._signals:
-            if self.returncode is not None or self._signalled or paused == self.paused:
+            if self.returncode is not None or self.signalled or paused == self.paused:
                 return
             with contextlib.suppress(ProcessLookupError):
                 system.set_paused(self.pid, paused)
@@ -249,12 +252,9 @@ class Child:
         if other is not None:
             other.join()
         try:
-            ended = system.wait_unreaped(self.pid)
-        except ChildProcessError:
-            what = "this program waits for every child: the exit status of ours is lost"
-            self._failure, ended = self._failure or UsageError(what), 1
-        if ended is None:
-            ended = self._process.wait()
+            ended = _status(self._process)
+        except UsageError as lost:
+            self._failure, ended = self._failure or lost, 1
         with self._signals:
             self._process.wait()
             self.returncode = ended
@@ -314,9 +314,12 @@ def end_all() -> None:
     """As `stop_all`, and waits until all have ended and what is called then is done, such as the
     removal of what was lent to them. Before the program itself ends."""
     stop_all()
-    for child in _running.copy():
+    running, began = _running.copy(), time.monotonic()
+    ladders = [sum(seconds for _, seconds in child.ladder) for child in running]
+    until = began + max([SETTLING, *ladders])
+    for child in running:
         with contextlib.suppress(Exception):
-            child.wait(sum(seconds for _, seconds in child.ladder) + SETTLING)
+            child.wait(max(0.0, until - time.monotonic()))
 
 
 def _check(argv: Sequence[str]) -> None:
@@ -330,6 +333,24 @@ def _check(argv: Sequence[str]) -> None:
         raise PermissionError(13, "not executable", argv[0])
     if system.ignores_children():
         raise UsageError("this program ignores SIGCHLD: the exit status of a child cannot be known")
+
+
+def _status(process: subprocess.Popen[bytes]) -> int:
+    """The exit code, or -N, of one that has ended and is still to be reaped; waits for that."""
+    try:
+        status = system.wait_unreaped(process.pid)
+    except ChildProcessError:
+        if type(process).__module__ == "subprocess":  # gevent's and pytest-subprocess's know it
+            what = "this program waits for every child: the exit status of ours is lost"
+            raise UsageError(what) from None
+        status = None
+    return process.wait() if status is None else status
+
+
+def _reaped(process: subprocess.Popen[bytes]) -> int:
+    status = _status(process)
+    process.wait()
+    return status
 
 
 def run(argv: Sequence[str], *, env: Mapping[str, str], timeout: float | None = None) -> Completed:
@@ -408,12 +429,12 @@ def foreground(
     try:
         before = [signal.signal(number, interrupted) for number in signals]
     except ValueError:  # not the main thread, which alone gets signals
-        return SPAWNER.spawn(make).wait()
+        return _reaped(SPAWNER.spawn(make))
     try:
         child = SPAWNER.spawn(make)
         for number in early:
             child.send_signal(number)
-        return child.wait()
+        return _reaped(child)
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)

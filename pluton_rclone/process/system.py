@@ -41,7 +41,7 @@ def wait_unreaped(pid: int) -> int | None:
     """Wait until a child has ended, which keeps its process id: its exit code, or -N after signal
     N. None at once where the system cannot do that (Windows, macOS). ChildProcessError if another
     part of this program has waited for it."""
-    if sys.platform == "win32" or not hasattr(os, "waitid"):
+    if sys.platform != "linux":
         return None
     found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     assert found is not None  # without WNOHANG

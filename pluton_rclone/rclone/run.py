@@ -56,8 +56,8 @@ class Run:
 
     @property
     def too_long(self) -> bool:
-        """Whether its time limit ends it."""
-        return self._asked > 1
+        """Whether its time limit has ended it."""
+        return self._asked > 1 and self.child.signalled
 
     def _watch(self) -> float | None:
         self._asked += 1

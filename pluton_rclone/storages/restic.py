@@ -130,8 +130,8 @@ class Restic:
         return process.collected(partial(self.start, *arguments), timeout)
 
     def fault(self, said: bytes) -> errors.PlutonRcloneError:
-        """Why a restic failed, from its stderr: what its rclone was refused, or its own last words.
-        UsageError if the repository is not open."""
+        """Why restic failed, from its stderr: what Microsoft refused its rclone, or restic's own
+        last words. UsageError if the repository is not open."""
         if _UNREACHED in said and _refusal(said) is None:
             said = self._words_of_rclone() + said
         if (refused := _refusal(said)) is not None:
@@ -145,8 +145,8 @@ class Restic:
         )
 
     def _words_of_rclone(self) -> bytes:
-        """What the rclone of a restic says if it is started alone: one that ends at once is not
-        heard by each restic before 0.15, which closes the pipe too early (restic's 5600f1169)."""
+        """What the rclone of a restic says if it is started alone. A restic before 0.15 may not
+        hear one that ends at once: it closes the pipe too early (restic's 5600f1169)."""
         at = self.repository.removeprefix("rclone:")
         argv = [self._saved.rclone.binary.path, *_SERVE, at]
         try:

@@ -555,7 +555,8 @@ def test_a_program_that_waits_for_every_child_is_not_told_that_all_is_well() -> 
     code = """
 import os, sys
 from pluton_rclone import errors, process
-held = "sleep 0.5 >&2 & exit 7"  # what holds stderr keeps us from waiting for the child ourselves
+# What holds stderr until the child is gone keeps us from waiting for it ourselves.
+held = "(while kill -0 $$ 2>/dev/null; do sleep 0.01; done) >&2 & exit 7"
 child = process.start(["/bin/sh", "-c", held], env={"PATH": os.defpath}, on_stdout=print)
 os.waitpid(child.pid, 0)
 try:

@@ -188,6 +188,8 @@ def other_on_ipv6(port: int = 0) -> socket.socket:
     try:
         return socket.create_server(("::1", port), family=socket.AF_INET6)
     except OSError:
+        if port:
+            raise
         pytest.skip("no IPv6 here")
 
 
@@ -197,6 +199,7 @@ def test_another_programs_port_on_ipv6_is_not_shared() -> None:
         kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         kept.bind(("127.0.0.1", 0))
         port = kept.getsockname()[1]
+        other_on_ipv6().close()
         with other_on_ipv6(port), pytest.raises(UsageError, match=f"::1, port {port}"):
             serving.listen(None, port)
 

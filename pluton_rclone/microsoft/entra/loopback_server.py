@@ -54,7 +54,7 @@ class LoopbackServer:
             self._connections.add(connection)
             try:
                 threading.Thread(target=self._served, args=(connection,), daemon=True).start()
-            except RuntimeError:  # no thread more may be: the client asks again
+            except RuntimeError:  # no more threads can be started; the client asks again
                 self._connections.discard(connection)
                 connection.close()
 
