@@ -15,7 +15,8 @@ from .context import Context, command, flag, valued
 from .output import Output
 from .timer import pinged
 
-_INTERRUPTED = 130
+_INTERRUPTED = 130  # restic's exit code after SIGINT (its manual, "Scripting")
+
 REFUSED = (
     "Microsoft refused the access token before its end, while restic ran. It is renewed now: run "
     "the same command again."

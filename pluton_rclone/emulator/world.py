@@ -47,7 +47,6 @@ class Lifetimes:
     """How long things are good, in seconds."""
 
     access_token: float = 3599
-    clock_skew: float = 0  # an access token is taken for that long after its end
     refresh_token: float = 90 * 24 * 3600  # without use; then AADSTS700082
     rotated_refresh_token: float = (
         90 * 24 * 3600
@@ -156,7 +155,7 @@ class World:
         if (
             grant is not None
             and grant.cloud == cloud
-            and self.now() < grant.expires + self.lifetimes.clock_skew
+            and self.now() < grant.expires
             and not grant.refused
         ):
             person = grant.person

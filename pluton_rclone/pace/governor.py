@@ -212,7 +212,7 @@ class Governor:
         if not child.paused:
             child.pause()
             self._sent.ran(self._clock.now())
-        if self._ended.is_set():
+        if self._ended.is_set():  # it was let go meanwhile
             child.resume()
 
     def _resume(self, child: Governed) -> None:

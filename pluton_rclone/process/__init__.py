@@ -252,7 +252,7 @@ class Child:
         if other is not None:
             other.join()
         try:
-            ended = _status(self._process)
+            ended = system.exit_status(self._process)
         except UsageError as lost:
             self._failure, ended = self._failure or lost, 1
         with self._signals:
@@ -335,24 +335,6 @@ def _check(argv: Sequence[str]) -> None:
         raise UsageError("this program ignores SIGCHLD: the exit status of a child cannot be known")
 
 
-def _status(process: subprocess.Popen[bytes]) -> int:
-    """The exit code, or -N, of one that has ended and is still to be reaped; waits for that."""
-    try:
-        status = system.wait_unreaped(process.pid)
-    except ChildProcessError:
-        if type(process).__module__ == "subprocess":  # gevent's and pytest-subprocess's know it
-            what = "this program waits for every child: the exit status of ours is lost"
-            raise UsageError(what) from None
-        status = None
-    return process.wait() if status is None else status
-
-
-def _reaped(process: subprocess.Popen[bytes]) -> int:
-    status = _status(process)
-    process.wait()
-    return status
-
-
 def run(argv: Sequence[str], *, env: Mapping[str, str], timeout: float | None = None) -> Completed:
     """Run to the end and keep all output. TimeoutError after `timeout` seconds; then it is gone."""
     return collected(partial(start, argv, env=env), timeout)
@@ -425,16 +407,21 @@ def foreground(
         made.append(subprocess.Popen(dying_with_us(list(argv)), env=dict(env)))
         return made[0]
 
+    def reaped(child: subprocess.Popen[bytes]) -> int:
+        status = system.exit_status(child)
+        child.wait()
+        return status
+
     signals = (signal.SIGINT, signal.SIGTERM)
     try:
         before = [signal.signal(number, interrupted) for number in signals]
     except ValueError:  # not the main thread, which alone gets signals
-        return _reaped(SPAWNER.spawn(make))
+        return reaped(SPAWNER.spawn(make))
     try:
         child = SPAWNER.spawn(make)
         for number in early:
             child.send_signal(number)
-        return _reaped(child)
+        return reaped(child)
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)

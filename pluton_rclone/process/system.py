@@ -12,7 +12,12 @@ import sys
 import time
 import weakref
 from collections.abc import Callable
-from typing import IO, BinaryIO, TypeVar
+from typing import IO, TYPE_CHECKING, BinaryIO, TypeVar
+
+from pluton_rclone.errors import UsageError
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 Taken = TypeVar("Taken")
 
@@ -37,13 +42,18 @@ def set_paused(pid: int, paused: bool) -> None:
         os.kill(pid, signal.SIGSTOP if paused else signal.SIGCONT)
 
 
-def wait_unreaped(pid: int) -> int | None:
-    """Wait until a child has ended, which keeps its process id: its exit code, or -N after signal
-    N. None at once where the system cannot do that (Windows, macOS). ChildProcessError if another
-    part of this program has waited for it."""
+def exit_status(process: Popen[bytes]) -> int:
+    """The exit code of a child, or -N after signal N; waits for its end. On Linux it stays to be
+    reaped, and keeps its process id. UsageError if another part of this program has reaped it."""
     if sys.platform != "linux":
-        return None
-    found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        return process.wait()
+    try:
+        found = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    except ChildProcessError:
+        if type(process).__module__ != "subprocess":  # gevent's and pytest-subprocess's know it
+            return process.wait()
+        what = "this program waits for every child: the exit status of ours is lost"
+        raise UsageError(what) from None
     assert found is not None  # without WNOHANG
     status = int(found.si_status)
     return status if found.si_code == os.CLD_EXITED else -status

@@ -30,14 +30,14 @@ from pluton_rclone.values.redaction import redact
 from pluton_rclone.values.token_text import TOKEN
 
 VARIABLE = "PLUTON_RESTIC_BINARY"
-# restic's own rclone command (0.14 to 0.18, internal/backend/rclone), less a flag for B2.
 _USER_AGENT = f"{USER_AGENT} restic"
+# restic's own rclone command (0.14 to 0.18, internal/backend/rclone), less a flag for B2.
 _SERVE = ["serve", "restic", "--stdio", f"--user-agent={_USER_AGENT}"]
 
 LADDER = ((signal.SIGINT, 30.0), (signal.SIGTERM, 5.0), (KILL, 5.0))
 """How a restic is ended: it first removes its lock from the repository."""
-_UNREACHED = b"error talking HTTP to rclone"
-_STARTS = 60.0  # seconds that restic, too, gives an rclone to start in
+_UNREACHED = b"error talking HTTP to rclone"  # of every version (internal/backend/rclone)
+_STARTS = 60.0  # seconds that restic, too, gives an rclone to start in (its rclone.timeout)
 _ANOTHER_REPOSITORY = ("--from-repo", "--repo2", "RESTIC_FROM_REPOSITORY", "RESTIC_REPOSITORY2")
 
 
@@ -132,9 +132,10 @@ class Restic:
     def fault(self, said: bytes) -> errors.PlutonRcloneError:
         """Why restic failed, from its stderr: what Microsoft refused its rclone, or restic's own
         last words. UsageError if the repository is not open."""
-        if _UNREACHED in said and _refusal(said) is None:
-            said = self._words_of_rclone() + said
-        if (refused := _refusal(said)) is not None:
+        refused = _refusal(said)
+        if refused is None and _UNREACHED in said:
+            refused = _refusal(self._words_of_rclone())
+        if refused is not None:
             return refused
         lines = said.decode(errors="replace").strip().split("\n")
         first = max((n for n, line in enumerate(lines) if line.startswith("Fatal: ")), default=-1)

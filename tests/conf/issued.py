@@ -14,9 +14,8 @@ ANNA = "anna@outlook.com"
 
 def short_lived(cloud: Emulator) -> None:
     """Every request of every rclone finds its token at its end, for it counts ten seconds early: a
-    refresh each. Microsoft takes each for longer, as a busy machine is slow to use it."""
+    refresh each. For Microsoft each is good for nine, as a busy machine is slow to use it."""
     cloud.world.lifetimes.access_token = 9
-    cloud.world.lifetimes.clock_skew = 300
 
 
 def section(cloud: Emulator) -> dict[str, str]:

@@ -256,9 +256,9 @@ def write_conf(path: Path, options: dict[str, str]) -> Path:
 def test_one_run_of_rclone_lasts_longer_than_a_token_lives(
     registered: Emulator, tmp_path: Path
 ) -> None:
-    # rclone counts ten seconds early: each is good for one; for Microsoft, while this is slow.
-    registered.world.lifetimes.access_token = 11
-    registered.world.lifetimes.clock_skew = 300
+    registered.world.lifetimes.access_token = (
+        11  # rclone counts ten seconds early: each is good for one
+    )
     registered.world.part(Faults).latency = 0.3
     drive = registered.world.part(Files).drive_of(BERT)
     deep = "/".join("12345678")

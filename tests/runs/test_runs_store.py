@@ -30,17 +30,15 @@ from tests.terminal import PATIENCE
 RUN = Run(command="copy", storages=("work", "inner"), source="/srv", destination="work:data")
 PROCESSES, EACH = 8, 12
 
-WRITER = f"""
+WRITER = """
 import sys
 from pathlib import Path
-from pluton_rclone.runs import store
 from pluton_rclone.runs.run import Run
 from pluton_rclone.runs.store import Runs
 
-store._PATIENCE = {PATIENCE}  # theirs is for a person who waits
 sys.stdin.readline()
 for number in range(int(sys.argv[2])):
-    run = Run(command="copy", storages=("work",), destination=f"work:{{sys.argv[3]}}/{{number}}")
+    run = Run(command="copy", storages=("work",), destination=f"work:{sys.argv[3]}/{number}")
     Runs(Path(sys.argv[1])).begin(run, print).exited(0)
 """
 KILLED = """

@@ -56,9 +56,8 @@ def test_a_full_drive(storage: Storage, source: Path, cloud: Emulator, there: Co
     first = storage.upload(source, "x", transfers=1).wait()
     assert (first.transfers, first.unchanged, there("x")) == (13, 0, 13)
     assert "ended before all was tried" in str(first.error)
-    second = storage.upload(
-        source, "x", check_first=True, transfers=1
-    ).wait()  # else it may end before
+    # With check_first: otherwise it may end before it has compared all.
+    second = storage.upload(source, "x", check_first=True, transfers=1).wait()
     assert (second.transfers, second.unchanged, there("x")) == (0, 13, 13)
 
 

@@ -108,7 +108,6 @@ def test_a_token_that_ends_in_the_middle_is_renewed_and_comes_home(
 ) -> None:
     make_files(tmp_path / "source", files)
     cloud.world.lifetimes.access_token = 11  # rclone takes it for ended ten seconds early
-    cloud.world.lifetimes.clock_skew = 300  # each is taken from a slow rclone, too
     # A refresh token that was used is dead: losing the one that came for it would show.
     cloud.world.lifetimes.rotated_refresh_token = 0
     cloud.faults.latency = 0.02
