@@ -35,7 +35,7 @@ class Cloud:
 
     def owns(self, url: str) -> bool:
         """Whether a token of this cloud may be sent there: https and this cloud's Graph only."""
-        return _https_host(url) == self.graph_host
+        return _https_host(url) in (self.graph_host, f"{self.graph_host}:443")
 
 
 GERMANY_CLOSED = (

@@ -22,6 +22,7 @@ from pluton_rclone.values.refusals import (
     BY_STATUS,
     FORBIDDEN,
     NOT_MICROSOFT,
+    PROXY,
     UNTRUSTED,
     WRONG_CLOCK,
     Meaning,
@@ -133,7 +134,8 @@ _BEFORE = (
           "that is there; and check this machine's clock."),
     _rule(r"invalid_client|unauthorized_client|registration_error", errors.RegistrationError,
           "Microsoft does not accept the app registration that this remote was made with."),
-    _rule(r"interaction_required|claims challenge|insufficient_claims", errors.InteractionRequired,
+    _rule(r"interaction_required|claims challenge|insufficient_claims|needs more claims",
+          errors.InteractionRequired,
           "Microsoft wants to see the person again."),
     _rule(r"temporarily_unavailable|\bserver_error\b", errors.Unreachable,
           "Microsoft's sign-in service is busy.", retry=True),
@@ -151,6 +153,7 @@ _AFTER = (
     _as(r"x509:|failed to verify certificate", UNTRUSTED),
     _rule(r"proxyconnect|Proxy Authentication Required", errors.Unreachable, _NO_ANSWER, retry=True,
           who=Who.YOU, advice=BEHIND_PROXY.advice),
+    _as(r"invalid character '<' looking for beginning of value", PROXY),  # a page, with status 200
     _rule(r"connection refused|no such host|i/o timeout|TLS handshake timeout|connection reset"
           r"|network is unreachable|no route to host|\bEOF\b|broken pipe|server misbehaving"
           r"|Client\.Timeout|awaiting headers|temporary failure in name resolution|http2: "
@@ -211,6 +214,8 @@ _LEAD = re.compile(
 )
 _REMOTE = re.compile(r"Failed to create file system for (?:destination )?\"([^\":,/]{1,200}):")
 _HOST = re.compile(r"https?://(?:[^/\s\"@]*@)?([\w.-]+)[:/\"]")
+# Go shows of a proxy's refusal its status in words alone (net/http, transport.go)
+_BY_PROXY = re.compile(r"\"https://[^\s\"]{1,4096}\": [A-Z][a-z][A-Za-z' -]{1,60}\W{0,3}$")
 _REQUEST = re.compile(r"\b[A-Z][a-z]{2,9} \"https?://[^\s\"]{1,4096}\": ")
 # Where names are: in quotes behind a word, and between an operation and the system's words.
 _QUOTED = re.compile(r"(?<=\w )\"(?!https?://)(?:[^\"\\]|\\.)*\"(?=(?: to wrap)?::? )")
@@ -221,7 +226,7 @@ _RCLONES_ADVICE = re.compile(
 )
 
 _STATUS = re.compile(r"HTTP error (\d{3})\b|(?:^|: )([45]\d\d) (?:[A-Z][\w' -]{1,40})?(?=:|\n|$)")
-_WORD = re.compile(r"(?<![\w/.-])[A-Za-z_]{5,60}(?![\w/.-]|\\.)")
+_WORD = re.compile(r"-\d{1,12}, [A-Za-z.]{5,100}|(?<![\w/.-])[A-Za-z_]{5,60}(?![\w/.-]|\\.)")
 _PASSING = Meaning(  # rclone#6075, #8558
     errors.ItemNotFound,
     "OneDrive did not find an item that it had just listed.",
@@ -241,7 +246,10 @@ def meaning(text: str) -> Meaning | None:
     """What a message means; None for an unknown one."""
     if len(text) > _LONGEST:
         text = text[: _LONGEST // 2] + text[-_LONGEST // 2 :]
-    text = _REQUEST.sub("", _nameless(text))
+    text = _nameless(text)
+    if _BY_PROXY.search(text):
+        return BEHIND_PROXY
+    text = _REQUEST.sub("", text)
     return _ruled(_BEFORE, text) or _refused(text) or _ruled(_AFTER, text)
 
 

@@ -206,7 +206,8 @@ class Steps:
     def _graph(self) -> Graph:
         from pluton_rclone.microsoft.graph.graph import Graph
 
-        return Graph(self._cloud(), self._signed_in_token())
+        personal = self._account().kind == "personal"
+        return Graph(self._cloud(), self._signed_in_token(), personal=personal)
 
     # ---- location ----
 

@@ -43,21 +43,30 @@ def repaired(saved: SavedRemote, binary: Binary, drive_id: str = "") -> OneDrive
 def _drive(graph: Graph, section: Mapping[str, str], named: str, present: str) -> Drive:
     if named:
         return graph.drive(named)
+    kind, lost = section.get("drive_type"), None
     if present:
-        with suppress(errors.DriveNotFound, errors.AccessDenied, errors.ItemNotFound):
+        try:
             drive = graph.drive(present)
             if drive_id_fault(drive.id, drive.type) is None:
                 return drive
-    kind = section.get("drive_type")
+        except (errors.DriveNotFound, errors.AccessDenied, errors.ItemNotFound) as problem:
+            # Another person's or a site's, perhaps: the account's own would be filled in its place.
+            if kind != "personal" and drive_id_fault(present, kind or "business") is None:
+                lost = problem
+    if isinstance(lost, errors.AccessDenied):
+        raise lost
     if section.get("client_credentials") in TRUE:
         raise errors.UsageError("An application has no drive of its own.", advice=_ADVICE)
     found = [drive for drive in graph.drives() if drive.for_backups]
     if kind:
         found = [drive for drive in found if drive.type == kind]
-    if len(found) == 1:
+    if len(found) == 1 and lost is None:
         return found[0]
+    each = ", ".join(f"{drive.name} ({drive.id})" for drive in found)
+    if lost is not None:
+        why = f"{lost.why}; of its own the account has: {each}" if each else lost.why
+        raise errors.DriveNotFound(lost.what, why=why, advice=_ADVICE)
     if found:
-        each = ", ".join(f"{drive.name} ({drive.id})" for drive in found)
         raise errors.UsageError(f"There are {len(found)} such drives.", why=each, advice=_ADVICE)
     what = f"The account has no drive of the type {kind} of its own."
     if kind == "documentLibrary":  # nothing in the section says which site it was

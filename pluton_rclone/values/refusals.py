@@ -188,6 +188,12 @@ _WEAK = {
     "resourcenotfound": _MISSING,
     "notsupported": Meaning(errors.GraphError, "OneDrive does not offer this here."),
 }
+_FOR_STATUS = {  # rclone's log has them in place of the status
+    **dict.fromkeys(("generalexception", "internalservererror", "badgateway"), _DOWN),
+    "gatewaytimeout": _SLOW,
+    "serviceunavailable": Meaning(errors.Throttled),
+    "forbidden": _DENIED,
+}
 
 _LOST_HANDLE = re.compile(r"ObjectHandle\W{0,3}is\W{0,3}invalid", re.IGNORECASE)
 # fmt: off
@@ -203,6 +209,8 @@ _MESSAGES = (  # pattern, meaning; who got it, and with which code
     (r"checked out|locked for (?:shared use|editing|exclusive)|locked by another",
      Meaning(errors.Conflict)),  # onedrive-api-docs#912, #1199: 423 accessDenied
     (r"token has expired or is not yet valid|Lifetime validation failed", _BY_CLOCK),  # 401
+    (r"\bE-?Tag does not match", Meaning(errors.Conflict)),  # rclone#8998: 412 notAllowed
+    (r"server did not answer in time", _SLOW),  # concepts/errors.md: 504 UnknownError
     (r"unable to initialize RPS", _UNCHECKED),  # rclone#5270: InvalidAuthenticationToken
     (r"upload session\b.{0,20}\bnot found",
      Meaning(errors.UploadSessionLost)),  # abraunegg/onedrive#3859: itemNotFound
@@ -246,7 +254,8 @@ def judged(
         return _BLOCKED
     found = next((BY_CODE[word] for word in words if word in BY_CODE), None)
     if found is None and not (busy or status in _TELLING):
-        found = next((_WEAK[word] for word in words if word in _WEAK), None)
+        weak = _WEAK if status is not None else _FOR_STATUS | _WEAK
+        found = next((weak[word] for word in words if word in weak), None)
     if found is not None:
         return _placed(found, place, status)
     return None if status is None else by_status(status, place)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from pluton_rclone import errors
@@ -32,20 +32,40 @@ SHORTCUTS = "Include-Feature=AddToOneDrive"  # onedrive-api-docs#1427, #1781, #1
 
 
 class Drives(tuple[Drive, ...]):
-    """The drives that can be read; `notes` say in words what could not be."""
+    """The drives that can be read; `notes` say in words what could not be, `troubles` as errors."""
 
     notes: tuple[str, ...]
+    troubles: tuple[PlutonRcloneError, ...]
 
-    def __new__(cls, found: Iterable[Drive], notes: Iterable[str] = ()) -> Drives:
+    def __new__(
+        cls,
+        found: Iterable[Drive],
+        notes: Iterable[str] = (),
+        troubles: Iterable[PlutonRcloneError] = (),
+    ) -> Drives:
         made = super().__new__(cls, found)
-        made.notes = tuple(notes)
+        made.notes, made.troubles = tuple(notes), tuple(troubles)
         return made
+
+    def raise_trouble(self) -> None:
+        """Raises what kept drives out that may be there: a limit, a fault, a rule, but not that
+        Microsoft does not know them."""
+        for trouble in self.troubles:
+            if isinstance(trouble, AccessDenied) or trouble.who is errors.Who.LATER:
+                raise trouble
+
+
+class _Closed(NamedTuple):
+    """A drive whose root cannot be read."""
+
+    note: str
+    trouble: PlutonRcloneError
 
 
 class Graph:
     """Microsoft Graph in one cloud, for the account of the token, which is sent only there. Use it
     in a `with` block, which closes its own connections, not those of a given `http`. `saved`: the
-    account is that of a saved remote."""
+    account is that of a saved remote; `personal`: it is known to be a personal one."""
 
     def __init__(
         self,
@@ -55,10 +75,12 @@ class Graph:
         http: Http | None = None,
         renew: Callable[[str], Token] | None = None,
         saved: bool = False,
+        personal: bool = False,
     ) -> None:
         self.cloud = cloud
         self._token = token.access_token
-        self._refusable, self._renew, self._saved = self._token, renew, saved
+        self._refusable, self._renew = self._token, renew
+        self._saved, self._personal = saved, personal
         self._sites_granted = any(scope.startswith("Sites.") for scope in token.scopes)
         self._http = http or Http()
         self._own_http = http is None
@@ -108,7 +130,7 @@ class Graph:
                 headers=answer.headers,
                 target=target,
                 subject=subject,
-                personal=any(map(is_personal, _DRIVE.findall(url))),
+                personal=self._personal or any(map(is_personal, _DRIVE.findall(url))),
                 saved=self._saved,
             )
         if not isinstance(answer.json, dict):
@@ -136,7 +158,10 @@ class Graph:
         """Every entry of a list, all pages. The link to the next page is taken as it is."""
         link: Any = path
         seen: set[str] = set()
-        while isinstance(link, str) and link not in seen and len(seen) < MOST_PAGES:
+        while isinstance(link, str) and link and link not in seen and len(seen) < MOST_PAGES:
+            if seen and not self.cloud.owns(link):
+                what = "Microsoft Graph leads to another host for the rest of the list."
+                raise GraphError(what, why=f"the address is not at {self.cloud.graph_host}")
             seen.add(link)
             page = self.get(link, parameters, target=target, subject=subject, prefer=prefer)
             values, link, parameters = page.get("value"), page.get("@odata.nextLink"), None
@@ -190,11 +215,9 @@ class Graph:
                 notes.append(problem.why or problem.what if none else f"{path}: {problem}")
         if len(troubles) == 2:
             raise troubles[0]
-        found = self._verified(records, notes)
+        found = self._verified(records, notes, troubles)
         if not found:
-            for trouble in troubles:
-                if isinstance(trouble, AccessDenied) or trouble.who is errors.Who.LATER:
-                    raise trouble
+            found.raise_trouble()
             why, details = "; ".join(found.notes) or None, troubles[0].details if troubles else {}
             raise DriveNotFound("This account has no drive that can be used.", why=why, **details)
         return found
@@ -220,10 +243,16 @@ class Graph:
     def _one(self, path: str, subject: str) -> Drive:
         found = self._verified([self.get(path, target="drive", subject=subject)])
         if not found:
+            found.raise_trouble()
             raise DriveNotFound(f"{subject} cannot be used.", why=next(iter(found.notes), None))
         return found[0]
 
-    def _verified(self, records: Sequence[dict[str, Any]], notes: Sequence[str] = ()) -> Drives:
+    def _verified(
+        self,
+        records: Sequence[dict[str, Any]],
+        notes: Sequence[str] = (),
+        troubles: Sequence[PlutonRcloneError] = (),
+    ) -> Drives:
         """The drives among `records` whose root can be read, each once; notes about the others."""
         merged: dict[str, dict[str, Any]] = {}
         # Phantoms share the id of a drive: its own record comes first, above all that of /me/drive.
@@ -235,29 +264,33 @@ class Graph:
             merged[key] = {**record, **earlier}
         with ThreadPoolExecutor(AT_ONCE, "graph") as executor:
             results = list(executor.map(self._verify, merged.values()))
-        refused = [result for result in results if isinstance(result, str)]
-        return Drives([one for one in results if isinstance(one, Drive)], [*notes, *refused])
+        refused = [result for result in results if isinstance(result, _Closed)]
+        return Drives(
+            [one for one in results if isinstance(one, Drive)],
+            [*notes, *(closed.note for closed in refused)],
+            [*troubles, *(closed.trouble for closed in refused)],
+        )
 
-    def _verify(self, record: dict[str, Any]) -> Drive | str:
+    def _verify(self, record: dict[str, Any]) -> Drive | _Closed:
         drive = Drive.from_graph(record)
-        path = drive_path(drive.id)
-        root = self._tried(f"{path}/root", "id,name,webUrl,parentReference")
+        path, named = drive_path(drive.id), f"Drive {drive.name!r} ({drive.id})"
+        root = self._tried(f"{path}/root", "id,name,webUrl,parentReference", named)
         if isinstance(root, PlutonRcloneError):
-            what = f"Drive {drive.name!r} ({drive.id}) is not offered"
-            return f"{what}, its root cannot be read: {root.why}"
+            note = f"{named} is not offered, its root cannot be read: {root.why}"
+            return _Closed(note, root)
         if not drive.web_url:
             drive = replace(drive, web_url=web_address(root.get("webUrl")))
         if "quota" in record:
             return drive
         # Lists of drives often come without the facet; the drive itself is asked then.
-        asked = self._tried(path, "id,quota")
+        asked = self._tried(path, "id,quota", named)
         quota = None if isinstance(asked, PlutonRcloneError) else asked.get("quota")
         return replace(drive, quota=Quota.from_graph(quota))
 
-    def _tried(self, path: str, members: str) -> dict[str, Any] | PlutonRcloneError:
+    def _tried(self, path: str, members: str, named: str) -> dict[str, Any] | PlutonRcloneError:
         """What there is of a drive, or why it cannot be read."""
         try:
-            return self.get(path, {"$select": members}, target="drive")
+            return self.get(path, {"$select": members}, target="drive", subject=named)
         except _HOPELESS:
             raise
         except PlutonRcloneError as problem:

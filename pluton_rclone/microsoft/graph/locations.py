@@ -142,7 +142,7 @@ def require_cloud(address: str | Address, cloud: Cloud) -> None:
     home = cloud_of_sharepoint(host) if ".sharepoint." in host else cloud
     if home.region != cloud.region:
         what, why = f"This address belongs to {home.name}.", f"the sign-in is one in {cloud.name}"
-        advice = f"Sign in with region {home.region} and an app registered there."
+        advice = home.warning or f"Sign in with region {home.region} and an app registered there."
         raise errors.OptionInvalid(what, why=why, advice=advice, option="address")
 
 
