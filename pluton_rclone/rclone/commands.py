@@ -63,6 +63,11 @@ class Command(NamedTuple):
         return "--files-from-raw=-" in self.flags
 
     @property
+    def rules(self) -> list[str]:
+        """Its flags that choose files by name."""
+        return [flag for flag in self.flags if flag.startswith(_RULES)]
+
+    @property
     def lists(self) -> bool:
         """Whether its answer is about all that a folder holds."""
         return self.words[0] in ("lsjson", "size") and "--stat" not in self.flags
@@ -240,9 +245,10 @@ LINKS = frozenset({"links", "copy_links", "skip_links"})
 """The options that say what to do with symbolic links."""
 _KEEPING = ("backup_dir", "suffix", "immutable", "max_transfer")
 """What people take for a safety net, and no deletion of rclone's heeds."""
+_RULES = ("-f", "--exclude", "--files", "--filter", "--include")
 _SELECTING_FLAGS: tuple[str, ...] = (
     *(f"--{name.replace('_', '-')}" for name in _SELECTING[2:]),
-    *("-f", "--exclude", "--files", "--filter", "--hash-filter", "--include", "--metadata-"),
+    *(*_RULES, "--hash-filter", "--metadata-"),
 )
 
 

@@ -19,7 +19,7 @@ from pluton_rclone.rclone.runner import Runner, nothing
 
 from . import office
 from .lent import Lent, is_refusal
-from .wrapping import below
+from .wrapping import below, require_apart
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.listing import Entry
@@ -159,7 +159,9 @@ class SavedRclone(Rclone):
         recorded: bool = True,
     ) -> Transfer:
         """At DEBUG: only there rclone says that Microsoft asked it to wait (`events.Throttled`).
-        A run that nobody has asked for, such as a test's, need not be `recorded`."""
+        A run that nobody has asked for, such as a test's, need not be `recorded`. UsageError for
+        places of which one is the other, or in it, by whatever remotes they are named."""
+        require_apart(command, self._conf, self._is_folder)
         notices: list[str] = []
 
         def notice(text: str) -> None:

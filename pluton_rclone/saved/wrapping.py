@@ -1,13 +1,28 @@
-"""Remotes that wrap others, such as crypt, alias, combine and union, at any depth."""
+"""Remotes that wrap others, such as crypt, alias, combine and union, at any depth, and where in
+which drive a place lies, by whatever remote it is named."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import itertools
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.environment import space_separated
-from pluton_rclone.errors import OptionInvalid, StorageNotFound
+from pluton_rclone.errors import OptionInvalid, StorageNotFound, UsageError
+from pluton_rclone.rclone.commands import TRANSFERS, Command, filter_name
+from pluton_rclone.rclone.locations import is_local
+from pluton_rclone.remote.pairs import BASE
+from pluton_rclone.values.drive_ids import normal_drive_id
+
+Spot = tuple[str, ...]
+"""The id of a drive, then the names of folders. A name that begins with HIDDEN stands for folders
+that rclone.conf does not tell: those of an encryption, or above a folder that is known by id."""
+HIDDEN = "\0"
+_TRANSPARENT = frozenset({"alias", "chunker", "hasher", "union"})
+"""What has the folders of what it wraps, by their names."""
 
 
 def with_wrapped(conf: Conf, names: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -46,14 +61,126 @@ def above(conf: Conf, name: str) -> str:
     return ", ".join(repr(each) for each, section in found if name in _wrapped(section))
 
 
+def spots(conf: Conf, place: str) -> list[Spot]:
+    """Where a place of rclone's lies, in each OneDrive below it; none for any other place.
+    OptionInvalid as of `with_wrapped`."""
+    name = place.partition(":")[0].partition(",")[0]
+    if is_local(place) or name not in conf:
+        return []
+    sections = with_wrapped(conf, [name])
+
+    def follow(place: str) -> Iterator[Spot]:
+        name, _, path = place.partition(":")
+        name = name.partition(",")[0]
+        section = sections.get(conf.storage_of(name), {})
+        if section.get("type") == "onedrive":
+            base = section.get(BASE, "") if conf.drive_of(name) != name else ""
+            root = section.get("root_folder_id")
+            hidden = (HIDDEN + root,) if root else ()
+            yield (normal_drive_id(section.get("drive_id", "")), *hidden, *_names(f"{base}/{path}"))
+            return
+        for folder, wrapped in _upstreams(section):
+            first, *rest = _names(path) or [folder]
+            if section.get("type") != "combine":
+                known = section.get("type") in _TRANSPARENT
+                inside = path if known else f"{HIDDEN}{name}/{path}"
+                yield from follow(f"{wrapped}/{inside}")
+            elif first == folder:
+                yield from follow("/".join((wrapped, *rest)))
+
+    return list(follow(place))
+
+
+def holds(outer: Spot, inner: Spot) -> bool | None:
+    """Whether a spot is another one or is in it; None if that cannot be told."""
+    for one, other in zip(outer, inner, strict=False):
+        if one.casefold() != other.casefold():
+            return None if HIDDEN in one + other else False
+    return len(outer) <= len(inner)
+
+
+def require_apart(
+    command: Command, conf: Conf, is_folder: Callable[[str], bool | None] = lambda place: True
+) -> None:
+    """UsageError for a transfer that would delete or copy again what it has just transferred, since
+    its places are one, or one is in the other: rclone looks at that within one remote only. Nothing
+    against a copy, or a file, out of the inner one, or if a rule leaves the inner one out."""
+    word, keeps = command.words[0], command.words[0].startswith("copy")
+    if word not in TRANSFERS or (keeps and command.rules):
+        return
+    source, destination = command.places
+    name = source.partition(":")[0]
+    one_remote = conf.storage_of(name) == conf.storage_of(destination.partition(":")[0])
+    # within one of them, rclone itself weighs the rules, and gives a file a name in other letters
+    rclones = one_remote and conf.remotes().get(conf.storage_of(name)) == "onedrive"
+    renames = word == "moveto" and posixpath.basename(source) != posixpath.basename(destination)
+    for here, there in itertools.product(spots(conf, source), spots(conf, destination)):
+        into, out = holds(here, there), holds(there, here)
+        inner = (there if into else here)[min(len(here), len(there)) :]
+        if (into is False and out is False) or (keeps and not into):
+            continue
+        if rclones and (command.rules or (into and out and renames)):
+            continue
+        rules = _rules_without(inner) if into or out else []
+        if _left_out(command, rules):
+            continue
+        if out and len(inner) > 1 and word in ("move", "sync") and is_folder(source) is False:
+            continue
+        raise _refusal(word, source, destination, into, out, rules)
+
+
+def _refusal(
+    word: str, source: str, destination: str, into: bool | None, out: bool | None, rules: list[str]
+) -> UsageError:
+    what, why = f"{source!r} and {destination!r} may overlap.", None
+    advice = "Choose places that lie apart."
+    if into and out:
+        what = f"{source!r} and {destination!r} are the same place."
+    elif into or out:
+        inner, outer = (destination, source) if into else (source, destination)
+        what = f"{inner!r} is in {outer!r}."
+    else:
+        why = "both are in one drive; an encryption, or a folder's id, hides where"
+    if into and rules:
+        advice += f" Or leave the inner one out, by the filter rule {rules[-1]!r}."
+    doing = "copy its own copies" if word.startswith("copy") else "delete what it has transferred"
+    return UsageError(what, why=why or f"a {word} would {doing}", advice=advice)
+
+
+def _rules_without(inner: Spot) -> list[str]:
+    """The filter rules, each of which alone leaves out this folder."""
+    known = tuple(itertools.takewhile(lambda name: HIDDEN not in name, inner))
+    names = itertools.accumulate(map(filter_name, known), "{}/{}".format)
+    return [f"- /{name}/**" for name in names]
+
+
+def _left_out(command: Command, rules: list[str]) -> bool:
+    """Whether one of these rules comes before any that lets something in."""
+    if command.rules != ["--filter-from=-"] or not isinstance(command.stdin, bytes):
+        return False
+    given = command.stdin.decode("utf-8", "surrogateescape").split("\n")
+    return any(rule in rules for rule in itertools.takewhile(re.compile("- ").match, given))
+
+
+def _names(path: str) -> list[str]:
+    return [name for name in posixpath.normpath(f"/{path}").split("/") if name]
+
+
 def _wrapped(section: Mapping[str, str]) -> Iterator[str]:
-    """What `remote` and `upstreams` name: `NAME:path`, `NAME,option=value:path`, in a combine
-    `folder=NAME:path`; several are separated by spaces, and quoted if they hold some."""
-    places = [section.get("remote", "")]
-    combined = section.get("type") == "combine"
-    for place in space_separated(section["upstreams"]) if "upstreams" in section else ():
-        places.append(place.partition("=")[2] if combined else place)
-    for place in places:
+    """The names of the remotes that `remote` and `upstreams` name."""
+    for _, place in _upstreams(section):
         name, colon, _ = place.partition(":")
         if colon and name:
             yield name.partition(",")[0]
+
+
+def _upstreams(section: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What `remote` and `upstreams` name: `NAME:path`, `NAME,option=value:path`, in a combine
+    `folder=NAME:path`, with that folder, in a union perhaps `NAME:path:ro`; several are separated
+    by spaces, and quoted if they hold some."""
+    if "remote" in section:
+        yield "", section["remote"]
+    combined = section.get("type") == "combine"
+    for place in space_separated(section["upstreams"]) if "upstreams" in section else ():
+        folder, _, inside = place.partition("=") if combined else ("", "", place)
+        yield folder, re.sub(":(?:ro|nc|writeback)$", "", inside)
