@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import os
 import posixpath
 import re
@@ -96,10 +97,11 @@ def transfer(
     old = None if backup_dir is None else place_to_keep(backup_dir, end, ctx)
     if keep_days and (old is None or old.storage is None):
         raise UsageError("--keep-days needs a --backup-dir in a storage.")
-    if keep_days and old is not None and is_in(end, old):
-        why = "the folders in it that are named for a day are deleted when they are old"
-        advice = "Name a folder in the storage of DST that does not hold DST."
-        raise UsageError(f"DST is in --backup-dir {backup_dir}.", why=why, advice=advice)
+    for side, place in (("SRC", start), ("DST", end)):
+        if keep_days and old is not None and is_in(place, old):
+            why = "the folders in it that are named for a day are deleted when they are old"
+            advice = f"Name a folder in the storage of DST that does not hold {side}."
+            raise UsageError(f"{side} is in --backup-dir {backup_dir}.", why=why, advice=advice)
     if word == "sync" and end.storage is None and os.path.realpath(end.path) == "/":
         raise UsageError("A sync to / would delete everything on this machine that is not in SRC.")
     rclone = ctx.storages.rclone(*remote_names(start, end))
@@ -151,9 +153,17 @@ def place_to_keep(backup_dir: str, end: Place, ctx: Context) -> Place:
 
 
 def is_in(one: Place, other: Place) -> bool:
-    """Whether a place is another one of the same storage, or inside of it."""
-    inner, outer = (f"/{place.path.strip('/')}/".replace("//", "/") for place in (one, other))
-    return inner.startswith(outer)
+    """Whether a place is another one, or inside of it, or may be, by whatever storage of a drive it
+    is named. Elsewhere: of the same storage, by its path."""
+    if one.storage is not None and other.storage is not None:
+        from pluton_rclone.saved.wrapping import holds, spots
+
+        conf = one.storage.storages.conf
+        inner, outer = (spots(conf, place.location) for place in (one, other))
+        if inner and outer:
+            return any(holds(*pair) is not False for pair in itertools.product(outer, inner))
+    within, above = (f"/{place.path.strip('/')}/".replace("//", "/") for place in (one, other))
+    return one.remote_name == other.remote_name and within.startswith(above)
 
 
 def today() -> datetime.date:

@@ -19,6 +19,7 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.rclone import commands
 from tests.cli.conftest import Command
 from tests.connected import ANNA
+from tests.connected import connected as save_storage
 
 DAY = 24 * 3600
 FILES = ("a.txt", "b.tmp", "big.bin", "old.txt", "sub/c.txt", "sub/d.tmp", "a[w].txt")
@@ -224,6 +225,30 @@ def test_days_are_kept_only_of_a_backup_folder_in_a_storage(
     for days in ("0", "1000000"):
         for_no_day = ("--backup-dir", "Work files:old", "--keep-days", days)
         assert connected("copy", str(source), "Work files:x", *for_no_day).code == 2
+
+
+@pytest.mark.parametrize(
+    ("side", "start", "end", "history"),
+    [
+        ("DST", None, "Work files:old/2020-01-01", "Work files:Old"),
+        ("DST", None, "based:/Backups/old/2020-01-01", "based:OLD"),
+        ("SRC", "Work files:old/2020-01-01", "Work files:x", "Work files:Old"),
+        ("SRC", "based:old/2020-01-01", "Work files:x", "Work files:Backups/old"),
+    ],
+)
+def test_no_end_of_a_run_is_among_the_days_that_it_deletes_by_whatever_name(
+    connected: Command,
+    cloud: Emulator,
+    source: Path,
+    side: str,
+    start: str | None,
+    end: str,
+    history: str,
+) -> None:
+    save_storage(cloud, name="based", base_folder="Backups")
+    kept = ("--backup-dir", history, "--keep-days", "30")
+    refused = connected("sync", "--yes", start or str(source), end, *kept)
+    assert (refused.code, f"{side} is in --backup-dir" in refused.err) == (2, True)
 
 
 def test_flags_go_on_to_rclone_but_for_those_that_leak_or_mislead(
