@@ -2,7 +2,8 @@
 
 rclone's own --max-delete first deletes that many. So the same sync runs first as a dry run by size
 alone: it finds the same files to delete, without hashing or writing, at the price of a second
-listing. The sync that follows has --max-delete all the same, in case a disk goes away in between.
+listing. The sync that follows has --max-delete all the same, in case a disk goes away in between:
+a few more than the dry run saw, for what people delete meanwhile.
 """
 
 from __future__ import annotations
@@ -64,4 +65,4 @@ class Brake(NamedTuple):
             what = f"the sync would delete {gone} of the {there} files at the destination"
             told = f"Nothing was done: {what}, and {most} may go."
             raise TooManyDeletions(told, allowed=most, **numbers)
-        return most if whole else 0
+        return min(most, gone + FEW) if whole else 0

@@ -3,6 +3,7 @@ deletion."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from pluton_rclone import Storage, Storages
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import NothingFound, RcloneTooOld, TooManyDeletions, UsageError
+from pluton_rclone.rclone.brake import FEW, Brake
+from pluton_rclone.rclone.events import Progress
 from tests.connected import connected, emulated_drive
 from tests.rclone.debian import debian_rclone
 
@@ -224,3 +227,22 @@ def test_what_the_drive_has_of_a_twin_that_is_left_out_is_not_deleted(
     assert any("Nothing was deleted" in notice for notice in result.notices)
     there = {item.path() for item in drive.walk(drive.find("x")) if item.content is not None}
     assert there == {"x/Photos/a", "x/Photos/b", "x/old"}
+
+
+def test_a_source_that_vanishes_after_the_look_costs_few_files(
+    storage: Storage,
+    source: Path,
+    there: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files(source, range(48))
+    judge = Brake.judge
+
+    def then_it_vanishes(brake: Brake, seen: Progress, *, whole: bool) -> int:
+        shutil.rmtree(source)
+        source.mkdir()
+        return judge(brake, seen, whole=whole)
+
+    monkeypatch.setattr(Brake, "judge", then_it_vanishes)
+    result = storage.rclone.sync(str(source), storage.at("x")).wait()
+    assert (result.ok, there()) == (False, 50 - 2 - FEW)
