@@ -224,7 +224,7 @@ def remove(ctx: Context, name: str, yes: bool) -> None:
     from pluton_rclone.saved.wrapping import above
 
     output, storage = ctx.output, ctx.storage(name)
-    friendly = storage.name
+    friendly, meant = storage.name, storage.section_with_secrets()
     if not yes:
         about = {
             True: "There are files in it, perhaps backups; they stay on the drive.",
@@ -235,7 +235,7 @@ def remove(ctx: Context, name: str, yes: bool) -> None:
             about += f" Without it, {wrapping} cannot be used."
         advice = "Add --yes if that is meant; nothing on the drive is touched."
         confirm(output, yes, f"{about} Forget {friendly!r}?", advice=advice)
-    storage.remove()
+    storage.remove(of=meant)
     output.result({"removed": friendly})
     output.say(f"{friendly!r} is forgotten; its files are still on the drive")
 

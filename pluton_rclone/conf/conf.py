@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pluton_rclone.errors import PlutonRcloneError, StorageExists
+from pluton_rclone.errors import PlutonRcloneError, StorageExists, StorageNotFound
 from pluton_rclone.remote.pairs import drive_of, storage_of
 from pluton_rclone.values.conf_text import check_values, handed_down, parent_of
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN, token_digest
@@ -19,7 +19,7 @@ from pluton_rclone.values.token_text import SIGN_IN, TOKEN, token_digest
 from . import journal, pairs, variables
 from .environment import default_path, find_password
 from .ini import Document
-from .merge import with_later_tokens
+from .merge import is_same_storage, with_later_tokens
 from .shared import Edit, SharedConfig
 
 if TYPE_CHECKING:
@@ -161,15 +161,27 @@ class Conf:
         made = {**section, **_new_sign_in(section)}
         self._change(name, lambda now: now if name in now else pairs.added(now, name, made), name)
 
-    def update(self, name: str, changes: Mapping[str, str | None]) -> None:
-        """Set keys of a remote (text) or remove them (None); the others stay, a new token too."""
+    def update(
+        self,
+        name: str,
+        changes: Mapping[str, str | None],
+        *,
+        of: Mapping[str, str] | None = None,
+    ) -> None:
+        """Set keys of a remote (text) or remove them (None); the others stay, a new token too. `of`
+        is the section that the changes were made for: StorageNotFound if it was removed since, be
+        it that another storage has the name now."""
         check_values({key: value for key, value in changes.items() if value is not None})
         token = changes.get(TOKEN)
         if self.is_variable(name) and token and changes.keys() <= {TOKEN, SIGN_IN}:
             variables.keep(self.drive_of(name), token)
             return
         wanted = {**changes, **_new_sign_in(changes)}
-        self._change(name, lambda now: pairs.changed(now, name, wanted) if name in now else now)
+
+        def edit(now: Document) -> Document:
+            return pairs.changed(now, name, wanted) if name in now else now
+
+        self._change(name, edit, of=of)
 
     def rename(self, name: str, new_name: str) -> None:
         """The same remote under another name, in the same place. StorageNotFound, StorageExists;
@@ -177,11 +189,17 @@ class Conf:
         if name != new_name:
             self._change(name, lambda now: pairs.renamed(now, name, new_name), new_name)
 
-    def delete(self, name: str) -> None:
-        """Remove a remote with its comment. StorageNotFound."""
-        self._change(name, lambda document: pairs.removed(document, name))
+    def delete(self, name: str, *, of: Mapping[str, str] | None = None) -> None:
+        """Remove a remote with its comment. StorageNotFound; `of` as for `update`."""
+        self._change(name, lambda document: pairs.removed(document, name), of=of)
 
-    def _change(self, name: str, edit: Edit, new_name: str | None = None) -> None:
+    def _change(
+        self,
+        name: str,
+        edit: Edit,
+        new_name: str | None = None,
+        of: Mapping[str, str] | None = None,
+    ) -> None:
         """Change the remote `name`, or one that is to be called `new_name`."""
         if self.is_variable(name):
             raise variables.refusal(name)
@@ -189,6 +207,12 @@ class Conf:
         def check(document: Document) -> None:
             if name != new_name:
                 pairs.require(document, name)
+            if of is not None and not is_same_storage(
+                of, pairs.section(document, name, document.whole_section)
+            ):
+                what = f"The storage {name!r} is not there any more."
+                why = "it was removed meanwhile, and another one has its name"
+                raise StorageNotFound(what, why=why, name=name)
             if new_name is None:
                 return
             if new_name in document:

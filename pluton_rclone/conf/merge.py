@@ -22,6 +22,18 @@ def _owner(section: Mapping[str, str]) -> list[str]:
     return [alike.get(key) or section.get(key, "") for key in _BELONGS_TO]
 
 
+def is_same_storage(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Whether a name that had the section `before` still stands for that storage. Another drive may
+    be chosen for it, or somebody may sign in anew; whoever does both makes another storage."""
+    if before.get(SIGN_IN) and before.get(SIGN_IN) == now.get(SIGN_IN):
+        return True
+    (drive, account), others = (
+        (normal_drive_id(one.get("drive_id", "")), one.get("pluton_account_id", ""))
+        for one in (before, now)
+    )
+    return (drive, account) == others
+
+
 def later_token(
     current: Mapping[str, str], candidate: Mapping[str, str], *, base: str | None = None
 ) -> str | None:

@@ -178,7 +178,7 @@ def _shortcuts(step: Step, saved: SavedRemote, http: Http) -> None:
 def _keep(saved: SavedRemote, before: OneDriveRemote, remote: OneDriveRemote) -> None:
     changes = remote.changes_from(before)
     if changes:
-        saved.conf.update(saved.name, changes)
+        saved.conf.update(saved.name, changes, of=before.to_section())
 
 
 def _clock(step: Step, offset: float | None) -> None:

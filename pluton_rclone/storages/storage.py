@@ -344,7 +344,8 @@ class Storage:
     def _change(
         self, old: Mapping[str, str], wanted: OneDriveRemote, on_step: OnStep, *, same_sign_in: bool
     ) -> ConnectionReport:
-        """Test the remote, then save how its section differs from `old`."""
+        """Test the remote, then save how its section differs from `old`, which it had before, if
+        the name is still this storage's."""
         self.check_writable()
         origin = self._saved if same_sign_in else None
         report, tested = self.storages.try_out(wanted, on_step, origin)
@@ -355,7 +356,7 @@ class Storage:
         if same_sign_in:  # what was renewed is kept already
             changes = {key: new for key, new in changes.items() if key not in (TOKEN, SIGN_IN)}
         if changes:
-            self.storages.conf.update(self.remote_name, changes)
+            self.storages.conf.update(self.remote_name, changes, of=old)
         return report
 
     def rename(self, name: str) -> None:
@@ -386,9 +387,10 @@ class Storage:
         self.storages.conf.rename(self.remote_name, remote_name)
         return type(self)(self.storages, remote_name)
 
-    def remove(self) -> None:
-        """Take it out of rclone.conf. Files on the drive stay: see `holds_files`."""
-        self.storages.conf.delete(self.remote_name)
+    def remove(self, *, of: Mapping[str, str] | None = None) -> None:
+        """Take it out of rclone.conf. Files on the drive stay: see `holds_files`. `of`: the section
+        that was meant; StorageNotFound if another storage has the name by now."""
+        self.storages.conf.delete(self.remote_name, of=of)
 
     def holds_files(self) -> bool | None:
         """Whether its base folder holds anything, such as a backup. None if that is unknown."""

@@ -4,22 +4,26 @@ health at once."""
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from pluton_rclone import Storages
+from pluton_rclone import Storage, Storages, StorageSetup
+from pluton_rclone.connection.report import ConnectionReport, OnStep, Step
 from pluton_rclone.emulator import DAEMON_CLIENT_ID, Emulator
 from pluton_rclone.errors import (
     ConnectionTestFailed,
     NextStep,
     OptionInvalid,
     StorageExists,
+    StorageNotFound,
     UsageError,
 )
 from tests.connected import ANNA, BERT, connected, emulated_drive, remote_of
 from tests.microsoft.certificate import DER_CERTIFICATE, PEM_CERTIFICATE, pem_key
+from tests.setup.signing_in import by_device_code
 
 # ---- changing ----
 
@@ -70,6 +74,70 @@ def test_a_failed_test_names_the_storage_also_where_it_has_no_friendly_name(
     storage.storages.conf.update(storage.remote_name, {"description": None})
     with pytest.raises(ConnectionTestFailed, match="of 'business' failed"):
         storage.update(drive_id="b!nothing")
+
+
+def signed_in_again(cloud: Emulator, storage: Storage, on_step: OnStep) -> ConnectionReport:
+    setup = StorageSetup.for_storage(storage)
+    by_device_code(setup, cloud, BERT)
+    return storage.reauthorize(setup, on_step)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        signed_in_again,
+        lambda cloud, storage, on_step: storage.update(on_step, chunk_size="20Mi"),
+        lambda cloud, storage, on_step: storage.repair(on_step),
+    ],
+    ids=["reauthorize", "update", "repair"],
+)
+@pytest.mark.parametrize("drive", ["another drive", "the same drive"])
+def test_who_takes_the_name_during_a_test_gets_nothing_of_the_one_before(
+    cloud: Emulator, change: Callable[..., ConnectionReport], drive: str
+) -> None:
+    """It got the other account's token, and lost its own."""
+    storage = connected(cloud, "business", name="team")
+    storage.storages.conf.update("team", {"region": None})  # a repair writes it
+    other = remote_of(cloud)
+    if drive == "the same drive":
+        other = storage.remote.replace(account_id="4711", account_name="eva@contoso.com")
+        other = other.replace(sign_in="2020-01-01T00:00:00+00:00")
+    kept: list[dict[str, str]] = []
+
+    def taken(step: Step) -> None:
+        if step.name == "drive":
+            storage.remove()
+            kept.append(Storages().add_tested("team", other).section_with_secrets())
+
+    with pytest.raises(StorageNotFound, match="'team' is not there any more"):
+        change(cloud, storage, taken)
+    assert [Storages()["team"].section_with_secrets()] == kept
+
+
+def test_what_was_asked_for_one_storage_removes_no_other_of_its_name(cloud: Emulator) -> None:
+    """As `remove` does while it waits for the answer."""
+    storage = connected(cloud, "business", name="team")
+    meant = storage.section_with_secrets()
+    storage.remove()
+    connected(cloud, name="team")
+    with pytest.raises(StorageNotFound, match="another one has its name"):
+        storage.remove(of=meant)
+    assert Storages()["team"].list() == []
+
+
+def test_a_change_goes_on_where_somebody_changes_the_storage_meanwhile(cloud: Emulator) -> None:
+    """It signs in anew, and another drive is chosen: it is the same storage."""
+    storage = connected(cloud, "business", name="team")
+    changes = iter([{"pluton_sign_in": "2045"}, {"drive_id": "b!another"}])
+
+    def changed(step: Step) -> None:
+        if step.name == "drive":
+            storage.storages.conf.update("team", next(changes))
+
+    storage.update(changed, chunk_size="20Mi")
+    storage.update(changed, chunk_size="5Mi")
+    section = storage.section_with_secrets()
+    assert (section["chunk_size"], section["drive_id"]) == ("5Mi", "b!another")
 
 
 def test_another_friendly_name_keeps_the_remotes_name_and_the_other_way_round(
