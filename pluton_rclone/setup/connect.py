@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
 import msgspec
 
-from pluton_rclone.errors import UsageError
+from pluton_rclone.errors import PlutonRcloneError, UsageError
 from pluton_rclone.microsoft.entra.account import Account
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.entra.scopes import Place
@@ -194,18 +195,31 @@ class StorageSetup(Steps):
         return authorization(self._state)
 
     def test(self, storages: Home[object], on_step: OnStep = None) -> ConnectionReport:
-        """The connection test; nothing is saved. What passed needs no second test to be saved."""
+        """The connection test; nothing is saved. What passed needs no second test to be saved. What
+        is chosen anew while it runs stays, untested."""
         from .remote import digest
 
-        report, tested = storages.try_out(self.remote(), on_step)
+        state, token, remote = self._state, self._state.token, self.remote()
+        report, tested = storages.try_out(remote, on_step)
+        same = self._is_still(remote)
+        if state.token != token:  # somebody signed in or out meanwhile: nothing of it holds
+            return report
         # The test found the base folder, and rclone may have renewed the token.
-        state = self._state
-        state.folder, state.folder_id = tested.base_folder, tested.base_folder_id
         if tested.token is not None and not state.app_only:
             text = tested.token.get_secret_value()
             state.token = Token.from_rclone(text, scopes=state.scopes)
-        state.passed = digest(tested) if report.ok else None
+        if same:
+            state.folder, state.folder_id = tested.base_folder, tested.base_folder_id
+            state.passed = digest(tested) if report.ok else None
         return report
+
+    def _is_still(self, remote: OneDriveRemote) -> bool:
+        """Whether what was chosen makes this remote, token and findings of a test aside."""
+        from .remote import digest
+
+        with suppress(PlutonRcloneError):  # somebody signed out, say
+            return digest(self.remote()) == digest(remote)
+        return False
 
     def save(
         self,

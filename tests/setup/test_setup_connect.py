@@ -19,6 +19,7 @@ from pluton_rclone import (
     StorageSetup,
 )
 from pluton_rclone.conf.export import as_conf
+from pluton_rclone.connection.report import Step
 from pluton_rclone.emulator import (
     DAEMON_CLIENT_ID,
     DAEMON_CLIENT_SECRET,
@@ -580,6 +581,45 @@ def test_a_token_that_the_test_renewed_is_the_one_that_is_kept(cloud: Emulator) 
     assert after["refresh_token"] != before["refresh_token"]
     assert after["scopes"] == ("Files.ReadWrite",)
     assert setup.save(Storages(), "Backups").list() == []
+
+
+def test_what_is_chosen_while_a_test_runs_is_not_undone_by_its_end(cloud: Emulator) -> None:
+    """The token that the test renewed is kept: where refresh tokens are used once, the one before
+    it is spent."""
+    cloud.quirks.refresh_tokens_once()
+    setup = signed_in(cloud)
+    setup.choose_own_drive()
+    setup.set_options(base_folder="Old")
+    before = kept(setup, "token")
+    assert setup.test(Storages(), lambda step: setup.set_options(base_folder="New")).ok
+    assert (setup.folder, kept(setup, "passed")) == ("New", None)
+    assert kept(setup, "token") != before
+    assert setup.save(Storages(), "Backups").remote.base_folder == "New"
+
+
+def test_a_test_that_ends_leaves_whoever_signed_in_meanwhile_their_own_token(
+    cloud: Emulator,
+) -> None:
+    setup, theirs = signed_in(cloud, ANNA), list[Any]()
+    setup.choose_own_drive()
+
+    def sign_in_anew(step: Step) -> None:
+        if step.name == "list":
+            setup.sign_out()
+            sign_in(setup, cloud, BERT)
+            theirs.append(kept(setup, "token"))
+
+    assert setup.test(Storages(), sign_in_anew).ok
+    assert str(setup.account).endswith(f"({BERT})")
+    assert [kept(setup, "token")] == theirs
+    assert kept(setup, "passed") is None
+
+
+def test_a_test_that_ends_signs_nobody_in_who_signed_out_meanwhile(cloud: Emulator) -> None:
+    setup = signed_in(cloud)
+    setup.choose_own_drive()
+    assert setup.test(Storages(), lambda step: setup.sign_out()).ok
+    assert (setup.signed_in, setup.account, kept(setup, "passed")) == (False, None, None)
 
 
 def test_a_failed_test_saves_nothing(cloud: Emulator) -> None:

@@ -25,6 +25,7 @@ from pluton_rclone.web import create_app, one_time_address, serve
 from pluton_rclone.web.wizard.draft import rail
 from pluton_rclone.web.wizard.fields import NOT_HERE
 from tests.connected import connected
+from tests.gates import Gate
 from tests.rclone_port import rclone_port, visit
 
 from .client import (
@@ -86,6 +87,26 @@ def test_only_what_passed_the_test_is_saved(cloud: Emulator) -> None:
         until_over(anna)
         assert "ready for use" in anna.get(f"{draft}/save").text
     assert str(Storages()["Untested"].remote.chunk_size) == "20Mi"
+
+
+def test_options_that_change_while_the_test_runs_stay_and_are_not_shown_as_tested(
+    cloud: Emulator,
+) -> None:
+    with at_the_page() as anna:
+        draft = anna.begin("Mine")
+        anna.sign_in(cloud, draft, ANNA)
+        anna.post(f"{draft}/type", {"kind": "personal"})
+        anna.post(f"{draft}/options", {"base_folder": "Old"})
+        probe = Gate(cloud, "^PUT ")
+        anna.post(f"{draft}/test")
+        probe.wait()
+        anna.post(f"{draft}/options", {"base_folder": "New"})
+        probe.open()
+        until_over(anna)
+        shown = anna.get(f"{draft}/save").text
+        assert anna.post(f"{draft}/save").status_code == 409
+    assert "OneDrive · New" in shown
+    assert "Everything works" not in shown
 
 
 def test_a_saving_that_ends_while_its_page_is_drawn_is_followed_to_its_end(
