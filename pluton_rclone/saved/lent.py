@@ -65,8 +65,8 @@ def lend(
     """A private copy of these remotes for an rclone of that version. A token in it comes home while
     rclone runs and at the end, or is an access token alone, and rclone asks us for the next one.
     Access tokens whose digest is `refused` have expired in it. `notice` hears that one that rclone
-    renews may be lost, `troubled` why there is none for rclone. The option delta, with which rclone leaves items out, is `for_list` alone:
-    nothing is copied, compared, counted or deleted by it."""
+    renews may be lost, `troubled` why there is none for rclone. The option delta, with which rclone
+    leaves items out, is `for_list` alone: nothing is copied, compared, counted or deleted by it."""
     lost = "A token that is renewed now is lost when this machine restarts."
     with ExitStack() as stack:
 
