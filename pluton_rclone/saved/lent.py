@@ -17,21 +17,12 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from copy import copy
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.private import PrivateConfig
-from pluton_rclone.errors import (
-    AccessDenied,
-    ConfigError,
-    NextStep,
-    PlutonRcloneError,
-    TokenExpired,
-    TransferFailed,
-    Who,
-)
+from pluton_rclone.errors import AccessDenied, ConfigError, NextStep, TokenExpired, Who
 from pluton_rclone.microsoft.entra.token_endpoint import DAY, TokenEndpoint
 from pluton_rclone.process import Child
 from pluton_rclone.rclone.commands import WRITING, Command
@@ -58,15 +49,14 @@ def lend(
     version: Version,
     refused: Collection[str] = (),
     notice: Callable[[str], None] = nothing,
-    troubled: Callable[[PlutonRcloneError], None] = nothing,
     *,
     for_list: bool = False,
 ) -> Iterator[PrivateConfig]:
     """A private copy of these remotes for an rclone of that version. A token in it comes home while
     rclone runs and at the end, or is an access token alone, and rclone asks us for the next one.
     Access tokens whose digest is `refused` have expired in it. `notice` hears that one that rclone
-    renews may be lost, `troubled` why there is none for rclone. The option delta, with which rclone
-    leaves items out, is `for_list` alone: nothing is copied, compared, counted or deleted by it."""
+    renews may be lost. The option delta, with which rclone leaves items out, is `for_list` alone:
+    nothing is copied, compared, counted or deleted by it."""
     lost = "A token that is renewed now is lost when this machine restarts."
     with ExitStack() as stack:
 
@@ -88,7 +78,7 @@ def lend(
                 soon = datetime.now(timezone.utc) + timedelta(seconds=longest)
                 token["expiry"] = min(expires_at(token) or soon, soon).isoformat()
             app, tenant = section.get("client_id", ""), section.get("tenant") or "common"
-            endpoint = TokenEndpoint(app, tenant, give, longest, troubled)
+            endpoint = TokenEndpoint(app, tenant, give, longest)
             options = stack.enter_context(endpoint).options()
             return {**options, TOKEN: json.dumps(token)} if token else options
 
@@ -187,8 +177,6 @@ class Lent(Around):
         """How often a run heard that its token is refused, although it has not expired."""
         self.throttled = 0
         """How often Microsoft asked a run to slow down, as far as rclone logs it."""
-        self.trouble: PlutonRcloneError | None = None
-        """Why a run that asked us for a token got none: rclone repeats a part of it at most."""
 
     def refuse(self) -> None:
         """The present tokens are renewed by the next run."""
@@ -201,15 +189,7 @@ class Lent(Around):
         notice, version = order.on.notice, self.binary.version
         lists = order.command.words[0] == "lsjson"
         loan = held.enter_context(
-            lend(
-                self._conf,
-                self._names,
-                version,
-                self._refused,
-                notice,
-                self._hear_trouble,
-                for_list=lists,
-            )
+            lend(self._conf, self._names, version, self._refused, notice, for_list=lists)
         )
         given = [self._conf.whole_section(name) for name in self._names]
 
@@ -234,24 +214,6 @@ class Lent(Around):
         except BaseException:
             held.close()
             raise
-
-    def _hear_trouble(self, trouble: PlutonRcloneError) -> None:
-        self.trouble = trouble
-
-    def explain(self, problem: PlutonRcloneError) -> PlutonRcloneError:
-        """The trouble that a run's failure comes from, if that was a token which we could not give;
-        else the failure itself. Failed files stay that, with the trouble's way out."""
-        if self.trouble is None or "fetch token: " not in (problem.why or ""):
-            return problem
-        trouble = copy(self.trouble)
-        if isinstance(problem, TransferFailed):
-            problem.who, problem.advice = trouble.who, trouble.advice
-            problem.next_step, problem.link = trouble.next_step, trouble.link
-            problem.why = str(trouble)
-            return problem
-        again = trouble.who is Who.LATER
-        trouble.details = {**problem.details, **trouble.details, "retry": again}
-        return trouble
 
     def _refuse_to_write(self, command: Command) -> None:
         if command.words[0] not in WRITING:

@@ -23,7 +23,7 @@ from .wrapping import below, require_apart
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.listing import Entry
-    from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
+    from pluton_rclone.rclone.results import CheckResult, TransferResult
     from pluton_rclone.rclone.transfer import Ended, Start, Transfer
     from pluton_rclone.runs.store import Recording
 
@@ -62,17 +62,13 @@ class SavedRclone(Rclone):
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
-        """rclone's log does not say that an account is a personal one, nor all that we said when
-        it asked us for a token."""
+        """rclone's log does not say that an account is a personal one."""
         try:
             yield
         except PlutonRcloneError as problem:
-            told = self._lent.explain(problem)
             if self._personal():
-                without_administrator(told)
-            if told is problem:
-                raise
-            raise told from None
+                without_administrator(problem)
+            raise
 
     def _personal(self) -> bool:
         sections = [self._conf.whole_section(name) for name in self._names]
@@ -198,19 +194,12 @@ class SavedRclone(Rclone):
         personal = self._personal()
 
         def told(result: TransferResult) -> TransferResult:
+            if personal:
+                for error in (result.error, *(file.error for file in result.failed)):
+                    without_administrator(error)
             from dataclasses import replace  # only here: rclone runs by now
 
-            error = result.error and self._lent.explain(result.error)
-            failed: list[FailedFile] = []
-            for file in result.failed:
-                cause = self._lent.explain(file.error)
-                again = file.retry_helps if cause is file.error else cause.details["retry"]
-                failed.append(replace(file, error=cause, retry_helps=again))
-            if personal:
-                for each in (error, *(file.error for file in failed)):
-                    without_administrator(each)
-            all_notices = (*notices, *result.notices)
-            return replace(result, failed=tuple(failed), error=error, notices=all_notices)
+            return replace(result, notices=(*notices, *result.notices))
 
         try:
             return Transfer(

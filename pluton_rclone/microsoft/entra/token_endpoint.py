@@ -38,9 +38,9 @@ try patiently."""
 
 class TokenEndpoint(LoopbackServer):
     """`with TokenEndpoint(…) as endpoint:` and give rclone `endpoint.options()`. `give` is asked
-    for a token each time, in a thread; if it raises, `trouble` holds the real reason, `troubled` is
-    called with it, and `give` is not asked again for `PAUSE` seconds. rclone asks again when the
-    token expires, or after `longest` seconds."""
+    for a token each time, in a thread; if it raises, `trouble` holds the real reason, and it is not
+    asked again for `PAUSE` seconds. rclone asks again when the token expires, or after `longest`
+    seconds."""
 
     def __init__(
         self,
@@ -48,12 +48,11 @@ class TokenEndpoint(LoopbackServer):
         tenant: str,
         give: Callable[[], Token],
         longest: float = DAY,
-        troubled: Callable[[PlutonRcloneError], None] = lambda trouble: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
         self._client_id, self._tenant, self._give = client_id, tenant, give
-        self._longest, self._troubled, self._now = longest, troubled, now
+        self._longest, self._now = longest, now
         self._asking = threading.Lock()
         self._failed_until = 0.0
         self.path = f"/{os.urandom(24).hex()}"
@@ -116,18 +115,14 @@ class TokenEndpoint(LoopbackServer):
                 raise self.trouble
             try:
                 token = self._give()
-            except PlutonRcloneError as problem:
-                self._refuse(problem)
-                raise
             except Exception as problem:
+                self._failed_until = self._now() + PAUSE
+                if isinstance(problem, PlutonRcloneError):
+                    self.trouble = problem
+                    raise
                 what = "pluton-rclone could not give rclone a token."
                 # A request without an answer would be repeated some eighty times.
-                trouble = PlutonRcloneError(what, why=type(problem).__name__)
-                self._refuse(trouble)
-                raise trouble from problem
+                self.trouble = PlutonRcloneError(what, why=type(problem).__name__)
+                raise self.trouble from problem
             self.trouble = None
             return token
-
-    def _refuse(self, trouble: PlutonRcloneError) -> None:
-        self._failed_until, self.trouble = self._now() + PAUSE, trouble
-        self._troubled(trouble)
