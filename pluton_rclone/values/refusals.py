@@ -209,8 +209,8 @@ _MESSAGES = (  # pattern, meaning; who got it, and with which code
     (r"checked out|locked for (?:shared use|editing|exclusive)|locked by another",
      Meaning(errors.Conflict)),  # onedrive-api-docs#912, #1199: 423 accessDenied
     (r"token has expired or is not yet valid|Lifetime validation failed", _BY_CLOCK),  # 401
-    (r"\bE-?Tag does not match", Meaning(errors.Conflict)),  # rclone#8998: 412 notAllowed
-    (r"server did not answer in time", _SLOW),  # concepts/errors.md: 504 UnknownError
+    (r"\bE-?Tag does not match", Meaning(errors.Conflict)),  # abraunegg/onedrive#24: 412 notAllowed
+    (r"server did not answer in time", _SLOW),  # rclone#2707: 504 UnknownError
     (r"unable to initialize RPS", _UNCHECKED),  # rclone#5270: InvalidAuthenticationToken
     (r"upload session\b.{0,20}\bnot found",
      Meaning(errors.UploadSessionLost)),  # abraunegg/onedrive#3859: itemNotFound

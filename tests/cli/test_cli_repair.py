@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,18 @@ import pytest
 
 from pluton_rclone import Storage, Storages
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.errors import DriveNotFound, NextStep, OptionInvalid, TokenExpired
+from pluton_rclone.emulator.faults import GraphFault
+from pluton_rclone.errors import (
+    AccessDenied,
+    DriveNotFound,
+    NextStep,
+    OptionInvalid,
+    Throttled,
+    TokenExpired,
+)
 from tests.connected import ANNA, BERT, by_tenant_url, connected, emulated_drive
 from tests.web.client import at_the_page, until_over
+from tests.web.visitor import ADMIN
 
 from .conftest import Command
 
@@ -167,6 +177,31 @@ def test_a_phantom_that_microsoft_lists_is_not_taken_for_the_drive(cloud: Emulat
     storage = spoiled(cloud, SECTIONS["no drive"])
     storage.repair()
     assert storage.remote.drive_id == cloud.files.drive_of(ANNA).id.lower()
+
+
+@pytest.mark.parametrize("status", [503, 403, 404])
+def test_no_other_drive_is_taken_for_one_that_cannot_be_opened(
+    cloud: Emulator, status: int
+) -> None:
+    """A drive that the administrator shares: Bert's own was filled in its place."""
+    theirs, own = cloud.files.drive_of(ADMIN), cloud.files.drive_of(BERT)
+    theirs.share(theirs.root, BERT)
+    wide = ("Files.ReadWrite.All",)
+    storage = connected(cloud, "business", drive_id=theirs.id, granted_scopes=wide)
+    before = storage.section_with_secrets()
+    code = {503: "serviceNotAvailable", 403: "accessDenied", 404: "itemNotFound"}[status]
+    cloud.faults.arm(
+        GraphFault(status, code, "No."), times=None, where=re.escape(theirs.id[2:]) + "/root$"
+    )
+    with pytest.raises((Throttled, AccessDenied, DriveNotFound)) as refusal:
+        storage.repair()
+    assert refusal.value.code == {503: "throttled", 403: "access_denied"}.get(
+        status, "drive_not_found"
+    )
+    assert (own.id in str(refusal.value)) is (status == 404)  # which could be meant
+    assert storage.section_with_secrets() == before
+    storage.repair(drive_id=own.id)
+    assert storage.remote.drive_id == own.id
 
 
 def test_a_library_is_named_by_its_id(cloud: Emulator) -> None:

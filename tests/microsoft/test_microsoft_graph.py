@@ -5,6 +5,7 @@ one fault at a time.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 
@@ -93,6 +94,33 @@ def test_nothing_but_a_phantom_is_no_drive(graph_of: GraphOf, files: Files, faul
         graph_of(ANNA).drives()
 
     assert "ObjectHandle is Invalid" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "who"),
+    [
+        (GraphFault(503, "serviceNotAvailable", "Busy."), errors.Throttled, errors.Who.LATER),
+        (GraphFault(423, "serviceReadOnly", "Moving."), errors.Unreachable, errors.Who.LATER),
+        (GraphFault(403, "accessDenied", "A policy."), errors.AccessDenied, None),
+    ],
+    ids=lambda value: str(getattr(value, "status", "")),
+)
+def test_trouble_at_the_root_of_a_drive_is_no_missing_drive(
+    graph_of: GraphOf,
+    files: Files,
+    faults: Faults,
+    fault: GraphFault,
+    kind: type[errors.PlutonRcloneError],
+    who: errors.Who | None,
+) -> None:
+    """It was: "open OneDrive once, or get a licence"."""
+    faults.arm(fault, times=None, where="/root$")
+    graph = graph_of(BERT)
+    for look in (graph.drives, lambda: graph.drive(files.drive_of(BERT).id)):
+        with pytest.raises(kind) as refusal:
+            look()
+        assert refusal.value.who is (who or kind.default_who)
+        assert files.drive_of(BERT).id in refusal.value.what
 
 
 def test_an_account_without_onedrive_is_told_so(cloud: Emulator, graph_of: GraphOf) -> None:
@@ -293,6 +321,30 @@ def test_a_link_to_another_host_is_not_followed_with_the_token(
         with pytest.raises(errors.UsageError):
             graph.get(address)
     assert {request.host for request in cloud.requests} <= {"graph.microsoft.com"}
+
+
+@pytest.mark.parametrize(
+    ("link", "ends"),
+    [
+        ("https://canary.graph.microsoft.com/v1.0/me/drives", errors.GraphError),
+        ("https://graph.microsoft.com:8443/v1.0/me/drives", errors.GraphError),
+        ("https://graph.microsoft.com:443/v1.0/me/drives", None),
+        ("", None),
+    ],
+)
+def test_where_a_list_goes_on(
+    graph_of: GraphOf,
+    monkeypatch: pytest.MonkeyPatch,
+    link: str,
+    ends: type[errors.PlutonRcloneError] | None,
+) -> None:
+    """Another host's part of it is missing, which is no fault of the call."""
+    graph = graph_of(BERT)
+    first = {"value": [{"id": "1"}], "@odata.nextLink": link}
+    pages = iter([first, {"value": []}] if link else [first])
+    monkeypatch.setattr(graph, "get", lambda *_, **__: next(pages))
+    with nullcontext() if ends is None else pytest.raises(ends, match="another host"):
+        assert list(graph.pages("/me/drives")) == [{"id": "1"}]
 
 
 @pytest.mark.parametrize("region", ["us", "de", "cn"])

@@ -266,6 +266,9 @@ def test_an_address_of_another_cloud_is_refused_before_anything_is_asked(
         with pytest.raises(errors.OptionInvalid) as refusal:
             resolve(graph_of(BERT, SHAREPOINT), f"https://fabrikam.sharepoint.us/{path}")
         assert "region us" in refusal.value.advice
+    with pytest.raises(errors.OptionInvalid) as refusal:  # nobody can sign in there any more
+        resolve(graph_of(BERT, SHAREPOINT), "https://fabrikam.sharepoint.de/sites/Backups")
+    assert "Use Global" in refusal.value.advice
     assert list(cloud.requests) == []
 
 

@@ -332,6 +332,11 @@ def test_what_a_message_names_is_in_the_errors_details(
         )),
         ("proxyconnect tcp: dial tcp 10.0.0.1:3128: connect: connection refused",
          "graph.microsoft.com cannot be reached.", True),
+        *((words, "The proxy did not let the connection through.", True) for words in (
+            "Forbidden", "Bad Gateway", "Service Unavailable", "Blocked by policy",
+        )),
+        ("invalid character '<' looking for beginning of value",
+         "The network did not let the request through.", True),
     ],
 )  # fmt: skip
 def test_the_network_is_told_from_the_disk_and_from_certificates(
@@ -340,6 +345,28 @@ def test_the_network_is_told_from_the_disk_and_from_certificates(
     error = faults.fault(f'Get "https://graph.microsoft.com/v1.0/drives/x/root": {text}')
     assert (type(error), error.what) == (errors.Unreachable, what)
     assert error.details["retry"] is retry
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind", "retry"),
+    [
+        ("generalException: General exception while processing", errors.Unreachable, True),
+        ("GatewayTimeout: ProfileException", errors.Unreachable, True),
+        ("UnknownError: The server did not answer in time.", errors.Unreachable, True),
+        ("ServiceUnavailable: Busy.", errors.Throttled, True),
+        ("notAllowed: ETag does not match current item's value", errors.Conflict, True),
+        ("-2147024891, System.UnauthorizedAccessException: Zugriff verweigert.",
+         errors.AccessDenied, False),
+        ("Forbidden: Nein.", errors.AccessDenied, False),
+        ("accessDenied: The request needs more claims", errors.InteractionRequired, False),
+    ],
+)  # fmt: skip
+def test_a_code_beside_which_rclone_prints_no_status_means_what_its_status_does(
+    refusal: str, kind: type[errors.PlutonRcloneError], retry: bool
+) -> None:
+    """Codes and messages of tests/data (G14, G16, G25, graph-samples) as rclone prints them."""
+    error = faults.fault(f"error reading source directory: couldn't list files: {refusal}")
+    assert (type(error), error.details["retry"]) == (kind, retry)
 
 
 @pytest.mark.parametrize("words", ["no space left on device", "disk quota exceeded"])

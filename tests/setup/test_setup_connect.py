@@ -44,6 +44,7 @@ from pluton_rclone.errors import (
     TokenInvalid,
     Unreachable,
     UsageError,
+    Who,
 )
 from pluton_rclone.remote.options import BY_NAME
 from tests.connected import ANNA, BERT, connected, emulated_drive, remote_of
@@ -620,6 +621,16 @@ def test_a_test_that_ends_signs_nobody_in_who_signed_out_meanwhile(cloud: Emulat
     setup.choose_own_drive()
     assert setup.test(Storages(), lambda step: setup.sign_out()).ok
     assert (setup.signed_in, setup.account, kept(setup, "passed")) == (False, None, None)
+
+
+def test_a_personal_account_has_no_administrator_also_before_its_drive_is_known(
+    cloud: Emulator,
+) -> None:
+    cloud.faults.refuse(403, times=None, where="/me/drive")
+    setup = signed_in(cloud, ANNA)
+    with pytest.raises(AccessDenied) as refusal:
+        setup.drives()
+    assert refusal.value.who is Who.YOU
 
 
 def test_a_failed_test_saves_nothing(cloud: Emulator) -> None:
