@@ -169,8 +169,8 @@ class Conf:
         of: Mapping[str, str] | None = None,
     ) -> None:
         """Set keys of a remote (text) or remove them (None); the others stay, a new token too. `of`
-        is the section that the changes were made for: StorageNotFound if it was removed since, be
-        it that another storage has the name now."""
+        is the section that the changes were made for: StorageNotFound if that was removed since,
+        also if another storage has its name now."""
         check_values({key: value for key, value in changes.items() if value is not None})
         token = changes.get(TOKEN)
         if self.is_variable(name) and token and changes.keys() <= {TOKEN, SIGN_IN}:

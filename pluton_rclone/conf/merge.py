@@ -23,8 +23,8 @@ def _owner(section: Mapping[str, str]) -> list[str]:
 
 
 def is_same_storage(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
-    """Whether a name that had the section `before` still stands for that storage. Another drive may
-    be chosen for it, or somebody may sign in anew; whoever does both makes another storage."""
+    """Whether a name that had the section `before` still stands for that storage. A new drive alone
+    or a new sign-in alone changes a storage; both together make another one."""
     if before.get(SIGN_IN) and before.get(SIGN_IN) == now.get(SIGN_IN):
         return True
     (drive, account), others = (

@@ -103,8 +103,8 @@ def require_apart(
     command: Command, conf: Conf, is_folder: Callable[[str], bool | None] = lambda place: True
 ) -> None:
     """UsageError for a transfer that would delete or copy again what it has just transferred, since
-    its places are one, or one is in the other: rclone looks at that within one remote only. Nothing
-    against a copy, or a file, out of the inner one, or if a rule leaves the inner one out."""
+    its places are one, or one is in the other: rclone looks at that within one remote only. A copy
+    or a file may come out of the inner one, and a filter rule may leave the inner one out."""
     word, keeps = command.words[0], command.words[0].startswith("copy")
     if word not in TRANSFERS or (keeps and command.rules):
         return

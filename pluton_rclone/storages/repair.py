@@ -52,9 +52,9 @@ def _drive(graph: Graph, section: Mapping[str, str], named: str, present: str) -
         except (errors.DriveNotFound, errors.AccessDenied, errors.ItemNotFound) as problem:
             # Another person's or a site's, perhaps: the account's own would be filled in its place.
             if kind != "personal" and drive_id_fault(present, kind or "business") is None:
+                if isinstance(problem, errors.AccessDenied):
+                    raise
                 lost = problem
-    if isinstance(lost, errors.AccessDenied):
-        raise lost
     if section.get("client_credentials") in TRUE:
         raise errors.UsageError("An application has no drive of its own.", advice=_ADVICE)
     found = [drive for drive in graph.drives() if drive.for_backups]

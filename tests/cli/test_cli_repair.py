@@ -190,9 +190,8 @@ def test_no_other_drive_is_taken_for_one_that_cannot_be_opened(
     storage = connected(cloud, "business", drive_id=theirs.id, granted_scopes=wide)
     before = storage.section_with_secrets()
     code = {503: "serviceNotAvailable", 403: "accessDenied", 404: "itemNotFound"}[status]
-    cloud.faults.arm(
-        GraphFault(status, code, "No."), times=None, where=re.escape(theirs.id[2:]) + "/root$"
-    )
+    root = f"{re.escape(theirs.id[2:])}/root$"
+    cloud.faults.arm(GraphFault(status, code, "No."), times=None, where=root)
     with pytest.raises((Throttled, AccessDenied, DriveNotFound)) as refusal:
         storage.repair()
     assert refusal.value.code == {503: "throttled", 403: "access_denied"}.get(

@@ -92,6 +92,7 @@ def test_germany_can_be_chosen_and_carries_its_warning() -> None:
 def test_a_token_goes_to_its_own_graph_only(address: str) -> None:
     assert not cloud("global").owns(address)
     assert cloud("global").owns("https://graph.microsoft.com/v1.0/me")
+    assert cloud("global").owns("https://graph.microsoft.com:443/v1.0/me")
 
 
 def test_the_cloud_of_a_sharepoint_address() -> None:
