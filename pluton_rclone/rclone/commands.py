@@ -27,11 +27,11 @@ Duration = float | str
 """Seconds, or rclone's way to say it: "1h30m"."""
 LogLevel = Literal["DEBUG", "INFO", "NOTICE"]
 
+DELETING = frozenset({"delete", "deletefile", "purge"})
+"""The commands that only delete."""
 TRANSFERS = frozenset({"copy", "copyto", "sync", "move", "moveto"})
 """The commands that bring files from one place to another."""
-WRITING = TRANSFERS.union(
-    ("mkdir", "rmdir", "rmdirs", "delete", "deletefile", "purge", "rcat", "touch", "cleanup")
-)
+WRITING = TRANSFERS.union(DELETING, ("mkdir", "rmdir", "rmdirs", "rcat", "touch", "cleanup"))
 """The commands that change their last place; those that move change the first, too."""
 
 _BRIEF = frozenset({"about", "cat", "deletefile", "lsjson", "mkdir", "rmdir"})
@@ -66,6 +66,11 @@ class Command(NamedTuple):
     def rules(self) -> list[str]:
         """Its flags that choose files by name."""
         return [flag for flag in self.flags if flag.startswith(_RULES)]
+
+    @property
+    def selecting(self) -> tuple[str, ...]:
+        """Its flags that leave files out."""
+        return tuple(flag for flag in self.flags if flag.startswith(_SELECTING_FLAGS))
 
     @property
     def lists(self) -> bool:

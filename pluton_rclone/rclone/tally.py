@@ -72,6 +72,8 @@ class Tally:
         self._planned: list[Planned] = []
         self._of_runs_before: tuple[FailedFile, ...] = ()
         self._notices: tuple[str, ...] = ()
+        self.deleting: set[str] = set()
+        """What the look found would be deleted: files, and folders that would be empty."""
         self.steps = 0
         """Grows with any progress: a byte, a check, a file, a listed entry."""
 
@@ -108,7 +110,10 @@ class Tally:
                 self._undeleted += found is not None and found[1] is None
                 self._failed[event.path] = event
             case events.Skipped():
-                if not self._looking:
+                if self._looking:
+                    if _DELETION.match(event.action):
+                        self.deleting.add(event.path)
+                else:
                     self._dry = True  # rclone may have that from elsewhere
                     self._planned.append(Planned(event.action, event.path, event.size))
                 return

@@ -58,6 +58,10 @@ Ended = Callable[["TransferResult"], None]
 Begun = Callable[[], Ended]
 """Called once, when the first rclone has been started."""
 
+Deleting = Callable[[set[str], Callable[[], bool]], None]
+"""Called before the first deletion of a sync, with the paths that would go, and what tells whether
+all was stopped meanwhile. What it raises ends the sync, and nothing is done."""
+
 Told = Callable[["TransferResult"], "TransferResult"]
 """The result as it is told to those who wait for it."""
 
@@ -83,6 +87,7 @@ class Transfer:
         again: Again = lambda told, last: None,
         begun: Begun = lambda: lambda result: None,
         told: Told = lambda result: result,
+        deleting: Deleting = lambda paths, stopped: None,
         time_limit: float | None = None,
         stall_limit: float | None = None,
     ) -> None:
@@ -111,7 +116,7 @@ class Transfer:
         self._then: list[Next] = list(then) if self._brake is None else [self._judged, *then]
         self._codes: list[int] = []
         self._again: Again | None = again
-        self._told = told
+        self._told, self._deleting = told, deleting
         self._tell: Ended = lambda result: None  # a Ctrl-C may come before `begun` is over
         self._starting = threading.Lock()
         with self._starting:  # it may end before it is here
@@ -145,8 +150,8 @@ class Transfer:
             command = commands.bound(command, self._most)
         return self._starts(command, self._flags)
 
-    def _judged(self, _: object) -> Command:
-        """After the dry run: the sync itself, or TooManyDeletions."""
+    def _judged(self, stopped: Callable[[], bool]) -> Command:
+        """After the dry run: the sync itself, or TooManyDeletions, or what `deleting` raises."""
         assert self._brake is not None and self._seen is not None  # noqa: PT018
         whole = self._codes == [0]
         missing, _ = self._seen.missing(whole=whole)
@@ -156,6 +161,8 @@ class Transfer:
         else:
             self._most = self._brake.judge(self._seen.progress, whole=whole)
             self._tally.blind = not whole
+            if whole and self._seen.deleting:
+                self._deleting(self._seen.deleting, stopped)
         with self._lock:
             self._seen, self._steps = None, 0
             self._codes.clear()

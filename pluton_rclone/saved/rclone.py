@@ -3,13 +3,23 @@ Office files of a library in a run of their own, and errors that know a personal
 
 from __future__ import annotations
 
+import posixpath
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import PlutonRcloneError, TokenExpired, Who
+from pluton_rclone.errors import (
+    AccessDenied,
+    PlutonRcloneError,
+    TokenExpired,
+    TransferFailed,
+    UsageError,
+    Who,
+)
 from pluton_rclone.process import Completed
 from pluton_rclone.rclone import commands
 from pluton_rclone.rclone.commands import Command, LogLevel, progress_flags
@@ -19,15 +29,19 @@ from pluton_rclone.rclone.runner import Runner, nothing
 
 from . import office
 from .lent import Lent, is_refusal
-from .wrapping import below, require_apart
+from .wrapping import below, elsewhere, require_apart, spots
 
 if TYPE_CHECKING:
+    from pluton_rclone.rclone.commands import ListOptions
     from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.rclone.results import CheckResult, TransferResult
     from pluton_rclone.rclone.transfer import Ended, Start, Transfer
     from pluton_rclone.runs.store import Recording
 
 T = TypeVar("T")
+
+MOST_RULES = 100
+"""Of more folders the whole destination is listed: each rule is tried at each name."""
 
 
 class SavedRclone(Rclone):
@@ -77,6 +91,7 @@ class SavedRclone(Rclone):
 
     def execute(self, command: Command) -> Completed:
         once = super().execute
+        self._require_own(command)
         if not isinstance(command.stdin, bytes | None):  # a stream has been read
             with self._telling():
                 return once(command)
@@ -135,6 +150,62 @@ class SavedRclone(Rclone):
             return None if found is None else found.is_dir
         return None
 
+    def _require_own(self, command: Command) -> list[str]:
+        """What to say of a deletion; nothing of any other command. UsageError for a shortcut, whose
+        target rclone would delete; files in it, by filters, may be. TransferFailed if filters
+        select what another shortcut leads to."""
+        if command.words[0] not in commands.DELETING or not spots(self._conf, command.places[0]):
+            return []
+        place = command.places[0]
+        if self._is_elsewhere(place):
+            if command.selecting or self._is_elsewhere(posixpath.dirname(place)):
+                return ["It lies in another drive: a shortcut leads there."]
+            raise UsageError(
+                f"{place!r} is a shortcut to another drive.",
+                why="what it leads to would be deleted there, for everybody, and the shortcut stay",
+                advice="Remove the shortcut in OneDrive on the web. Or, if what it leads to is to "
+                "go, connect that drive, and delete it there.",
+            )
+        if command.words == ("delete",):
+            flags = ("--recursive", "--files-only", "--no-mimetype", *command.selecting)
+            selected = self._entries(command._replace(words=("lsjson",), flags=flags))
+            with closing(selected), suppress(AccessDenied):  # the run names what it cannot list
+                for entry in filter(elsewhere(self._conf, place), selected):
+                    raise _of_somebody_else(entry)
+        return []
+
+    def _is_elsewhere(self, place: str) -> bool:
+        """Whether a place in a OneDrive is a shortcut, or below one: rclone lists it with the drive
+        of its target, or not by its own name."""
+        remote, _, path = place.partition(":")
+        above, name = posixpath.split(path.rstrip("/"))
+        found = self.stat(place) if name else None
+        if found is None:
+            return False
+        entries = [found]
+        if found.is_dir:  # of the folder that it starts in, rclone does not say the id
+            listed = self.list(f"{remote}:{above}", dirs_only=True)
+            entries = [one for one in listed if one.name.lower() == name.lower()]
+        return not entries or any(map(elsewhere(self._conf, place), entries))
+
+    def _require_none_elsewhere(
+        self, place: str, paths: set[str], stopped: Callable[[], bool]
+    ) -> None:
+        """TransferFailed if one of the paths below a sync's destination lies in another drive than
+        that: a person who names a shortcut as the destination means what is there."""
+        if not spots(self._conf, place):
+            return
+        tops = {commands.filter_name(path.partition("/")[0]) for path in paths}
+        rules = [f"+ /{top}{rest}" for top in sorted(tops) for rest in ("", "/**")]
+        options: ListOptions = {"filters": [*rules, "- *"]} if len(tops) <= MOST_RULES else {}
+        is_theirs = elsewhere(self._conf, place)
+        with closing(self._entries(commands.lsjson(place, options, depth="all"))) as there:
+            for entry in takewhile(lambda _: not stopped(), there):
+                if entry.path in paths and is_theirs(entry):
+                    if self._is_elsewhere(place):
+                        return
+                    raise _of_somebody_else(entry)
+
     def compare(
         self, command: Command, on_progress: Callable[[int], None] | None = None
     ) -> CheckResult:
@@ -155,10 +226,11 @@ class SavedRclone(Rclone):
         recorded: bool = True,
     ) -> Transfer:
         """At DEBUG: only there rclone says that Microsoft asked it to wait (`events.Throttled`).
-        A run that nobody has asked for, such as a test's, need not be `recorded`. UsageError for
-        places of which one is the other, or in it, by whatever remotes they are named."""
+        A run that nobody has asked for, such as a test's, need not be `recorded`; it deletes only
+        its own. UsageError for places of which one is the other, or in it, by whatever remotes they
+        are named, and for a shortcut that would be deleted."""
         require_apart(command, self._conf, self._is_folder)
-        notices: list[str] = []
+        notices = self._require_own(command) if recorded else []
 
         def notice(text: str) -> None:
             if text not in notices:  # each of several runs may say so
@@ -211,6 +283,7 @@ class SavedRclone(Rclone):
                 again=again,
                 begun=begun,
                 told=told,
+                deleting=partial(self._require_none_elsewhere, command.places[-1]),
                 time_limit=self.limits.time,
                 stall_limit=self.limits.stall,
             )
@@ -218,6 +291,15 @@ class SavedRclone(Rclone):
             if recorded:
                 self._recording(command, notice).broke_off(error)
             raise
+
+
+def _of_somebody_else(entry: Entry) -> TransferFailed:
+    return TransferFailed(
+        f"Nothing was done: it would delete {entry.path!r}, which lies in another drive.",
+        why="a shortcut leads there",
+        advice="Leave the shortcut out with a filter rule, or remove it in OneDrive on the web.",
+        retry=False,
+    )
 
 
 def without_administrator(problem: PlutonRcloneError | None) -> None:

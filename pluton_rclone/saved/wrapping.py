@@ -8,6 +8,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.environment import space_separated
@@ -16,6 +17,9 @@ from pluton_rclone.rclone.commands import TRANSFERS, Command, filter_name
 from pluton_rclone.rclone.locations import is_local
 from pluton_rclone.remote.pairs import BASE
 from pluton_rclone.values.drive_ids import normal_drive_id
+
+if TYPE_CHECKING:
+    from pluton_rclone.rclone.listing import Entry
 
 Spot = tuple[str, ...]
 """The id of a drive, then the names of folders. A name that begins with HIDDEN stands for folders
@@ -89,6 +93,18 @@ def spots(conf: Conf, place: str) -> list[Spot]:
                 yield from follow("/".join((wrapped, *rest)))
 
     return list(follow(place))
+
+
+def elsewhere(conf: Conf, place: str) -> Callable[[Entry], bool]:
+    """Tells of what a place of rclone's holds whether it lies in another drive: it is a shortcut,
+    or below one. Never of what no OneDrive holds."""
+    ours = {drive.casefold() for drive, *_ in spots(conf, place)}
+
+    def told(entry: Entry) -> bool:
+        drive, known, _ = (entry.id or "").partition("#")
+        return bool(ours and known) and normal_drive_id(drive).casefold() not in ours
+
+    return told
 
 
 def holds(outer: Spot, inner: Spot) -> bool | None:

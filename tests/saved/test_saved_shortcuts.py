@@ -1,0 +1,140 @@
+"""What a shortcut leads to lies in somebody else's drive: it is not deleted for the shortcut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone import Storage
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator.drives.drive import Drive
+from pluton_rclone.errors import TransferFailed, UsageError
+from tests.connected import BERT, connected, emulated_drive
+
+from .test_saved_complete import command
+
+ADMIN = "admin@contoso.onmicrosoft.com"
+THEIRS = {"Team/t1.txt", "Team/sub/t2.txt"}
+
+
+@pytest.fixture
+def theirs(cloud: Emulator) -> Drive:
+    """The administrator's drive; Bert may write to its folder Team."""
+    drive = cloud.files.drive_of(ADMIN)
+    for path in THEIRS:
+        drive.write(path, b"theirs")
+    drive.share(drive.folder("Team"), BERT)
+    return drive
+
+
+@pytest.fixture
+def mine(cloud: Emulator, theirs: Drive) -> Drive:
+    """Bert's drive, with a shortcut of the same name."""
+    drive = emulated_drive(cloud, "business")
+    drive.write("docs/old.tmp", b"mine")
+    drive.add_shortcut(theirs, theirs.folder("Team"), "Team")
+    return drive
+
+
+@pytest.fixture
+def storage(cloud: Emulator, mine: Drive) -> Storage:
+    return connected(cloud, "business", name="work", granted_scopes=("Files.ReadWrite.All",))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "a.txt").write_text("a")
+    return folder
+
+
+def files(drive: Drive) -> set[str]:
+    return {item.path() for item in drive.walk() if not item.is_folder and item.content}
+
+
+def test_a_shortcut_is_not_deleted_with_what_it_leads_to(
+    storage: Storage, mine: Drive, theirs: Drive
+) -> None:
+    for more in ("--dry-run", "--yes"):
+        code, refused = command("delete", more, "work:Team")
+        assert (code, refused["error"], refused["who"]) == (2, "usage", "you")
+        assert "'work:Team' is a shortcut" in refused["what"]
+        assert "Remove the shortcut in OneDrive on the web" in refused["advice"]
+    with pytest.raises(UsageError, match="is a shortcut"):
+        storage.rclone.run("purge", places=["work:team"])
+    with pytest.raises(UsageError, match="is a shortcut"):
+        storage.rclone.delete("work:Team")
+    assert files(theirs) == THEIRS
+    assert mine.find("Team") is not None
+
+
+def test_nor_is_one_that_has_a_name_of_its_own(
+    storage: Storage, mine: Drive, theirs: Drive
+) -> None:
+    """rclone lists it under the name of its target, and deletes that."""
+    mine.add_shortcut(theirs, theirs.folder("Team"), "Our team", mine.folder("docs"))
+    with pytest.raises(UsageError, match="is a shortcut"):
+        storage.delete("docs/Our team")
+    assert files(theirs) == THEIRS
+
+
+def test_below_it_what_is_named_is_deleted_and_where_it_lay_is_told(
+    storage: Storage, theirs: Drive
+) -> None:
+    for named in (["work:Team/sub"], ["work:Team", "--include", "t1.txt"]):
+        code, done = command("delete", "--yes", *named)
+        assert (code, done["notices"]) == (0, ["It lies in another drive: a shortcut leads there."])
+    assert not files(theirs)
+
+
+def test_of_what_is_ones_own_nothing_is_told(storage: Storage, mine: Drive) -> None:
+    assert command("delete", "--yes", "work:docs/old.tmp")[1]["notices"] == []
+    assert command("delete", "--yes", "work:docs")[1]["notices"] == []
+    assert mine.find("docs") is None
+
+
+def test_filters_select_nothing_that_a_shortcut_leads_to(
+    storage: Storage, mine: Drive, theirs: Drive
+) -> None:
+    with pytest.raises(TransferFailed, match=r"'Team/.*', which lies in another drive"):
+        storage.delete("", filters=["+ *.t*", "- *"])
+    assert (files(mine), files(theirs)) == ({"docs/old.tmp"}, THEIRS)
+    assert storage.delete("", filters=["- /Team/**", "+ *.t*", "- *"]).result().deletes == 1
+    assert (files(mine), files(theirs)) == (set(), THEIRS)
+
+
+def test_a_sync_stops_before_it_deletes_what_a_shortcut_leads_to(
+    storage: Storage, mine: Drive, theirs: Drive, source: Path
+) -> None:
+    code, refused = command("sync", "--yes", source, "work:")
+    assert (code, refused["ended"], refused["deletes"], refused["transfers"]) == (7, "failed", 0, 0)
+    assert "lies in another drive" in refused["error"]["what"]
+    assert (files(mine), files(theirs)) == ({"docs/old.tmp"}, THEIRS)
+
+    code, done = command("sync", "--yes", "--exclude", "/Team/**", source, "work:")
+    assert (code, done["deletes"]) == (0, 1)
+    assert (files(mine), files(theirs)) == ({"a.txt"}, THEIRS)
+
+
+def test_a_sync_into_the_shortcut_means_what_is_there(
+    storage: Storage, theirs: Drive, source: Path
+) -> None:
+    for where, deletes in (("Team/sub", 1), ("Team", 2)):
+        code, done = command("sync", "--yes", source, f"work:{where}")
+        assert (code, done["deletes"]) == (0, deletes)
+    assert files(theirs) == {"Team/a.txt"}
+
+
+def test_what_is_deleted_beside_a_shortcut_goes(
+    storage: Storage, mine: Drive, theirs: Drive, source: Path
+) -> None:
+    """Also where both are in one folder."""
+    mine.add_shortcut(theirs, theirs.folder("Team"), "Team", mine.folder("docs"))
+    (source / "Team" / "sub").mkdir(parents=True)
+    for path in THEIRS:
+        (source / path).write_bytes(b"theirs")
+    code, done = command("sync", "--yes", "--exclude", "/Team/**", source, "work:docs")
+    assert (code, done["deletes"]) == (0, 1)
+    assert files(theirs) == THEIRS
