@@ -322,21 +322,24 @@ def progress_flags(level: LogLevel = "NOTICE", every: float = 0.5) -> tuple[str,
     return (f"--log-level={level}", f"--stats={every:g}s", *shown)
 
 
-def look(sync: Command) -> Command:
-    """The dry run that counts what a sync would delete."""
+def look(command: Command) -> Command:
+    """The dry run that counts what a sync would delete, or finds what a move must not take."""
     by_content = ("--checksum", "--ignore-times", "--size-only")
-    kept = (flag for flag in sync.flags if not flag.startswith(by_content))
-    return sync._replace(flags=(*kept, "--size-only", "--dry-run"))  # the last one counts
+    kept = (flag for flag in command.flags if not flag.startswith(by_content))
+    return command._replace(flags=(*kept, "--size-only", "--dry-run"))  # the last one counts
 
 
 ONLY_COPY = -1
 
 
-def bound(sync: Command, most: int) -> Command:
-    """The sync that deletes at most `most` files; ONLY_COPY: a copy, which does not fail there."""
+def bound(command: Command, most: int) -> Command:
+    """The sync that deletes at most `most` files; ONLY_COPY: a copy in place of a sync or move,
+    which does not fail there."""
     if most == ONLY_COPY:
-        return sync._replace(words=("copy",))
-    return sync._replace(flags=(*sync.flags, f"--max-delete={most}"))
+        word = "copyto" if command.words == ("moveto",) else "copy"
+        kept = (flag for flag in command.flags if not flag.startswith("--delete-empty-src-dirs"))
+        return command._replace(words=(word,), flags=tuple(kept))
+    return command._replace(flags=(*command.flags, f"--max-delete={most}"))
 
 
 def remove(

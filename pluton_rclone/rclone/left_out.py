@@ -199,6 +199,28 @@ def not_found(name: str) -> FailedFile:
     return FailedFile(name, error, retry_helps=False)
 
 
+def may_have_twins(command: Command) -> bool:
+    """Whether a move may meet two names that are one to rclone: it would take the first away, and
+    with the next round or run overwrite its only copy. Only names are looked at here."""
+    if command.words[0] not in ("move", "moveto"):
+        return False
+    source, links = command.places[0], {*_FOLLOWS, *_KEEPS}.intersection(command.flags)
+    if links or not is_local(source) or not os.path.exists(source):
+        return True
+    from pluton_rclone.values.encoding import rclone_key, standard_name
+
+    for _, folders, files in os.walk(source):
+        for names in (folders, files):
+            if len({rclone_key(standard_name(name)) for name in names}) < len(names):
+                return True
+    return False
+
+
+def twins(failed: Iterable[FailedFile]) -> bool:
+    """Whether some of what is missing has the name of something else at the source."""
+    return any(isinstance(one.error, NameRefused) for one in failed)
+
+
 def unreadable(command: Command, planned: Iterable[Planned]) -> tuple[FailedFile, ...]:
     """What a dry run plans to copy and could not read: it opens no file."""
     from pluton_rclone.values.encoding import local_name

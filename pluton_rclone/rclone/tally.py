@@ -31,6 +31,7 @@ _DELETING = re.compile(
 _OF_A_FOLDER = re.compile(r"error (?:reading|listing)\b|Failed to (?:rmdir|update directory)\b")
 _NOT_DELETING = "not deleting files as there were IO errors"
 _KEPT = "Nothing was deleted at the destination, because not all could be read or transferred."
+_NOT_TAKEN = "Nothing was taken away at the source, because not all of it can be moved."
 _WOULD_KEEP = "Nothing would be deleted at the destination, because not all can be transferred."
 _UNSEEN = "not all could be read when the deletions were counted beforehand"
 _SEEING = "Run it again: deletions wait for a run that can read everything."
@@ -310,7 +311,8 @@ class Tally:
         deletion that the sync will not make."""
         now, planned, command = self.progress, self._planned, self.command
         if not self._dry or command.words != ("sync",):
-            return now, planned, [_KEPT] if self._kept or self.only_copies else []
+            kept = _KEPT if command.words == ("sync",) else _NOT_TAKEN
+            return now, planned, [kept] if self._kept or self.only_copies else []
         if missing or self._kept:
             planned = [one for one in planned if not _DELETION.match(one.action)]
             return msgspec.structs.replace(now, deletes=0), planned, [_WOULD_KEEP]

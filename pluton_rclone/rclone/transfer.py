@@ -68,7 +68,8 @@ Told = Callable[["TransferResult"], "TransferResult"]
 
 class Transfer:
     """One run of rclone, or several, one after the other, with one result; the first has started.
-    If the command has a brake, it only looks at what would be deleted, and is not in the result.
+    If the command has a brake, or is a move of names that may be one at the destination, it only
+    looks at what would be deleted or left out, and is not in the result.
 
     Iterating gives `Progress` as it comes (only the latest, if you are slower than rclone) until
     the end; `events()` gives every event. `result()` waits, and raises if something went wrong; the
@@ -94,14 +95,19 @@ class Transfer:
         self.command = " ".join(command.words)
         self._whole, self._run = command, run or command
         self._starts, self._flags = starting, flags
-        self._brake = None if command.dry else command.brake
+        self._brake, looks = command.brake, command.brake is not None
+        if command.words[0].startswith("move"):
+            from .left_out import may_have_twins
+
+            looks = may_have_twins(command)
+        looks &= not command.dry
         self._absent: tuple[str, ...] = ()
         if command.picks:  # a move takes away what it finds
             from .left_out import absent
 
             self._absent = absent(command)
         self._seen: Tally | None = None
-        """What the dry run before a sync has found so far; None after it, or without one."""
+        """What the dry run beforehand has found so far; None after it, or without one."""
         self._most: int | None = None
         self._lock = threading.RLock()  # a Condition's own `with` can be left locked (`Flag`)
         self._changed = threading.Condition(self._lock)
@@ -113,7 +119,7 @@ class Transfer:
         self._kept: collections.deque[Event] = collections.deque(maxlen=EVENTS_KEPT)
         self._time_limit, self._stall_limit = time_limit, stall_limit
         self._started = self._active = self._looks_at = self._finished = time.monotonic()
-        self._then: list[Next] = list(then) if self._brake is None else [self._judged, *then]
+        self._then: list[Next] = [self._judged, *then] if looks else list(then)
         self._codes: list[int] = []
         self._again: Again | None = again
         self._told, self._deleting = told, deleting
@@ -121,14 +127,14 @@ class Transfer:
         self._starting = threading.Lock()
         with self._starting:  # it may end before it is here
             first = self._bound(self._run)
-            if self._brake is not None:
+            if looks:
                 level: LogLevel = "DEBUG" if command.picks else "NOTICE"  # it says what is found
                 first = starting(commands.look(command), commands.progress_flags(level))
             self._latest = first
             self._child = first(self._line, self._watch, self._end)
             try:
                 self._tally = self._new_tally()
-                self._seen = None if self._brake is None else self._new_tally(looking=True)
+                self._seen = self._new_tally(looking=True) if looks else None
                 self._tell = begun()
             except BaseException:
                 self._child.kill()
@@ -151,14 +157,22 @@ class Transfer:
         return self._starts(command, self._flags)
 
     def _judged(self, stopped: Callable[[], bool]) -> Command:
-        """After the dry run: the sync itself, or TooManyDeletions, or what `deleting` raises."""
-        assert self._brake is not None and self._seen is not None  # noqa: PT018
+        """After the dry run: the sync or move itself, or a copy. TooManyDeletions; TransferFailed
+        for a move, if not all could be read; what `deleting` raises."""
+        assert self._seen is not None
         whole = self._codes == [0]
         missing, _ = self._seen.missing(whole=whole)
+        if self._brake is None:
+            from .left_out import twins
+            from .results import transfer_failed
+
+            if not whole:
+                raise transfer_failed(self.command, self._seen.failed())
+            missing = missing if twins(missing) else ()
         if missing:  # of twins rclone takes one, and deletes the copy of the other
             self._most, self._tally.only_copies = commands.ONLY_COPY, True
             self._tally.absent = self._seen.not_there(whole=whole)
-        else:
+        elif self._brake is not None:
             self._most = self._brake.judge(self._seen.progress, whole=whole)
             self._tally.blind = not whole
             if whole and self._seen.deleting:
@@ -332,8 +346,11 @@ class Transfer:
             if failed and again and (other := again(tally.messages, self._latest)):
                 self._again = None
                 self._codes.pop()
-                if self._seen is not None:
+                if self._seen is not None and other is self._latest:
                     self._seen = self._new_tally(looking=True)
+                elif self._seen is not None:  # the run itself, of one file, which has no twin
+                    self._seen = None
+                    del self._then[0]
                 self._tally.repeated()
                 return self._follow(other)
             while self._then and self._stopped is None and (code == 0 or tally.failed()):

@@ -229,3 +229,55 @@ def test_a_source_that_is_a_link_or_no_file_is_refused_in_words(
     assert {"link": "a link to", "gone": "a link to", "pipe": "neither a file nor a folder"}[
         name
     ] in error["what"]
+
+
+def with_twins(source: Path) -> dict[str, str]:
+    """Files and folders alike but for case or the form of an accent, and one that fails, after
+    which rclone tries all again: their contents by path."""
+    contents = {
+        "Report.txt": "first report",
+        "report.txt": "2nd",
+        "P/x": "upper folder",
+        "p/x": "lower",
+        "caf\u00e9": "composed",
+        "cafe\u0301": "apart",
+        "other": "other",
+        "CON": "refused",
+    }
+    for path, content in contents.items():
+        (source / path).parent.mkdir(exist_ok=True)
+        (source / path).write_text(content)
+    return contents
+
+
+def on_disk(folder: Path) -> dict[str, str]:
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_text() for path in paths}
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+@pytest.mark.parametrize("way", ["disk", "remote"])
+def test_a_move_takes_nothing_away_while_two_names_are_one_at_the_destination(
+    storage: Storage, source: Path, cloud: Emulator, runs: int, way: str
+) -> None:
+    contents = with_twins(source)
+    with open(os.environ["RCLONE_CONFIG"], "a") as conf:
+        conf.write("[disk]\ntype = local\n")
+    rclone = storage.storages.rclone("home", "disk")
+    start = str(source) if way == "disk" else f"disk:{source}"
+    for _ in range(runs):
+        result = rclone.move(start, storage.at("x")).wait()
+        assert on_disk(source) == contents
+        assert {"report.txt", "p", "con"} <= {name.lower() for name in failed(result)}
+        assert any("Nothing was taken away" in notice for notice in result.notices)
+    assert "x/other" in on_drive(cloud)
+
+
+def test_a_move_goes_on_where_one_of_the_twins_is_left_out(
+    storage: Storage, source: Path, cloud: Emulator
+) -> None:
+    with_twins(source)
+    rules = ["- /report.txt", "- /p/**", "- cafe\u0301", "- /CON"]
+    storage.rclone.move(str(source), storage.at("x"), filters=rules).result()
+    assert set(on_disk(source)) == {"report.txt", "p/x", "cafe\u0301", "CON"}
+    assert {"x/Report.txt", "x/P/x", "x/caf\u00e9", "x/other"} <= on_drive(cloud)
