@@ -3,12 +3,14 @@
 Its notices of this kind (source of 1.60 to 1.76): fs/march ("Duplicate … found in"), backend/local
 ("Can't follow symlink", "Can't transfer non file/directory"), backend/onedrive ("OneNote file not
 shown", at DEBUG), fs/list ("Entry doesn't belong in directory"), backend/crypt ("Skipping
-undecryptable file name", before 1.66 at DEBUG). Filters are not counted. Of a name in a list of
+undecryptable file name", before 1.66 at DEBUG), backend/chunker ("invalid chunks in object", at
+DEBUG: a chunk is lost). Filters are not counted. Of a name in a list of
 files that is not there, rclone says nothing at all.
 """
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import io
 import os
@@ -27,7 +29,14 @@ _TOLD = re.compile(
     r"(Duplicate) (object|directory) found in (source|destination) - ignoring"
     r"|(Can't follow symlink)|(Can't transfer non file)|(OneNote file not shown)"
     r"|(Entry doesn't belong in directory)|Skipping undecryptable (file|dir) name"
+    r"|(invalid chunks in object) ?(\".*\")?"
 )
+REPLACED = (
+    "Can't follow symlink without -L/--copy-links",
+    "Can't transfer non file/directory",
+    "invalid chunks in object",
+)
+"""What is not left out in the end if a file of that name arrives."""
 _LINK_END = ".rclonelink"
 _FOLLOWS, _KEEPS = ("--copy-links", "-L"), ("--links", "-l")
 _ODD = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|[^ -~]")
@@ -57,14 +66,23 @@ _UNDECRYPTED: _Words = (
     "or exclude just that name here.",
 )
 
+_IN_CHUNKS: _Words = (
+    "parts of it are lost or damaged",
+    "the chunker that holds it does not find all its chunks",
+    "Bring it back from a copy elsewhere, or restore its chunks from the recycle bin.",
+)
+
 Place = tuple[str, str]
 """A path, and rclone's message: one entry, however often rclone says it."""
 
 
 def told(event: events.Event) -> Place | None:
     """The place that the event says is left out; None for any other event."""
-    if _TOLD.match(event.text) is None:
+    match = _TOLD.match(event.text)
+    if match is None:
         return None
+    if match[10]:  # the path, as Go quotes it
+        return ast.literal_eval(match[10]), match[9]
     path = event.path if isinstance(event, events.FileEvent) else getattr(event, "about", None)
     return None if path is None else (path, event.text)
 
@@ -84,10 +102,10 @@ def _one(
 ) -> FailedFile | LeftOut | None:
     match = _TOLD.match(text)
     assert match is not None
-    twin, what, side, link, special, notebook, _, encrypted = match.groups()
+    twin, what, side, link, special, notebook, _, encrypted, chunks, _ = match.groups()
     from_here = not command.places or is_local(command.places[0])
     both_ways = command.words == ("check",) and "--one-way" not in command.flags
-    there = (twin and side == "destination") or (encrypted and from_here)  # no local place is one
+    there = (twin and side == "destination") or ((encrypted or chunks) and from_here)
     if (there and not both_ways) or (link and not from_here):
         return LeftOut(path, "It is an extra at the destination: neither compared nor changed.")
     if special:
@@ -98,7 +116,7 @@ def _one(
     if encrypted and (excluded is None or _itself(path) in excluded):
         return None
     words = _TWIN if twin else _LINK if link else _NOTEBOOK if notebook else _MISPLACED
-    words = _UNDECRYPTED if encrypted else words
+    words = _UNDECRYPTED if encrypted else _IN_CHUNKS if chunks else words
     kind = NameRefused if twin else TransferFailed
     told = f"{path} was left out: {words[0].format(side=side)}."
     error = kind(told, why=words[1], advice=words[2], path=path)
@@ -138,8 +156,8 @@ def undecrypted(command: Command, found: Iterable[Place]) -> RcloneError | None:
 
 
 def picked(command: Command) -> Iterator[str]:
-    """The files that a transfer or check is to find, by its list, as rclone reads that."""
-    if not command.picks or command.words[0] not in {*TRANSFERS, "check"}:
+    """The files that it is to find, by its list, as rclone reads that."""
+    if not command.picks or command.words[0] not in {*TRANSFERS, "check", "delete"}:
         return
     if isinstance(command.stdin, bytes):
         for line in io.BytesIO(command.stdin):

@@ -101,6 +101,8 @@ class Tally:
                 self.steps += 1
                 self._failed.pop(event.path, None)
                 self._earlier.pop(event.path, None)
+                for text in left_out.REPLACED if isinstance(event, events.Transferred) else ():
+                    self._left_out.pop((event.path, text), None)
                 return
             case _ if (found_out := left_out.told(event)) is not None:
                 self._left_out[found_out] = None
@@ -153,6 +155,8 @@ class Tally:
         and it says something of each."""
         self._at_debug |= event.level == "debug"
         match event:
+            case events.FileEvent() if self.command.words == ("delete",):
+                self._unfound.discard(hash(event.path))
             case events.Deleted() | events.Updated():  # these tell of folders, too
                 return
             case events.Skipped() if _DELETION.match(event.action) or "directory" in event.action:

@@ -20,6 +20,7 @@ from pluton_rclone.process.system import KILL
 
 from . import commands
 from .commands import Command
+from .locations import is_local
 
 if TYPE_CHECKING:
     from .commands import LogLevel
@@ -128,7 +129,9 @@ class Transfer:
         with self._starting:  # it may end before it is here
             first = self._bound(self._run)
             if looks:
-                level: LogLevel = "DEBUG" if command.picks else "NOTICE"  # it says what is found
+                # where it says what a list finds, and what a remote lacks
+                more = command.picks or not is_local(command.places[0])
+                level: LogLevel = "DEBUG" if more else "NOTICE"
                 first = starting(commands.look(command), commands.progress_flags(level))
             self._latest = first
             self._child = first(self._line, self._watch, self._end)

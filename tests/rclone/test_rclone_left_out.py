@@ -246,3 +246,54 @@ def test_links_in_a_list_have_the_names_that_the_option_gives_them(
     assert missing("file", "tree/0", copy_links=True) == set()
     assert missing("tree", copy_links=True) == {"tree"}
     assert missing("file", skip_links=True) == set()
+
+
+@pytest.fixture
+def chunked(binary: Binary, source: Path, tmp_path: Path) -> Rclone:
+    """`chunks:` over a folder, of whose file "big é" a chunk is lost."""
+    conf = tmp_path / "chunks.conf"
+    conf.write_text(f"[chunks]\ntype = chunker\nremote = {tmp_path}/stored\nchunk_size = 1Ki\n")
+    rclone = Rclone(binary, config=conf)
+    (source / "folder/big é").write_bytes(bytes(5000))
+    rclone.copy(source, "chunks:").result()
+    (tmp_path / "stored/folder/big é.rclone_chunk.002").unlink()
+    return rclone
+
+
+def test_a_file_that_has_lost_a_chunk_is_named_and_its_good_copy_stays(
+    chunked: Rclone, source: Path, tmp_path: Path
+) -> None:
+    back = tmp_path / "back"
+    shutil.copytree(source, back)
+    for word in ("copy", "sync"):
+        result = getattr(chunked, word)("chunks:", back, log_level="DEBUG").wait()
+        assert [file.path for file in result.failed] == ["folder/big é"]
+        assert (back / "folder/big é").read_bytes() == bytes(5000)
+    assert [file.path for file in chunked.check("chunks:", back, direction="one_way").failed] == [
+        "folder/big é"
+    ]
+
+
+def test_what_a_chunker_has_lost_is_sent_again(chunked: Rclone, source: Path) -> None:
+    result = chunked.copy(source, "chunks:", log_level="DEBUG").result()
+    assert (result.transfers, result.left_out) == (1, ())
+
+
+@pytest.mark.parametrize("start", ["remote"], indirect=True)
+def test_a_link_that_a_file_has_replaced_is_not_left_out(
+    rclone: Rclone, start: str, tmp_path: Path
+) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    for name in ("0", "mine"):
+        (there / name).symlink_to("elsewhere")
+    result = rclone.copy(start, there, log_level="INFO").result()
+    assert (there / "0").is_file()
+    assert [one.path for one in result.left_out] == ["mine"]
+
+
+@pytest.mark.parametrize("dry", [True, False])
+def test_a_delete_names_what_a_list_names_in_vain(rclone: Rclone, start: str, dry: bool) -> None:
+    result = rclone.delete(start, files_from=LIST, log_level="DEBUG", dry_run=dry).wait()
+    assert {file.path for file in result.failed} == NOWHERE
+    assert (result.ended, result.deletes) == ("failed", 3)
