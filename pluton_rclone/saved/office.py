@@ -54,7 +54,7 @@ def is_folder_here(place: str) -> bool | None:
 def runs(command: Command, is_folder: Callable[[str], bool | None] = is_folder_here) -> Runs:
     """The runs of a transfer into a library: two for a folder, else one. The caller's rules that
     only exclude go with both. Rules that include cannot be combined with ours (rclone takes the
-    first match), nor can a list of files: there the caller sets the flags."""
+    first match): there the caller sets the flags. A list of files is split."""
     flags = command.flags
     if command.words[0] not in TRANSFERS or any(flag.startswith(_IGNORED) for flag in flags):
         return Runs(command)
@@ -63,6 +63,8 @@ def runs(command: Command, is_folder: Callable[[str], bool | None] = is_folder_h
         if not command.places[0].lower().endswith(SUFFIXES):
             return Runs(command)
         return Runs(command._replace(flags=_by_time(flags)), ignoring=True)
+    if folder and command.picks and isinstance(command.stdin, bytes):
+        return _of_list(command, command.stdin)
     given = b""
     if flags[-1:] == ("--filter-from=-",):
         assert isinstance(command.stdin, bytes)
@@ -77,6 +79,19 @@ def runs(command: Command, is_folder: Callable[[str], bool | None] = is_folder_h
         command._replace(flags=flags, stdin=f"- {_ANY}\n".encode() + given),
         command._replace(flags=_by_time(flags), stdin=given + f"+ {_ANY}\n- *\n".encode()),
     )
+
+
+def _of_list(command: Command, names: bytes) -> Runs:
+    """The runs for a list of files."""
+    ends = tuple(map(str.encode, SUFFIXES))
+    office, others = bytearray(), bytearray()
+    for name in names.splitlines(keepends=True):
+        into = office if name.strip().lower().endswith(ends) else others
+        into += name
+    by_time = command._replace(flags=_by_time(command.flags), stdin=bytes(office))
+    if not (office and others):
+        return Runs(by_time, ignoring=True) if office else Runs(command)
+    return Runs(command._replace(stdin=bytes(others)), by_time)
 
 
 def _by_time(flags: tuple[str, ...]) -> tuple[str, ...]:

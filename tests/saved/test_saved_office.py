@@ -244,3 +244,28 @@ def test_a_single_file(library: Storage, source: Path, names: Callable[[], set[s
     assert library.upload(source / "report.docx", "x").result().notices == (SAID,)
     assert library.upload(source / "letter.txt", "x").result().notices == ()
     assert names() == {"report.docx", "letter.txt"}
+
+
+@pytest.mark.parametrize("way", ["copy", "sync", "move"])
+def test_those_in_a_list_arrive_and_replace_what_is_there(
+    library: Storage, source: Path, names: Callable[[], set[str]], way: str
+) -> None:
+    listed = ["report.docx", "deep/TABLE.XLSX", "letter.txt"]
+    library.upload(source, "x").result()
+    (source / "report.docx").write_bytes(b"PK" + bytes(2500))
+    os.utime(source / "report.docx", (2e9, 2e9))
+    run = getattr(library.rclone, way)
+    result = run(str(source), library.at("x"), files_from=listed).result()
+    assert (result.transfers, result.notices) == (1, (SAID,))
+    assert names() == {"letter.txt", "report.docx", "deep", "deep/TABLE.XLSX"}
+    entry = library.stat("x/report.docx")
+    assert entry is not None
+    assert entry.size > 2500
+
+
+def test_a_list_without_them_or_of_them_alone_is_one_run(tmp_path: Path) -> None:
+    strict = transfer("copy", tmp_path, "x:", {"files_from": ["a.txt"]})
+    assert runs(strict) == (strict, None, False)
+    first, second, ignoring = runs(transfer("copy", tmp_path, "x:", {"files_from": ["a.docx"]}))
+    assert (second, ignoring, first.stdin) == (None, True, b"a.docx\n")
+    assert "--ignore-checksum" in first.flags
