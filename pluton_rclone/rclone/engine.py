@@ -218,8 +218,18 @@ class Rclone:
     def compare(
         self, command: Command, on_progress: Callable[[int], None] | None = None
     ) -> CheckResult:
-        """As `check`, from its command."""
-        return self.again(lambda: compare(self.begin(command), on_progress))
+        """As `check`, from its command. RcloneError if there was nothing to compare, but for two
+        whole folders that are there."""
+        result = self.again(lambda: compare(self.begin(command), on_progress))
+        whole = not (command.selecting or "--one-way" in command.flags)
+        if not result.matching and result.same and not (whole and self.stat(command.places[1])):
+            raise RcloneError(
+                "Nothing was compared: no file was found.",
+                why="a disk that is not mounted, or a pattern without a match, looks like that",
+                advice="Check the source, the destination and the filters.",
+                retry=False,
+            )
+        return result
 
     def run(
         self, *words: str, places: Sequence[Location] = (), stdin: Source | None = None

@@ -281,3 +281,26 @@ def test_a_move_goes_on_where_one_of_the_twins_is_left_out(
     storage.rclone.move(str(source), storage.at("x"), filters=rules).result()
     assert set(on_disk(source)) == {"report.txt", "p/x", "cafe\u0301", "CON"}
     assert {"x/Report.txt", "x/P/x", "x/caf\u00e9", "x/other"} <= on_drive(cloud)
+
+
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [("there", ["--one-way"]), ("there", ["--include", "*.typo"]), ("missing", [])],
+)
+def test_a_check_that_has_nothing_to_compare_is_no_success(
+    storage: Storage, source: Path, cloud: Emulator, path: str, options: list[str]
+) -> None:
+    emulated_drive(cloud, "personal").write("there/file", b"content")
+    code, error = command("check", *options, source, f"home:{path}")
+    assert code == 7
+    assert "Nothing was compared" in error["what"]
+    assert "not mounted" in error["why"]
+
+
+def test_two_empty_folders_that_are_there_are_the_same(
+    storage: Storage, source: Path, cloud: Emulator
+) -> None:
+    emulated_drive(cloud, "personal").folder("empty")
+    assert command("check", source, "home:empty")[0] == 0
+    (source.parent / "other").mkdir()
+    assert storage.rclone.check(source, source.parent / "other").same
