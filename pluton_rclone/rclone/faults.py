@@ -104,8 +104,10 @@ _BEFORE = (
     _rule(r": no such file or directory\W*$", errors.NothingFound, _NOTHING),
     # the remote
     _rule(r"found file when looking for folder", errors.RcloneError,
-          "rclone cannot open a single file in a folder that somebody shared.",
-          advice="Take the folder that it is in, with a filter for the file."),
+          "There is a file where rclone needs a folder.",
+          advice="If the destination has a file of that folder's name, delete it there, then run "
+          "it again. Of a folder that somebody shared, take the folder that the file is in, with a "
+          "filter for the file."),
     _rule(r"didn't find section in config file", errors.StorageNotFound,
           "The configuration has no remote of that name."),
     _rule(r"unable to get drive_id and drive_type", errors.RemoteIncomplete,

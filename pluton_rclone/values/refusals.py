@@ -116,8 +116,9 @@ _BY_CLOCK = Meaning(  # one that has expired by our own clock is renewed, and ne
     advice="Test the storage: that renews the token and compares the clocks.", step=NextStep.TEST)
 _TAKEN = Meaning(
     errors.Conflict, "This name is taken.",
-    advice="Run it again. If it stays, something that rclone does not list has this name, such as "
-    "a OneNote notebook: rename it on the web, or leave this file out.")
+    advice="Run it again. If it stays and the destination has a folder of this file's name, delete "
+    "it there. If it has none, something that rclone does not list has this name, such as a "
+    "OneNote notebook: rename it on the web, or leave this file out.")
 _UNCHECKED = Meaning(
     errors.Unreachable, "Microsoft could not check the token just now.",
     advice="Try again in a few minutes; the sign-in itself is good.")

@@ -304,3 +304,18 @@ def test_two_empty_folders_that_are_there_are_the_same(
     assert command("check", source, "home:empty")[0] == 0
     (source.parent / "other").mkdir()
     assert storage.rclone.check(source, source.parent / "other").same
+
+
+@pytest.mark.parametrize("word", ["copy", "sync"])
+@pytest.mark.parametrize(("here", "there"), [("name/inside", "x/name"), ("name", "x/name/inside")])
+def test_a_name_that_was_a_file_and_is_a_folder_says_what_to_delete(
+    storage: Storage, source: Path, cloud: Emulator, here: str, there: str, word: str
+) -> None:
+    emulated_drive(cloud, "personal").write(there, b"before")
+    (source / here).parent.mkdir(exist_ok=True)
+    (source / here).write_text("now")
+    result = getattr(storage.rclone, word)(str(source), storage.at("x")).wait()
+    advice = [file.error.advice for file in result.failed if file.path == here]
+    assert len(advice) == 1
+    assert "delete it there" in advice[0]
+    assert "x/name" in {path.rstrip("/") for path in on_drive(cloud)}
