@@ -10,6 +10,7 @@ next change: OneDrive keeps whole seconds.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from typing import NamedTuple
@@ -85,8 +86,8 @@ def _of_list(command: Command, names: bytes) -> Runs:
     """The runs for a list of files."""
     ends = tuple(map(str.encode, SUFFIXES))
     office, others = bytearray(), bytearray()
-    for name in names.splitlines(keepends=True):
-        into = office if name.strip().lower().endswith(ends) else others
+    for name in io.BytesIO(names):  # by "\n" alone, as rclone does
+        into = office if name.rstrip(b"\n").lower().endswith(ends) else others
         into += name
     by_time = command._replace(flags=_by_time(command.flags), stdin=bytes(office))
     if not (office and others):
