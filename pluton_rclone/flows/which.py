@@ -45,8 +45,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def targets(wanted: Iterable[Which], storages: Storages, notice: Notice = nothing) -> list[Target]:
     """Each storage that is meant, once. StorageNotFound for a name that no storage has."""
     found: dict[str, Target] = {}
+    names = _Names(storages)
     for which in wanted:
-        of_these = _of_tenant(which, storages, notice) if which.tenant_of else ()
+        of_these = _of_tenant(which, storages, names, notice) if which.tenant_of else ()
         for target in of_these or _named(which, storages):
             found.setdefault(target.name, target)
     return list(found.values())
@@ -68,26 +69,39 @@ def _named(which: Which, storages: Storages) -> Iterator[Target]:
         yield from (Target(name=name) for name in names)
 
 
-def _of_tenant(which: Which, storages: Storages, notice: Notice) -> list[Target]:
+class _Names:
+    """What the drives of organisations are called: one of a plan's entries knows the names that
+    another has given."""
+
+    def __init__(self, storages: Storages) -> None:
+        self._storages = storages
+        self._taken = {*storages.conf.taken(), *storages}
+        self._known = {
+            (one.get("client_id"), one.get("drive_id")): name
+            for name, one in storages.conf.sections().items()
+            if not _BELOW & one.keys()
+        }
+
+    def of(self, app: str, drive: Drive, title: str) -> str:
+        """The name of the app's storage of this drive, there or to be made."""
+        name = self._known.get((app, drive.id))
+        name = name or derive_name(title, self._taken, self._storages.binary.version)
+        self._known[app, drive.id] = name
+        self._taken.add(name)
+        return name
+
+
+def _of_tenant(which: Which, storages: Storages, names: _Names, notice: Notice) -> list[Target]:
     """The drives of an organisation's users and sites, all pages."""
     template = storages[which.tenant_of]
     if not template.remote.client_credentials:
         what = f"{which.tenant_of!r} is not app-only: it reaches one account's drives alone."
         raise errors.OptionInvalid(what, option="tenant_of")
-    sections = storages.conf.sections()
-    app = template.remote.client_id
-    known = {
-        one["drive_id"]: name
-        for name, one in sections.items()
-        if one.get("client_id") == app and one.get("drive_id") and not _BELOW & one.keys()
-    }
-    taken, made = {*storages.conf.taken(), *storages}, []
+    app, made = template.remote.client_id, []
     with template.graph() as graph:
         for owner, drive in _drives(which, graph, notice):
             title = f"{template.name} {owner}"
-            name = known.get(drive.id) or derive_name(title, taken, storages.binary.version)
-            known[drive.id] = name
-            taken.add(name)
+            name = names.of(app, drive, title)
             of = {"like": template.remote_name, "drive_id": drive.id, "drive_type": drive.type}
             made.append(Target(name=name, title=title, **of))
     if not made:

@@ -225,19 +225,12 @@ def test_a_difference_is_named(cloud: Emulator, source: Path) -> None:
     }
 
 
-def test_all_of_an_organisation_is_found_page_by_page_and_becomes_storages(
-    cloud: Emulator, source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from pluton_rclone.emulator.graph import sites
-
-    monkeypatch.setattr(sites, "PAGE", 2)
+def organisation(cloud: Emulator) -> Storages:
+    """Bert's drive, app-only, is the storage contoso."""
     tenant = cloud.world.person(BERT).tenant
     app = cloud.world.registrations[DAEMON_CLIENT_ID]
     roles = {"Files.ReadWrite.All", "Sites.Read.All", "User.ReadBasic.All"}
     app.granted_roles[tenant.id] = frozenset(roles)
-    for number in range(4):
-        cloud.world.add_person(f"p{number}@contoso.onmicrosoft.com", f"Person {number}")
-    cloud.world.person("p1@contoso.onmicrosoft.com").licensed = False
     remote = remote_of(cloud, "business").replace(
         client_id=DAEMON_CLIENT_ID,
         client_secret=SecretStr(DAEMON_CLIENT_SECRET),
@@ -250,6 +243,19 @@ def test_all_of_an_organisation_is_found_page_by_page_and_becomes_storages(
     )
     storages = Storages()
     storages.add_tested("contoso", remote)
+    return storages
+
+
+def test_all_of_an_organisation_is_found_page_by_page_and_becomes_storages(
+    cloud: Emulator, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pluton_rclone.emulator.graph import sites
+
+    monkeypatch.setattr(sites, "PAGE", 2)
+    for number in range(4):
+        cloud.world.add_person(f"p{number}@contoso.onmicrosoft.com", f"Person {number}")
+    cloud.world.person("p1@contoso.onmicrosoft.com").licensed = False
+    storages = organisation(cloud)
     which = {"tenant_of": "contoso", "users": ["p*", "bert@*"], "sites": ["Backups"]}
     wanted = plan_of(source, UPLOAD_AND_CHECK[0], storages=[which], at_once={"tenant": 2})
     said: list[str] = []
@@ -266,6 +272,23 @@ def test_all_of_an_organisation_is_found_page_by_page_and_becomes_storages(
         with pytest.raises(StorageNotFound, match="No drive in the organisation of 'contoso'"):
             targets([Which(tenant_of="contoso", **nobody)], storages)
     assert storages["contoso-p0-contoso-onmicrosoft-com"].list("data")
+
+
+@pytest.mark.parametrize("entries", [1, 2])
+def test_no_drive_of_an_organisation_is_left_out_for_a_name_that_looks_alike(
+    cloud: Emulator, entries: int
+) -> None:
+    """In two entries of a plan both got the same name, and the second was dropped."""
+    storages = organisation(cloud)
+    people = [f"{name}@contoso.onmicrosoft.com" for name in ("eva.maria", "eva-maria")]
+    for person in people:
+        cloud.world.add_person(person, person)
+    users = [tuple(people)] if entries == 1 else [(person,) for person in people]
+    found = targets([Which(tenant_of="contoso", users=each) for each in users * 2], storages)
+    assert [(one.name, one.drive_id) for one in found] == [
+        ("contoso-eva-maria-contoso-onmicrosoft-com", cloud.files.drive_of(people[0]).id),
+        ("contoso-eva-maria-contoso-onmicrosoft-com-2", cloud.files.drive_of(people[1]).id),
+    ]
 
 
 def test_what_restic_says_of_a_failure_is_in_the_outcome_without_secrets(
