@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -232,7 +233,20 @@ class Schedule(_Part):
         except ValueError as error:
             first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
             raise fault(first.removeprefix("Value error, ")) from None
+        if _never_comes(self.cron):
+            raise fault(f"{self.cron!r} never comes: no month that it names has such a day")
         return self
+
+
+def _never_comes(cron: str) -> bool:
+    """Whether Prefect would find no date for it; False if it does not say so any more."""
+    with suppress(ImportError):  # it is Prefect's own copy
+        library: Any = import_module("prefect._vendor.croniter")
+        try:
+            library.croniter(cron).get_next()
+        except library.CroniterBadDateError:
+            return True
+    return False
 
 
 class Retry(_Part):

@@ -376,6 +376,15 @@ def test_a_schedule_has_five_fields(tmp_path: Path, cron: str) -> None:
     assert fault.startswith("line 6: schedule: ")
 
 
+def test_a_schedule_that_never_comes_is_refused(tmp_path: Path) -> None:
+    """It was taken, and nothing was backed up. The 29th of February comes."""
+    never, rarely = (f'{UPLOAD}[schedule]\ncron = "0 3 {day} 2 *"' for day in (31, 29))
+    assert read(tmp_path, never)[1] == [
+        "line 6: schedule: '0 3 31 2 *' never comes: no month that it names has such a day"
+    ]
+    assert read(tmp_path, rarely)[1] == []
+
+
 def test_the_schema_names_what_may_stand_in_a_plan() -> None:
     schema: dict[str, Any] = Plan.model_json_schema()
     assert set(schema["properties"]) == {
