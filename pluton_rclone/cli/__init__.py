@@ -21,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # not on Windows
         if signal.getsignal(number) == signal.SIG_DFL:  # not under nohup
             signal.signal(number, _cancel)
+    child = getattr(signal, "SIGCHLD", None)  # not on Windows
+    if child and signal.getsignal(child) == signal.SIG_IGN:  # as a supervisor has it, inherited
+        signal.signal(child, signal.SIG_DFL)
     try:
         code = run(sys.argv[1:] if arguments is None else list(arguments))
     except KeyboardInterrupt:  # before the command began, or after it had ended

@@ -332,7 +332,9 @@ def _check(argv: Sequence[str]) -> None:
     if not os.access(argv[0], os.X_OK):
         raise PermissionError(13, "not executable", argv[0])
     if system.ignores_children():
-        raise UsageError("this program ignores SIGCHLD: the exit status of a child cannot be known")
+        advice = "In this program, set the signal SIGCHLD to its default before the first call."
+        what = "this program ignores SIGCHLD: the exit status of a child cannot be known"
+        raise UsageError(what, advice=advice)
 
 
 def run(argv: Sequence[str], *, env: Mapping[str, str], timeout: float | None = None) -> Completed:

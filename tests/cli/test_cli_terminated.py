@@ -130,6 +130,16 @@ def test_a_command_that_runs_in_our_place_gets_the_signal(home: Path) -> None:
         assert ours.stdout.read() == "asked to end\n"
 
 
+def test_a_parent_that_ignores_its_children_does_not_stand_in_the_way(home: Path) -> None:
+    """Ignoring a signal is inherited; some supervisors ignore SIGCHLD. Nothing could be started."""
+    (home / "rclone.conf").write_text(f"[here]\ntype = alias\nremote = {home}\n")
+    words = [sys.executable, "-m", "pluton_rclone", "ls", "here:"]
+    ignoring = ["bash", "-c", "trap '' CHLD; exec \"$@\"", "bash", *words]
+    ran = subprocess.run(ignoring, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "rclone.conf" in ran.stdout
+
+
 # ---- streams that are closed, and texts that steer
 
 HOSTILE = "a\x1b[2J\x9b31m\u202eb\u2066\ttab"

@@ -187,10 +187,12 @@ def test_a_program_without_its_path_is_refused() -> None:
 def test_where_sigchld_is_ignored_nothing_is_started() -> None:
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
-        with pytest.raises(UsageError, match="SIGCHLD"):
+        with pytest.raises(UsageError, match="SIGCHLD") as refused:
             process.run(["/bin/true"], env=ENV)
     finally:
         signal.signal(signal.SIGCHLD, before)
+    assert "SIGCHLD" in refused.value.advice
+    assert refused.value.next_step is None  # no command's help says anything of it
 
 
 @pytest.mark.parametrize(
