@@ -134,6 +134,12 @@ def again(ctx: Context, id: int, dry_run: bool, yes: bool) -> int:
         except StorageNotFound as error:
             error.why = f"run {id} was about it; it has been removed or renamed since"
             raise
+        if not storages.runs.is_of(name, before):
+            raise StorageNotFound(
+                f"The name {name!r} belongs to another drive now than in run {id}.",
+                why="its storage was removed or renamed since, or has another drive",
+                advice="Start the run anew, with the storage that is meant.",
+            )
     if before.error:
         ctx.output.say(f"Run {id} {before.ended}: {before.error['what']} {before.error['advice']}")
     if run.command == "restic":

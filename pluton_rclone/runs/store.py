@@ -62,6 +62,9 @@ _COLUMNS = ("id", "began", "seconds", "ended", "exit_code", "bytes", "files", "d
 _ADVICE = "Make it readable and writable; remove it if it is damaged: it is made anew."
 _said: set[Path] = set()
 _Row = tuple[int | None, float]  # its number, and when the run began
+Drives = Callable[[str], list[str] | None]
+"""The ids, as `normal_drive_id` spells them, of the drives that a remote of this name lies on now;
+None if there is no such remote."""
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +73,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `seconds` it took; `exit_code` as the command line gives it; `files` were transferred or
     compared; `failures` counts the failed or differing files, `failed` holds the first FAILURES
-    with their errors (`FailedFile.record`), `error` the error of the run.
+    with their errors (`FailedFile.record`), `error` the error of the run. `drives` are the ids of
+    those that each storage was on: another one may have its name since (`Runs.is_of`).
     """
 
     id: int
@@ -86,6 +90,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     error: dict[str, Any] | None = None
     failed: list[dict[str, Any]] = []
     notices: list[str] = []
+    drives: dict[str, list[str]] = {}
 
     @property
     def ok(self) -> bool:
@@ -101,8 +106,14 @@ class Recording:
     """A run that is going on. One of its methods is called at its end; as a context manager it ends
     with the error that leaves the block, if one does."""
 
-    def __init__(self, runs: Runs, row: _Row | None, notice: Callable[[str], None]) -> None:
-        self._runs, self._row, self._notice = runs, row, notice
+    def __init__(
+        self,
+        runs: Runs,
+        row: _Row | None,
+        notice: Callable[[str], None],
+        drives: dict[str, list[str]],
+    ) -> None:
+        self._runs, self._row, self._notice, self._drives = runs, row, notice, drives
         self._began = time.monotonic()
 
     def __enter__(self) -> Recording:
@@ -154,7 +165,7 @@ class Recording:
             "seconds": round(time.monotonic() - self._began, 3),
             "ended": ended,
             "exit_code": code if code is not None else 0 if error is None else error.exit_code,
-            "told": json.dumps(_redacted(told), default=str),
+            "told": json.dumps({**_redacted(told), "drives": self._drives}, default=str),
         }
         names = ", ".join(f"{name} = :{name}" for name in known)
         # another run has its number in a file that was made anew meanwhile
@@ -164,10 +175,11 @@ class Recording:
 
 
 class Runs:
-    """The runs of the rclone.conf at `conf`."""
+    """The runs of the rclone.conf at `conf`, whose remotes lie on these `drives`."""
 
-    def __init__(self, conf: Path) -> None:
+    def __init__(self, conf: Path, drives: Drives = lambda name: None) -> None:
         self.path = conf.with_name(f"{conf.name}.runs.sqlite")
+        self.drives = drives
 
     # ---- recording ----
 
@@ -175,19 +187,28 @@ class Runs:
         """A run begins. A dry run does nothing, and is not recorded. `notice` hears once,
         until they can be again, that runs cannot be recorded."""
         if is_dry(run.options) or not self.path.parent.is_dir():
-            return Recording(self, None, notice)
+            return Recording(self, None, notice, {})
         now = time.time()
-        row = (json.dumps(run.record()), now, _owner())
+        found = {name: self.drives(name) for name in run.storages}
+        drives = {name: each for name, each in found.items() if each is not None}
+        row = (json.dumps(run.record()), now, _owner(), json.dumps({"drives": drives}))
 
         def insert(db: sqlite3.Connection) -> _Row:
             db.execute("DELETE FROM runs WHERE began < ?", (now - KEPT_DAYS * 86_400,))
-            id = db.execute("INSERT INTO runs (run, began, owner) VALUES (?, ?, ?)", row).lastrowid
+            columns = "INSERT INTO runs (run, began, owner, told) VALUES (?, ?, ?, ?)"
+            id = db.execute(columns, row).lastrowid
             db.execute("DELETE FROM runs WHERE id <= ?", ((id or 0) - KEPT,))
             names = {(name, id) for name in run.storages}
             db.executemany("INSERT INTO storages (name, run) VALUES (?, ?)", names)
             return id, now
 
-        return Recording(self, self.write(insert, notice), notice)
+        return Recording(self, self.write(insert, notice), notice, drives)
+
+    def renamed(self, storage: str, new_name: str) -> None:
+        """A remote has another name now: its runs are found by that, too."""
+        copied = "INSERT INTO storages SELECT ?, run FROM storages WHERE name = ?"
+        if self.path.exists():
+            self.write(lambda db: db.execute(copied, (new_name, storage)), nothing)
 
     def write(
         self, change: Callable[[sqlite3.Connection], T], notice: Callable[[str], None]
@@ -248,34 +269,53 @@ class Runs:
         limit: int = 20,
         notice: Callable[[str], None] = nothing,
     ) -> list[RunRecord]:
-        """The last runs, newest first: all, or those of one remote. `notice` hears that others
-        cannot be read. ConfigUnreadable, ConfigLocked if none can be."""
-        most = min(limit, KEPT)
-        if storage is None:
-            return self._select("ORDER BY id DESC LIMIT ?", (most,), notice)
-        name = os.fsencode(storage).decode(errors="replace")
-        of_it = "WHERE id IN (SELECT run FROM storages WHERE name = ?) ORDER BY id DESC LIMIT ?"
-        return self._select(of_it, (name, most), notice)
+        """The last runs, newest first: all, or those of one remote (`is_of`). `notice` hears that
+        others cannot be read. ConfigUnreadable, ConfigLocked if none can be."""
+        return self._select("true", (), notice, storage, min(limit, KEPT))
 
-    def get(self, id: int) -> RunRecord:
-        """One run. UsageError if there is none; ConfigUnreadable, ConfigLocked."""
+    def get(self, id: int, storage: str | None = None) -> RunRecord:
+        """One run, of any or of one remote. UsageError if there is none; ConfigUnreadable,
+        ConfigLocked."""
         if abs(id) < 2**63:  # what SQLite counts to
-            for found in self._select("WHERE id = ?", (id,), nothing):
+            for found in self._select("id = ?", (id,), nothing, storage):
                 return found
         advice = f"They are kept for {KEPT_DAYS} days, {KEPT} at most."
         raise errors.UsageError(f"There is no run {id}.", advice=advice)
 
+    def is_of(self, storage: str, run: RunRecord) -> bool:
+        """Whether the remote of this name, or of one that it had before, is on the drives that it
+        was on in the run, or either is unknown. Else another one has taken the name."""
+        now, then = self.drives(storage), run.drives.get(storage)
+        if now is None or not run.drives:
+            return True
+        if storage in run.run.storages:
+            return then is None or now == then
+        return now in run.drives.values()
+
     def _select(
-        self, where: str, values: tuple[Any, ...], notice: Callable[[str], None]
+        self,
+        where: str,
+        values: tuple[Any, ...],
+        notice: Callable[[str], None],
+        storage: str | None = None,
+        most: int = 1,
     ) -> list[RunRecord]:
-        query = f"SELECT run, owner, told, {', '.join(_COLUMNS)} FROM runs {where}"
+        if storage is not None:
+            where += " AND id IN (SELECT run FROM storages WHERE name = ?)"
+            values = (*values, os.fsencode(storage).decode(errors="replace"))
+        columns = f"run, owner, told, {', '.join(_COLUMNS)}"
+        query = f"SELECT {columns} FROM runs WHERE {where} ORDER BY id DESC"
         found: list[RunRecord] = []
         problems: list[Exception] = []
 
         def read(db: sqlite3.Connection) -> None:
             for row in db.execute(query, values):  # as far as a damaged file goes
+                if len(found) == most:
+                    break
                 try:
-                    found.append(_record(*row))
+                    one = _record(*row)
+                    if storage is None or self.is_of(storage, one):
+                        found.append(one)
                 except Exception as error:  # noqa: BLE001 - the others can be read
                     problems.append(error)
 

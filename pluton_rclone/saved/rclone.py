@@ -29,7 +29,7 @@ from pluton_rclone.rclone.runner import Runner, nothing
 
 from . import office
 from .lent import Lent, is_refusal
-from .wrapping import below, elsewhere, require_apart, spots
+from .wrapping import below, elsewhere, require_apart, runs_of, spots
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.commands import ListOptions
@@ -137,9 +137,8 @@ class SavedRclone(Rclone):
 
     def _recording(self, command: Command, notice: Callable[[str], None] = nothing) -> Recording:
         from pluton_rclone.runs.run import Run
-        from pluton_rclone.runs.store import Runs
 
-        return Runs(self._conf.path).begin(Run.of(command, self._names), notice)
+        return runs_of(self._conf).begin(Run.of(command, self._names), notice)
 
     def _is_folder(self, place: str) -> bool | None:
         """As `office.is_folder_here`, also of a remote's; None if it does not answer."""

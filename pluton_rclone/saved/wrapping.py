@@ -8,11 +8,12 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.environment import space_separated
-from pluton_rclone.errors import OptionInvalid, StorageNotFound, UsageError
+from pluton_rclone.errors import OptionInvalid, PlutonRcloneError, StorageNotFound, UsageError
 from pluton_rclone.rclone.commands import TRANSFERS, Command, filter_name
 from pluton_rclone.rclone.locations import is_local
 from pluton_rclone.remote.pairs import BASE
@@ -20,6 +21,7 @@ from pluton_rclone.values.drive_ids import normal_drive_id
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.listing import Entry
+    from pluton_rclone.runs.store import Runs
 
 Spot = tuple[str, ...]
 """The id of a drive, then the names of folders. A name that begins with HIDDEN stands for folders
@@ -57,6 +59,21 @@ def below(conf: Conf, name: str) -> list[str]:
     """The OneDrive remotes that a remote lies on: itself, or those that it wraps."""
     sections = with_wrapped(conf, [name]).items()
     return [each for each, section in sections if section.get("type") == "onedrive"]
+
+
+def runs_of(conf: Conf) -> Runs:
+    """The records of runs of this rclone.conf, each run with the drives that it was on."""
+    from pluton_rclone.runs.store import Runs
+
+    return Runs(conf.path, partial(_drives, conf))
+
+
+def _drives(conf: Conf, name: str) -> list[str] | None:
+    """As `runs.store.Drives`."""
+    with suppress(PlutonRcloneError):
+        ids = (conf.whole_section(one).get("drive_id", "") for one in below(conf, name))
+        return sorted({normal_drive_id(id) for id in ids})
+    return None
 
 
 def above(conf: Conf, name: str) -> str:

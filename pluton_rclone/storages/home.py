@@ -68,9 +68,9 @@ class Home(Mapping[str, Storage]):
     @property
     def runs(self) -> Runs:
         """The records of the last 90 days' runs of all storages, by every door."""
-        from pluton_rclone.runs.store import Runs
+        from pluton_rclone.saved.wrapping import runs_of
 
-        return Runs(self.path)
+        return runs_of(self.conf)
 
     def start(self, run: Run) -> Transfer:
         """Start a run, such as one of `runs` once more. What only compares (check) has no transfer:

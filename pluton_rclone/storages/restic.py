@@ -22,9 +22,10 @@ from pluton_rclone.process.spawning import killed_with_parent
 from pluton_rclone.process.system import KILL
 from pluton_rclone.rclone.runner import child_environment
 from pluton_rclone.runs.run import Run
-from pluton_rclone.runs.store import Recording, Runs
+from pluton_rclone.runs.store import Recording
 from pluton_rclone.saved.lent import lend
 from pluton_rclone.saved.remote import SavedRemote
+from pluton_rclone.saved.wrapping import runs_of
 from pluton_rclone.values.program import USER_AGENT
 from pluton_rclone.values.redaction import redact
 from pluton_rclone.values.token_text import TOKEN
@@ -65,7 +66,7 @@ class Restic:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._saved, self._wanted = saved, binary
-        self._runs = Runs(saved.conf.path)
+        self._runs = runs_of(saved.conf)
         self._given = dict(environment or {})
         self._open: ExitStack | None = None
         self._lent: dict[str, str] = {}

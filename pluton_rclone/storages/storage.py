@@ -385,6 +385,7 @@ class Storage:
             advice = "First write the new name there, in remote or upstreams; then rename it."
             raise UsageError(what, advice=advice)
         self.storages.conf.rename(self.remote_name, remote_name)
+        self.storages.runs.renamed(self.remote_name, remote_name)
         return type(self)(self.storages, remote_name)
 
     def remove(self, *, of: Mapping[str, str] | None = None) -> None:

@@ -201,6 +201,30 @@ def test_the_history_of_a_storage_that_is_gone_answers_by_its_old_name(
     assert "no storage called 'other'" in told.stderr
 
 
+@pytest.mark.parametrize("base", ["", "Backups"])
+def test_a_run_stays_with_its_storage_and_is_not_done_again_in_another(
+    cloud: Emulator, storage: Storage, source: Path, base: str
+) -> None:
+    """Its name is taken by another account's storage: `again` copied there."""
+    storage.update(base_folder=base)
+    storage.storages.conf.add("secret", {"type": "alias", "remote": "work:"})
+    for place in ("Work:up", "secret:up"):
+        assert run_here("copy", source, place).returncode == 0
+    storage.storages.conf.delete("secret")
+    assert run_here("rename", "--remote", "Work", "office").returncode == 0
+    assert run_here("rename", "office", "Office").returncode == 0
+    other = connected(cloud, "business", name="Work")
+    storage.storages.conf.add("secret", {"type": "alias", "remote": "work:"})
+    assert [one.id for one in storage.storages.runs.last("office")] == [2, 1]
+    for name in ("work", "secret"):
+        assert run_here("history", name).stderr == "No run is recorded yet.\n"
+    for number, name in ((1, "work"), (2, "secret")):
+        told = run_here("again", number)
+        assert told.returncode == StorageNotFound.exit_code
+        assert f"'{name}' belongs to another drive now" in told.stderr
+    assert other.list() == []
+
+
 def test_options_are_shown_as_a_shell_takes_them_and_again_says_what_failed(
     cloud: Emulator, storage: Storage, source: Path
 ) -> None:

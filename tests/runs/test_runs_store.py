@@ -82,6 +82,38 @@ def test_a_run_is_recorded_with_all_that_was_counted(runs: Runs) -> None:
     assert runs.last("other") == []
 
 
+def test_a_run_is_the_storages_whose_drive_it_was_on_also_under_another_name(
+    tmp_path: Path,
+) -> None:
+    """They belonged to the name: whoever took it saw them, and a rename lost them."""
+    drives = {"work": ["b!anna"], "inner": []}
+    runs = Runs(tmp_path / "rclone.conf", drives.get)
+    runs.begin(RUN).exited(0)
+    drives = {"office": drives["work"], "work": ["b!bert"], "inner": []}
+    runs = Runs(tmp_path / "rclone.conf", drives.get)
+    runs.renamed("work", "office")
+    runs.begin(RUN)
+    assert [[one.id for one in runs.last(name)] for name in drives] == [[1], [2], [2, 1]]
+    assert [one.id for one in runs.last("work", limit=1)] == [2]
+    assert runs.get(1).drives == {"work": ["b!anna"], "inner": []}
+    assert runs.get(1, "office") == runs.get(1)
+    with pytest.raises(UsageError):
+        runs.get(1, "work")
+    assert [one.id for one in Runs(tmp_path / "rclone.conf").last("work")] == [2, 1]
+
+
+def test_a_run_of_which_no_drive_was_recorded_is_found_by_its_storages_name(
+    runs: Runs, tmp_path: Path
+) -> None:
+    """As it was recorded at first."""
+    runs.begin(RUN)
+    with closing(sqlite3.connect(runs.path)) as db, db:
+        db.execute("UPDATE runs SET told = NULL")
+    now = Runs(tmp_path / "rclone.conf", lambda name: ["b!bert"])
+    assert [one.id for one in now.last("work")] == [1]
+    assert now.is_of("work", now.get(1))
+
+
 def test_of_a_file_that_was_removed_meanwhile_no_other_run_gets_the_end(runs: Runs) -> None:
     first = runs.begin(RUN)
     runs.path.unlink()

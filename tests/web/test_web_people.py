@@ -221,6 +221,21 @@ def test_a_re_authorization_that_is_not_allowed_any_more_does_not_happen(cloud: 
     assert storage.section_with_secrets() == before
 
 
+def test_who_takes_a_name_sees_nothing_of_what_ran_under_it(
+    cloud: Emulator, tmp_path: Path
+) -> None:
+    """Places, options and names of files are in it. It stays with its storage."""
+    hers, folder = give(connected(cloud, name="Work"), "anna"), local_folder(tmp_path)
+    hers.upload(folder, "private").result()
+    with people() as (anna, bert, _):
+        hers.rename_remote("office").rename("Office")
+        give(connected(cloud, "business", name="Work"), "bert")
+        assert "/runs/1" not in bert.get("/storages/work").text
+        assert bert.get("/storages/work/runs/1").status_code == 400
+        assert "/storages/office/runs/1" in anna.get("/storages/office").text
+        assert "private" in anna.get("/storages/office/runs/1").text
+
+
 # ---- drafts and jobs -----------------------------------------------------------------------------
 
 

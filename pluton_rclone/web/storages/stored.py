@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import Request
@@ -99,16 +100,22 @@ def _last_runs(request: Request, storage: Storage) -> list[RunRecord]:
         found = page_of(request).storages.runs.last(storage.remote_name, limit=SHOWN_RUNS)
     except errors.ConfigError:
         return []
-    return [one for one in found if _open(request, one)]
+    return [one for one in found if _open(request, storage, one)]
 
 
-def _open(request: Request, one: RunRecord) -> bool:
-    """Whether the person may read all storages that it was about."""
+def _open(request: Request, storage: Storage, one: RunRecord) -> bool:
+    """Whether the person, who may read this storage, may read all that its run was about."""
     storages = page_of(request).storages
-    try:
-        return all(may(request, "read", storages.reach(name)) for name in one.run.storages)
-    except errors.StorageNotFound:  # one of them is gone
-        return False
+    here = storages.runs.drives(storage.remote_name)
+    renamed = storage.remote_name not in one.run.storages
+
+    def is_open(name: str) -> bool:
+        with suppress(errors.StorageNotFound):
+            if storages.runs.is_of(name, one):
+                return may(request, "read", storages.reach(name))
+        return renamed and one.drives.get(name) == here  # else it is gone
+
+    return all(map(is_open, one.run.storages))
 
 
 def run(request: Request) -> Response:
@@ -116,8 +123,8 @@ def run(request: Request) -> Response:
     storage, text = storage_of(request, "read"), request.path_params["run"]
     if not (text.isascii() and text.isdigit() and len(text) < 20):
         raise errors.UsageError("There is no such run.")
-    one = page_of(request).storages.runs.get(int(text))
-    if storage.remote_name not in one.run.storages or not _open(request, one):
+    one = page_of(request).storages.runs.get(int(text), storage.remote_name)
+    if not _open(request, storage, one):
         raise errors.UsageError("There is no such run.")
     return draw(request, "run.html", storage=storage, one=one, failed=one.failed[:SHOWN_FAILURES])
 
