@@ -22,6 +22,7 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import UsageError
 from pluton_rclone.remote.schema import remote_schema
 from pluton_rclone.web import create_app, one_time_address, serve
+from pluton_rclone.web.plumbing.jobs import Steps
 from pluton_rclone.web.wizard.draft import rail
 from pluton_rclone.web.wizard.fields import NOT_HERE
 from tests.connected import connected
@@ -37,6 +38,7 @@ from .client import (
     local_folder,
     page,
     ready_to_save,
+    sessions_of,
     until_over,
 )
 from .server import served
@@ -156,6 +158,37 @@ def test_a_page_that_is_asked_for_as_a_saving_signs_out_leads_to_the_storage(
         finally:
             looked.set()
         until_over(anna)
+
+
+def test_a_sign_in_that_is_cancelled_while_it_is_tested_is_not_saved(cloud: Emulator) -> None:
+    storage = connected(cloud)
+    before = storage.section_with_secrets()
+    with at_the_page() as anna:
+        begun = anna.post(f"/storages/{storage.remote_name}/reauthorize").url.path
+        draft = begun.removesuffix("/authorize")
+        anna.sign_in(cloud, draft, ANNA)
+        probe = Gate(cloud, "^PUT ")
+        anna.post(f"{draft}/test")
+        probe.wait()
+        anna.post(f"{draft}/give-up")
+        probe.open()
+        until_over(anna)
+    assert storage.section_with_secrets() == before
+    assert storage.list() == []
+
+
+def test_a_repair_that_is_ended_while_it_is_tested_changes_nothing(cloud: Emulator) -> None:
+    storage = connected(cloud)
+    storage.storages.conf.update(storage.remote_name, {"drive_id": None})
+    with at_the_page() as anna:
+        probe = Gate(cloud, "^PUT ")
+        anna.post(f"/storages/{storage.remote_name}/repair")
+        probe.wait()
+        (work,) = anna.app.state.page.jobs.all(Steps, sessions_of(anna)[0].owner)
+        anna.app.state.page.jobs.cancel(work)
+        probe.open()
+        until_over(anna)
+    assert "drive_id" not in storage.section_with_secrets()
 
 
 def test_a_drive_type_that_the_account_has_not_is_explained(cloud: Emulator) -> None:

@@ -56,6 +56,12 @@ class Steps(Work):
     steps: list[Step] = field(default_factory=list)
     ok: bool = False
 
+    def hear(self, step: Step) -> None:
+        """Of a step that has ended. Cancelled ends the test after it, so that nothing is saved."""
+        self.steps.append(step)
+        if self.stop.is_set():
+            raise Cancelled("It was cancelled before anything was saved.")
+
 
 @dataclass
 class Waiting(Work):

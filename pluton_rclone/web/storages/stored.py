@@ -144,7 +144,7 @@ def _begun(
     page = page_of(request)
 
     def run(work: Steps) -> None:
-        work.ok = call(work.steps.append).ok
+        work.ok = call(work.hear).ok
         page.healths.forget(found.remote_name)
 
     work = page.jobs.start(Steps(kind, found.name, owner=session(request).owner), run)

@@ -224,7 +224,7 @@ def _start(request: Request, draft: Draft, kind: str) -> Response:
         demand(request, "add")
 
     def run(work: Steps) -> None:
-        setup, step = draft.setup, work.steps.append
+        setup, step = draft.setup, work.hear
         if known is not None:
             storage = known
             storage.reauthorize(setup, step)
