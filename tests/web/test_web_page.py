@@ -474,6 +474,55 @@ def test_name_and_options_are_changed_or_nothing_is(cloud: Emulator) -> None:
     assert storage.remote.hard_delete is False
 
 
+def test_a_form_that_was_opened_earlier_undoes_no_later_change(cloud: Emulator) -> None:
+    """It says so, shows what is there now, and works from there; also without scripts."""
+    storage = connected(cloud, name="Before", link_password="mine")
+    at = f"/storages/{storage.remote_name}/edit"
+    with at_the_page() as anna:
+        form = posted_by_a_browser(anna.get(at).text)
+        storage.update(base_folder="Backups", chunk_size="20Mi")
+        now = storage.section_with_secrets()
+        late = anna.post(at, {**form, "name": "After", "hard_delete": "on"})
+        assert (late.status_code, storage.section_with_secrets()) == (422, now)
+        assert "the storage was changed" in late.text
+        form = posted_by_a_browser(late.text)
+        assert (form["base_folder"], form["chunk_size"]) == ("Backups", "20 MiB")
+        done = anna.post(at, {**form, "name": "After", "hard_delete": "on"})
+        assert done.url.path == f"/storages/{storage.remote_name}"
+    kept = storage.remote
+    assert (storage.name, kept.base_folder, kept.hard_delete) == ("After", "Backups", True)
+    assert str(kept.chunk_size) == "20Mi"
+
+
+def test_what_is_changed_while_a_form_is_tested_stays(cloud: Emulator) -> None:
+    storage = connected(cloud, name="Before")
+    at = f"/storages/{storage.remote_name}/edit"
+    with at_the_page() as anna:
+        form = posted_by_a_browser(anna.get(at).text)
+        probe = Gate(cloud, "^PUT ")
+        pressed = threading.Thread(target=anna.post, args=[at, {**form, "chunk_size": "20Mi"}])
+        pressed.start()
+        probe.wait()
+        storage.rename("After")
+        Storages().conf.update(storage.remote_name, {"hard_delete": "true"})
+        probe.open()
+        pressed.join(PATIENCE)
+    assert (storage.name, storage.remote.hard_delete) == ("After", True)
+    assert str(storage.remote.chunk_size) == "20Mi"
+
+
+def posted_by_a_browser(text: str) -> dict[str, str]:
+    """What the form of a page holds if nobody types anything."""
+    form = {}
+    controls = r"<input([^>]*)>()|<select([^>]*)>(.*?)</select>"
+    for tag, _, select, choices in re.findall(controls, text, re.DOTALL):
+        name = re.search(r'name="([^"]*)"', tag + select)
+        value = re.search(r'value="([^"]*)"', tag) or re.search(r'"([^"]*)" selected', choices)
+        if name and ("checkbox" not in tag or " checked" in tag):
+            form[name[1]] = html.unescape(value[1]) if value else ""
+    return form
+
+
 def test_removing_asks_first(cloud: Emulator) -> None:
     storage = connected(cloud)
     with at_the_page() as anna:

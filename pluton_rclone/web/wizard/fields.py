@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -78,6 +79,12 @@ def _field(option: Option, given: Mapping[str, Any], fault: str) -> Field:
     return Field(option, shown(default if value is None else str(value)), told, sizes(fault))
 
 
+def fingerprint(name: str, given: Mapping[str, Any]) -> str:
+    """Of a form as it is drawn: another one once a value was changed. It tells no secret."""
+    drawn = [(field.option.name, field.value, field.kept) for field in fields(given)]
+    return hashlib.sha256(repr((name, drawn)).encode()).hexdigest()
+
+
 def read(form: Mapping[str, str], before: Mapping[str, Any]) -> dict[str, Any]:
     """The options in a posted form, without defaults; an empty secret stays as it was."""
     found: dict[str, Any] = {}
@@ -101,6 +108,12 @@ def read(form: Mapping[str, str], before: Mapping[str, Any]) -> dict[str, Any]:
 def as_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """What `OneDriveRemote` takes; None, which resets it, for an option that is not given."""
     return {name: given.get(name) for name in names()}
+
+
+def changes(given: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Of `as_options`, what differs from `before`."""
+    old = as_options(before)
+    return {name: value for name, value in as_options(given).items() if value != old[name]}
 
 
 def faults_of(error: PlutonRcloneError) -> dict[str, str]:

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pluton_rclone.errors import OptionInvalid, PlutonRcloneError
+from pluton_rclone.errors import OptionInvalid, PlutonRcloneError, UsageError
 from pluton_rclone.microsoft.clouds import CLOUDS
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.graph.drives import Site
@@ -251,19 +251,23 @@ def _start(request: Request, draft: Draft, kind: str) -> Response:
 def edit(request: Request) -> Response:
     """GET: name and options. POST: change them; a failed test changes nothing."""
     found = storage_of(request, "change")
-    before = fields.of_section(found.remote.to_section())
-    given, name, faults = before, found.name, dict[str, str]()
+    before, title = fields.of_section(found.remote.to_section()), found.name
+    given, name, faults = before, title, dict[str, str]()
+    drawn, form = fields.fingerprint(title, before), form_of(request)
     error: PlutonRcloneError | None = None
-    if request.method == "POST":
-        form = form_of(request)
+    if form.get("drawn", drawn) != drawn:
+        why = "name or options are not those any more that this form was opened with"
+        advice = "Below stands what it has now: change that."
+        error = UsageError("Nothing was saved: the storage was changed.", why=why, advice=advice)
+    elif request.method == "POST":
         given, name = fields.read(form, before), " ".join(form.get("name", "").split())
-        fault = name_fault(request, name) if name != found.name else ""
+        fault = name_fault(request, name) if name != title else ""
         if fault:
             faults["name"] = fault
         else:
             try:
-                found.update(**fields.as_options(given))
-                if name != found.name:
+                found.update(**fields.changes(given, before))
+                if name != title:
                     found.rename(name)
                 page_of(request).healths.forget(found.remote_name)
                 return see_other(request, "storages", found.remote_name)
@@ -271,7 +275,7 @@ def edit(request: Request) -> Response:
                 faults = fields.faults_of(refusal)
                 faults = {option: faults[option] for option in fields.names() if option in faults}
                 error = None if faults else refusal
-    shown = {"storage": found, "name": name, "error": error}
+    shown = {"storage": found, "name": name, "error": error, "drawn": drawn}
     shown |= fields.drawn(given, before, faults, found.remote.drive_type)
     return draw(request, "edit.html", status=422 if faults or error else 200, **shown)
 
