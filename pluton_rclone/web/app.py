@@ -57,6 +57,7 @@ def create_app(
     one-time address (`one_time_address`) lets a browser in. A person has only their own storages,
     drafts and transfers; if `authorize(person, action, storage)` is given (UsageError without
     `identify`), it decides about storages, and only True permits (`web.plumbing.guard.Action`).
+    What waited for its turn is asked for again then.
 
     Sessions with their drafts are in memory: after a restart, what was not saved is begun anew.
     Copies read and restores write in `local_folders` (by default ~/pluton-restores), except what is
@@ -89,7 +90,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        page.jobs.close()
+        await run_in_threadpool(page.jobs.close)  # a job may still ask `authorize` in this loop
 
     made = Starlette(
         routes=_routes(),

@@ -18,7 +18,8 @@ from pluton_rclone import Storage, Storages
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import UsageError
 from pluton_rclone.web.plumbing.jobs import Copying, Steps
-from tests.connected import connected
+from tests.connected import connected, emulated_drive
+from tests.gates import Gate
 
 from .client import Person, local_folder, page, ready_to_save, sessions_of, token_in, until_over
 from .visitor import ANNA, BERT
@@ -280,6 +281,86 @@ def test_another_persons_transfer_is_neither_seen_nor_cancelled(
         until_over(anna)
         assert "1 file transferred" in anna.get(at).text
         assert str(folder) in anna.get("/transfers").text
+
+
+class Waiting:
+    """A transfer of Anna's that waits for its turn behind another one."""
+
+    def __init__(self, cloud: Emulator, anna: Person, kind: str, folder: Path) -> None:
+        self.anna, self.turn = anna, Gate(cloud, "^PUT ")
+        first = anna.post("/storages/first/copy", {"local": str(folder), "path": "x"})
+        assert first.status_code == 200
+        self.turn.wait()
+        at = anna.post(f"/storages/team/{kind}", {"local": str(folder), "path": ""})
+        assert "It waits for its turn" in at.text
+        self.at = at.url.path
+
+    def until_over(self) -> str:
+        self.turn.open()
+        until_over(self.anna)
+        return self.anna.get(self.at).text
+
+
+@pytest.fixture
+def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Copying, "at_once", 1)
+
+
+@pytest.mark.usefixtures("one_at_a_time")
+@pytest.mark.parametrize("kind", ["copy", "restore"])
+def test_a_transfer_that_waits_never_runs_in_another_storage_that_took_the_name(
+    cloud: Emulator, tmp_path: Path, kind: str
+) -> None:
+    folder = local_folder(tmp_path)
+    for name in ("first", "team"):
+        give(connected(cloud, name=name), "anna")
+    with people(local_folders=[folder]) as (anna, _, _app):
+        waiting = Waiting(cloud, anna, kind, folder)
+        anna.post("/storages/team/remove")
+        theirs = give(connected(cloud, "business", name="team"), "bert")
+        emulated_drive(cloud, "business").write("salary.txt", b"his")
+        said = waiting.until_over()
+    assert "is not there any more" in said
+    assert [entry.name for entry in theirs.list()] == ["salary.txt"]
+    assert not (folder / "salary.txt").exists()
+
+
+@pytest.mark.usefixtures("one_at_a_time")
+def test_a_transfer_that_waits_goes_on_in_its_storage_under_a_new_name(
+    cloud: Emulator, tmp_path: Path
+) -> None:
+    folder = local_folder(tmp_path)
+    for name in ("first", "team"):
+        give(connected(cloud, name=name), "anna")
+    with people(local_folders=[folder]) as (anna, _, _app):
+        waiting = Waiting(cloud, anna, "copy", folder)
+        renamed = Storages()["team"].rename_remote("ours")
+        assert "1 file transferred" in waiting.until_over()
+    assert "a.txt" in [entry.name for entry in renamed.list()]
+
+
+@pytest.mark.usefixtures("one_at_a_time")
+@pytest.mark.parametrize("wrap", [lambda answer: answer, late])
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_transfer_that_waits_is_permitted_again_when_its_turn_comes(
+    cloud: Emulator,
+    tmp_path: Path,
+    wrap: Callable[[bool], bool | Awaitable[bool]],
+    allowed: bool,
+) -> None:
+    folder, rights = local_folder(tmp_path), {"write": True}
+    team = [connected(cloud, name=name) for name in ("first", "team")][1]
+
+    def authorize(person: str, action: str, on: Storage | None) -> Any:
+        return wrap(rights.get(action, True))
+
+    with people(authorize=authorize, local_folders=[folder]) as (anna, _, _app), anna.client:
+        waiting = Waiting(cloud, anna, "copy", folder)
+        rights["write"] = allowed
+        said = waiting.until_over()
+    assert ("1 file transferred" in said) == allowed
+    assert ("not permitted any more" in said) != allowed
+    assert ("a.txt" in [entry.name for entry in team.list()]) == allowed
 
 
 # ---- authorize -----------------------------------------------------------------------------------

@@ -16,9 +16,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from pluton_rclone.errors import PlutonRcloneError, StorageNotFound
+from pluton_rclone.errors import PlutonRcloneError, StorageNotFound, UsageError
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.graph.drives import Quota, Shortcut
+from pluton_rclone.saved.renewal import name_now
 from pluton_rclone.storages.storage import Storage, Storages
 
 from .guard import Action, Address, Authorize, owner, permits, session_of
@@ -123,7 +124,7 @@ def may(request: Request, action: Action, storage: Storage | None = None) -> boo
     if person is None:
         return False
     if page.authorize is not None:
-        return permits(page.authorize, person, action, storage)
+        return permits(page.authorize, person, action, storage, request.scope["pluton.loop"])
     return storage is None or owner(storage) == person
 
 
@@ -150,6 +151,22 @@ def storage_of(request: Request, action: Action = "see", name: str | None = None
     if action != "see":
         demand(request, action, found)
     return found
+
+
+def kept(request: Request, action: Action, storage: Storage) -> Callable[[], Storage]:
+    """The same storage for a job whose turn comes later, whatever it is called then. That raises
+    StorageNotFound once it is gone or another one has its name, UsageError once the person may not
+    do that with it any more."""
+    page, section = page_of(request), storage.masked_section()
+
+    def again() -> Storage:
+        found = page.storages[name_now(page.storages.conf, storage.remote_name, section)]
+        if permitted(request, found, "see", action) != {"see", action}:
+            what = "This is not permitted any more."
+            raise UsageError(what, advice="Ask whoever gives rights in this application.")
+        return found
+
+    return again
 
 
 def see_other(request: Request, *parts: str) -> RedirectResponse:

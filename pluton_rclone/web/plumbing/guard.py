@@ -17,6 +17,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from anyio import from_thread, sleep
+from anyio.lowlevel import EventLoopToken, current_token
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -126,6 +127,7 @@ class Guard:
             await self.app(scope, receive, send)
         if scope["type"] != "http":
             return
+        scope["pluton.loop"] = current_token()
         request, begun = Request(scope, receive), False
         try:
             refused = await self._refusal(request)
@@ -278,12 +280,19 @@ async def identified(identify: Identify, request: Request) -> str | None:
     return None
 
 
-def permits(authorize: Authorize, person: str, action: Action, storage: Storage | None) -> bool:
-    """Whether `authorize`, called in a handler's thread, gave True; a failure forbids."""
+def permits(
+    authorize: Authorize,
+    person: str,
+    action: Action,
+    storage: Storage | None,
+    loop: EventLoopToken,
+) -> bool:
+    """Whether `authorize`, called in a handler's or a job's thread, gave True; what it gives may be
+    awaited in `loop`, the requests'. A failure forbids."""
     try:
         answer: Any = authorize(person, action, storage)
         if inspect.isawaitable(answer):
-            answer = from_thread.run(_settled, answer)
+            answer = from_thread.run(_settled, answer, token=loop)
     except Exception:
         log.exception("authorize failed: %s is refused", action)
         return False

@@ -20,14 +20,24 @@ from pluton_rclone.rclone.transfer import Transfer
 from pluton_rclone.storages.storage import Storage
 from pluton_rclone.values import paths
 
-from ..plumbing.context import apart, may, page_of, see_other, session, storage_of, work_of
-from ..plumbing.guard import form_of
+from ..plumbing.context import (
+    apart,
+    kept,
+    may,
+    page_of,
+    see_other,
+    session,
+    storage_of,
+    work_of,
+)
+from ..plumbing.guard import Action, form_of
 from ..plumbing.jobs import Copying
 from ..plumbing.view import Caught, draw
 from .places import NO_LINKS, allowed, is_private, rules
 
 SHOWN_ENTRIES = 1000
 SHOWN_FAILURES = 50
+_ACTIONS: dict[str, Action] = {"copy": "write", "restore": "read"}
 
 
 def browse(request: Request) -> Response:
@@ -90,7 +100,7 @@ async def _sent(first: bytes, rest: Generator[bytes, None, None]) -> AsyncIterat
 
 def begin(request: Request, kind: str) -> Response:
     """GET: the form. POST: a copy into the storage, or a restore into a local folder, begins."""
-    storage, page = storage_of(request, "write" if kind == "copy" else "read"), page_of(request)
+    storage, page = storage_of(request, _ACTIONS[kind]), page_of(request)
     form = form_of(request)
     local, path = form.get("local", ""), form.get("path", request.query_params.get("path", ""))
     folders = [str(folder) for folder in page.local_folders]
@@ -109,10 +119,12 @@ def begin(request: Request, kind: str) -> Response:
 
 def _start(request: Request, storage: Storage, kind: str, local: Path, path: str) -> Copying:
     page, here, person = page_of(request), str(local), session(request).person
+    again = kept(request, _ACTIONS[kind], storage)
     there = f"{storage.name} › {path}" if path else storage.name
 
     def begin() -> Transfer:
         # Again, because it may have waited for its turn.
+        storage = again()
         if allowed(here, page.local_folders, page.private, must_exist=kind == "copy") != local:
             raise UsageError(f"{here} has become a link.", advice="Choose another folder.")
         left_out: TransferOptions = {

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from pluton_rclone import errors
-from pluton_rclone.connection.report import ConnectionReport, Step
 from pluton_rclone.runs.store import RunRecord
 from pluton_rclone.storages.storage import Storage
 from pluton_rclone.values.token_text import MASKED
 
 from ..plumbing.context import (
+    kept,
     may,
     page_of,
     permitted,
@@ -25,6 +24,7 @@ from ..plumbing.context import (
     storage_of,
     work_of,
 )
+from ..plumbing.guard import Action
 from ..plumbing.jobs import Copying, Steps
 from ..plumbing.view import Caught, draw, steps_view
 from .files import SHOWN_FAILURES
@@ -132,20 +132,18 @@ def run(request: Request) -> Response:
 def test(request: Request) -> Response:
     """POST: the connection test of a saved storage begins."""
     found = storage_of(request, "write")
-    return _begun(request, found, "test", found.test)
+    return _begun(request, found, "write", "test")
 
 
 def _begun(
-    request: Request,
-    found: Storage,
-    kind: str,
-    call: Callable[[Callable[[Step], None]], ConnectionReport],
+    request: Request, found: Storage, action: Action, kind: Literal["test", "repair"]
 ) -> Response:
-    page = page_of(request)
+    page, again = page_of(request), kept(request, action, found)
 
     def run(work: Steps) -> None:
-        work.ok = call(work.hear).ok
-        page.healths.forget(found.remote_name)
+        storage = again()
+        work.ok = (storage.test if kind == "test" else storage.repair)(work.hear).ok
+        page.healths.forget(storage.remote_name)
 
     work = page.jobs.start(Steps(kind, found.name, owner=session(request).owner), run)
     response = see_other(request, "storages", found.remote_name)
@@ -156,7 +154,7 @@ def _begun(
 def repair(request: Request) -> Response:
     """POST: the search for the drive of a storage without one begins, and its test."""
     found = storage_of(request, "change")
-    return _begun(request, found, "repair", found.repair)
+    return _begun(request, found, "change", "repair")
 
 
 def remove(request: Request) -> Response:

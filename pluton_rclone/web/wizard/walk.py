@@ -16,7 +16,7 @@ from pluton_rclone.microsoft.graph.drives import Site
 from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.setup.state import DRIVE_TYPES
 
-from ..plumbing.context import demand, page_of, see_other, session, storage_of, work_of
+from ..plumbing.context import demand, kept, page_of, see_other, session, storage_of, work_of
 from ..plumbing.guard import OWNER, form_of
 from ..plumbing.jobs import Steps, Work
 from ..plumbing.view import Caught, draw, steps_view
@@ -220,13 +220,14 @@ def _start(request: Request, draft: Draft, kind: str) -> Response:
     """Begin the test, or the saving; one at a time."""
     page, mine = page_of(request), session(request)
     known = storage_of(request, "change", draft.storage) if draft.storage is not None else None
-    if known is None:
+    again = kept(request, "change", known) if known is not None else None
+    if again is None:
         demand(request, "add")
 
     def run(work: Steps) -> None:
         setup, step = draft.setup, work.hear
-        if known is not None:
-            storage = known
+        if again is not None:
+            storage = again()
             storage.reauthorize(setup, step)
             page.healths.forget(storage.remote_name)
         elif kind == "test":
