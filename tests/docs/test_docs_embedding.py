@@ -177,6 +177,17 @@ def test_the_mounted_page_lets_in_whom_the_application_knows(
     assert (sent[0]["status"] < 400) is let_in
 
 
+def test_the_end_of_the_application_ends_what_the_mounted_page_does(guide: dict[str, Any]) -> None:
+    from starlette.testclient import TestClient
+
+    from pluton_rclone.web.plumbing.jobs import Work
+
+    page = guide["onedrive_page"](lambda request: "anna", lambda user, storage: "viewer")
+    with TestClient(guide["application"](page)):
+        work = page.state.page.jobs.start(Work("copy", "x"), lambda work: work.stop.wait())
+    assert work.over
+
+
 def test_progress_reaches_any_callable(
     guide: dict[str, Any], cloud: Emulator, source: Path
 ) -> None:

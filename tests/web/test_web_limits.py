@@ -6,6 +6,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -372,6 +374,48 @@ def test_an_abandoned_download_ends_its_rclone(
 
 
 # ---- the end of the page -------------------------------------------------------------------------
+
+MOUNTED = """
+import os
+import threading
+from pluton_rclone.web.plumbing.jobs import Jobs, Work
+
+begun, jobs = threading.Semaphore(0), Jobs()
+
+def run(work):
+    begun.release()
+    work.stop.wait()
+    os.write(1, b"ended ")
+
+for number in range(2 * Work.at_once):
+    jobs.start(Work("copy", str(number)), run)
+for _ in range(Work.at_once):
+    begun.acquire()
+"""
+
+
+def test_a_page_that_nobody_closes_ends_what_runs_with_the_program(home: Path) -> None:
+    """As one that is mounted, whose application ends without a word to it."""
+    done = subprocess.run([sys.executable, "-c", MOUNTED], capture_output=True, text=True)
+    assert (done.stdout.split(), done.stderr) == (["ended"] * Work.at_once, "")
+
+
+def test_the_page_ends_what_runs_also_when_no_thread_starts_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From Python 3.12 on, at the end of the program."""
+    many = Jobs()
+    work = [
+        many.start(Work("test", str(number)), lambda one: one.stop.wait(PATIENCE))
+        for number in range(2 * Work.at_once)
+    ]
+
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    many.close()
+    assert [one.over for one in work] == [True] * len(work)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGINT, 130)])

@@ -6,10 +6,13 @@ with the fewest running is next.
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import secrets
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -121,6 +124,7 @@ class Jobs:
             if sum(not one.over for one in mine) >= UNFINISHED:
                 advice = "Try again when some of it is done."
                 raise UsageError("Too much is going on already.", advice=advice)
+            _unclosed.add(self)
             for old in [one for one in mine if one.over][:-KEPT]:
                 del self._work[old.id]
             self._work[work.id] = work
@@ -168,11 +172,18 @@ class Jobs:
         return sorted(found, key=lambda work: work.started, reverse=True)
 
     def close(self) -> None:
-        """End everything at once, and wait for it within the ten seconds that a container has."""
+        """End everything at once, and wait for it within the ten seconds that a container has. If
+        nobody calls it, the end of Python does."""
+        _unclosed.discard(self)
         with self._lock:
+            for work, _ in [*self._waiting]:  # or the end of another one begins it
+                self.cancel(work)
             running = [one for one in self._work.values() if not one.over]
         for work in running:
-            threading.Thread(target=self.cancel, args=[work], daemon=True).start()
+            try:
+                threading.Thread(target=self.cancel, args=[work], daemon=True).start()
+            except RuntimeError:  # at Python's end none starts any more, from 3.12 on
+                self.cancel(work)
         self.wait(GRACE)
 
     def wait(self, seconds: float) -> bool:
@@ -199,3 +210,15 @@ class Jobs:
                 self._threads.pop(work.id, None)
                 work.over = True  # what is over may be forgotten: not while it is among the threads
                 self._go_on()
+
+
+_unclosed: weakref.WeakSet[Jobs] = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):  # the new process does not have the threads
+    os.register_at_fork(after_in_child=_unclosed.clear)
+
+
+@atexit.register
+def _close() -> None:
+    """A page that is mounted hears nothing of the server's end, unless it is passed on."""
+    for jobs in [*_unclosed]:
+        jobs.close()
