@@ -113,7 +113,7 @@ class LazyGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Options before the command are what the same options behind it would be."""
         left = super().parse_args(ctx, args)
-        given = {name: value for name, value in ctx.params.items() if value}
+        given = {name: value for name, value in ctx.params.items() if value not in (None, False)}
         ctx.default_map = dict.fromkeys(COMMANDS, given)
         return left
 

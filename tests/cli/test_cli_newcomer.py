@@ -304,6 +304,18 @@ def test_a_configuration_that_does_not_exist_is_said(
     assert f"There is no file {tmp_path / 'no.conf'}." in ran.error["what"]
 
 
+@pytest.mark.parametrize("option", ["--config", "--rclone"])
+def test_an_empty_variable_is_not_the_default_before_or_behind_the_command(
+    connected: Command, option: str
+) -> None:
+    """`--config "$CONF"`, where CONF is not set: the storage of another file was removed."""
+    for words in ((option, "", "remove"), ("remove", option, "")):
+        ran = connected(*words, "Work files", "--yes")
+        assert (ran.code, "It is empty." in ran.err) == (2, True), ran.err
+        assert f"'{option}'" in ran.err
+    assert connected("show", "Work files").code == 0
+
+
 def test_a_configuration_that_a_killed_rclone_renamed_away_is_there(
     command: Command, tmp_path: Path
 ) -> None:
