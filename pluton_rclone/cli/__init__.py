@@ -90,9 +90,10 @@ def _run(arguments: Sequence[str], output: Output) -> int:
     from pluton_rclone.values.paths import require_path
 
     from .app import LazyGroup, application
-    from .output import NAMED, ReaderGone, exit_code, refused, with_command
+    from .output import GIVEN, NAMED, ReaderGone, exit_code, refused, with_command
 
     NAMED.clear()
+    GIVEN.clear()
     if "_PLUTON_RCLONE_COMPLETE" in os.environ:
         from . import complete as complete
     try:

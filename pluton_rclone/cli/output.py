@@ -9,16 +9,22 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from pluton_rclone import errors
 from pluton_rclone.errors import NextStep, PlutonRcloneError
 from pluton_rclone.values.printable import printable
 
+if TYPE_CHECKING:
+    from pluton_rclone.storages.storage import Storage
+
 T = TypeVar("T")
 
-NAMED: set[str] = set()
-"""The storages that the command has opened: an error that names none means the only one."""
+NAMED: dict[str, str] = {}
+"""The storages that the command has opened, and their remotes: an error that names none means the
+only one."""
+GIVEN: dict[str, str] = {}
+"""--config and --rclone, as they were given."""
 CONNECTING = ("connect", "web")
 COMMANDS = {
     NextStep.CONNECT: "The command is: pluton-rclone connect NAME",
@@ -203,6 +209,19 @@ def no_color() -> bool:
     return bool(os.environ.get("NO_COLOR"))
 
 
+def ours(*words: str) -> str:
+    """A command of ours as a shell takes it, about the same file and by the same rclone as the one
+    that suggests it."""
+    given = [word for option in sorted(GIVEN.items()) for word in option]
+    return shlex.join(["pluton-rclone", *given, *words])
+
+
+def named(storage: Storage) -> str:
+    """What a command calls the storage; from now on `advice` knows it."""
+    NAMED[storage.name] = storage.remote_name
+    return storage.name
+
+
 def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
     """The error's advice, and the command for its next step, about `storage`."""
     name = storage or (next(iter(NAMED)) if len(NAMED) == 1 else error.details.get("storage"))
@@ -210,9 +229,18 @@ def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
     which = ""
     if name is None and NAMED and "{storage}" in command:
         name, *others = sorted(NAMED)
-        which = f" (or {', '.join(others)}: `pluton-rclone health` tells which)"
-    storage = shlex.quote(name) if name else "NAME"
-    return f"{error.advice} {command.format(storage=storage)}".rstrip() + which
+        which = f" (or {', '.join(others)}: `{ours('health')}` tells which)"
+    storage, command = (
+        shlex.quote(name) if name else "NAME",
+        command.replace("pluton-rclone", "{ours}"),
+    )
+    text = f"{error.advice} {command.format(ours=ours(), storage=storage)}".rstrip()
+    if name and error.next_step is NextStep.CONNECT_ANEW:
+        from pluton_rclone.remote.names import derive_name
+
+        remote = NAMED.get(name, name)
+        text += f" --remote-name {shlex.quote(remote)}" if derive_name(name) != remote else ""
+    return text + which
 
 
 def with_command(error: PlutonRcloneError, command: str) -> PlutonRcloneError:

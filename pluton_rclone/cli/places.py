@@ -16,6 +16,8 @@ from urllib.parse import unquote, urlsplit
 from pluton_rclone.errors import ItemNotFound, NothingFound, StorageNotFound, UsageError
 from pluton_rclone.rclone.locations import local, names_drive
 
+from .output import ours
+
 if TYPE_CHECKING:
     from pluton_rclone.storages.storage import Storage
 
@@ -46,8 +48,8 @@ class Place(NamedTuple):
             what = f"{lead} no {self.path!r} on this machine."
             return NothingFound(what, advice=f"Check the path{searched}.")
         above = self.path.rstrip("/").rpartition("/")[0]
-        folder = shlex.quote(f"{self.storage.remote_name}:{above}")
-        advice = f"Check the path; `pluton-rclone ls {folder}` lists what is there."
+        command = ours("ls", f"{self.storage.remote_name}:{above}")
+        advice = f"Check the path; `{command}` lists what is there."
         return NothingFound(f"{lead} no {self.path!r} in {self.storage.name!r}.", advice=advice)
 
     @contextmanager

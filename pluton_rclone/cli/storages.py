@@ -20,7 +20,7 @@ from pluton_rclone.values.units import human_drive_type
 from . import ask
 from .complete import NAME
 from .context import FILE, Context, command, flag, needs, valued
-from .output import Output, tell, tell_bytes
+from .output import Output, ours, tell, tell_bytes
 from .values import refuse_contradictions
 
 
@@ -38,7 +38,7 @@ def storages(ctx: Context) -> None:
         return
     if not records:
         where = f" in {found.path}" if found.conf.exists() else f": there is no file {found.path}"
-        output.say(f"There is no OneDrive storage{where}. Make one: pluton-rclone connect NAME")
+        output.say(f"There is no OneDrive storage{where}. Make one: {ours('connect', 'NAME')}")
     for one in records:
         one["drive_type"] = human_drive_type(one["drive_type"] or "incomplete")
     members = ("name", "remote", "drive_type", "region", "account")
@@ -83,10 +83,9 @@ def print_step(output: Output, step: Step) -> None:
     for one in step.shortcuts:
         whose = f"a folder of {one.owner}" if one.owner else "a folder of a shared library"
         output.say(f"           {one.path}, {whose}, is not in a backup of this drive")
-        place = f"--site {shlex.quote(one.address)}" if one.address else f"--drive {one.drive_id}"
-        output.say(
-            f"           connect it as a storage of its own: pluton-rclone connect NAME {place}"
-        )
+        place = ("--site", one.address) if one.address else ("--drive", one.drive_id)
+        command = ours("connect", "NAME", *place)
+        output.say(f"           connect it as a storage of its own: {command}")
 
 
 def run_test(output: Output, run: Callable[..., ConnectionReport], *given: Any, **to: Any) -> None:

@@ -10,6 +10,8 @@ import click
 from pluton_rclone.errors import UsageError
 from pluton_rclone.values.size import AGE, NUMBER, RATES
 
+from .output import ours
+
 
 class Pattern(click.ParamType):  # type: ignore[type-arg]  # not generic in each click
     """A text of one form, checked before anything starts; `hint` says how to write it."""
@@ -80,7 +82,7 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
             raise UsageError(
                 f"{name} is secret: on a command line everybody on this machine could read it.",
                 advice="A file, the environment or stdin can hold it: `pluton-rclone connect "
-                f"--help`, and `pluton-rclone set NAME --secret {name}`.",
+                f"--help`, and `{ours('set', 'NAME', '--secret', name)}`.",
             )
         if name not in ("client_secret", "description"):  # one can be taken away, one is a name
             require_person([name])

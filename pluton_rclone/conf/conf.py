@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -277,7 +278,7 @@ def _faults_of_file(file: ConfigFile) -> list[Finding]:
         mode = stat.S_IMODE(path.stat().st_mode)
         if os.name == "posix" and path.is_file() and mode & 0o077:  # not of /dev/null
             what = f"other users may read or change it (mode {mode:04o})"
-            found.append(("mode", what, f"chmod 600 {path}"))
+            found.append(("mode", what, f"chmod 600 {shlex.quote(str(path))}"))
     if journal.is_mount_point(path):
         what = "it is mounted as a single file: rclone cannot save to it and loses renewed tokens"
         found.append(("mount", what, "Mount its folder instead."))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pluton_rclone import Storages
 from pluton_rclone.cli.app import COMMANDS, OTHERWISE
 from pluton_rclone.cli.output import COMMANDS as NEXT_STEPS
 from pluton_rclone.cli.output import NAMED, with_command
@@ -282,6 +283,47 @@ def test_every_command_that_an_advice_names_takes_what_it_is_given(connected: Co
             given = line.format(storage="nobody").split()
             if given[0] != "connect":  # which would
                 assert "requires an argument" not in connected(*given).err, line
+
+
+def test_every_suggested_command_is_about_the_file_that_this_one_was_about(
+    connected: Command, home: Path, tmp_path: Path
+) -> None:
+    """Pasted without --config, it removed the storage of that name in another file."""
+    without("token", home)
+    other = tmp_path / "my own.conf"
+    (home / "rclone.conf").rename(other)
+    ours = f"pluton-rclone --config '{other}'"
+    rclone = str(Storages(other).binary.path)
+    suggested = {
+        ("ls", "Work files:"): f"{ours} reauthorize 'Work files'",
+        ("health",): f"{ours} reauthorize 'Work files'",
+        ("test", "nobody"): f"{ours} storages",
+        ("restore", "x"): f"{ours} copy NAME:path FOLDER",
+        ("set", "Work files", "client_secret=y"): f"{ours} set NAME --secret client_secret",
+        ("health", "--rclone", rclone): f"{ours} --rclone {rclone} test NAME",
+        ("import", str(other)): f"{ours} import NAME '{other}'",
+    }
+    for words, command in suggested.items():
+        said = connected("--config", str(other), *words).err
+        assert command in said, said
+        if words[0] != "restore":  # which is no command
+            assert command in connected(*words, "--config", str(other)).err
+    other.unlink()
+    for words in (("ls", "x:"), ("storages",)):
+        assert f"{ours} connect NAME" in connected(*words, "--config", str(other)).err
+
+
+def test_a_storage_that_is_connected_anew_keeps_the_name_of_its_remote(
+    connected: Command, source: str
+) -> None:
+    """restic and cron use that one, and not each is what would be made of the friendly name."""
+    conf = Storages().conf
+    conf.update("work-files", {"pluton_granted_scopes": "Files.Read"})
+    anew = "remove 'Work files', then pluton-rclone connect 'Work files'"
+    assert connected("copy", source, "Work files:x").err.strip().endswith(anew)
+    conf.rename("work-files", "Old_work")
+    told = connected("copy", source, "Work files:x").err
+    assert told.strip().endswith(f"{anew} --remote-name Old_work")
 
 
 def test_no_consent_address_is_promised_below_a_list_that_has_none(command: Command) -> None:
