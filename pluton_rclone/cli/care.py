@@ -97,14 +97,13 @@ def report_health(ctx: Context, report: HealthReport) -> None:
     if not report.reports:  # a scheduled job with the wrong file must not succeed for ever
         what = f"There is no OneDrive storage to look at in {ctx.storages.path}."
         raise StorageNotFound(what, advice="Check --config, or connect one.")
-    for one in ctx.storages.values():
-        named(one)
+    names = {one.name: named(one) for one in ctx.storages.values()}
     for each in report.reports:
         output.say(f"{'ok' if each.ok else 'FAILED':<8} {each.storage}")
         for step in (one for one in each.steps if one.status in ("failed", "warning")):
             output.say(f"         {MARKS[step.status]}: {step.title}: {step.text}")
             if step.error is not None:
-                output.say(f"         {advice(step.error, each.storage)}")
+                output.say(f"         {advice(step.error, names.get(each.storage, each.storage))}")
     failed = [each.storage for each in report.reports if not each.ok]
     if failed:
         of_all = f"{len(failed)} of {counted(len(report.reports), 'storage')}"

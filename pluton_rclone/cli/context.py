@@ -55,7 +55,7 @@ class Context:
         found, path = self.storage_and_path(name)
         if path:
             what = f"{name!r} is a place in a storage, and this is about all of it."
-            raise UsageError(what, advice=f"Write {shlex.quote(found.name)}.")
+            raise UsageError(what, advice=f"Write {shlex.quote(named(found))}.")
         return found
 
     def storage_and_path(self, text: str) -> tuple[Storage, str]:

@@ -217,9 +217,11 @@ def ours(*words: str) -> str:
 
 
 def named(storage: Storage) -> str:
-    """What a command calls the storage; from now on `advice` knows it."""
-    NAMED[storage.name] = storage.remote_name
-    return storage.name
+    """What a command calls the storage: by its friendly name, unless it would take that for an
+    option. From now on `advice` knows it."""
+    name = storage.remote_name if storage.name.startswith("-") else storage.name
+    NAMED[name] = storage.remote_name
+    return name
 
 
 def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
@@ -230,11 +232,8 @@ def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
     if name is None and NAMED and "{storage}" in command:
         name, *others = sorted(NAMED)
         which = f" (or {', '.join(others)}: `{ours('health')}` tells which)"
-    storage, command = (
-        shlex.quote(name) if name else "NAME",
-        command.replace("pluton-rclone", "{ours}"),
-    )
-    text = f"{error.advice} {command.format(ours=ours(), storage=storage)}".rstrip()
+    quoted, command = shlex.quote(name or "NAME"), command.replace("pluton-rclone", "{ours}")
+    text = f"{error.advice} {command.format(ours=ours(), storage=quoted)}".rstrip()
     if name and error.next_step is NextStep.CONNECT_ANEW:
         from pluton_rclone.remote.names import derive_name
 

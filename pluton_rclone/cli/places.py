@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from pluton_rclone.errors import ItemNotFound, NothingFound, StorageNotFound, UsageError
 from pluton_rclone.rclone.locations import local, names_drive
 
-from .output import ours
+from .output import named, ours
 
 if TYPE_CHECKING:
     from pluton_rclone.storages.storage import Storage
@@ -76,6 +76,7 @@ def parse_place(text: str, ctx: Context) -> Place:
         raise UsageError("A path is empty.")
     if ":" not in text or text.startswith(("/", "./", "../")) or names_drive(text):
         return Place(None, text)
+    refuse_two_places(text, ctx)
     # A friendly name may hold colons and slashes itself: the longest one that fits is meant.
     for end in sorted((i for i, char in enumerate(text) if char == ":"), reverse=True):
         found = ctx.reached(text[:end])
@@ -88,6 +89,16 @@ def parse_place(text: str, ctx: Context) -> Place:
     except StorageNotFound as error:
         error.advice += f" A local path is written ./{text} here."
         raise
+
+
+def refuse_two_places(text: str, ctx: Context) -> None:
+    """UsageError for the name of a storage that is a path in another one, too."""
+    for end in range(len(text) - 2, 0, -1) if text in ctx.storages else ():
+        if text[end] == ":" and ctx.reached(text[:end]):
+            here, there = map(shlex.quote, (f"{text}:", f"{text[:end]}:./{text[end + 1 :]}"))
+            what = f"{text!r} is the name of a storage, and a path in {text[:end]!r}."
+            advice = f"Write {here} for the storage, {there} for the path."
+            raise UsageError(what, advice=advice)
 
 
 _SERVER_PATH = re.compile(
@@ -113,7 +124,7 @@ def refuse_server_path(place: Place) -> None:
         return
     if path == place.path and place.storage.stat(path) is not None:
         return
-    meant = shlex.quote(f"{place.storage.name}:{spelled}")
+    meant = shlex.quote(f"{named(place.storage)}:{spelled}")
     raise UsageError(
         f"{place.path!r} is not a path in a storage.",
         why="such a path names folders below the drive's root or the storage's base folder, with / "
@@ -149,6 +160,7 @@ def parse_storage_place(text: str, ctx: Context) -> tuple[Storage, str]:
     """`NAME:path`, where only a storage will do; `NAME` alone is its base folder."""
     found = ctx.reached(text)
     if found is not None:
+        refuse_two_places(text, ctx)
         return found, ""
     place = parse_place(text, ctx)
     if place.storage is not None:

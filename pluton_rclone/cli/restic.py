@@ -13,6 +13,7 @@ from pluton_rclone.storages.storage import Storage
 from .complete import NAME
 from .context import Context, command, flag, valued
 from .output import Output
+from .places import refuse_two_places
 from .timer import pinged
 
 _INTERRUPTED = 130  # restic's exit code after SIGINT (its manual, "Scripting")
@@ -46,6 +47,7 @@ def restic(
     pluton-rclone restic work:laptop -- backup /srv/data
     eval "$(pluton-rclone restic work --environment)"; restic snapshots
     """
+    refuse_two_places(name, ctx)
     storage, named = ctx.storage_and_path(name)
     if path and named:
         raise UsageError("The repository's folder is given twice.", advice="Leave --path out.")

@@ -66,10 +66,12 @@ def _related(name: str, others: Collection[str]) -> tuple[str, str] | None:
 
 
 def friendly_name(name: str) -> str:
-    """The name without blanks around it. UsageError if people cannot read it."""
-    if name.strip() and name.isprintable():
-        return name.strip()
-    advice = "Give it a name that people can read."
+    """The name without blanks around it. UsageError if people cannot read it, or if programs take
+    it for an option."""
+    text = name.strip()
+    if text and text.isprintable() and text[0] != "-":
+        return text
+    advice = "Give it a name that people can read, and that does not begin with a hyphen."
     raise UsageError(f"{name!r} cannot be a storage's name.", advice=advice)
 
 

@@ -160,13 +160,14 @@ class Home(Mapping[str, Storage]):
 
     def free_name(self, friendly: str, remote_name: str | None = None) -> str:
         """A remote's name for a new storage: `remote_name`, or one made of the friendly one.
-        StorageExists, ConfigNotWritable, OptionInvalid."""
-        from pluton_rclone.remote.names import check_name, derive_name
+        StorageExists, ConfigNotWritable, OptionInvalid, UsageError."""
+        from pluton_rclone.remote.names import check_name, derive_name, friendly_name
 
         self.conf.check_writable()
-        self.check_free(friendly)
+        self.check_free(friendly_name(friendly))
         if not remote_name:
-            return derive_name(friendly, {*self.conf.taken(), *self}, self.binary.version)
+            taken = {*self.conf.taken(), *self, *(title.partition(":")[0] for title in self)}
+            return derive_name(friendly, taken, self.binary.version)
         self.check_free(remote_name)
         check_name(remote_name, self.binary.version, self.conf.taken())
         return remote_name
@@ -210,12 +211,17 @@ class Home(Mapping[str, Storage]):
 
     def check_free(self, name: str, *, but: str = "") -> None:
         """StorageExists if another remote than `but` goes by this name, be it a friendly one, or of
-        another type than ours: what is meant for one of them would go to the other."""
+        another type than ours, or if NAME:path of one is the name of another: what is meant for one
+        of them would go to the other."""
         titles = self._titles()
         taken = {title for remote, title in titles.items() if remote != but}
         if name in taken or (name != but and name in self.conf.taken()):
             kind = "storage" if name in {*titles, *titles.values()} else "remote"
             raise StorageExists(f"There is already a {kind} called {name!r}.", name=name)
+        for other in {*taken, *self.conf.taken()}:
+            short, long = sorted((name, other), key=len)
+            if long.startswith(f"{short}:"):
+                raise StorageExists(f"{long!r} is a path in {short!r}.", name=other)
 
     def health(self, *remote_names: str) -> HealthReport:
         """Check every storage, or some remotes, without writing, a few at a time; each check renews

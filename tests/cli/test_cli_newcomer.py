@@ -326,6 +326,15 @@ def test_a_storage_that_is_connected_anew_keeps_the_name_of_its_remote(
     assert told.strip().endswith(f"{anew} --remote-name Old_work")
 
 
+def test_a_name_that_looks_like_an_option_is_not_suggested(connected: Command, home: Path) -> None:
+    """A file of rclone's may have any description; every command takes the remote's name."""
+    Storages().conf.update("work-files", {"description": "--yes"})
+    without("token", home)
+    for words in (("test", "work-files"), ("ls", "work-files:"), ("health",)):
+        assert "pluton-rclone reauthorize work-files" in connected(*words).err
+    assert "Write work-files." in connected("show", "work-files:a").err
+
+
 def test_no_consent_address_is_promised_below_a_list_that_has_none(command: Command) -> None:
     for code in ("65001", "90094", "90095"):
         assert "address below" not in command("errors", f"AADSTS{code}").out

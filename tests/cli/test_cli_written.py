@@ -40,6 +40,26 @@ def test_a_friendly_name_may_hold_slashes(storage: Storage, source: Path, tmp_pa
     assert not (tmp_path / "Anna ").exists()
 
 
+def test_a_storages_name_that_is_a_path_in_another_one_is_refused_with_both_spellings(
+    storage: Storage, cloud: Emulator, source: Path
+) -> None:
+    """`copy data 'work: photos'`, its colon forgotten, went into the folder " photos" of work."""
+    connected(cloud, name="photos")
+    storage.storages.conf.update("photos", {"description": "work: photos"})  # in an existing file
+    for words in (("copy", source), ("ls",), ("restic",)):
+        refused = run_here(
+            *words, "work: photos", *(("--", "init") if words[0] == "restic" else ())
+        )
+        assert refused.returncode == 2, refused.stderr
+        assert "'work: photos:' for the storage, 'work:./ photos' for" in refused.stderr
+    assert storage.list() == []
+    assert run_here("copy", source, "work:./ photos").returncode == 0
+    assert run_here("copy", source / "Übersicht 1 🦊.txt", "work: photos:").returncode == 0
+    assert [one.name for one in storage.list()] == [" photos"]
+    assert len(run_here("ls", "work: photos:").stdout.splitlines()) == 1
+    assert run_here("show", "work: photos").returncode == 0
+
+
 @pytest.mark.parametrize("place", ["Anna / private:docs", "no such:docs", "folder/no such:docs"])
 def test_what_looks_like_a_storage_and_is_none_makes_no_folder_here(
     storage: Storage, tmp_path: Path, place: str

@@ -191,6 +191,24 @@ def test_no_storage_is_called_as_a_remote_of_another_type(cloud: Emulator) -> No
     storage.rename("business")
 
 
+def test_no_new_name_is_a_path_in_another_storage_or_an_option(cloud: Emulator) -> None:
+    """A command could not say which of the two it means; and -x is an option to each program."""
+    storage, other = connected(cloud, "business", name="Work"), connected(cloud, name="Mine")
+    for name in ("Work: photos", "work:photos"):  # the friendly name, the remote's
+        with pytest.raises(StorageExists, match=r"is a path in '[Ww]ork'"):
+            other.rename(name)
+        with pytest.raises(StorageExists):
+            storage.storages.free_name(name)
+    other.rename("Home: photos")
+    with pytest.raises(StorageExists, match="'Home: photos' is a path in 'Home'"):
+        storage.rename("Home")
+    other.rename("home: photos")
+    assert storage.storages.free_name("HOME") == "home-2"
+    for refused in (storage.rename, storage.storages.free_name):
+        with pytest.raises(UsageError, match="'-x' cannot be a storage's name"):
+            refused("-x")
+
+
 def test_no_rename_breaks_what_lies_on_it(cloud: Emulator) -> None:
     """A crypt over it named a remote that was there no longer."""
     storage = connected(cloud, "business", base_folder="x")
