@@ -25,7 +25,8 @@ from .versions import known_faults, lacks
 Severity = Literal["error", "warning"]
 _Row = tuple[str, Severity, str, str]
 _SECRET_NOTICE = timedelta(days=30)
-# Without a drive or a token that can be renewed, there is nothing to check a new sign-in against.
+_SIGN_IN = "Re-authorize it: drive and options stay as they are."
+# Without a drive and a token that can be renewed, there is nothing to check a new sign-in against.
 _ANEW = "Remove it and connect it anew. What is on the drive stays there."
 
 
@@ -84,17 +85,18 @@ def _drive_and_token(section: Mapping[str, str]) -> Iterator[_Row]:
         if not section.get(option):
             advice = _FIND if is_whole(section.get("token")) else _ANEW
             yield option, "error", f"it does not have {option}: rclone says {NO_DRIVE!r}", advice
+    mended = _SIGN_IN if section.get("drive_id") and section.get("drive_type") else _ANEW
     is_app_only = section.get("client_credentials") in TRUE
     text = section.get("token")
     if not text:
         if not is_app_only and not section.get(PREFIX + "certificate"):
-            yield "token", "error", "nobody has signed in: it does not have a token", _ANEW
+            yield "token", "error", "nobody has signed in: it does not have a token", mended
         return
     fault = token_fault(text, is_renewed=not (is_app_only or section.get("tenant_url")))
     if fault is not None:
         # without a refresh token, or an expiry, it works for the moment
         works = token_fields(text).get("access_token")
-        yield "token", "warning" if works else "error", f"its token: {fault}", _ANEW
+        yield "token", "warning" if works else "error", f"its token: {fault}", mended
 
 
 def _values(section: Mapping[str, str], told: set[str]) -> Iterator[_Row]:
@@ -143,7 +145,7 @@ def _environment(name: str) -> Iterator[_Row]:
     for option in ("type", *(option.name for option in OPTIONS)):
         variable = f"RCLONE_CONFIG_{name}_{option}".upper()
         if variable in os.environ:
-            what = f"{variable} is set and wins over the file"
+            what = f"{variable} is set and wins over the file for rclone by itself"
             if option == "token":
                 what += ": a token that rclone renews is never used"
             yield option, "warning", what, f"Unset {variable}."

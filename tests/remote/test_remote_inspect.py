@@ -69,6 +69,17 @@ def test_each_fault_is_found_once(change: dict[str, str], expected: list[tuple[s
     assert found({**GOOD, **change}) == expected
 
 
+@pytest.mark.parametrize("token", ["", "nonsense", '{"access_token":"A","refresh_token":"R"}'])
+def test_a_remote_is_connected_anew_only_where_its_drive_is_missing_too(token: str) -> None:
+    """Signing in again mends it, and who removes it loses its options."""
+    (finding,) = inspect_remote("anna", {**GOOD, "token": token})
+    assert finding.advice == "Re-authorize it: drive and options stay as they are."
+    for missing in ("drive_id", "drive_type"):
+        *_, finding = inspect_remote("anna", {**GOOD, "token": token, missing: ""})
+        assert finding.option == "token"
+        assert "connect it anew" in finding.advice
+
+
 def test_a_misspelt_option_is_named() -> None:
     (finding,) = inspect_remote("anna", {**GOOD, "chunk_sise": "10Mi"})
     assert finding.advice == "Did you mean chunk_size?"
@@ -88,6 +99,7 @@ def test_what_the_rclone_at_hand_ignores_or_cannot_is_found() -> None:
 def test_a_variable_that_wins_over_the_file_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RCLONE_CONFIG_ANNA_TOKEN", "x")
     (finding,) = inspect_remote("anna", GOOD)
+    assert "is set and wins over the file for rclone by itself" in finding.what  # not for us
     assert "never used" in finding.what
     assert finding.advice == "Unset RCLONE_CONFIG_ANNA_TOKEN."
 
@@ -128,6 +140,13 @@ def test_the_file_itself_is_looked_at(tmp_path: Path) -> None:
     path.chmod(0o644)
     left_behind(tmp_path / "rclone.conf.old1447880401")
     assert [finding.option for finding in conf.inspect()] == ["mode", "leftover"]
+
+
+def test_an_advice_for_a_shell_is_quoted_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "my rclone.conf"
+    Conf(path).add("anna", GOOD)
+    path.chmod(0o644)
+    assert Conf(path).inspect()[0].advice == f"chmod 600 '{path}'"
 
 
 def left_behind(path: Path) -> None:
