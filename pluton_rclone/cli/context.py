@@ -45,10 +45,17 @@ class Context:
     @property
     def storages(self) -> Storages:
         """The same. ConfigUnreadable if --config names no file."""
-        if self.config is not None and not self.new_storages.conf.exists():
-            advice = f"Check --config. The first storage makes it: {ours('connect', 'NAME')}"
-            raise ConfigUnreadable(f"There is no file {self.config}.", advice=advice)
+        if self.config is not None:
+            self.require_file()
         return self.new_storages
+
+    def require_file(self) -> None:
+        """ConfigUnreadable if there is no rclone.conf."""
+        if not self.new_storages.conf.exists():
+            named = "--config" if self.config else "RCLONE_CONFIG"
+            advice = f"Check {named}. The first storage makes it: {ours('connect', 'NAME')}"
+            what = f"There is no file {self.config or self.new_storages.path}."
+            raise ConfigUnreadable(what, advice=advice)
 
     def storage(self, name: str) -> Storage:
         """A storage by NAME or NAME:. StorageNotFound; UsageError for a place in it."""

@@ -159,6 +159,7 @@ def encrypt(
     if keyring:
         needs("keyring", "keyring")
     refuse_contradictions(("--keyring", "--password-command", "--password-file", "--decrypt"))
+    ctx.require_file()
     output, conf = ctx.output, ctx.storages.conf
     new, spare = None, Path(f"{conf.path} (next)")
     if keyring:

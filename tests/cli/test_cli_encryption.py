@@ -48,6 +48,19 @@ def test_a_password_from_a_file_a_command_or_the_environment_and_the_way_back(
     assert "two" not in two.out
 
 
+def test_a_file_that_is_not_there_is_not_encrypted(
+    connected: Command, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a misspelt RCLONE_CONFIG an empty file was made, and said to be encrypted."""
+    monkeypatch.setenv("PLUTON_RCLONE_NEW_PASSWORD", "geheim")
+    missing = path.with_name("misspelt.conf")
+    monkeypatch.setenv("RCLONE_CONFIG", str(missing))
+    ran = connected("encrypt")
+    assert (ran.code, f"There is no file {missing}." in ran.err) == (5, True)
+    assert "Check RCLONE_CONFIG." in ran.err
+    assert not missing.exists()
+
+
 def test_a_password_of_the_keyring_that_nobody_sees(
     connected: Command, path: Path, keyring: dict[str, str]
 ) -> None:
