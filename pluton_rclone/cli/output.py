@@ -79,14 +79,15 @@ class Outlet:
 @contextmanager
 def outlets() -> Iterator[None]:
     """stdout and stderr as `Outlet`s, which escape each character that the terminal lacks. A
-    missing stream, also stdin, is opened: rclone.conf must not get its descriptor."""
+    missing stream, also stdin, is opened: rclone.conf must not get its descriptor. What is written
+    to a missing stdout is lost; of stderr, nobody wants it."""
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115 - never closed
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")
     before = sys.stdout, sys.stderr
     Outlet.going_on, Outlet.lost = False, None
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name) or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for name, mode in (("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY)):
+        stream = getattr(sys, name) or os.fdopen(os.open(os.devnull, mode), "w", encoding="utf-8")
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
         setattr(sys, name, Outlet(stream))
@@ -205,8 +206,8 @@ def error_lines(error: PlutonRcloneError) -> list[tuple[str, str]]:
 
 
 def no_color() -> bool:
-    """https://no-color.org: any value but the empty one."""
-    return bool(os.environ.get("NO_COLOR"))
+    """https://no-color.org: any value but the empty one. A terminal that is "dumb" knows none."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
 def ours(*words: str) -> str:

@@ -206,3 +206,10 @@ def test_no_color_is_heeded(connected: Command, variable: str, forks: Forks) -> 
     with Terminal(["show", "nobody"], env=environment, forks=forks) as terminal:
         assert terminal.end() == 5
     assert ("\x1b[31m" in terminal.heard) is (variable == "")
+
+
+def test_a_terminal_that_knows_no_colors_gets_none(connected: Command, forks: Forks) -> None:
+    environment = {**os.environ, "TERM": "dumb"}  # such as a shell in Emacs
+    with Terminal(["show", "nobody"], env=environment, forks=forks) as terminal:
+        assert terminal.end() == 5
+    assert "\x1b[" not in terminal.heard

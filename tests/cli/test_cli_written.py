@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -156,6 +158,21 @@ def test_a_reader_that_goes_away_ends_what_only_reads(
     done = forks.run(*command.split(), stdout=write)
     os.close(write)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [("export work", 1), ("storages --json", 1), ("export work --output new.conf", 0)],
+)
+def test_what_is_written_to_a_closed_stdout_is_not_taken_for_written(
+    storage: Storage, command: str, code: int
+) -> None:
+    """`export work >&-` ended with 0. What says nothing there has lost nothing."""
+    shell = f'"$0" -m pluton_rclone {command} >&-'
+    done = subprocess.run(["/bin/sh", "-c", shell, sys.executable], stderr=subprocess.PIPE)
+    assert (done.returncode, b"Bad file descriptor" in done.stderr) == (code, code == 1)
+    assert b"Traceback" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
