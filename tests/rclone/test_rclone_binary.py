@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -105,6 +106,43 @@ def test_something_that_cannot_be_run(tmp_path: Path) -> None:
     path.chmod(0o644)
     with pytest.raises(RcloneNotFound, match="not executable"):
         _ = Binary(path).version
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("#!/no/such/interpreter\n", "not found"),
+        (
+            "#!/bin/sh\necho library missing; exec >&2; echo It needs GLIBC_2.99; exit 3\n",
+            "3.*GLIBC",
+        ),
+        ("#!/bin/sh\nexit 3\n", "exit code 3"),
+        ("\x7fELF of another machine", "126.*format"),
+    ],
+)
+def test_what_the_system_or_the_program_says_of_it_is_said(
+    tmp_path: Path, text: str, why: str
+) -> None:
+    """It was "no version number in ''"."""
+    with pytest.raises(RcloneNotFound, match=f"cannot be used as rclone.*{why}"):
+        _ = find_binary(executable(tmp_path / "x", text)).version
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_file_that_is_there_and_cannot_be_run_is_not_called_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    path = tmp_path / "x"
+    if kind == "folder":
+        path.mkdir()
+    else:
+        executable(path).chmod(0o644)
+    monkeypatch.chdir(tmp_path)
+    for named in (str(path), "./x"):
+        with pytest.raises(RcloneNotFound, match="cannot be used as rclone") as caught:
+            _ = find_binary(named).version
+        assert re.search("not executable|[Dd]enied|directory", str(caught.value.why))
+        assert "name the rclone to use" in caught.value.advice
 
 
 def program(path: Path, version: str) -> Path:
