@@ -13,9 +13,10 @@ from click import shell_completion
 from click.shell_completion import CompletionItem, FishComplete
 
 from pluton_rclone.errors import PlutonRcloneError
+from pluton_rclone.values.printable import printable
 
 from .context import Context
-from .places import parse_place
+from .places import names_storage, parse_place
 
 
 def storage_names(
@@ -33,16 +34,17 @@ def storage_names(
 def local_or_storage(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """For SRC and DST."""
+    """For SRC and DST. A local name that would be an option or a storage has ./ in front."""
     items = in_storage(ctx, param, incomplete)
-    if ":" in incomplete:
+    if names_storage(incomplete):
         return items
     folder, slash, start = incomplete.rpartition("/")
     with suppress(OSError), os.scandir(os.path.expanduser(folder + slash) or ".") as found:
         for entry in sorted(found, key=lambda entry: entry.name):
             if entry.name.startswith(start) and (start or entry.name[0] != "."):
-                end = "/" if entry.is_dir() else ""
-                items.append(CompletionItem(folder + slash + entry.name + end))
+                name = folder + slash + entry.name + "/" * entry.is_dir()
+                lead = "./" if name[0] == "-" or names_storage(name) else ""
+                items.append(CompletionItem(lead + name))
     return items
 
 
@@ -66,8 +68,7 @@ def _in_storage(context: Context, incomplete: str) -> Iterator[str]:
     above, slash, _ = place.path.rpartition("/")
     before = incomplete.removesuffix(place.path) + above + slash
     for one in place.storage.list(above or slash):
-        if one.name.isprintable():
-            yield before + one.name + "/" * one.is_dir
+        yield before + one.name + "/" * one.is_dir
 
 
 NAME = click.argument("name", shell_complete=storage_names)
@@ -76,7 +77,17 @@ SOURCE = click.argument("source", metavar="SRC", shell_complete=local_or_storage
 DESTINATION = click.argument("destination", metavar="DST", shell_complete=local_or_storage)
 
 
-class Bash(shell_completion.BashComplete):
+class _Lines(shell_completion.ShellComplete):
+    """An entry is a line of text, as the shells' functions read it."""
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
+        found = super().get_completions(args, incomplete)
+        for item in found:
+            item.help = printable(item.help or "") or None
+        return [item for item in found if str(item.value).isprintable()]
+
+
+class Bash(_Lines, shell_completion.BashComplete):
     """click splits at a colon, as bash does (COMP_WORDBREAKS), and quotes nothing."""
 
     source_template = """\
@@ -115,7 +126,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
         return f"{item.type},{value}"
 
 
-class Zsh(shell_completion.ZshComplete):
+class Zsh(_Lines, shell_completion.ZshComplete):
     """click adds a blank behind a folder, and splits a value at a colon."""
 
     source_template = """\
@@ -143,7 +154,7 @@ fi
 """
 
 
-class Fish(FishComplete):
+class Fish(_Lines, FishComplete):
     """click splits a value at every comma."""
 
     source_template = FishComplete.source_template.replace("string split", "string split -m 1")

@@ -74,7 +74,7 @@ def parse_place(text: str, ctx: Context) -> Place:
     """`NAME:path` or a local path. UsageError for a path on a server; StorageNotFound."""
     if not text:
         raise UsageError("A path is empty.")
-    if ":" not in text or text.startswith(("/", "./", "../")) or names_drive(text):
+    if not names_storage(text):
         return Place(None, text)
     refuse_two_places(text, ctx)
     # A friendly name may hold colons and slashes itself: the longest one that fits is meant.
@@ -89,6 +89,11 @@ def parse_place(text: str, ctx: Context) -> Place:
     except StorageNotFound as error:
         error.advice += f" A local path is written ./{text} here."
         raise
+
+
+def names_storage(text: str) -> bool:
+    """Whether the text is read as NAME:path."""
+    return ":" in text and not text.startswith(("/", "./", "../")) and not names_drive(text)
 
 
 def refuse_two_places(text: str, ctx: Context) -> None:

@@ -12,6 +12,7 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.storages.storage import Storages
 from tests.cli.conftest import Command
 from tests.connected import emulated_drive
+from tests.forked import Forks
 from tests.terminal import Terminal
 
 # How each starts: its file, its arguments, and what shows the line as it stands at Ctrl-G.
@@ -50,6 +51,40 @@ BY_ALL = {
     "connect --method dev": "connect --method device ",
     "copy --max-tr": "copy --max-transfer ",
 }
+
+
+@pytest.mark.parametrize("shell", STARTS)
+def test_tab_offers_what_can_stand_in_a_line_and_means_the_file(
+    connected: Command, tmp_path: Path, forks: Forks, monkeypatch: pytest.MonkeyPatch, shell: str
+) -> None:
+    """A name that is no text ended it with a traceback, a line break in one made false entries,
+    -dash is an option and a:b a storage."""
+    here = tmp_path / "here"
+    (here / "sub").mkdir(parents=True)
+    for name in (b"c\xff", b"x\nplain\nplain,y", b"-dash", b"a:b", b"sub/a:c", b"usual"):
+        (here / os.fsdecode(name)).write_text("")
+    monkeypatch.chdir(here)
+    conf = Storages().path
+    conf.write_bytes(conf.read_bytes().replace(b"Work files", b"B\xe9rt"))  # Latin-1
+
+    def offered(command: str, word: str) -> list[str]:
+        variables = {
+            "_PLUTON_RCLONE_COMPLETE": f"{shell}_complete",
+            "COMP_LINE": f"pluton-rclone {command} {word}",
+            "COMP_WORDS": f"pluton-rclone {command} {word}".strip(),
+            "COMP_CWORD": word if shell == "fish" else "2",
+        }
+        done = forks.run(env={**os.environ, **variables})
+        assert done.stderr == b""
+        lines = done.stdout.decode().splitlines()
+        if shell == "zsh":  # type, value and help
+            return lines[1::3]
+        return [line.partition(",")[2].partition("\t")[0] for line in lines]
+
+    assert offered("copy", "") == ["work-files:", "./-dash", "./a:b", "sub/", "usual"]
+    assert offered("copy", "./a") == ["./a:b"]
+    assert offered("copy", "sub/") == ["./sub/a:c"]
+    assert offered("show", "") == ["work-files"]
 
 
 @pytest.fixture
