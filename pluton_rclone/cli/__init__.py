@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -67,7 +68,11 @@ def run(arguments: Sequence[str]) -> int:
 
     separator = arguments.index("--") if "--" in arguments else len(arguments)
     output = Output("--json" in arguments[:separator])  # behind it stands another command
-    with outlets():
+    with outlets(), ExitStack() as stack:
+        if output.as_json:
+            from .talk import no_warnings
+
+            stack.enter_context(no_warnings())
         code = _run(arguments, output)
         if Outlet.lost is None:
             return code

@@ -1,4 +1,5 @@
-"""--verbose: what the library logs goes to stderr, with every secret taken out."""
+"""What the library logs: with --verbose it goes to stderr, with every secret taken out; without,
+only warnings do, and none among JSON."""
 
 from __future__ import annotations
 
@@ -17,6 +18,16 @@ class Talk(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         tell(redact(self.format(record)), file=sys.stderr)
+
+
+@contextmanager
+def no_warnings() -> Iterator[None]:
+    """Nothing is printed that no handler takes: what concerns a result is among its notices."""
+    before, logging.lastResort = logging.lastResort, None
+    try:
+        yield
+    finally:
+        logging.lastResort = before
 
 
 @contextmanager

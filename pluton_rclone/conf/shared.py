@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -74,10 +74,21 @@ class SharedConfig:
 
     def password(self) -> str:
         """What was asked for last; threads that want it at once ask one person once."""
-        with _turn:
+        with _turn, self._named():
             if self._password is None:
                 self._password = self._ask()
             return self._password
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """An error about rclone.conf says which file that is: --config may name any."""
+        try:
+            yield
+        except errors.ConfigError as error:
+            path = str(self.file.named)
+            if path not in f"{error.what} {error.why}":
+                error.why = "; ".join(filter(None, (error.why, f"the file is {path}")))
+            raise
 
     def _decrypted(self, data: bytes) -> bytes:
         """Another process may have given the file a new password: it is asked for again, but once
@@ -98,9 +109,10 @@ class SharedConfig:
     def decode(self, data: bytes | None, key: bytes | None = None) -> Document:
         """The document in these bytes, decrypted if they are encrypted."""
         data = data or b""
-        if encryption.is_encrypted(data):
-            data = encryption.decrypt(data, key) if key else self._decrypted(data)
-        return tidied(parse(data.decode("utf-8", "surrogateescape")))
+        with self._named():
+            if encryption.is_encrypted(data):
+                data = encryption.decrypt(data, key) if key else self._decrypted(data)
+            return tidied(parse(data.decode("utf-8", "surrogateescape")))
 
     def encode(self, document: Document, like: bytes | None) -> bytes:
         """The bytes of the document, encrypted if `like` is."""
@@ -110,7 +122,9 @@ class SharedConfig:
         return encryption.encrypt(data, encryption.key_from_password(self.password()))
 
     def is_encrypted(self) -> bool:
-        return encryption.is_encrypted(self.file.read() or b"")
+        data = self.file.read() or b""
+        with self._named():
+            return encryption.is_encrypted(data)
 
     def document(self) -> Document:
         """What is in the file now; empty if there is none. Takes no lock."""

@@ -175,6 +175,22 @@ def test_what_is_written_to_a_closed_stdout_is_not_taken_for_written(
     assert b"Exception ignored" not in done.stderr
 
 
+def test_what_the_library_warns_of_stands_never_among_json(storage: Storage) -> None:
+    """It was a bare line, which no reader of JSON takes."""
+    conf = storage.storages.path
+
+    def said(*more: str) -> str:
+        conf.rename(conf.with_name("rclone.conf.old1447880401"))  # as a killed rclone leaves it
+        conf.with_name("rclone.conf3701141347").touch()
+        argv = [sys.executable, "-m", "pluton_rclone", "set", "work", "hard_delete=true", *more]
+        done = subprocess.run(argv, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    assert f"{conf} is missing; recovered from " in said()
+    assert said("--json") == ""
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
 def test_a_terminal_that_knows_few_characters_gets_escapes(
     storage: Storage, source: Path, encoding: str

@@ -12,7 +12,12 @@ import pytest
 from pluton_rclone.conf import encryption
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.disk import ConfigFile, Put
-from pluton_rclone.errors import ConfigPasswordMissing, ConfigPasswordWrong, ConfigUnreadable
+from pluton_rclone.errors import (
+    ConfigError,
+    ConfigPasswordMissing,
+    ConfigPasswordWrong,
+    ConfigUnreadable,
+)
 from tests.conf.encrypted import OTHERS
 from tests.conf.real_rclone import dump, run
 
@@ -207,6 +212,31 @@ def test_a_damaged_or_newer_encryption_is_told(plain: Path, data: bytes, why: st
     plain.write_bytes(data)
     with pytest.raises(ConfigUnreadable, match=why):
         Conf(plain, password="geheim").names()
+
+
+def test_each_error_names_the_file_that_it_is_about(
+    plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program has several; "rclone.conf" is not the one of `--config`."""
+    mine = plain.rename(plain.with_name("my rclone.conf"))
+
+    def named(read: Callable[[Conf], object], password: str | None = None) -> None:
+        with pytest.raises(ConfigError) as caught:
+            read(Conf(mine, password=password))
+        assert str(caught.value.why).count(str(mine)) == 1, caught.value.why
+
+    data = encryption.encrypt(OTHERS.encode(), encryption.key_from_password("geheim"))
+    for content in (OTHERS.encode() + b"[anna]\nno value\n", data[:-1]):
+        mine.write_bytes(content)
+        named(Conf.names, "geheim")
+    mine.write_bytes(data)
+    named(Conf.names, "wrong")
+    for command in ("", "false"):
+        monkeypatch.setenv("RCLONE_PASSWORD_COMMAND", command)
+        named(Conf.names)
+        named(Conf.password_environment)
+    mine.write_bytes(data.replace(b"V0:", b"V1:"))
+    named(Conf.is_encrypted)
 
 
 def test_it_is_encrypted_rekeyed_and_decrypted_and_the_real_rclone_reads_each(plain: Path) -> None:
