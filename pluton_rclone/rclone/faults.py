@@ -104,7 +104,8 @@ _BEFORE = (
     _rule(r": no such file or directory\W*$", errors.NothingFound, _NOTHING),
     # the remote
     _rule(r"found file when looking for folder", errors.RcloneError,
-          "There is a file where rclone needs a folder.",
+          "There is a file where rclone needs a folder, or it is a single file in a folder that "
+          "somebody shared.",
           advice="If the destination has a file of that folder's name, delete it there, then run "
           "it again. Of a folder that somebody shared, take the folder that the file is in, with a "
           "filter for the file."),

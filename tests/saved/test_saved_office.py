@@ -269,11 +269,3 @@ def test_a_list_without_them_or_of_them_alone_is_one_run(tmp_path: Path) -> None
     first, second, ignoring = runs(transfer("copy", tmp_path, "x:", {"files_from": ["a.docx"]}))
     assert (second, ignoring, first.stdin) == (None, True, b"a.docx\n")
     assert "--ignore-checksum" in first.flags
-
-
-def test_a_name_in_a_list_may_hold_a_carriage_return(tmp_path: Path) -> None:
-    """rclone's raw lists end a line with "\\n" alone."""
-    names = ["a.docx\rb.txt", "c.docx"]
-    first, second, _ = runs(transfer("copy", tmp_path, "x:", {"files_from": names}))
-    assert second is not None
-    assert (first.stdin, second.stdin) == (b"a.docx\rb.txt\n", b"c.docx\n")
