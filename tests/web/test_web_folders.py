@@ -209,6 +209,21 @@ def test_a_file_that_is_not_written_is_said(cloud: Emulator, tmp_path: Path) -> 
     assert "Not everything arrived" in shown
 
 
+def test_the_end_of_a_restore_says_what_it_leaves_out(cloud: Emulator, tmp_path: Path) -> None:
+    """It said "Done", and `.env` was missing."""
+    storage = connected(cloud)
+    for name in ("fine", ".env"):
+        storage.rclone.rcat(b"content", storage.at(name))
+    with at_the_page(local_folders=[tmp_path / "open"]) as anna:
+        form = {"local": str(tmp_path / "open"), "path": ""}
+        at = anna.post(f"/storages/{storage.remote_name}/restore", form).url.path
+        until_over(anna)
+        shown = anna.get(at).text
+    assert os.listdir(tmp_path / "open") == ["fine"]
+    assert "1 file transferred" in shown
+    assert "names that begin with a dot" in shown
+
+
 def test_a_transfer_that_cannot_start_is_said_on_its_page(cloud: Emulator, tmp_path: Path) -> None:
     storage = connected(cloud)
     with at_the_page(local_folders=[tmp_path / "open"]) as anna:
