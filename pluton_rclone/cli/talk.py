@@ -23,7 +23,7 @@ class Talk(logging.Handler):
 @contextmanager
 def no_warnings() -> Iterator[None]:
     """Nothing is printed that no handler takes: what concerns a result is among its notices."""
-    before, logging.lastResort = logging.lastResort, None
+    before, logging.lastResort = logging.lastResort, logging.NullHandler()
     try:
         yield
     finally:

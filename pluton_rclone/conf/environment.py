@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pluton_rclone import process
 from pluton_rclone.errors import ConfigPasswordMissing
-from pluton_rclone.process import system
+from pluton_rclone.process import system, terminal
 
 from . import keyrings
 
@@ -72,7 +72,7 @@ def from_command(command: str) -> str:
     whole = [os.path.abspath(program), *argv[1:]]
     try:
         if asks:
-            done = process.at_terminal(whole, env=os.environ)
+            done = terminal.at_terminal(whole, env=os.environ)
         else:
             done = process.run(whole, env=os.environ, timeout=_SECONDS)
     except TimeoutError:

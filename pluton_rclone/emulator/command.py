@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pluton_rclone import process
 from pluton_rclone.emulator.inhabitants import PUBLIC_CLIENT_ID
 from pluton_rclone.emulator.person import (
     ANSWER_VARIABLE,
@@ -23,6 +22,7 @@ from pluton_rclone.emulator.person import (
 )
 from pluton_rclone.emulator.server import Emulator
 from pluton_rclone.errors import UsageError
+from pluton_rclone.process import terminal
 
 # Variables that would lead a program past the emulator, or that it would prefer to ours.
 LEADING_AWAY = (
@@ -197,7 +197,7 @@ def _run(cloud: Emulator, command: Sequence[str], person: str, own: dict[str, st
     program = shutil.which(command[0], path=own["PATH"])
     if program is None:
         raise UsageError(f"there is no command {command[0]!r}")
-    status = process.foreground(
+    status = terminal.foreground(
         [os.path.abspath(program), *command[1:]],
         env=environment(cloud, os.environ, person=person) | own,
     )

@@ -43,7 +43,7 @@ from prefect.tasks import exponential_backoff
 from prefect.types.entrypoint import EntrypointType
 
 from pluton_rclone.errors import Unreachable, UsageError, Who
-from pluton_rclone.process import foreground
+from pluton_rclone.process.terminal import foreground
 from pluton_rclone.storages.storage import Storages
 from pluton_rclone.values.redaction import redact
 

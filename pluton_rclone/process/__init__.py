@@ -3,7 +3,7 @@
 What every child gets, and why:
 
 - A session of its own: Ctrl-C on the terminal reaches Python alone, which ends the child in order
-  (`Child.cancel`). A person's command is in ours (`foreground`, `at_terminal`).
+  (`Child.cancel`). A person's command is in ours (`terminal.py`).
 - An explicit environment, no open files of ours, no shell, and no stdin unless something is fed.
 - A thread for each pipe, so a child that floods one of them can never block itself or us.
 - A reaper that waits for its end: there are no zombies, and no signal can hit a reused process id.
@@ -84,7 +84,7 @@ class Child:
         on_end: Callable[[], None] | None = None,
         ladder: Sequence[tuple[int, float]] = LADDER,
     ) -> None:
-        _check(argv)
+        require_runnable(argv)
         self.argv = list(argv)
         self._parent = os.getpid()  # a child of os.fork() only has a copy of this object
         self._on_signal, self._on_end, self.ladder = on_signal, on_end, ladder
@@ -322,7 +322,8 @@ def end_all() -> None:
             child.wait(max(0.0, until - time.monotonic()))
 
 
-def _check(argv: Sequence[str]) -> None:
+def require_runnable(argv: Sequence[str]) -> None:
+    """UsageError, FileNotFoundError or PermissionError for what cannot be started."""
     if any("\0" in word for word in argv):
         raise UsageError("an argument holds a NUL character, which no program can be given")
     if not os.path.isabs(argv[0]):
@@ -351,21 +352,6 @@ def collected(begin: Callable[..., Child], timeout: float | None) -> Completed:
     return Completed(code, b"".join(out), b"".join(line + b"\n" for line in err))
 
 
-def at_terminal(argv: Sequence[str], *, env: Mapping[str, str]) -> Completed:
-    """As `run`, of a command that may ask the person at our terminal, for as long as that takes. It
-    has our stdin and stderr where they are the terminal, and hears Ctrl-C as we do."""
-    _check(argv)
-    done = subprocess.run(
-        dying_with_us(list(argv)),
-        env=dict(env),
-        stdin=None if os.isatty(0) else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=None if os.isatty(2) else subprocess.PIPE,
-        check=False,
-    )
-    return Completed(done.returncode, done.stdout, done.stderr or b"")
-
-
 def to_the_end(argv: Sequence[str], *, env: Mapping[str, str]) -> None:
     """Run a process that must not stop half-way: in a session of its own, it goes on if we are
     killed, and after Ctrl-C, which ends our waiting alone. It says nothing. OSError if it cannot be
@@ -378,52 +364,3 @@ def to_the_end(argv: Sequence[str], *, env: Mapping[str, str]) -> None:
         child.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         threading.Thread(target=child.wait, daemon=True, name=f"reap-{child.pid}").start()
-
-
-def foreground(
-    argv: Sequence[str],
-    *,
-    env: Mapping[str, str],
-    on_signal: Callable[[], None] = lambda: None,
-    ends_with: int = signal.SIGTERM,
-) -> int:
-    """Run a person's command in our place: it has our terminal, stdin, stdout and stderr, and ends
-    with us. Returns its exit code, or -N if signal N ended it. OSError if it cannot be started.
-
-    The terminal sends Ctrl-C to both; we wait on and let the command answer. SIGTERM is passed on
-    as `ends_with`, and a SIGINT that no terminal sent. `on_signal` is called before, in the
-    signal's handler.
-    """
-    made: list[subprocess.Popen[bytes]] = []
-    early: list[int] = []
-
-    def interrupted(number: int, frame: object) -> None:
-        on_signal()
-        passed_on = number if number == signal.SIGINT else ends_with
-        if not made:  # the terminal told us alone
-            early.append(passed_on)
-        elif number != signal.SIGINT or not system.in_foreground():
-            made[0].send_signal(passed_on)
-
-    def make() -> subprocess.Popen[bytes]:
-        made.append(subprocess.Popen(dying_with_us(list(argv)), env=dict(env)))
-        return made[0]
-
-    def reaped(child: subprocess.Popen[bytes]) -> int:
-        status = system.exit_status(child)
-        child.wait()
-        return status
-
-    signals = (signal.SIGINT, signal.SIGTERM)
-    try:
-        before = [signal.signal(number, interrupted) for number in signals]
-    except ValueError:  # not the main thread, which alone gets signals
-        return reaped(SPAWNER.spawn(make))
-    try:
-        child = SPAWNER.spawn(make)
-        for number in early:
-            child.send_signal(number)
-        return reaped(child)
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pluton_rclone import errors, process
 from pluton_rclone.pace import outside
-from pluton_rclone.process import Child, Completed
+from pluton_rclone.process import Child, Completed, terminal
 from pluton_rclone.process.pipes import Source
 from pluton_rclone.process.spawning import killed_with_parent
 from pluton_rclone.process.system import KILL
@@ -158,10 +158,10 @@ class Restic:
         return b"".join(b"rclone: %s\n" % line for line in said.split(b"\n") if line)
 
     def foreground(self, *arguments: str) -> int:
-        """Run restic with our terminal; its exit code (`process.foreground`)."""
+        """Run restic with our terminal; its exit code (`terminal.foreground`)."""
         with self._begun(arguments) as begun:
             argv = [os.path.abspath(begun.argv[0]), *begun.argv[1:]]
-            status = process.foreground(
+            status = terminal.foreground(
                 argv,
                 env=begun.environment,
                 on_signal=begun.let_go,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from pluton_rclone import process
 from pluton_rclone.pace import outside
+from pluton_rclone.process import terminal
 from pluton_rclone.rclone.commands import Command
 from pluton_rclone.rclone.runner import child_environment
 from pluton_rclone.saved.lent import lend
@@ -21,7 +21,7 @@ CREDENTIALS = ("RCLONE_USER", "RCLONE_PASS", "RCLONE_AUTH_KEY")
 def stand(
     saved: SavedRemote, words: Sequence[str], places: tuple[str, ...], flags: Sequence[str]
 ) -> int:
-    """Runs it as `process.foreground`; what was connected for reading only is not written to."""
+    """Runs it as `terminal.foreground`; what was connected for reading only is not written to."""
     only = any(remote.reads_only for remote in saved.onedrives)
     own = ["--read-only"] if only and words[-1] != "restic" else []
     binary, names = saved.rclone.binary, list(with_wrapped(saved.conf, [saved.name]))
@@ -31,4 +31,4 @@ def stand(
         passed = {name: os.environ[name] for name in CREDENTIALS if name in os.environ}
         with outside.paced(saved, loan.path.with_name("asked"), flags) as (variables, let_go):
             env = child_environment({**passed, **loan.environment, **variables})
-            return process.foreground(argv, env=env, on_signal=let_go)
+            return terminal.foreground(argv, env=env, on_signal=let_go)

@@ -169,7 +169,7 @@ class Storage:
 
     def stand(self, words: str, path: str = "", *more: str, flags: Sequence[str] = ()) -> int:
         """Run rclone's mount or serve (`words`) on the folder `path` in our place, until it is
-        ended (see `process.foreground`). A token that it renews comes home meanwhile."""
+        ended (see `terminal.foreground`). A token that it renews comes home meanwhile."""
         from .standing import stand
 
         self.require()

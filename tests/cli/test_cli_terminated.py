@@ -119,8 +119,8 @@ def test_a_command_that_runs_in_our_place_gets_the_signal(home: Path) -> None:
     )
     script.chmod(0o755)
     code = (
-        f"from pluton_rclone import process; raise "
-        f"SystemExit(process.foreground([{str(script)!r}], env={{}}))"
+        f"from pluton_rclone.process import terminal; raise "
+        f"SystemExit(terminal.foreground([{str(script)!r}], env={{}}))"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as ours:
         assert ours.stdout is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -57,6 +58,8 @@ def normal(text: str, work: Path) -> str:
     for pattern, shown in (
         (re.escape(str(work)), "/home/anna"),
         (re.escape(sys.executable), "/usr/bin/python3"),
+        # in an environment that is activated
+        (re.escape(shutil.which("pluton-rclone") or "\0"), "/usr/bin/python3 -I -m pluton_rclone"),
         (re.escape(os.environ["PATH"]), "/usr/local/bin:/usr/bin:/bin"),
         (r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", "2026/11/28 03:00:00"),
         # of the emulator: Anna's own job needs none of them
