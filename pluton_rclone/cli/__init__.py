@@ -70,9 +70,9 @@ def run(arguments: Sequence[str]) -> int:
     output = Output("--json" in arguments[:separator])  # behind it stands another command
     with outlets(), ExitStack() as stack:
         if output.as_json:
-            from .talk import no_warnings
+            from .talk import warnings_as_json
 
-            stack.enter_context(no_warnings())
+            stack.enter_context(warnings_as_json())
         code = _run(arguments, output)
         if Outlet.lost is None:
             return code

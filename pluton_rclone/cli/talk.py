@@ -1,5 +1,5 @@
-"""What the library logs: with --verbose it goes to stderr, with every secret taken out; without,
-only warnings do, and none among JSON."""
+"""What the library logs, on stderr, with every secret taken out: all of it with --verbose, warnings
+as JSON with --json."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from pluton_rclone.values.redaction import redact
 
-from .output import tell
+from .output import as_json, tell
 
 
 class Talk(logging.Handler):
@@ -20,10 +20,17 @@ class Talk(logging.Handler):
         tell(redact(self.format(record)), file=sys.stderr)
 
 
+class JsonWarning(Talk):
+    """The same as a JSON record, for what no other handler takes (`logging.lastResort`)."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tell(as_json({"warning": redact(self.format(record))}), file=sys.stderr)
+
+
 @contextmanager
-def no_warnings() -> Iterator[None]:
-    """Nothing is printed that no handler takes: what concerns a result is among its notices."""
-    before, logging.lastResort = logging.lastResort, logging.NullHandler()
+def warnings_as_json() -> Iterator[None]:
+    """Python prints bare lines, which no reader of JSON takes."""
+    before, logging.lastResort = logging.lastResort, JsonWarning(logging.WARNING)
     try:
         yield
     finally:

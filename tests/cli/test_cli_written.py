@@ -175,7 +175,7 @@ def test_what_is_written_to_a_closed_stdout_is_not_taken_for_written(
     assert b"Exception ignored" not in done.stderr
 
 
-def test_what_the_library_warns_of_stands_never_among_json(storage: Storage) -> None:
+def test_what_the_library_warns_of_is_a_record_under_json(storage: Storage) -> None:
     """It was a bare line, which no reader of JSON takes."""
     conf = storage.storages.path
 
@@ -187,8 +187,11 @@ def test_what_the_library_warns_of_stands_never_among_json(storage: Storage) -> 
         assert done.returncode == 0, done.stderr
         return done.stderr
 
-    assert f"{conf} is missing; recovered from " in said()
-    assert said("--json") == ""
+    told = f"{conf} is missing; recovered from "
+    assert said().startswith(told)
+    (record,) = map(json.loads, said("--json").splitlines())
+    assert list(record) == ["warning"]
+    assert record["warning"].startswith(told)
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
