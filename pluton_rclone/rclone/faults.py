@@ -175,8 +175,9 @@ _AFTER = (
           "The file has changed, and the option immutable keeps it from being overwritten."),
     _rule(r"(?:directory|object) not found|doesn't exist", errors.NothingFound, _NOTHING),
     _rule(r"permission denied", errors.AccessDenied, "This user may not do that."),
-    _rule(r"is a directory|is a file not|not a regular file|directory not empty"
-          r"|overlapping remotes",
+    _rule(r"overlapping remotes", errors.RcloneUsage, "One of the places is in the other.",
+          advice="Choose places that lie apart, or leave the inner one out by a filter rule."),
+    _rule(r"is a directory|is a file not|not a regular file|directory not empty",
           errors.RcloneError, "The place is not of the kind that this needs.",
           advice="Check whether the place is a file or a folder."),
     _rule(r"context canceled", errors.Cancelled, "It was cancelled."),

@@ -174,7 +174,9 @@ def _refusal(
         what = f"{inner!r} is in {outer!r}."
     else:
         why = "both are in one drive; an encryption, or a folder's id, hides where"
-    if into and rules:
+    if out and not into and word.startswith("move"):
+        advice = "Copy it there, and delete it here afterwards."
+    elif into and rules:
         advice += f" Or leave the inner one out, by the filter rule {rules[-1]!r}."
     doing = "copy its own copies" if word.startswith("copy") else "delete what it has transferred"
     return UsageError(what, why=why or f"a {word} would {doing}", advice=advice)

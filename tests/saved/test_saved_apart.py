@@ -9,7 +9,7 @@ import pytest
 
 from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.errors import UsageError
+from pluton_rclone.errors import RcloneUsage, UsageError
 from tests.connected import connected, emulated_drive
 
 from .test_saved_complete import command
@@ -78,6 +78,14 @@ def test_what_would_delete_or_multiply_its_own_files_is_refused(
     assert len(cloud.world.requests) == asked
 
 
+def test_what_is_to_come_up_a_level_can_be_copied(storages: Storages, cloud: Emulator) -> None:
+    """rclone does not move that, either."""
+    code, refused = command("move", "--yes", "work:Backups/x", "work:Backups")
+    assert (code, refused["advice"]) == (2, "Copy it there, and delete it here afterwards.")
+    assert command("copy", "work:Backups/x", "work:Backups")[0] == 0
+    assert {"Backups/a.txt", "Backups/x/a.txt"} <= held(cloud).keys()
+
+
 ALLOWED = [
     ("move", "work:Backups/x", "based:z", ()),
     ("move", "work:Backups/x/s/b.txt", "based:", ()),  # a file out of a folder deep in it
@@ -127,5 +135,8 @@ def test_what_is_on_this_machine_is_rclones_own_affair(storages: Storages, tmp_p
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.txt").write_text("a")
     transfer = storages["work"].rclone.sync(str(tmp_path), str(tmp_path / "in"))
-    assert "overlapping" in str(transfer.wait().error)
+    error = transfer.wait().error
+    assert "overlapping" in str(error)
+    assert isinstance(error, RcloneUsage)
+    assert "filter rule" in error.advice
     assert (tmp_path / "in" / "a.txt").exists()
