@@ -363,6 +363,24 @@ def test_a_transfer_that_waits_is_permitted_again_when_its_turn_comes(
     assert ("a.txt" in [entry.name for entry in team.list()]) == allowed
 
 
+@pytest.mark.usefixtures("one_at_a_time")
+def test_a_transfer_whose_right_is_asked_for_while_the_server_ends_says_that_it_has_none(
+    cloud: Emulator, tmp_path: Path
+) -> None:
+    """The loop's end cancels the answer; the person who asks later gets a page."""
+    folder, answer = local_folder(tmp_path), dict[str, Callable[[], Any]]()
+    for name in ("first", "team"):
+        connected(cloud, name=name)
+
+    def authorize(person: str, action: str, on: Storage | None) -> Any:
+        return answer[action]() if action in answer else True
+
+    with people(authorize=authorize, local_folders=[folder]) as (anna, _, _app), anna.client:
+        waiting = Waiting(cloud, anna, "copy", folder)
+        answer["write"] = lambda: raise_late(asyncio.CancelledError())
+        assert "not permitted any more" in waiting.until_over()
+
+
 # ---- authorize -----------------------------------------------------------------------------------
 
 
@@ -379,6 +397,7 @@ NO: dict[str, Callable[..., Any]] = {
     "a coroutine of 1": lambda *_: late(1),
     "an exception": lambda *_: raise_(KeyError("role")),
     "a coroutine's exception": raising,
+    "a coroutine's cancellation": lambda *_: raise_late(asyncio.CancelledError()),
 }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import logging
 import re
+from asyncio import CancelledError
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -293,7 +294,7 @@ def permits(
         answer: Any = authorize(person, action, storage)
         if inspect.isawaitable(answer):
             answer = from_thread.run(_settled, answer, token=loop)
-    except Exception:
+    except (Exception, CancelledError):  # a loop that ends cancels what it still awaits
         log.exception("authorize failed: %s is refused", action)
         return False
     if not isinstance(answer, bool):
