@@ -58,12 +58,15 @@ WantedBy=timers.target
 """
 NETWORK = (
     *("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
 )
 # What a job takes from the environment; RCLONE_CONFIG_… are storages.
-_TAKEN = rf"PLUTON_RCLONE_(PING|NOTIFY|BINARY)|RCLONE_CONFIG_(?!(PASS|DIR)$).+|{'|'.join(NETWORK)}"
+_TAKEN = (
+    r"PLUTON_RCLONE_(PING|NOTIFY|BINARY)|PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD|"
+    rf"RCLONE_CONFIG_(?!(PASS|DIR)$).+|{'|'.join(NETWORK)}"
+)
 _BY_RESTIC = r"PLUTON_RESTIC_BINARY|RESTIC_PASSWORD.*"
-_RUNS_RESTIC = ("restic", "flow", "again")
+_MORE = {"restic": _BY_RESTIC, "again": _BY_RESTIC, "flow": f"{_BY_RESTIC}|PREFECT_API_URL"}
 _ENDLESS = {"mount", "serve", "web", "demo", "emulator", "worker"}
 
 
@@ -165,6 +168,8 @@ def timer(
             raise UsageError(f"Nobody answers {command[0]}'s question there.", advice="Add --yes.")
     import shutil
 
+    from pluton_rclone.rclone.runner import KEPT
+
     program = shutil.which("pluton-rclone")
     argv = [os.path.abspath(program)] if program else [sys.executable, "-I", "-m", "pluton_rclone"]
     argv += ["--config", str(ctx.new_storages.conf.named)]
@@ -178,9 +183,9 @@ def timer(
             raise UsageError(f"{word!a} cannot stand in a unit or a crontab.", why=why)
     if ctx.new_storages.conf.is_encrypted():
         ctx.output.say(f"note    {_NO_PASSWORD}")
-    needed = f"{_TAKEN}|{_BY_RESTIC}" if command[0] in _RUNS_RESTIC else _TAKEN
+    needed = f"{_TAKEN}|{_MORE.get(command[0], '')}"
     for variable in sorted(filter(os.environ.get, os.environ)):
-        if re.fullmatch(needed, variable):
+        if variable in KEPT or re.fullmatch(needed, variable):
             ctx.output.say(f"note    The job needs {variable} in its own environment, too.")
     if cron:
         line = f"cd {shlex.quote(folder)} && PATH={shlex.quote(path)} {shlex.join(argv)}"

@@ -172,8 +172,10 @@ def test_what_the_job_needs_of_this_environment_is_said(
 def test_what_a_storage_the_network_and_restic_need_is_said_without_its_value(
     connected: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = ("RCLONE_CONFIG_BOX_TYPE", "RCLONE_CONFIG_BOX_TOKEN", "HTTPS_PROXY", "SSL_CERT_FILE")
-    for name in (*names, "RESTIC_PASSWORD_FILE"):
+    names = ["RCLONE_CONFIG_BOX_TYPE", "RCLONE_CONFIG_BOX_TOKEN", "HTTPS_PROXY", "SSL_CERT_FILE"]
+    names += ["CURL_CA_BUNDLE", "RCLONE_CA_CERT", "RCLONE_BWLIMIT"]
+    names += ["PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD"]
+    for name in (*names, "RESTIC_PASSWORD_FILE", "PREFECT_API_URL"):
         monkeypatch.setenv(name, "SECRET")
     monkeypatch.setenv("RCLONE_CONFIG_PASS", "SECRET")  # has a note of its own, if it is needed
     copy = connected("timer", "x", "--cron", "--", "copy", "a", "work-files:")
@@ -183,6 +185,8 @@ def test_what_a_storage_the_network_and_restic_need_is_said_without_its_value(
         assert f"The job needs {name} in its own environment, too." in restic.err
     assert "RESTIC_PASSWORD_FILE" in restic.err
     assert "RESTIC_PASSWORD_FILE" not in copy.err
+    assert "PREFECT_API_URL" not in copy.err + restic.err
+    assert "PREFECT_API_URL" in connected("timer", "x", "--", "flow", "run", "p.toml").err
     assert "RCLONE_CONFIG_PASS" not in copy.err
     assert "SECRET" not in copy.out + copy.err + restic.out + restic.err
 
