@@ -164,7 +164,9 @@ def timer(
     with wanted.make_context(command[0], [*command[1:]], parent=of_program) as job:
         if {command[0], job.params.get("action")} & _ENDLESS:
             raise UsageError(f"{' '.join(command)!r} never ends: it is no job for a timer.")
-        if job.params.get("yes") is False:
+        if any(re.fullmatch("(?:--.*=)?-", word) for word in command):
+            raise UsageError("There is nothing on stdin (-) there.", advice="Name a file.")
+        if job.params.get("yes") is False and not job.params.get("dry_run"):
             raise UsageError(f"Nobody answers {command[0]}'s question there.", advice="Add --yes.")
     import shutil
 

@@ -216,6 +216,9 @@ def test_what_a_storage_the_network_and_restic_need_is_said_without_its_value(
         ("x", "--", "demo"),
         ("x", "--", "emulator"),
         ("x", "--", "flow", "worker"),
+        ("x", "--", "copy", "--files-from", "-", "a", "work-files:"),
+        ("x", "--", "sync", "--yes", "--filter-from=-", "a", "work-files:"),
+        ("x", "--", "import", "box", "-", "--yes"),
         ("-x", "--", "health"),
         (".", "--", "health"),
         ("..", "--", "health"),
@@ -233,6 +236,11 @@ def test_a_timer_that_could_not_work_is_refused(
     assert ran.code == 2
     assert not ran.out
     assert not Path("units").exists()
+
+
+def test_a_job_that_only_looks_asks_nothing(connected: Command) -> None:
+    ran = connected("timer", "x", "--", "sync", "--dry-run", "/a", "work-files:a")
+    assert (ran.code, "sync --dry-run" in ran.out) == (0, True)
 
 
 @pytest.mark.parametrize("folder", ["a\nb", "a\udcffb"])
