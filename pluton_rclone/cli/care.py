@@ -114,8 +114,11 @@ def report_health(ctx: Context, report: HealthReport) -> None:
         ) from report.silence
 
 
+AGAIN = "As in connect. [default: app where no person has signed in, else browser]"
+
+
 @command(NAME)
-@valued("--method", None, "As in connect.", type=METHOD, default="browser", show_default=True)
+@valued("--method", None, AGAIN, type=METHOD)
 @flag("--other-account", help="Allow a person other than the one it belongs to to sign in.")
 @flag("--client-secret", help="Read a new client secret, as `set --secret` does.")
 @valued("--client-secret-file", "FILE", "Holds the new client secret.", type=FILE)
@@ -123,7 +126,7 @@ def report_health(ctx: Context, report: HealthReport) -> None:
 def reauthorize(
     ctx: Context,
     name: str,
-    method: Method,
+    method: Method | None,
     other_account: bool,
     client_secret: bool,
     client_secret_file: Path | None,
@@ -145,7 +148,8 @@ def reauthorize(
     expected: Literal["anyone", "same"] = "anyone" if other_account else "same"
     setup = StorageSetup.for_storage(storage, expected=expected, credential=credential)
     place: Place = "sharepoint" if setup.drive_type == "sharepoint" else "own"
-    sign_in(setup, method, output, place=place, confirm=other_account)
+    usual: Method = "app" if storage.remote_to_sign_in().client_credentials else "browser"
+    sign_in(setup, method or usual, output, place=place, confirm=other_account)
     run_test(output, storage.reauthorize, setup)
     output.say(f"{storage.name} is connected again; drive and options are unchanged")
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pluton_rclone import StorageSetup
 from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emulator
+from pluton_rclone.errors import Cancelled
 from tests.cli.conftest import Command
 from tests.microsoft.certificate import DER_CERTIFICATE, pfx
 
@@ -76,6 +78,31 @@ def test_a_certificate_with_a_password_serves_from_the_sign_in_to_the_copy(
     again = command("reauthorize", "Daemon", "--method", "app", "--certificate", str(file))
 
     assert (made.code, copied.code, again.code) == (0, 0, 0), made.err + copied.err + again.err
+
+
+@pytest.mark.parametrize("by", ["secret", "certificate"])
+def test_without_a_person_the_suggested_command_signs_the_application_in_again(
+    command: Command,
+    cloud: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    by: str,
+) -> None:
+    """Anybody who signed in at a browser instead would give it a token of their own."""
+    if by == "certificate":
+        connected_by_certificate(command, cloud, pfx(), tmp_path)
+    else:
+        monkeypatch.setenv("PLUTON_ONEDRIVE_CLIENT_SECRET", DAEMON_CLIENT_SECRET)
+        options = ("--client-id", DAEMON_CLIENT_ID, *WHOSE)
+        monkeypatch.delenv("PLUTON_ONEDRIVE_CLIENT_ID")
+        assert command("connect", "Daemon", *options).code == 0
+
+    def opened(*_: object, **given: object) -> None:
+        raise Cancelled("A browser was opened.")
+
+    monkeypatch.setattr(StorageSetup, "sign_in_with_browser", opened)
+    again = command("reauthorize", "Daemon")
+    assert again.code == 0, again.err
 
 
 @pytest.mark.parametrize("named", ["app.pfx", "~/app.pfx"])
