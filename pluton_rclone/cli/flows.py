@@ -40,7 +40,9 @@ def plan(ctx: Context, action: str, file: Path | None, schema: bool) -> None:
     """
     needs("flows", *FLOWS)
     if schema:
-        tell(json.dumps(Plan.model_json_schema(), indent=2))
+        model = Plan.model_json_schema()
+        if not ctx.output.result(model):
+            tell(json.dumps(model, indent=2))
         return
     found = _read(ctx, file)
     storages, notes = _meant(ctx, found)

@@ -36,6 +36,14 @@ def test_every_option_is_explained_and_the_schema_is_json_schema(command: Comman
     assert set(schema["required"]) == {"drive_id", "drive_type"}
 
 
+def test_the_schema_of_a_plan_is_a_line_for_programs_and_lines_for_people(
+    command: Command,
+) -> None:
+    shown = command("plan", "check", "--schema")
+    assert command("plan", "check", "--schema", "--json").lines == [shown.json]
+    assert len(shown.out.splitlines()) > 100
+
+
 def test_the_versions_table_says_what_the_binary_knows(command: Command) -> None:
     table = dict(command("versions", "--json").json["table"][1:])
 
