@@ -440,3 +440,24 @@ def test_the_end_of_the_page_brings_the_tokens_home(
     assert storage.section_with_secrets()["token"] != before
     assert storage.check_health().ok
     assert set(runtime_folder().iterdir()) - already == set()
+
+
+def test_what_no_thread_can_be_had_for_says_so_and_holds_up_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where a container has reached its limit of them, for a while."""
+    some = Jobs()
+
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", refused)
+        failed = [some.start(Work("copy", str(n)), lambda _: None) for n in range(Work.at_once)]
+    later = some.start(Work("copy", "later"), lambda _: None)
+    assert some.wait(PATIENCE)
+    assert [str(one.error) for one in failed if one.over] == [
+        "It could not begin. (can't start new thread)"
+    ] * Work.at_once
+    assert (later.over, later.error) == (True, None)
+    some.close()

@@ -13,6 +13,7 @@ import secrets
 import threading
 import time
 import weakref
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -134,21 +135,24 @@ class Jobs:
 
     def _go_on(self) -> None:
         """Start what may run. The lock is held."""
-        running = [self._work[id] for id in self._threads]
-
-        def fits(work: Work) -> bool:
-            return sum(type(one) is type(work) for one in running) < work.at_once
-
-        ready = [entry for entry in self._waiting if fits(entry[0])]
-        if ready:
-            owners = [one.owner for one in running]
-            entry = min(ready, key=lambda entry: owners.count(entry[0].owner))
+        while True:
+            running = [self._work[id] for id in self._threads]
+            many = Counter(type(one) for one in running)
+            ready = [one for one in self._waiting if many[type(one[0])] < one[0].at_once]
+            if not ready:
+                return
+            owners = Counter(one.owner for one in running)
+            entry = min(ready, key=lambda entry: owners[entry[0].owner])
             self._waiting.remove(entry)
             work, name = entry[0], f"pluton-{entry[0].kind}"
             thread = threading.Thread(target=self._run, args=entry, name=name, daemon=True)
-            self._threads[work.id] = thread
-            thread.start()
-            self._go_on()
+            try:
+                thread.start()  # at its end it waits for the lock
+                self._threads[work.id] = thread
+            except RuntimeError as error:
+                advice = "Try again when less is going on on this server."
+                work.error = PlutonRcloneError("It could not begin.", why=str(error), advice=advice)
+                work.over = True
 
     def cancel(self, work: Work | None) -> None:
         """End it early, where that is possible; what waits is over at once."""
