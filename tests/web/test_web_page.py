@@ -494,6 +494,18 @@ def test_a_form_that_was_opened_earlier_undoes_no_later_change(cloud: Emulator) 
     assert str(kept.chunk_size) == "20Mi"
 
 
+def test_a_form_of_a_storage_that_is_gone_changes_none_that_took_its_name(cloud: Emulator) -> None:
+    connected(cloud, name="team")
+    with at_the_page() as anna:
+        form = posted_by_a_browser(anna.get("/storages/team/edit").text)
+        anna.post("/storages/team/remove")
+        other = connected(cloud, "business", name="team")
+        before = other.section_with_secrets()
+        late = anna.post("/storages/team/edit", {**form, "hard_delete": "on"})
+    assert (late.status_code, other.section_with_secrets()) == (422, before)
+    assert "the storage was changed" in late.text
+
+
 def test_what_is_changed_while_a_form_is_tested_stays(cloud: Emulator) -> None:
     storage = connected(cloud, name="Before")
     at = f"/storages/{storage.remote_name}/edit"

@@ -79,10 +79,11 @@ def _field(option: Option, given: Mapping[str, Any], fault: str) -> Field:
     return Field(option, shown(default if value is None else str(value)), told, sizes(fault))
 
 
-def fingerprint(name: str, given: Mapping[str, Any]) -> str:
-    """Of a form as it is drawn: another one once a value was changed. It tells no secret."""
+def fingerprint(name: str, drive: str, given: Mapping[str, Any]) -> str:
+    """Of a form as it is drawn, for a storage on that drive: another one once a value was changed.
+    It tells no secret."""
     drawn = [(field.option.name, field.value, field.kept) for field in fields(given)]
-    return hashlib.sha256(repr((name, drawn)).encode()).hexdigest()
+    return hashlib.sha256(repr((name, drive, drawn)).encode()).hexdigest()
 
 
 def read(form: Mapping[str, str], before: Mapping[str, Any]) -> dict[str, Any]:

@@ -254,7 +254,7 @@ def edit(request: Request) -> Response:
     found = storage_of(request, "change")
     before, title = fields.of_section(found.remote.to_section()), found.name
     given, name, faults = before, title, dict[str, str]()
-    drawn, form = fields.fingerprint(title, before), form_of(request)
+    drawn, form = fields.fingerprint(title, found.remote.drive_id, before), form_of(request)
     error: PlutonRcloneError | None = None
     if form.get("drawn", drawn) != drawn:
         why = "name or options are not those any more that this form was opened with"
