@@ -11,7 +11,12 @@ import pytest
 from pydantic import SecretStr
 
 from pluton_rclone import OneDriveRemote, Storage, Storages
-from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
+from pluton_rclone.emulator import (
+    DAEMON_CLIENT_ID,
+    DAEMON_CLIENT_SECRET,
+    PUBLIC_CLIENT_ID,
+    Emulator,
+)
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.drives.item import Link
 from pluton_rclone.pace import ledger
@@ -113,3 +118,21 @@ def budget_for(storage: Storage, budget: Budget, monkeypatch: pytest.MonkeyPatch
     """Its account has this budget from now on."""
     monkeypatch.setitem(ledger.BUDGETS, ledger.account_of(storage.section_with_secrets()), budget)
     return budget
+
+
+def connected_as_app(cloud: Emulator) -> Storage:
+    """Bert's drive, app-only, is the storage contoso."""
+    tenant = cloud.world.person(BERT).tenant
+    roles = {"Files.ReadWrite.All", "Sites.Read.All", "User.ReadBasic.All"}
+    cloud.world.registrations[DAEMON_CLIENT_ID].granted_roles[tenant.id] = frozenset(roles)
+    remote = remote_of(cloud, "business").replace(
+        client_id=DAEMON_CLIENT_ID,
+        client_secret=SecretStr(DAEMON_CLIENT_SECRET),
+        tenant=tenant.id,
+        token=None,
+        client_credentials=True,
+        granted_scopes=(),
+        account_id="",
+        account_name="",
+    )
+    return Storages().add_tested("contoso", remote)

@@ -16,13 +16,19 @@ from pydantic import SecretStr
 
 from pluton_rclone import Storage, Storages
 from pluton_rclone.cli import run as pluton_rclone
-from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emulator
+from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import StorageNotFound, Unreachable, UsageError
 from pluton_rclone.flows import alone
 from pluton_rclone.flows.plan import Plan, Which
 from pluton_rclone.flows.steps import Outcome
 from pluton_rclone.flows.which import targets
-from tests.connected import BERT, KINDS, connected, emulated_drive, remote_of
+from tests.connected import (
+    KINDS,
+    connected,
+    connected_as_app,
+    emulated_drive,
+    remote_of,
+)
 from tests.forked import Forks
 from tests.terminal import PATIENCE
 
@@ -225,27 +231,6 @@ def test_a_difference_is_named(cloud: Emulator, source: Path) -> None:
     }
 
 
-def organisation(cloud: Emulator) -> Storages:
-    """Bert's drive, app-only, is the storage contoso."""
-    tenant = cloud.world.person(BERT).tenant
-    app = cloud.world.registrations[DAEMON_CLIENT_ID]
-    roles = {"Files.ReadWrite.All", "Sites.Read.All", "User.ReadBasic.All"}
-    app.granted_roles[tenant.id] = frozenset(roles)
-    remote = remote_of(cloud, "business").replace(
-        client_id=DAEMON_CLIENT_ID,
-        client_secret=SecretStr(DAEMON_CLIENT_SECRET),
-        tenant=tenant.id,
-        token=None,
-        client_credentials=True,
-        granted_scopes=(),
-        account_id="",
-        account_name="",
-    )
-    storages = Storages()
-    storages.add_tested("contoso", remote)
-    return storages
-
-
 def test_all_of_an_organisation_is_found_page_by_page_and_becomes_storages(
     cloud: Emulator, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,7 +240,8 @@ def test_all_of_an_organisation_is_found_page_by_page_and_becomes_storages(
     for number in range(4):
         cloud.world.add_person(f"p{number}@contoso.onmicrosoft.com", f"Person {number}")
     cloud.world.person("p1@contoso.onmicrosoft.com").licensed = False
-    storages = organisation(cloud)
+    connected_as_app(cloud)
+    storages = Storages()
     which = {"tenant_of": "contoso", "users": ["p*", "bert@*"], "sites": ["Backups"]}
     wanted = plan_of(source, UPLOAD_AND_CHECK[0], storages=[which], at_once={"tenant": 2})
     said: list[str] = []
@@ -279,7 +265,8 @@ def test_no_drive_of_an_organisation_is_left_out_for_a_name_that_looks_alike(
     cloud: Emulator, entries: int
 ) -> None:
     """In two entries of a plan both got the same name, and the second was dropped."""
-    storages = organisation(cloud)
+    connected_as_app(cloud)
+    storages = Storages()
     people = [f"{name}@contoso.onmicrosoft.com" for name in ("eva.maria", "eva-maria")]
     for person in people:
         cloud.world.add_person(person, person)

@@ -18,14 +18,14 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from pluton_rclone import Storages, StorageSetup
-from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator import DAEMON_CLIENT_ID, Emulator
 from pluton_rclone.errors import UsageError
 from pluton_rclone.remote.schema import remote_schema
 from pluton_rclone.web import create_app, one_time_address, serve
 from pluton_rclone.web.plumbing.jobs import Steps
 from pluton_rclone.web.wizard.draft import rail
 from pluton_rclone.web.wizard.fields import NOT_HERE
-from tests.connected import connected
+from tests.connected import connected, connected_as_app
 from tests.gates import Gate
 from tests.rclone_port import rclone_port, visit
 
@@ -174,6 +174,28 @@ def test_a_sign_in_that_is_cancelled_while_it_is_tested_is_not_saved(cloud: Emul
         probe.open()
         until_over(anna)
     assert storage.section_with_secrets() == before
+    assert storage.list() == []
+
+
+def test_an_application_signs_in_again_by_itself(cloud: Emulator) -> None:
+    """A person was asked to, whose token the storage would have got."""
+    storage = connected_as_app(cloud)
+    at = f"/storages/{storage.remote_name}/reauthorize"
+    secrets = cloud.world.registrations[DAEMON_CLIENT_ID].secrets
+    with at_the_page() as anna:
+        kept = secrets.copy()
+        secrets.clear()
+        refused = anna.post(at)
+        assert refused.url.path.endswith("/authorize")
+        assert "Try again" in refused.text
+        assert "Sign in on another device" not in refused.text
+        secrets.extend(kept)
+        begun = anna.post(at).url.path
+        assert begun.endswith("/save")
+        anna.post(begun.replace("/save", "/test"))
+        until_over(anna)
+        assert "ready for use" in anna.get(begun).text
+    assert storage.remote.client_credentials
     assert storage.list() == []
 
 

@@ -28,16 +28,20 @@ def authorize(request: Request) -> Response:
     """GET: the button, the permissions and why, the device code, another cloud or registration."""
     draft = draft_of(request, "authorize")
     setup, expected, lacking = draft.setup, None, draft.setup.missing_permissions()
+    itself = False
     place: Place = "shared" if lacking else "own"
     if setup.drive_type == "sharepoint":
         place = "sharepoint"
     if draft.storage:
-        expected = storage_of(request, "change", draft.storage).record()["account"]
+        storage = storage_of(request, "change", draft.storage)
+        expected = storage.record()["account"]
+        itself = storage.remote_to_sign_in().client_credentials
     shown: dict[str, Any] = {
         "lacking": bool(lacking),
         "permissions": (*least(place), "offline_access"),
         "app": setup.app if setup.has_app else None,
         "expected": expected,
+        "itself": itself,  # no person's sign-in is asked for
         "clouds": CLOUDS.values(),
         "error": draft.failure,
     }

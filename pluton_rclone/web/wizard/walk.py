@@ -282,8 +282,12 @@ def edit(request: Request) -> Response:
 
 
 def reauthorize(request: Request) -> Response:
-    """POST: sign in again for the same drive and options."""
-    found = storage_of(request, "change")
+    """POST: sign in again for the same drive and options; an application does that by itself."""
+    found, caught = storage_of(request, "change"), Caught()
     draft = Draft(StorageSetup.for_storage(found), storage=found.remote_name)
     session(request).add(draft)
-    return onward(request, draft, "authorize")
+    if found.remote_to_sign_in().client_credentials:
+        with caught:
+            draft.setup.sign_in_as_app()
+        draft.failure = caught.error
+    return onward(request, draft, "" if draft.setup.signed_in else "authorize")
