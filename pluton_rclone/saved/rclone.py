@@ -29,7 +29,7 @@ from pluton_rclone.rclone.runner import Runner, nothing
 
 from . import office
 from .lent import Lent, is_refusal
-from .wrapping import below, elsewhere, require_apart, runs_of, spots
+from .wrapping import below, elsewhere, require_apart, runs_of, spelled_out, spots
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.commands import ListOptions
@@ -157,7 +157,7 @@ class SavedRclone(Rclone):
             return []
         place = command.places[0]
         if self._is_elsewhere(place):
-            if command.selecting or self._is_elsewhere(posixpath.dirname(place)):
+            if command.selecting or self._is_below_elsewhere(place):
                 return ["It lies in another drive: a shortcut leads there."]
             raise UsageError(
                 f"{place!r} is a shortcut to another drive.",
@@ -174,10 +174,21 @@ class SavedRclone(Rclone):
         return []
 
     def _is_elsewhere(self, place: str) -> bool:
-        """Whether a place in a OneDrive is a shortcut, or below one: rclone lists it with the drive
-        of its target, or not by its own name."""
+        """Whether a place in a OneDrive is a shortcut, or below one."""
+        return any(map(self._is_listed_elsewhere, spelled_out(self._conf, place)))
+
+    def _is_below_elsewhere(self, place: str) -> bool:
+        """Whether a place in a OneDrive is below a shortcut."""
+        places = (one.partition(":") for one in spelled_out(self._conf, place))
+        return any(
+            self._is_elsewhere(f"{one}:{posixpath.dirname(path)}") for one, _, path in places
+        )
+
+    def _is_listed_elsewhere(self, place: str) -> bool:
+        """Whether rclone lists a place with the drive of a shortcut's target, or not by its own
+        name."""
         remote, _, path = place.partition(":")
-        above, name = posixpath.split(path.rstrip("/"))
+        above, name = posixpath.split(path)
         found = self.stat(place) if name else None
         if found is None:
             return False

@@ -112,6 +112,20 @@ def spots(conf: Conf, place: str) -> list[Spot]:
     return list(follow(place))
 
 
+def spelled_out(conf: Conf, place: str) -> list[str]:
+    """The place, without slashes around it; if it is all that a remote wraps, what is wrapped."""
+    name, _, path = place.partition(":")
+    remote, names = name.partition(",")[0], _names(path)
+    if is_local(place) or remote not in conf:
+        return [place]
+    section, drive = conf.whole_section(conf.storage_of(remote)), conf.drive_of(remote)
+    found = [inside for folder, inside in _upstreams(section) if names == _names(folder)]
+    if drive != remote and not names and section.get(BASE):
+        found = [f"{drive}:{section[BASE]}"]
+    inner = itertools.chain.from_iterable(spelled_out(conf, one) for one in found)
+    return list(inner) or [f"{name}:{path.strip('/')}"]
+
+
 def elsewhere(conf: Conf, place: str) -> Callable[[Entry], bool]:
     """Tells of what a place of rclone's holds whether it lies in another drive: it is a shortcut,
     or below one. Never of what no OneDrive holds."""

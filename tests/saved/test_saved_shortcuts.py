@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,47 @@ def test_what_is_deleted_beside_a_shortcut_goes(
     code, done = command("sync", "--yes", "--exclude", "/Team/**", source, "work:docs")
     assert (code, done["deletes"]) == (0, 1)
     assert files(theirs) == THEIRS
+
+
+@pytest.mark.parametrize("place", ["work:Team/", "work:/Team//"])
+def test_a_shortcut_is_one_however_it_is_spelled(
+    storage: Storage, theirs: Drive, place: str
+) -> None:
+    with pytest.raises(UsageError, match="is a shortcut"):
+        storage.rclone.purge(place)
+    assert files(theirs) == THEIRS
+
+
+CRYPT = "password = UmyLSdRHfew6aual28-ggx78qHqSfQ\nfilename_encryption = off\nsuffix = none"
+WRAPPING = {
+    "alias": "remote = work:Team",
+    "combine": "upstreams = in=work:Team",
+    "crypt": f"remote = work:Team\ndirectory_name_encryption = false\n{CRYPT}",
+}
+
+
+@pytest.mark.parametrize("kind", [*WRAPPING, "base folder"])
+def test_who_wraps_a_shortcut_means_what_is_there(
+    storage: Storage, theirs: Drive, source: Path, kind: str
+) -> None:
+    """What is in it comes and goes as in a folder of one's own; it itself does not go."""
+    if kind == "base folder":
+        storage.update(base_folder="Team")
+        name, root = "work", "work:"
+    else:
+        with open(os.environ["RCLONE_CONFIG"], "a") as conf:
+            conf.write(f"[wrap]\ntype = {kind}\n{WRAPPING[kind]}\n")
+        name, root = "wrap", "wrap:in/" if kind == "combine" else "wrap:"
+    rclone = storage.storages.rclone(name)
+    (source / "sub").mkdir()
+    for file in ("a", "sub/b", "sub/c"):
+        (source / file).write_text(file)
+    rclone.copy(source, root).result()
+    (source / "sub/b").unlink()
+    assert rclone.sync(source, root, filters=["- t*"]).result().deletes == 1
+    assert rclone.delete(root, filters=["+ a", "- *"]).result().deletes == 1
+    assert THEIRS < files(theirs)
+    with pytest.raises(UsageError, match="is a shortcut"):
+        rclone.purge(root)
+    assert rclone.purge(f"{root}sub").wait().ok
+    assert files(theirs) == {"Team/a.txt", "Team/t1.txt"}
