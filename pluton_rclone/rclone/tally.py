@@ -38,7 +38,8 @@ _SEEING = "Run it again: deletions wait for a run that can read everything."
 _DELETION = re.compile(r"delete|remove|move into backup")
 _FOLDER_MOVED = "Server side directory move succeeded"
 _SENDING = ("copy", "move")
-_WHOLE = ("server-side directory move", "purge directory")
+FOLDER_MOVE = "server-side directory move"
+_WHOLE = (FOLDER_MOVE, "purge directory")
 
 
 class Tally:
@@ -74,7 +75,8 @@ class Tally:
         self._of_runs_before: tuple[FailedFile, ...] = ()
         self._notices: tuple[str, ...] = ()
         self.deleting: set[str] = set()
-        """What the look found would be deleted: files, and folders that would be empty."""
+        """What a dry run found would be deleted or taken away: files, and folders that would be
+        empty; "" stands for all of a folder."""
         self.steps = 0
         """Grows with any progress: a byte, a check, a file, a listed entry."""
 
@@ -113,10 +115,11 @@ class Tally:
                 self._undeleted += found is not None and found[1] is None
                 self._failed[event.path] = event
             case events.Skipped():
-                if self._looking:
-                    if _DELETION.match(event.action):
-                        self.deleting.add(event.path)
-                else:
+                if _DELETION.match(event.action) or event.action.startswith("move"):
+                    self.deleting.add(event.path)
+                elif event.action == FOLDER_MOVE:
+                    self.deleting.add("")
+                if not self._looking:
                     self._dry = True  # rclone may have that from elsewhere
                     self._planned.append(Planned(event.action, event.path, event.size))
                 return

@@ -60,8 +60,8 @@ Begun = Callable[[], Ended]
 """Called once, when the first rclone has been started."""
 
 Deleting = Callable[[set[str], Callable[[], bool]], None]
-"""Called before the first deletion of a sync, with the paths that would go, and what tells whether
-all was stopped meanwhile. What it raises ends the sync, and nothing is done."""
+"""Called before the first deletion of a sync or move, with the paths that would go ("": all), and
+what tells whether all was stopped meanwhile. What it raises ends it, and nothing is done."""
 
 Told = Callable[["TransferResult"], "TransferResult"]
 """The result as it is told to those who wait for it."""
@@ -121,6 +121,8 @@ class Transfer:
         self._time_limit, self._stall_limit = time_limit, stall_limit
         self._started = self._active = self._looks_at = self._finished = time.monotonic()
         self._then: list[Next] = [self._judged, *then] if looks else list(then)
+        if command.dry:
+            self._then.append(self._would_delete)
         self._codes: list[int] = []
         self._again: Again | None = again
         self._told, self._deleting = told, deleting
@@ -178,12 +180,17 @@ class Transfer:
         elif self._brake is not None:
             self._most = self._brake.judge(self._seen.progress, whole=whole)
             self._tally.blind = not whole
-            if whole and self._seen.deleting:
-                self._deleting(self._seen.deleting, stopped)
+        if whole and self._seen.deleting and not missing:
+            self._deleting(self._seen.deleting, stopped)
         with self._lock:
             self._seen, self._steps = None, 0
             self._codes.clear()
         return self._run
+
+    def _would_delete(self, stopped: Callable[[], bool]) -> None:
+        """After a dry run: it promises nothing that would not be done."""
+        if self._tally.deleting and not any(self._codes):
+            self._deleting(self._tally.deleting, stopped)
 
     def __repr__(self) -> str:
         state = "over" if self._over else "running"

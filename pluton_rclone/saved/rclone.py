@@ -22,6 +22,7 @@ from pluton_rclone.errors import (
 )
 from pluton_rclone.process import Completed
 from pluton_rclone.rclone import commands
+from pluton_rclone.rclone.brake import Brake
 from pluton_rclone.rclone.commands import Command, LogLevel, progress_flags
 from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.rclone.locations import Location, is_local
@@ -42,6 +43,8 @@ T = TypeVar("T")
 
 MOST_RULES = 100
 """Of more folders the whole destination is listed: each rule is tried at each name."""
+
+ELSEWHERE = "It lies in another drive: a shortcut leads there."
 
 
 class SavedRclone(Rclone):
@@ -158,19 +161,15 @@ class SavedRclone(Rclone):
         place = command.places[0]
         if self._is_elsewhere(place):
             if command.selecting or self._is_below_elsewhere(place):
-                return ["It lies in another drive: a shortcut leads there."]
-            raise UsageError(
-                f"{place!r} is a shortcut to another drive.",
-                why="what it leads to would be deleted there, for everybody, and the shortcut stay",
-                advice="Remove the shortcut in OneDrive on the web. Or, if what it leads to is to "
-                "go, connect that drive, and delete it there.",
-            )
+                return [ELSEWHERE]
+            why = "what it leads to would be deleted there, for everybody, and the shortcut stay"
+            raise _is_shortcut(place, why, "Remove")
         if command.words == ("delete",):
             flags = ("--recursive", "--files-only", "--no-mimetype", *command.selecting)
             selected = self._entries(command._replace(words=("lsjson",), flags=flags))
             with closing(selected), suppress(AccessDenied):  # the run names what it cannot list
                 for entry in filter(elsewhere(self._conf, place), selected):
-                    raise _of_somebody_else(entry)
+                    raise _of_somebody_else(entry, "delete")
         return []
 
     def _is_elsewhere(self, place: str) -> bool:
@@ -199,22 +198,48 @@ class SavedRclone(Rclone):
         return not entries or any(map(elsewhere(self._conf, place), entries))
 
     def _require_none_elsewhere(
-        self, place: str, paths: set[str], stopped: Callable[[], bool]
+        self,
+        command: Command,
+        notice: Callable[[str], None],
+        paths: set[str],
+        stopped: Callable[[], bool],
     ) -> None:
-        """TransferFailed if one of the paths below a sync's destination lies in another drive than
-        that: a person who names a shortcut as the destination means what is there."""
+        """TransferFailed if one of the paths that a sync would delete, or a move take away, lies in
+        another drive: a person who names a shortcut means what is there. UsageError for one that
+        is moved within its drive, as if that gave it another place."""
+        if command.words[0] not in ("sync", "move", "moveto"):
+            return
+        moves, (source, end) = command.words != ("sync",), command.places
+        place = source if moves else end
         if not spots(self._conf, place):
             return
+        whole, is_theirs = "" in paths, elsewhere(self._conf, place)
+        if whole and self.stat(end) is None and not self._is_elsewhere(place):
+            return  # it goes with the shortcuts in it, not file by file
+        with closing(self._concerned(command, place, paths)) as there:
+            for entry in takewhile(lambda _: not stopped(), there):
+                if is_theirs(entry) and (whole or entry.path in paths):
+                    break
+            else:
+                return
+        if not self._is_elsewhere(place):
+            raise _of_somebody_else(entry, "take away" if moves else "delete")
+        if whole and not self._is_below_elsewhere(place):
+            why = "what it leads to would be taken away there, for everybody, and the shortcut stay"
+            raise _is_shortcut(place, why, "Move")
+        notice(ELSEWHERE)
+
+    def _concerned(
+        self, command: Command, place: str, paths: set[str]
+    ) -> Generator[Entry, None, None]:
+        """What is listed to find these paths."""
+        if place == command.places[0]:
+            flags = ("--recursive", "--no-mimetype", *command.selecting)
+            return self._entries(command._replace(words=("lsjson",), flags=flags, places=(place,)))
         tops = {commands.filter_name(path.partition("/")[0]) for path in paths}
         rules = [f"+ /{top}{rest}" for top in sorted(tops) for rest in ("", "/**")]
         options: ListOptions = {"filters": [*rules, "- *"]} if len(tops) <= MOST_RULES else {}
-        is_theirs = elsewhere(self._conf, place)
-        with closing(self._entries(commands.lsjson(place, options, depth="all"))) as there:
-            for entry in takewhile(lambda _: not stopped(), there):
-                if entry.path in paths and is_theirs(entry):
-                    if self._is_elsewhere(place):
-                        return
-                    raise _of_somebody_else(entry)
+        return self._entries(commands.lsjson(place, options, depth="all"))
 
     def compare(
         self, command: Command, on_progress: Callable[[int], None] | None = None
@@ -240,6 +265,8 @@ class SavedRclone(Rclone):
         its own. UsageError for places of which one is the other, or in it, by whatever remotes they
         are named, and for a shortcut that would be deleted."""
         require_apart(command, self._conf, self._is_folder)
+        if command.words == ("sync",) and spots(self._conf, command.places[-1]):
+            command = command._replace(brake=command.brake or Brake("100%", True))  # it looks
         notices = self._require_own(command) if recorded else []
 
         def notice(text: str) -> None:
@@ -293,7 +320,7 @@ class SavedRclone(Rclone):
                 again=again,
                 begun=begun,
                 told=told,
-                deleting=partial(self._require_none_elsewhere, command.places[-1]),
+                deleting=partial(self._require_none_elsewhere, command, notice),
                 time_limit=self.limits.time,
                 stall_limit=self.limits.stall,
             )
@@ -303,9 +330,18 @@ class SavedRclone(Rclone):
             raise
 
 
-def _of_somebody_else(entry: Entry) -> TransferFailed:
+def _is_shortcut(place: str, why: str, advised: str) -> UsageError:
+    return UsageError(
+        f"{place!r} is a shortcut to another drive.",
+        why=why,
+        advice=f"{advised} the shortcut in OneDrive on the web. Or, if what it leads to is to go, "
+        "connect that drive, and delete it there.",
+    )
+
+
+def _of_somebody_else(entry: Entry, doing: str) -> TransferFailed:
     return TransferFailed(
-        f"Nothing was done: it would delete {entry.path!r}, which lies in another drive.",
+        f"Nothing was done: it would {doing} {entry.path!r}, which lies in another drive.",
         why="a shortcut leads there",
         advice="Leave the shortcut out with a filter rule, or remove it in OneDrive on the web.",
         retry=False,

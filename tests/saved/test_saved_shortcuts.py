@@ -11,6 +11,7 @@ from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.errors import TransferFailed, UsageError
+from pluton_rclone.rclone.commands import TransferOptions
 from tests.connected import BERT, connected, emulated_drive
 
 from .test_saved_complete import command
@@ -178,8 +179,66 @@ def test_who_wraps_a_shortcut_means_what_is_there(
     (source / "sub/b").unlink()
     assert rclone.sync(source, root, filters=["- t*"]).result().deletes == 1
     assert rclone.delete(root, filters=["+ a", "- *"]).result().deletes == 1
-    assert THEIRS < files(theirs)
+    assert files(theirs) > THEIRS
     with pytest.raises(UsageError, match="is a shortcut"):
         rclone.purge(root)
     assert rclone.purge(f"{root}sub").wait().ok
     assert files(theirs) == {"Team/a.txt", "Team/t1.txt"}
+
+
+@pytest.mark.parametrize("dry", [True, False])
+def test_a_move_stops_before_it_takes_away_what_a_shortcut_leads_to(
+    storage: Storage, mine: Drive, theirs: Drive, tmp_path: Path, dry: bool
+) -> None:
+    more, out = ["--dry-run"] * dry, tmp_path / "out"
+    code, refused = command("move", "--yes", *more, "work:", out)
+    assert (code, refused["ended"], refused["transfers"] * (not dry)) == (7, "failed", 0)
+    assert "would take away 'Team/" in refused["error"]["what"]
+    assert (files(mine), files(theirs), out.exists()) == ({"docs/old.tmp"}, THEIRS, False)
+    code, done = command("move", "--yes", *more, "--exclude", "/Team/**", "work:", out)
+    assert (code, done["notices"], files(theirs)) == (0, [], THEIRS)
+
+
+def test_a_move_out_of_the_shortcut_means_what_is_there(
+    storage: Storage, theirs: Drive, tmp_path: Path
+) -> None:
+    for place in ("work:Team/sub", "work:Team"):
+        code, done = command("move", "--yes", place, tmp_path / "out")
+        assert (code, done["notices"]) == (0, ["It lies in another drive: a shortcut leads there."])
+    assert not files(theirs)
+
+
+def test_a_shortcut_is_not_moved_by_taking_away_what_it_leads_to(
+    storage: Storage, mine: Drive, theirs: Drive
+) -> None:
+    with pytest.raises(UsageError, match="is a shortcut"):
+        storage.rclone.moveto("work:Team", "work:docs/Team").result()
+    mine.folder("there")
+    mine.add_shortcut(theirs, theirs.folder("Team"), "Team", mine.folder("docs"))
+    with pytest.raises(TransferFailed, match="would take away 'Team"):  # not as a whole
+        storage.rclone.move("work:docs", "work:there").result()
+    storage.rclone.move("work:docs", "work:new").result()
+    assert (files(mine), files(theirs)) == ({"new/old.tmp"}, THEIRS)
+    assert mine.find("new/Team") is not None
+
+
+@pytest.mark.parametrize(
+    "how", [{"max_delete": "100%", "allow_empty_source": True}, {"dry_run": True}]
+)
+def test_a_sync_that_may_delete_everything_deletes_only_its_own(
+    storage: Storage, theirs: Drive, source: Path, how: TransferOptions
+) -> None:
+    with pytest.raises(TransferFailed, match="would delete 'Team"):
+        storage.rclone.sync(source, "work:", **how).result()
+    assert files(theirs) == THEIRS
+
+
+def test_a_renamed_file_is_not_taken_out_of_a_shortcut(
+    storage: Storage, theirs: Drive, source: Path
+) -> None:
+    for name in ("Team/sub/t2.txt", "docs/old.tmp", "new/t1.txt"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes(b"mine" if name == "docs/old.tmp" else b"theirs")
+    with pytest.raises(TransferFailed, match=r"would delete 'Team/t1.txt'"):
+        storage.rclone.sync(source, "work:", track_renames=True).result()
+    assert files(theirs) == THEIRS
