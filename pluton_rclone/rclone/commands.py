@@ -324,8 +324,8 @@ def progress_flags(level: LogLevel = "NOTICE", every: float = 0.5) -> tuple[str,
 
 def look(command: Command) -> Command:
     """The dry run that counts what a sync would delete, or finds what a move must not take."""
-    by_content = ("--checksum", "--ignore-times", "--size-only")
-    kept = (flag for flag in command.flags if not flag.startswith(by_content))
+    without = ("--checksum", "--ignore-times", "--size-only", "--immutable")  # one is a failure
+    kept = (flag for flag in command.flags if not flag.startswith(without))
     return command._replace(flags=(*kept, "--size-only", "--dry-run"))  # the last one counts
 
 

@@ -32,6 +32,8 @@ _OF_A_FOLDER = re.compile(r"error (?:reading|listing)\b|Failed to (?:rmdir|updat
 _NOT_DELETING = "not deleting files as there were IO errors"
 _KEPT = "Nothing was deleted at the destination, because not all could be read or transferred."
 _NOT_TAKEN = "Nothing was taken away at the source, because not all of it can be moved."
+_UNREAD = "not all could be read beforehand"
+_ONCE_MORE = "Run it again."
 _WOULD_KEEP = "Nothing would be deleted at the destination, because not all can be transferred."
 _UNSEEN = "not all could be read when the deletions were counted beforehand"
 _SEEING = "Run it again: deletions wait for a run that can read everything."
@@ -273,6 +275,8 @@ class Tally:
             from . import faults
 
             error = faults.run_fault(command, exit_code, self.messages)
+        elif error is None and self.only_copies and self.blind:  # by now it can be read
+            error = TransferFailed(_NOT_TAKEN, why=_UNREAD, advice=_ONCE_MORE, retry=True)
         self._end_of_round()
         now, planned, notices = self._judged(bool(missing))
         keeps = self.command.keeps

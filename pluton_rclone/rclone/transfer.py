@@ -162,24 +162,24 @@ class Transfer:
         return self._starts(command, self._flags)
 
     def _judged(self, stopped: Callable[[], bool]) -> Command:
-        """After the dry run: the sync or move itself, or a copy. TooManyDeletions; TransferFailed
-        for a move, if not all could be read; what `deleting` raises."""
+        """After the dry run: the sync or move itself, or a copy. TooManyDeletions; what `deleting`
+        raises."""
         assert self._seen is not None
         whole = self._codes == [0]
         missing, _ = self._seen.missing(whole=whole)
         if self._brake is None:
             from .left_out import twins
-            from .results import transfer_failed
 
-            if not whole:
-                raise transfer_failed(self.command, self._seen.failed())
-            missing = missing if twins(missing) else ()
+            if whole and not twins(missing):
+                missing = ()
+            elif not whole:  # it may hold a twin
+                missing += self._seen.failed()
+        self._tally.blind = not whole
         if missing:  # of twins rclone takes one, and deletes the copy of the other
             self._most, self._tally.only_copies = commands.ONLY_COPY, True
             self._tally.absent = self._seen.not_there(whole=whole)
         elif self._brake is not None:
             self._most = self._brake.judge(self._seen.progress, whole=whole)
-            self._tally.blind = not whole
         if whole and self._seen.deleting and not missing:
             self._deleting(self._seen.deleting, stopped)
         with self._lock:

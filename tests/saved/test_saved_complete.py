@@ -319,3 +319,41 @@ def test_a_name_that_was_a_file_and_is_a_folder_says_what_to_delete(
     assert len(advice) == 1
     assert "delete it there" in advice[0]
     assert "x/name" in {path.rstrip("/") for path in on_drive(cloud)}
+
+
+def test_a_move_of_what_cannot_all_be_read_copies_the_rest_and_names_it(
+    storage: Storage, source: Path, tmp_path: Path, cloud: Emulator
+) -> None:
+    drive = emulated_drive(cloud, "personal")
+    for name in ("x/closed/one", "x/open/two"):
+        drive.write(name, b"content")
+    closed = drive.folder("x/closed")
+    cloud.faults.refuse(404, times=None, where=closed.id)
+    result = storage.rclone.move("home:x", str(tmp_path / "out")).wait()
+    assert (result.ok, failed(result)) == (False, ["closed"])
+    assert any("Nothing was taken away" in notice for notice in result.notices)
+    assert (tmp_path / "out/open/two").exists()
+    assert {"x/closed/one", "x/open/two"} <= on_drive(cloud)
+
+
+def test_a_move_that_could_read_all_only_the_second_time_is_no_success(
+    storage: Storage, tmp_path: Path, cloud: Emulator
+) -> None:
+    drive = emulated_drive(cloud, "personal")
+    drive.write("x/closed/one", b"content")
+    cloud.faults.refuse(404, times=1, where=drive.folder("x/closed").id)
+    result = storage.rclone.move("home:x", str(tmp_path / "out"), retries=1).wait()
+    assert (result.ok, result.retry_helps, result.failed) == (False, True, ())
+    assert (tmp_path / "out/closed/one").exists()
+    assert "x/closed/one" in on_drive(cloud)
+
+
+def test_a_move_that_may_overwrite_nothing_takes_the_rest(
+    storage: Storage, tmp_path: Path, cloud: Emulator
+) -> None:
+    for name in ("x/there", "x/new"):
+        emulated_drive(cloud, "personal").write(name, b"content")
+    (tmp_path / "there").write_text("another one")
+    result = storage.rclone.move("home:x", tmp_path, immutable=True).wait()
+    assert failed(result) == ["there"]
+    assert on_drive(cloud) == {"x/", "x/there"}
