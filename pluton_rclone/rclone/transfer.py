@@ -90,6 +90,7 @@ class Transfer:
         begun: Begun = lambda: lambda result: None,
         told: Told = lambda result: result,
         deleting: Deleting = lambda paths, stopped: None,
+        into_folder: bool = False,
         time_limit: float | None = None,
         stall_limit: float | None = None,
     ) -> None:
@@ -134,7 +135,8 @@ class Transfer:
                 # where it says what a list finds, and what a remote lacks
                 more = command.picks or not is_local(command.places[0])
                 level: LogLevel = "DEBUG" if more else "NOTICE"
-                first = starting(commands.look(command), commands.progress_flags(level))
+                look = commands.look(command, into_folder=into_folder)
+                first = starting(look, commands.progress_flags(level))
             self._latest = first
             self._child = first(self._line, self._watch, self._end)
             try:

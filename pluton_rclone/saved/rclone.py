@@ -152,6 +152,13 @@ class SavedRclone(Rclone):
             return None if found is None else found.is_dir
         return None
 
+    def _moves_into_folder(self, command: Command) -> bool:
+        """Whether it is a move between folders in OneDrive, of which the second is there."""
+        if command.dry or command.words[0] not in ("move", "moveto"):
+            return False
+        inside = all(spots(self._conf, place) for place in command.places)
+        return inside and self._is_folder(command.places[-1]) is not None
+
     def _require_own(self, command: Command) -> list[str]:
         """What to say of a deletion; nothing of any other command. UsageError for a shortcut, whose
         target rclone would delete; files in it, by filters, may be. TransferFailed if filters
@@ -214,7 +221,7 @@ class SavedRclone(Rclone):
         if not spots(self._conf, place):
             return
         whole, is_theirs = "" in paths, elsewhere(self._conf, place)
-        if whole and self.stat(end) is None and not self._is_elsewhere(place):
+        if whole and not self._is_elsewhere(place):
             return  # it goes with the shortcuts in it, not file by file
         with closing(self._concerned(command, place, paths)) as there:
             for entry in takewhile(lambda _: not stopped(), there):
@@ -321,6 +328,7 @@ class SavedRclone(Rclone):
                 begun=begun,
                 told=told,
                 deleting=partial(self._require_none_elsewhere, command, notice),
+                into_folder=self._moves_into_folder(command),
                 time_limit=self.limits.time,
                 stall_limit=self.limits.stall,
             )

@@ -357,3 +357,21 @@ def test_a_move_that_may_overwrite_nothing_takes_the_rest(
     result = storage.rclone.move("home:x", tmp_path, immutable=True).wait()
     assert failed(result) == ["there"]
     assert on_drive(cloud) == {"x/", "x/there"}
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_nor_within_a_drive_into_a_folder_that_is_there(
+    storage: Storage, cloud: Emulator, runs: int
+) -> None:
+    """Where it is not there, the folder goes as a whole."""
+    drive = emulated_drive(cloud, "personal")
+    twins = ("caf\u00e9", "cafe\u0301")
+    for name in twins:
+        drive.write(f"x/{name}", name.encode())
+    drive.folder("there")
+    for _ in range(runs):
+        result = storage.rclone.move("home:x", "home:there").wait()
+        assert len(failed(result)) == 1
+        assert {f"x/{name}" for name in twins} <= on_drive(cloud)
+    assert storage.rclone.move("home:x", "home:new").result().folders == 1
+    assert on_drive(cloud) >= {f"new/{name}" for name in twins}
