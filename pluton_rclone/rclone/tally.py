@@ -187,7 +187,9 @@ class Tally:
         """What rclone left out: what is missing at the destination, and what is not. `whole`: it
         has gone through all."""
         missing, others = left_out.sorted_out(self.command, self._left_out)
-        return missing + tuple(map(left_out.not_found, self.not_there(whole=whole))), others
+        named = {file.path for file in missing}
+        absent = (name for name in self.not_there(whole=whole) if name not in named)
+        return missing + tuple(map(left_out.not_found, absent)), others
 
     def not_there(self, *, whole: bool) -> tuple[str, ...]:
         """What a list names and the source does not have; `whole` as in `missing`."""

@@ -274,6 +274,13 @@ def test_a_file_that_has_lost_a_chunk_is_named_and_its_good_copy_stays(
     ]
 
 
+def test_a_damaged_file_of_a_list_is_named_once(chunked: Rclone, tmp_path: Path) -> None:
+    names = ["folder/big \u00e9"]
+    result = chunked.copy("chunks:", tmp_path / "b", files_from=names, log_level="DEBUG").wait()
+    assert [file.path for file in result.failed] == names
+    assert "lost or damaged" in result.failed[0].error.what
+
+
 def test_what_a_chunker_has_lost_is_sent_again(chunked: Rclone, source: Path) -> None:
     result = chunked.copy(source, "chunks:", log_level="DEBUG").result()
     assert (result.transfers, result.left_out) == (1, ())
