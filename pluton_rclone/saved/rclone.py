@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import (
-    AccessDenied,
     PlutonRcloneError,
     TokenExpired,
     TransferFailed,
@@ -172,12 +171,27 @@ class SavedRclone(Rclone):
             why = "what it leads to would be deleted there, for everybody, and the shortcut stay"
             raise _is_shortcut(place, why, "Remove")
         if command.words == ("delete",):
-            flags = ("--recursive", "--files-only", "--no-mimetype", *command.selecting)
-            selected = self._entries(command._replace(words=("lsjson",), flags=flags))
-            with closing(selected), suppress(AccessDenied):  # the run names what it cannot list
+            with closing(self._selected(command)) as selected:
                 for entry in filter(elsewhere(self._conf, place), selected):
                     raise _of_somebody_else(entry, "delete")
         return []
+
+    def _selected(self, command: Command) -> Generator[Entry, None, None]:
+        """The files that a deletion selects. A listing ends at the first folder that it cannot
+        read, where rclone deletes on: then a dry run tells."""
+        flags = ("--recursive", "--files-only", "--no-mimetype")
+        listing = command._replace(words=("lsjson",), flags=(*flags, *command.selecting))
+        try:
+            with closing(self._entries(listing)) as selected:
+                yield from selected
+        except PlutonRcloneError:
+            dry = command._replace(flags=(*command.flags, "--dry-run"))
+            paths = [one.path for one in self.transfer(dry, recorded=False).wait().planned]
+            if paths:  # each is asked for by its name
+                options: ListOptions = {"files_from": paths, "files_only": True}
+                told = commands.lsjson(command.places[0], options, depth="all")
+                with closing(self._entries(told)) as selected:
+                    yield from selected
 
     def _is_elsewhere(self, place: str) -> bool:
         """Whether a place in a OneDrive is a shortcut, or below one."""

@@ -242,3 +242,18 @@ def test_a_renamed_file_is_not_taken_out_of_a_shortcut(
     with pytest.raises(TransferFailed, match=r"would delete 'Team/t1.txt'"):
         storage.rclone.sync(source, "work:", track_renames=True).result()
     assert files(theirs) == THEIRS
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_folder_that_cannot_be_listed_hides_no_shortcut(
+    cloud: Emulator, storage: Storage, mine: Drive, theirs: Drive, status: int
+) -> None:
+    """rclone deletes past such a folder, where its listing ends."""
+    mine.write("closed/c.txt", b"mine")
+    theirs.write("Team/sub/more/old.tmp", b"theirs")
+    cloud.faults.refuse(status, times=None, where=mine.folder("closed").id)
+    with pytest.raises(TransferFailed, match=r"'Team/sub/more/old\.tmp', which lies in another"):
+        storage.delete("", filters=["+ *.tmp", "- *"])
+    result = storage.delete("", filters=["- /Team/**", "+ *.tmp", "- *"]).wait()
+    assert ([one.path for one in result.failed], result.deletes) == (["closed"], 1)
+    assert files(theirs) == {*THEIRS, "Team/sub/more/old.tmp"}
