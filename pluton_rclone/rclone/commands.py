@@ -322,13 +322,13 @@ def progress_flags(level: LogLevel = "NOTICE", every: float = 0.5) -> tuple[str,
     return (f"--log-level={level}", f"--stats={every:g}s", *shown)
 
 
-def look(command: Command, *, into_folder: bool = False) -> Command:
+def look(command: Command, *, by_file: bool = False) -> Command:
     """The dry run that counts what a sync would delete, or finds what a move must not take;
-    `into_folder`: that is there, so the folder will not move as a whole, as a dry run says."""
+    `by_file`: no folder moves as a whole then, as a dry run says."""
     without = ("--checksum", "--ignore-times", "--size-only", "--immutable")  # one is a failure
     kept = (flag for flag in command.flags if not flag.startswith(without))
-    by_file = ("--disable=DirMove",) if into_folder else ()
-    return command._replace(flags=(*kept, *by_file, "--size-only", "--dry-run"))  # the last counts
+    whole = ("--disable=DirMove",) if by_file else ()
+    return command._replace(flags=(*kept, *whole, "--size-only", "--dry-run"))  # the last counts
 
 
 ONLY_COPY = -1

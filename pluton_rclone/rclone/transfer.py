@@ -90,7 +90,7 @@ class Transfer:
         begun: Begun = lambda: lambda result: None,
         told: Told = lambda result: result,
         deleting: Deleting = lambda paths, stopped: None,
-        into_folder: bool = False,
+        by_file: bool = False,
         time_limit: float | None = None,
         stall_limit: float | None = None,
     ) -> None:
@@ -135,7 +135,7 @@ class Transfer:
                 # where it says what a list finds, and what a remote lacks
                 more = command.picks or not is_local(command.places[0])
                 level: LogLevel = "DEBUG" if more else "NOTICE"
-                look = commands.look(command, into_folder=into_folder)
+                look = commands.look(command, by_file=by_file)
                 first = starting(look, commands.progress_flags(level))
             self._latest = first
             self._child = first(self._line, self._watch, self._end)

@@ -151,12 +151,20 @@ class SavedRclone(Rclone):
             return None if found is None else found.is_dir
         return None
 
-    def _moves_into_folder(self, command: Command) -> bool:
-        """Whether it is a move between folders in OneDrive, of which the second is there."""
-        if command.dry or command.words[0] not in ("move", "moveto"):
+    def _moves_by_file(self, command: Command) -> bool:
+        """Whether a move of a folder within OneDrive, which a dry run takes for one of the whole,
+        goes file by file: into a folder that is there, or into another drive."""
+        if command.dry or command.words[0] not in ("move", "moveto") or command.selecting:
             return False
-        inside = all(spots(self._conf, place) for place in command.places)
-        return inside and self._is_folder(command.places[-1]) is not None
+        if not all(spots(self._conf, place) for place in command.places):
+            return False
+        end = command.places[-1]
+        if self._is_folder(end) is not None:
+            return True
+        remote, _, above = end.partition(":")
+        while (above := posixpath.dirname(above)) and self._is_folder(f"{remote}:{above}") is None:
+            pass
+        return self._is_elsewhere(f"{remote}:{above}")
 
     def _require_own(self, command: Command) -> list[str]:
         """What to say of a deletion; nothing of any other command. UsageError for a shortcut, whose
@@ -342,7 +350,7 @@ class SavedRclone(Rclone):
                 begun=begun,
                 told=told,
                 deleting=partial(self._require_none_elsewhere, command, notice),
-                into_folder=self._moves_into_folder(command),
+                by_file=runs.office is not None or self._moves_by_file(command),
                 time_limit=self.limits.time,
                 stall_limit=self.limits.stall,
             )

@@ -375,3 +375,13 @@ def test_nor_within_a_drive_into_a_folder_that_is_there(
         assert {f"x/{name}" for name in twins} <= on_drive(cloud)
     assert storage.rclone.move("home:x", "home:new").result().folders == 1
     assert on_drive(cloud) >= {f"new/{name}" for name in twins}
+
+
+def test_nor_within_a_library_where_office_files_go_by_themselves(cloud: Emulator) -> None:
+    drive, twins = emulated_drive(cloud, "sharepoint"), {"x/caf\u00e9", "x/cafe\u0301"}
+    for name in twins:
+        drive.write(name, name.encode())
+    storage = connected(cloud, "sharepoint", name="library")
+    result = storage.rclone.move("library:x", "library:new").wait()
+    assert len(failed(result)) == 1
+    assert {item.path() for item in drive.walk()} >= twins

@@ -257,3 +257,13 @@ def test_a_folder_that_cannot_be_listed_hides_no_shortcut(
     result = storage.delete("", filters=["- /Team/**", "+ *.tmp", "- *"]).wait()
     assert ([one.path for one in result.failed], result.deletes) == (["closed"], 1)
     assert files(theirs) == {*THEIRS, "Team/sub/more/old.tmp"}
+
+
+def test_a_folder_moved_into_a_shortcut_goes_file_by_file_without_what_is_theirs(
+    storage: Storage, mine: Drive, theirs: Drive
+) -> None:
+    """A dry run says that it goes as a whole, but no folder goes to another drive."""
+    mine.add_shortcut(theirs, theirs.folder("Team/sub"), "sub", mine.folder("docs"))
+    with pytest.raises(TransferFailed, match=r"would take away 'sub/t2\.txt'"):
+        storage.rclone.move("work:docs", "work:Team/new/docs").result()
+    assert (files(mine), files(theirs)) == ({"docs/old.tmp"}, THEIRS)
