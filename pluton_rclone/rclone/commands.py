@@ -27,11 +27,11 @@ Duration = float | str
 """Seconds, or rclone's way to say it: "1h30m"."""
 LogLevel = Literal["DEBUG", "INFO", "NOTICE"]
 
-DELETING = frozenset({"delete", "deletefile", "purge"})
+DELETING = frozenset({"delete", "deletefile", "purge", "rmdir", "rmdirs"})
 """The commands that only delete."""
 TRANSFERS = frozenset({"copy", "copyto", "sync", "move", "moveto"})
 """The commands that bring files from one place to another."""
-WRITING = TRANSFERS.union(DELETING, ("mkdir", "rmdir", "rmdirs", "rcat", "touch", "cleanup"))
+WRITING = TRANSFERS.union(DELETING, ("mkdir", "rcat", "touch", "cleanup"))
 """The commands that change their last place; those that move change the first, too."""
 
 _BRIEF = frozenset({"about", "cat", "deletefile", "lsjson", "mkdir", "rmdir"})

@@ -170,9 +170,10 @@ class SavedRclone(Rclone):
         """What to say of a deletion; nothing of any other command. UsageError for a shortcut, whose
         target rclone would delete; files in it, by filters, may be. TransferFailed if filters
         select what another shortcut leads to."""
-        if command.words[0] not in commands.DELETING or not spots(self._conf, command.places[0]):
+        word, *places = (*command.words, *command.places) or ("",)
+        place = next((one for one in places if not one.startswith("-")), "")
+        if word not in commands.DELETING or not spots(self._conf, place):
             return []
-        place = command.places[0]
         if self._is_elsewhere(place):
             if command.selecting or self._is_below_elsewhere(place):
                 return [ELSEWHERE]

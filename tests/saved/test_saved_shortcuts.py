@@ -10,7 +10,7 @@ import pytest
 from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.drives.drive import Drive
-from pluton_rclone.errors import TransferFailed, UsageError
+from pluton_rclone.errors import RcloneError, TransferFailed, UsageError
 from pluton_rclone.rclone.commands import TransferOptions
 from tests.connected import BERT, connected, emulated_drive
 
@@ -267,3 +267,30 @@ def test_a_folder_moved_into_a_shortcut_goes_file_by_file_without_what_is_theirs
     with pytest.raises(TransferFailed, match=r"would take away 'sub/t2\.txt'"):
         storage.rclone.move("work:docs", "work:Team/new/docs").result()
     assert (files(mine), files(theirs)) == ({"docs/old.tmp"}, THEIRS)
+
+
+def test_nor_is_the_folder_that_it_leads_to_removed_if_it_is_empty(
+    storage: Storage, mine: Drive, theirs: Drive
+) -> None:
+    empty = theirs.folder("Empty")
+    theirs.share(empty, BERT)
+    mine.add_shortcut(theirs, empty, "Empty")
+    for word in ("rmdir", "rmdirs"):
+        with pytest.raises(UsageError, match="is a shortcut"):
+            storage.rclone.run(word, places=["work:Empty"])
+    assert theirs.find("Empty") is not None
+    mine.folder("own")
+    storage.rclone.run("rmdir", places=["work:own"])
+    assert mine.find("own") is None
+
+
+def test_a_place_among_the_words_of_a_command_is_one(
+    storage: Storage, mine: Drive, theirs: Drive
+) -> None:
+    storage.rclone.run("purge", "work:docs", "--fast-list")
+    assert mine.find("docs") is None
+    with pytest.raises(UsageError, match="is a shortcut"):
+        storage.rclone.run("purge", "--fast-list", "work:Team")
+    with pytest.raises(RcloneError):
+        storage.rclone.run("purge")
+    assert files(theirs) == THEIRS
