@@ -156,9 +156,10 @@ class SavedRclone(Rclone):
         goes file by file: into a folder that is there, or into another drive."""
         if command.dry or command.words[0] not in ("move", "moveto") or command.selecting:
             return False
-        if not all(spots(self._conf, place) for place in command.places):
+        source, end = command.places
+        inside = spots(self._conf, source) and spots(self._conf, end)
+        if not (inside and self._is_folder(source)):
             return False
-        end = command.places[-1]
         if self._is_folder(end) is not None:
             return True
         remote, _, above = end.partition(":")
