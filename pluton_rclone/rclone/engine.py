@@ -158,11 +158,11 @@ class Rclone:
     def walk(self, place: Location, **options: Unpack[ListOptions]) -> Iterator[Entry]:
         """Everything below a folder, as rclone prints it, in constant memory. A listing that breaks
         off raises at its end. Stopping early ends rclone."""
-        return self._entries(commands.lsjson(place, options, depth="all"))
+        return self.entries(commands.lsjson(place, options, depth="all"))
 
     def list(self, place: Location, **options: Unpack[ListOptions]) -> builtins.list[Entry]:
         """What is in a folder."""
-        return builtins.list(self._entries(commands.lsjson(place, options, depth="one")))
+        return builtins.list(self.entries(commands.lsjson(place, options, depth="one")))
 
     def stat(self, place: Location) -> Entry | None:
         """One file or folder; None if there is nothing. A folder comes without `modified`, which
@@ -258,7 +258,8 @@ class Rclone:
         """Calls it; an engine that can remove the cause of a failure calls it once more."""
         return call()
 
-    def _entries(self, command: Command) -> Generator[Entry, None, None]:
+    def entries(self, command: Command) -> Generator[Entry, None, None]:
+        """As `walk`, from its command."""
         run = self.begin(command)
         with run.child:
             yield from run.entries(paced(run.child.read))

@@ -3,20 +3,16 @@ Office files of a library in a run of their own, and errors that know a personal
 
 from __future__ import annotations
 
-import posixpath
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
-from itertools import takewhile
 from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import (
     PlutonRcloneError,
     TokenExpired,
-    TransferFailed,
-    UsageError,
     Who,
 )
 from pluton_rclone.process import Completed
@@ -29,21 +25,16 @@ from pluton_rclone.rclone.runner import Runner, nothing
 
 from . import office
 from .lent import Lent, is_refusal
-from .wrapping import below, elsewhere, require_apart, runs_of, spelled_out, spots
+from .shortcuts import Shortcuts
+from .wrapping import below, require_apart, runs_of, spots
 
 if TYPE_CHECKING:
-    from pluton_rclone.rclone.commands import ListOptions
     from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.rclone.results import CheckResult, TransferResult
     from pluton_rclone.rclone.transfer import Ended, Start, Transfer
     from pluton_rclone.runs.store import Recording
 
 T = TypeVar("T")
-
-MOST_RULES = 100
-"""Of more folders the whole destination is listed: each rule is tried at each name."""
-
-ELSEWHERE = "It lies in another drive: a shortcut leads there."
 
 
 class SavedRclone(Rclone):
@@ -93,7 +84,7 @@ class SavedRclone(Rclone):
 
     def execute(self, command: Command) -> Completed:
         once = super().execute
-        self._require_own(command)
+        self._shortcuts.require_own(command)
         if not isinstance(command.stdin, bytes | None):  # a stream has been read
             with self._telling():
                 return once(command)
@@ -113,8 +104,8 @@ class SavedRclone(Rclone):
             yield first
             yield from rest
 
-    def _entries(self, command: Command) -> Generator[Entry, None, None]:
-        once = super()._entries
+    def entries(self, command: Command) -> Generator[Entry, None, None]:
+        once = super().entries
         return self.resumed(lambda: once(command))
 
     def resumed(
@@ -142,6 +133,13 @@ class SavedRclone(Rclone):
 
         return runs_of(self._conf).begin(Run.of(command, self._names), notice)
 
+    @property
+    def _shortcuts(self) -> Shortcuts:
+        def planned(dry: Command) -> list[str]:
+            return [one.path for one in self.transfer(dry, recorded=False).wait().planned]
+
+        return Shortcuts(self, self._conf, planned)
+
     def _is_folder(self, place: str) -> bool | None:
         """As `office.is_folder_here`, also of a remote's; None if it does not answer."""
         if is_local(place):
@@ -150,127 +148,6 @@ class SavedRclone(Rclone):
             found = self.stat(place)
             return None if found is None else found.is_dir
         return None
-
-    def _moves_by_file(self, command: Command) -> bool:
-        """Whether a move of a folder within OneDrive, which a dry run takes for one of the whole,
-        goes file by file: into a folder that is there, or into another drive."""
-        if command.dry or command.words[0] not in ("move", "moveto") or command.selecting:
-            return False
-        source, end = command.places
-        inside = spots(self._conf, source) and spots(self._conf, end)
-        if not (inside and self._is_folder(source)):
-            return False
-        if self._is_folder(end) is not None:
-            return True
-        remote, _, above = end.partition(":")
-        while (above := posixpath.dirname(above)) and self._is_folder(f"{remote}:{above}") is None:
-            pass
-        return self._is_elsewhere(f"{remote}:{above}")
-
-    def _require_own(self, command: Command) -> list[str]:
-        """What to say of a deletion; nothing of any other command. UsageError for a shortcut, whose
-        target rclone would delete; files in it, by filters, may be. TransferFailed if filters
-        select what another shortcut leads to."""
-        word, *places = (*command.words, *command.places) or ("",)
-        place = next((one for one in places if not one.startswith("-")), "")
-        if word not in commands.DELETING or not spots(self._conf, place):
-            return []
-        if self._is_elsewhere(place):
-            if command.selecting or self._is_below_elsewhere(place):
-                return [ELSEWHERE]
-            why = "what it leads to would be deleted there, for everybody, and the shortcut stay"
-            raise _is_shortcut(place, why, "Remove")
-        if command.words == ("delete",):
-            with closing(self._selected(command)) as selected:
-                for entry in filter(elsewhere(self._conf, place), selected):
-                    raise _of_somebody_else(entry, "delete")
-        return []
-
-    def _selected(self, command: Command) -> Generator[Entry, None, None]:
-        """The files that a deletion selects. A listing ends at the first folder that it cannot
-        read, where rclone deletes on: then a dry run tells."""
-        flags = ("--recursive", "--files-only", "--no-mimetype")
-        listing = command._replace(words=("lsjson",), flags=(*flags, *command.selecting))
-        try:
-            with closing(self._entries(listing)) as selected:
-                yield from selected
-        except PlutonRcloneError:
-            dry = command._replace(flags=(*command.flags, "--dry-run"))
-            paths = [one.path for one in self.transfer(dry, recorded=False).wait().planned]
-            if paths:  # each is asked for by its name
-                options: ListOptions = {"files_from": paths, "files_only": True}
-                told = commands.lsjson(command.places[0], options, depth="all")
-                with closing(self._entries(told)) as selected:
-                    yield from selected
-
-    def _is_elsewhere(self, place: str) -> bool:
-        """Whether a place in a OneDrive is a shortcut, or below one."""
-        return any(map(self._is_listed_elsewhere, spelled_out(self._conf, place)))
-
-    def _is_below_elsewhere(self, place: str) -> bool:
-        """Whether a place in a OneDrive is below a shortcut."""
-        places = (one.partition(":") for one in spelled_out(self._conf, place))
-        return any(
-            self._is_elsewhere(f"{one}:{posixpath.dirname(path)}") for one, _, path in places
-        )
-
-    def _is_listed_elsewhere(self, place: str) -> bool:
-        """Whether rclone lists a place with the drive of a shortcut's target, or not by its own
-        name."""
-        remote, _, path = place.partition(":")
-        above, name = posixpath.split(path)
-        found = self.stat(place) if name else None
-        if found is None:
-            return False
-        entries = [found]
-        if found.is_dir:  # of the folder that it starts in, rclone does not say the id
-            listed = self.list(f"{remote}:{above}", dirs_only=True)
-            entries = [one for one in listed if one.name.lower() == name.lower()]
-        return not entries or any(map(elsewhere(self._conf, place), entries))
-
-    def _require_none_elsewhere(
-        self,
-        command: Command,
-        notice: Callable[[str], None],
-        paths: set[str],
-        stopped: Callable[[], bool],
-    ) -> None:
-        """TransferFailed if one of the paths that a sync would delete, or a move take away, lies in
-        another drive: a person who names a shortcut means what is there. UsageError for one that
-        is moved within its drive, as if that gave it another place."""
-        if command.words[0] not in ("sync", "move", "moveto"):
-            return
-        moves, (source, end) = command.words != ("sync",), command.places
-        place = source if moves else end
-        if not spots(self._conf, place):
-            return
-        whole, is_theirs = "" in paths, elsewhere(self._conf, place)
-        if whole and not self._is_elsewhere(place):
-            return  # it goes with the shortcuts in it, not file by file
-        with closing(self._concerned(command, place, paths)) as there:
-            for entry in takewhile(lambda _: not stopped(), there):
-                if is_theirs(entry) and (whole or entry.path in paths):
-                    break
-            else:
-                return
-        if not self._is_elsewhere(place):
-            raise _of_somebody_else(entry, "take away" if moves else "delete")
-        if whole and not self._is_below_elsewhere(place):
-            why = "what it leads to would be taken away there, for everybody, and the shortcut stay"
-            raise _is_shortcut(place, why, "Move")
-        notice(ELSEWHERE)
-
-    def _concerned(
-        self, command: Command, place: str, paths: set[str]
-    ) -> Generator[Entry, None, None]:
-        """What is listed to find these paths."""
-        if place == command.places[0]:
-            flags = ("--recursive", "--no-mimetype", *command.selecting)
-            return self._entries(command._replace(words=("lsjson",), flags=flags, places=(place,)))
-        tops = {commands.filter_name(path.partition("/")[0]) for path in paths}
-        rules = [f"+ /{top}{rest}" for top in sorted(tops) for rest in ("", "/**")]
-        options: ListOptions = {"filters": [*rules, "- *"]} if len(tops) <= MOST_RULES else {}
-        return self._entries(commands.lsjson(place, options, depth="all"))
 
     def compare(
         self, command: Command, on_progress: Callable[[int], None] | None = None
@@ -298,7 +175,8 @@ class SavedRclone(Rclone):
         require_apart(command, self._conf, self._is_folder)
         if command.words == ("sync",) and spots(self._conf, command.places[-1]):
             command = command._replace(brake=command.brake or Brake("100%", True))  # it looks
-        notices = self._require_own(command) if recorded else []
+        shortcuts = self._shortcuts
+        notices = shortcuts.require_own(command) if recorded else []
 
         def notice(text: str) -> None:
             if text not in notices:  # each of several runs may say so
@@ -351,8 +229,9 @@ class SavedRclone(Rclone):
                 again=again,
                 begun=begun,
                 told=told,
-                deleting=partial(self._require_none_elsewhere, command, notice),
-                by_file=runs.office is not None or self._moves_by_file(command),
+                deleting=partial(shortcuts.require_none, command, notice),
+                by_file=runs.office is not None
+                or shortcuts.moves_by_file(command, self._is_folder),
                 time_limit=self.limits.time,
                 stall_limit=self.limits.stall,
             )
@@ -360,24 +239,6 @@ class SavedRclone(Rclone):
             if recorded:
                 self._recording(command, notice).broke_off(error)
             raise
-
-
-def _is_shortcut(place: str, why: str, advised: str) -> UsageError:
-    return UsageError(
-        f"{place!r} is a shortcut to another drive.",
-        why=why,
-        advice=f"{advised} the shortcut in OneDrive on the web. Or, if what it leads to is to go, "
-        "connect that drive, and delete it there.",
-    )
-
-
-def _of_somebody_else(entry: Entry, doing: str) -> TransferFailed:
-    return TransferFailed(
-        f"Nothing was done: it would {doing} {entry.path!r}, which lies in another drive.",
-        why="a shortcut leads there",
-        advice="Leave the shortcut out with a filter rule, or remove it in OneDrive on the web.",
-        retry=False,
-    )
 
 
 def without_administrator(problem: PlutonRcloneError | None) -> None:

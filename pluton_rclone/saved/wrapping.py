@@ -20,7 +20,6 @@ from pluton_rclone.remote.pairs import BASE
 from pluton_rclone.values.drive_ids import normal_drive_id
 
 if TYPE_CHECKING:
-    from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.runs.store import Runs
 
 Spot = tuple[str, ...]
@@ -124,18 +123,6 @@ def spelled_out(conf: Conf, place: str) -> list[str]:
         found = [f"{drive}:{section[BASE]}"]
     inner = itertools.chain.from_iterable(spelled_out(conf, one) for one in found)
     return list(inner) or [f"{name}:{path.strip('/')}"]
-
-
-def elsewhere(conf: Conf, place: str) -> Callable[[Entry], bool]:
-    """Tells of what a place of rclone's holds whether it lies in another drive: it is a shortcut,
-    or below one. Never of what no OneDrive holds."""
-    ours = {drive.casefold() for drive, *_ in spots(conf, place)}
-
-    def told(entry: Entry) -> bool:
-        drive, known, _ = (entry.id or "").partition("#")
-        return bool(ours and known) and normal_drive_id(drive).casefold() not in ours
-
-    return told
 
 
 def holds(outer: Spot, inner: Spot) -> bool | None:

@@ -1,0 +1,187 @@
+"""What a shortcut leads to lies in another drive: rclone would delete it there, or take it away,
+and leave the shortcut. Only what is named below a shortcut is meant."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Generator
+from contextlib import closing
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from pluton_rclone.conf.conf import Conf
+from pluton_rclone.errors import PlutonRcloneError, TransferFailed, UsageError
+from pluton_rclone.rclone import commands
+from pluton_rclone.rclone.commands import Command
+from pluton_rclone.rclone.engine import Rclone
+from pluton_rclone.values.drive_ids import normal_drive_id
+
+from .wrapping import spelled_out, spots
+
+if TYPE_CHECKING:
+    from pluton_rclone.rclone.commands import ListOptions
+    from pluton_rclone.rclone.listing import Entry
+
+MOST_RULES = 100
+"""Of more folders the whole destination is listed: each rule is tried at each name."""
+
+ELSEWHERE = "It lies in another drive: a shortcut leads there."
+
+
+class Shortcuts:
+    """Finds them by the listings of an rclone with the remotes of this configuration. `planned`
+    gives the paths that a dry run names."""
+
+    def __init__(self, rclone: Rclone, conf: Conf, planned: Callable[[Command], list[str]]) -> None:
+        self._rclone, self._conf, self._planned = rclone, conf, planned
+
+    def moves_by_file(self, command: Command, is_folder: Callable[[str], bool | None]) -> bool:
+        """Whether a move of a folder within OneDrive, which a dry run takes for one of the whole,
+        goes file by file: into a folder that is there, or into another drive."""
+        if command.dry or command.words[0] not in ("move", "moveto") or command.selecting:
+            return False
+        source, end = command.places
+        inside = spots(self._conf, source) and spots(self._conf, end)
+        if not (inside and is_folder(source)):
+            return False
+        if is_folder(end) is not None:
+            return True
+        remote, _, above = end.partition(":")
+        while (above := posixpath.dirname(above)) and is_folder(f"{remote}:{above}") is None:
+            pass
+        return self._is_elsewhere(f"{remote}:{above}")
+
+    def require_own(self, command: Command) -> list[str]:
+        """What to say of a deletion; nothing of any other command. UsageError for a shortcut, whose
+        target rclone would delete; files in it, by filters, may be. TransferFailed if filters
+        select what another shortcut leads to."""
+        word, *places = (*command.words, *command.places) or ("",)
+        place = next((one for one in places if not one.startswith("-")), "")
+        if word not in commands.DELETING or not spots(self._conf, place):
+            return []
+        if self._is_elsewhere(place):
+            if command.selecting or self._is_below_elsewhere(place):
+                return [ELSEWHERE]
+            why = "what it leads to would be deleted there, for everybody, and the shortcut stay"
+            raise _is_shortcut(place, why, "Remove")
+        if command.words == ("delete",):
+            with closing(self._selected(command)) as selected:
+                for entry in filter(_elsewhere(self._conf, place), selected):
+                    raise _of_somebody_else(entry, "delete")
+        return []
+
+    def _selected(self, command: Command) -> Generator[Entry, None, None]:
+        """The files that a deletion selects. A listing ends at the first folder that it cannot
+        read, where rclone deletes on: then a dry run tells."""
+        flags = ("--recursive", "--files-only", "--no-mimetype")
+        listing = command._replace(words=("lsjson",), flags=(*flags, *command.selecting))
+        try:
+            with closing(self._rclone.entries(listing)) as selected:
+                yield from selected
+        except PlutonRcloneError:
+            dry = command._replace(flags=(*command.flags, "--dry-run"))
+            if paths := self._planned(dry):  # each is asked for by its name
+                options: ListOptions = {"files_from": paths, "files_only": True}
+                told = commands.lsjson(command.places[0], options, depth="all")
+                with closing(self._rclone.entries(told)) as selected:
+                    yield from selected
+
+    def _is_elsewhere(self, place: str) -> bool:
+        """Whether a place in a OneDrive is a shortcut, or below one."""
+        return any(map(self._is_listed_elsewhere, spelled_out(self._conf, place)))
+
+    def _is_below_elsewhere(self, place: str) -> bool:
+        """Whether a place in a OneDrive is below a shortcut."""
+        places = (one.partition(":") for one in spelled_out(self._conf, place))
+        return any(
+            self._is_elsewhere(f"{one}:{posixpath.dirname(path)}") for one, _, path in places
+        )
+
+    def _is_listed_elsewhere(self, place: str) -> bool:
+        """Whether rclone lists a place with the drive of a shortcut's target, or not by its own
+        name."""
+        remote, _, path = place.partition(":")
+        above, name = posixpath.split(path)
+        found = self._rclone.stat(place) if name else None
+        if found is None:
+            return False
+        entries = [found]
+        if found.is_dir:  # of the folder that it starts in, rclone does not say the id
+            listed = self._rclone.list(f"{remote}:{above}", dirs_only=True)
+            entries = [one for one in listed if one.name.lower() == name.lower()]
+        return not entries or any(map(_elsewhere(self._conf, place), entries))
+
+    def require_none(
+        self,
+        command: Command,
+        notice: Callable[[str], None],
+        paths: set[str],
+        stopped: Callable[[], bool],
+    ) -> None:
+        """TransferFailed if one of the paths that a sync would delete, or a move take away, lies in
+        another drive: a person who names a shortcut means what is there. UsageError for one that
+        is moved within its drive, as if that gave it another place."""
+        if command.words[0] not in ("sync", "move", "moveto"):
+            return
+        moves, (source, end) = command.words != ("sync",), command.places
+        place = source if moves else end
+        if not spots(self._conf, place):
+            return
+        whole, is_theirs = "" in paths, _elsewhere(self._conf, place)
+        if whole and not self._is_elsewhere(place):
+            return  # it goes with the shortcuts in it, not file by file
+        with closing(self._concerned(command, place, paths)) as there:
+            for entry in takewhile(lambda _: not stopped(), there):
+                if is_theirs(entry) and (whole or entry.path in paths):
+                    break
+            else:
+                return
+        if not self._is_elsewhere(place):
+            raise _of_somebody_else(entry, "take away" if moves else "delete")
+        if whole and not self._is_below_elsewhere(place):
+            why = "what it leads to would be taken away there, for everybody, and the shortcut stay"
+            raise _is_shortcut(place, why, "Move")
+        notice(ELSEWHERE)
+
+    def _concerned(
+        self, command: Command, place: str, paths: set[str]
+    ) -> Generator[Entry, None, None]:
+        """What is listed to find these paths."""
+        if place == command.places[0]:
+            flags = ("--recursive", "--no-mimetype", *command.selecting)
+            listing = command._replace(words=("lsjson",), flags=flags, places=(place,))
+            return self._rclone.entries(listing)
+        tops = {commands.filter_name(path.partition("/")[0]) for path in paths}
+        rules = [f"+ /{top}{rest}" for top in sorted(tops) for rest in ("", "/**")]
+        options: ListOptions = {"filters": [*rules, "- *"]} if len(tops) <= MOST_RULES else {}
+        return self._rclone.entries(commands.lsjson(place, options, depth="all"))
+
+
+def _elsewhere(conf: Conf, place: str) -> Callable[[Entry], bool]:
+    """Tells of what a place of rclone's holds whether it lies in another drive: it is a shortcut,
+    or below one. Never of what no OneDrive holds."""
+    ours = {drive.casefold() for drive, *_ in spots(conf, place)}
+
+    def told(entry: Entry) -> bool:
+        drive, known, _ = (entry.id or "").partition("#")
+        return bool(ours and known) and normal_drive_id(drive).casefold() not in ours
+
+    return told
+
+
+def _is_shortcut(place: str, why: str, advised: str) -> UsageError:
+    return UsageError(
+        f"{place!r} is a shortcut to another drive.",
+        why=why,
+        advice=f"{advised} the shortcut in OneDrive on the web. Or, if what it leads to is to go, "
+        "connect that drive, and delete it there.",
+    )
+
+
+def _of_somebody_else(entry: Entry, doing: str) -> TransferFailed:
+    return TransferFailed(
+        f"Nothing was done: it would {doing} {entry.path!r}, which lies in another drive.",
+        why="a shortcut leads there",
+        advice="Leave the shortcut out with a filter rule, or remove it in OneDrive on the web.",
+        retry=False,
+    )
