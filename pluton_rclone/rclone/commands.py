@@ -73,6 +73,13 @@ class Command(NamedTuple):
         return tuple(flag for flag in self.flags if flag.startswith(_SELECTING_FLAGS))
 
     @property
+    def includes(self) -> bool:
+        """Whether its rules name what it is about, and not only what is left out."""
+        if self.rules == ["--filter-from=-"] and isinstance(self.stdin, bytes):
+            return any(line.startswith(b"+ ") for line in self.stdin.split(b"\n"))
+        return not all(flag.startswith("--exclude") for flag in self.rules)
+
+    @property
     def lists(self) -> bool:
         """Whether its answer is about all that a folder holds."""
         return self.words[0] in ("lsjson", "size") and "--stat" not in self.flags

@@ -219,9 +219,10 @@ class Rclone:
         self, command: Command, on_progress: Callable[[int], None] | None = None
     ) -> CheckResult:
         """As `check`, from its command. RcloneError if there was nothing to compare, but for two
-        whole folders that are there."""
+        whole folders that are there: a service's is empty, where a disk may not be mounted."""
         result = self.again(lambda: compare(self.begin(command), on_progress))
-        whole = not (command.selecting or "--one-way" in command.flags)
+        one_way = "--one-way" in command.flags and is_local(command.places[0])
+        whole = not (command.includes or one_way)
         if not result.matching and result.same and not (whole and self.stat(command.places[1])):
             raise RcloneError(
                 "Nothing was compared: no file was found.",
