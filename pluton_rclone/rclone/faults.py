@@ -20,6 +20,7 @@ from pluton_rclone.values.redaction import redact
 from pluton_rclone.values.refusals import (
     BEHIND_PROXY,
     BY_STATUS,
+    CLAIMS,
     FORBIDDEN,
     NOT_MICROSOFT,
     PROXY,
@@ -143,8 +144,8 @@ _BEFORE = (
           "that is there; and check this machine's clock."),
     _rule(r"invalid_client|unauthorized_client|registration_error", errors.RegistrationError,
           "Microsoft does not accept the app registration that this remote was made with."),
-    _rule(r"interaction_required|claims challenge|insufficient_claims|needs more claims",
-          errors.InteractionRequired,
+    _as(r"claims challenge|insufficient_claims|needs more claims", CLAIMS),
+    _rule(r"interaction_required", errors.InteractionRequired,
           "Microsoft wants to see the person again."),
     _rule(r"temporarily_unavailable|\bserver_error\b", errors.Unreachable,
           "Microsoft's sign-in service is busy.", retry=True),

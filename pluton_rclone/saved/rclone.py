@@ -1,10 +1,10 @@
 """The engine for saved remotes: a private rclone.conf per run, transfers as OneDrive needs: the
-Office files of a library in a run of their own, and errors that know a personal account."""
+Office files of a library in a run of their own, and errors that know whose account it is."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -69,18 +69,16 @@ class SavedRclone(Rclone):
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
-        """rclone's log does not say that an account is a personal one."""
+        """rclone's log does not say whose account it is."""
         try:
             yield
         except PlutonRcloneError as problem:
-            if self._personal():
-                without_administrator(problem)
+            suit(problem, self._drives())
             raise
 
-    def _personal(self) -> bool:
-        sections = [self._conf.whole_section(name) for name in self._names]
-        kinds = {one.get("drive_type") for one in sections if one.get("type") == "onedrive"}
-        return kinds == {"personal"}
+    def _drives(self) -> list[dict[str, str]]:
+        sections = (self._conf.whole_section(name) for name in self._names)
+        return [one for one in sections if one.get("type") == "onedrive"]
 
     def execute(self, command: Command) -> Completed:
         once = super().execute
@@ -209,12 +207,12 @@ class SavedRclone(Rclone):
         def begun() -> Ended:
             return self._recording(command, notice).transferred if recorded else nothing
 
-        personal = self._personal()
+        drives = self._drives()
 
         def told(result: TransferResult) -> TransferResult:
-            if personal:
-                for error in (result.error, *(file.error for file in result.failed)):
-                    without_administrator(error)
+            for error in (result.error, *(file.error for file in result.failed)):
+                if error is not None:
+                    suit(error, drives)
             from dataclasses import replace  # only here: rclone runs by now
 
             return replace(result, notices=(*notices, *result.notices))
@@ -241,11 +239,16 @@ class SavedRclone(Rclone):
             raise
 
 
-def without_administrator(problem: PlutonRcloneError | None) -> None:
-    """The same for a personal account, which has none."""
-    if problem is not None and problem.who is Who.ADMINISTRATOR:
-        from pluton_rclone.values.refusals import ASK_THE_OWNER
+def suit(problem: PlutonRcloneError, drives: Sequence[Mapping[str, str]]) -> None:
+    """The same, if all are of personal accounts, which have no administrator, or of applications,
+    for which nobody can sign in."""
+    from pluton_rclone.remote.options import TRUE
+    from pluton_rclone.values.refusals import ASK_THE_OWNER, of_application
 
+    if drives and all(one.get("client_credentials") in TRUE for one in drives):
+        of_application(problem)
+    personal = {one.get("drive_type") for one in drives} == {"personal"}
+    if personal and problem.who is Who.ADMINISTRATOR:
         problem.who, problem.advice = Who.YOU, ASK_THE_OWNER
 
 

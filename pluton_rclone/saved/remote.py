@@ -21,6 +21,7 @@ from .renewal import good_token, is_ours_to_renew, stored_token
 from .wrapping import below
 
 if TYPE_CHECKING:
+    from pluton_rclone.microsoft.entra.account import Kind
     from pluton_rclone.microsoft.entra.token import Token
     from pluton_rclone.microsoft.graph.graph import Graph
     from pluton_rclone.microsoft.http import Http
@@ -186,4 +187,5 @@ class SavedRemote:
             advice = "For this, connect the account another time, without tenant_url."
             raise RemoteError(what, why=why, advice=advice)
         place, token = cloud(self.options.region), self.graph_token(http)
-        return Graph(place, token, http=http, renew=renewed, saved=True)
+        kind: Kind | None = "application" if self.options.client_credentials else None
+        return Graph(place, token, http=http, renew=renewed, saved=True, kind=kind)

@@ -206,8 +206,7 @@ class Steps:
     def _graph(self) -> Graph:
         from pluton_rclone.microsoft.graph.graph import Graph
 
-        personal = self._account().kind == "personal"
-        return Graph(self._cloud(), self._signed_in_token(), personal=personal)
+        return Graph(self._cloud(), self._signed_in_token(), kind=self._account().kind)
 
     # ---- location ----
 

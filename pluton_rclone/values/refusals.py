@@ -27,7 +27,6 @@ _WHAT: dict[type[PlutonRcloneError], str] = {
     errors.Conflict: "Somebody else uses or changed this, or the name is taken.",
     errors.Throttled: "Microsoft asks to slow down.",
     errors.TokenExpired: "Microsoft does not accept the access token any more.",
-    errors.InteractionRequired: "Microsoft wants to see the person again before it gives access.",
     errors.AccessDenied: "This account is not allowed to do that.",
     errors.SitesPermissionMissing: "The permission to find sites (Sites.Read.All) is missing.",
     errors.DriveNotFound: "The drive is not there, or not for this account.",
@@ -145,6 +144,10 @@ FORBIDDEN = Meaning(
     errors.Unreachable, "This machine forbids the connection.", Who.YOU,
     "Allow it in the firewall or the network rules of this machine, or set HTTPS_PROXY.",
     again=False)
+CLAIMS = Meaning(  # conditional access
+    errors.InteractionRequired, "A rule of the organisation asks for more than the sign-in proved.",
+    advice="Sign in again in a browser. If it comes back, ask your administrator: the sign-in log "
+    "names the rule.", step=NextStep.REAUTHORIZE)
 BEHIND_PROXY = Meaning(
     errors.Unreachable, "The proxy did not let the connection through.", Who.YOU,
     "Check HTTPS_PROXY and NO_PROXY, or have the network's administrator allow it.")
@@ -279,6 +282,20 @@ ASK_THE_OWNER = "Ask the owner of the drive for access; open your own once in th
 def of_saved(meaning: Meaning) -> Meaning:
     """The same of a remote that is saved: its drive can be looked for."""
     return LOST_DRIVE if meaning == _NO_DRIVE else meaning
+
+
+def of_application(problem: PlutonRcloneError) -> PlutonRcloneError:
+    """The same of an application, which got its token just now: nobody can sign in for it."""
+    refused = isinstance(problem, errors.InteractionRequired | errors.TokenExpired)
+    if refused and problem.next_step is NextStep.REAUTHORIZE:
+        problem.who, problem.advice, problem.next_step = Who.ADMINISTRATOR, _KEPT_OUT, None
+    return problem
+
+
+_KEPT_OUT = (
+    "Ask your administrator whether a Conditional Access rule keeps this application, or this "
+    "machine's address, out: the sign-in log names it. No person can sign in for an application."
+)
 
 
 def personal(meaning: Meaning) -> Meaning:

@@ -14,10 +14,10 @@ from pluton_rclone.emulator import RCLONE_CLIENT_ID, Emulator
 from pluton_rclone.emulator.graph.patterns import item_address
 from pluton_rclone.emulator.quirks import FRESH_SIGNING_KEY
 from pluton_rclone.emulator.world import REVOKED
-from pluton_rclone.errors import NextStep, PlutonRcloneError, TokenExpired
+from pluton_rclone.errors import NextStep, PlutonRcloneError, TokenExpired, Who
 from pluton_rclone.feed import By
 from pluton_rclone.rclone import events
-from tests.connected import ANNA, connected
+from tests.connected import ANNA, connected, connected_as_app
 
 
 @pytest.fixture
@@ -195,3 +195,40 @@ def test_restic_gets_a_token_that_microsoft_takes(cloud: Emulator, storage: Stor
     cloud.quirks.access_token_refused(ANNA)
     with storage.restic():
         assert access_token(storage) != before
+
+
+ASKED = ("list", "walk by feed", "about", "upload", "test", "drive")
+
+
+@pytest.mark.parametrize("call", ASKED)
+def test_an_application_that_a_rule_keeps_out_is_not_told_to_sign_in(
+    cloud: Emulator, tmp_path: Path, call: str
+) -> None:
+    storage = connected_as_app(cloud)
+    (tmp_path / "c.txt").write_bytes(b"c")
+    cloud.faults.challenge(times=None)
+
+    with pytest.raises(PlutonRcloneError) as caught:
+        CALLS[call](storage, tmp_path)
+
+    assert caught.value.who is Who.ADMINISTRATOR
+    assert caught.value.next_step is None
+    assert "Conditional Access" in caught.value.advice
+    assert "person again" not in caught.value.what  # there is none
+
+
+@pytest.mark.parametrize("call", ASKED)
+def test_whom_a_rule_keeps_out_again_and_again_is_told_who_knows_it(
+    cloud: Emulator, tmp_path: Path, call: str
+) -> None:
+    storage = connected(cloud, "business")
+    (tmp_path / "c.txt").write_bytes(b"c")
+    cloud.faults.challenge(times=None)
+
+    with pytest.raises(PlutonRcloneError) as caught:
+        CALLS[call](storage, tmp_path)
+
+    assert caught.value.who is Who.YOU
+    assert caught.value.next_step is NextStep.REAUTHORIZE
+    assert caught.value.advice.startswith("Sign in again in a browser")
+    assert "administrator" in caught.value.advice

@@ -23,8 +23,10 @@ from pluton_rclone.errors import (
     Cancelled,
     ConsentRequired,
     DriveNotFound,
+    InteractionRequired,
     OptionInvalid,
     UsageError,
+    Who,
 )
 from tests.connected import BERT, emulated_drive, link_to_another_drive
 
@@ -295,3 +297,19 @@ def test_the_id_of_a_folder_goes_when_another_is_typed(
     setup = StorageSetup.from_record(record)
     setup.choose_drive(drive, "laptop")  # perhaps another folder of that name by now
     assert setup.remote().base_folder_id == ""
+
+
+def test_an_application_that_a_rule_keeps_out_is_not_sent_to_a_browser(cloud: Emulator) -> None:
+    setup = StorageSetup(
+        AppRegistration(
+            DAEMON_CLIENT_ID, tenant="contoso.onmicrosoft.com", client_secret=DAEMON_CLIENT_SECRET
+        )
+    )
+    setup.sign_in_as_app()
+    cloud.faults.challenge(times=None)
+
+    with pytest.raises(InteractionRequired) as caught:
+        setup.user_drive(BERT)
+
+    assert caught.value.who is Who.ADMINISTRATOR
+    assert "browser" not in caught.value.advice

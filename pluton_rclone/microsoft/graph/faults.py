@@ -12,13 +12,12 @@ from typing import Any
 from pluton_rclone import errors
 from pluton_rclone.values import refusals
 from pluton_rclone.values.redaction import redact
-from pluton_rclone.values.refusals import Meaning, Place
+from pluton_rclone.values.refusals import Place
 
 from ..http import Answer
 
 _NO_ONEDRIVE = "Microsoft says that this account has no OneDrive yet."
 _NO_SUCH_DRIVE = "Microsoft says that this drive is not there, or not for this account."
-_FRESH = "Sign in again in a browser: a rule of your organisation asks for a fresh proof."
 
 
 def graph_error(
@@ -42,7 +41,7 @@ def graph_error(
     if saved:
         meaning = refusals.of_saved(meaning)
     if "insufficient_claims" in low.get("www-authenticate", ""):
-        meaning = Meaning(errors.InteractionRequired, advice=_FRESH)
+        meaning = refusals.CLAIMS
     why = f"{' / '.join(codes)}: {message}" if codes and message else message
     why = redact(why) or f"HTTP {status}"
     if meaning.kind is errors.DriveNotFound and status == 404:  # Graph speaks of a "resource"

@@ -65,7 +65,7 @@ class _Closed(NamedTuple):
 class Graph:
     """Microsoft Graph in one cloud, for the account of the token, which is sent only there. Use it
     in a `with` block, which closes its own connections, not those of a given `http`. `saved`: the
-    account is that of a saved remote; `personal`: it is known to be a personal one."""
+    account is that of a saved remote; `kind` is its kind, where that is known."""
 
     def __init__(
         self,
@@ -75,12 +75,12 @@ class Graph:
         http: Http | None = None,
         renew: Callable[[str], Token] | None = None,
         saved: bool = False,
-        personal: bool = False,
+        kind: Kind | None = None,
     ) -> None:
         self.cloud = cloud
         self._token = token.access_token
         self._refusable, self._renew = self._token, renew
-        self._saved, self._personal = saved, personal
+        self._saved, self._kind = saved, kind
         self._sites_granted = any(scope.startswith("Sites.") for scope in token.scopes)
         self._http = http or Http()
         self._own_http = http is None
@@ -124,15 +124,17 @@ class Graph:
         else:
             if target == "sites" and self._sites_granted:
                 target = "site"
-            raise graph_error(
+            personal = self._kind == "personal" or any(map(is_personal, _DRIVE.findall(url)))
+            problem = graph_error(
                 answer.status,
                 answer.json,
                 headers=answer.headers,
                 target=target,
                 subject=subject,
-                personal=self._personal or any(map(is_personal, _DRIVE.findall(url))),
+                personal=personal,
                 saved=self._saved,
             )
+            raise refusals.of_application(problem) if self._kind == "application" else problem
         if not isinstance(answer.json, dict):
             what = "Microsoft Graph answered with something that is not a JSON object."
             why = "a proxy may have answered in its place"
