@@ -132,11 +132,16 @@ class StorageSetup(Steps):
         self._state.app = pasted.app
         given = dict(pasted.options)
         folder = given.pop(BY_NAME["base_folder"].key, "")
-        self._state.typed = self._state.typed or folder  # stays if the drive is not found
+        self._forget_paste()
         kept = [one for one in BY_NAME.values() if one.decided_by == "person"]
         kept += [BY_NAME["auth_url"], BY_NAME["token_url"]]
         brought = {option.name: given[option.key] for option in kept if option.key in given}
-        self._state.options = {**brought, **self._state.options}
+        own = self._state.options
+        named = [name for name in brought if name not in own]
+        if folder and not self._state.typed:
+            self._state.typed = folder  # stays if the drive is not found
+            named.append("base_folder")
+        self._state.options, self._state.brought = {**brought, **own}, tuple(named)
         if drive_id := given.get("drive_id"):
             root = given.get("root_folder_id", "")
             if given.get("tenant_url"):  # its token is SharePoint's: Graph would refuse it
@@ -160,7 +165,8 @@ class StorageSetup(Steps):
 
         require_person(options)
         state = self._state
-        before = state.options, state.folder, state.folder_id, state.typed
+        before = state.options, state.folder, state.folder_id, state.typed, state.brought
+        state.brought = tuple(name for name in state.brought if name not in options)
         if "base_folder" in options:
             folder = options.pop("base_folder") or ""
             if folder != state.folder:  # else it may be an address's, which goes with its drive
@@ -170,7 +176,7 @@ class StorageSetup(Steps):
         try:
             check_options(state)
         except BaseException:
-            state.options, state.folder, state.folder_id, state.typed = before
+            state.options, state.folder, state.folder_id, state.typed, state.brought = before
             raise
 
     def remote(self, drive: Drive | None = None, **options: Any) -> OneDriveRemote:

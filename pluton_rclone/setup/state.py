@@ -23,8 +23,9 @@ DRIVE_TYPES = {"personal": "personal", "business": "business", "sharepoint": "do
 class SetupState(msgspec.Struct, kw_only=True):
     """The answers so far. `shared`: a folder of another account is wanted. `folder_id` is the id of
     `folder`, once known; `typed` is the folder that a person gave, for any drive that is chosen
-    later. `expected` is the account of a storage being re-authorized; `passed` is the digest of the
-    tested settings. `scopes` are empty if unknown."""
+    later. `brought` are the names of options that a pasted remote brought. `expected` is the
+    account of a storage being re-authorized; `passed` is the digest of the tested settings.
+    `scopes` are empty if unknown."""
 
     app: AppRegistration | None = None
     access: Access
@@ -41,6 +42,7 @@ class SetupState(msgspec.Struct, kw_only=True):
     typed: str = ""
     shared: bool = False
     options: dict[str, Any] = {}
+    brought: tuple[str, ...] = ()
     passed: str | None = None
 
     def __repr__(self) -> str:

@@ -147,10 +147,19 @@ class Steps:
         return known if known and known.kind != "application" else None  # which is nobody
 
     def sign_out(self) -> None:
-        """Forgets who signed in and what was chosen with it; name, drive type and options stay."""
+        """Forgets who signed in, what was chosen with it, and what a pasted remote brought; name,
+        drive type and other options stay."""
         state = self._state
+        self._forget_paste()
         state.token = state.account = state.drive = state.passed = None
         state.scopes, state.folder, state.shared, state.app_only = (), state.typed, False, False
+
+    def _forget_paste(self) -> None:
+        """The options that a pasted remote brought, unless somebody has set them since."""
+        state = self._state
+        mine = {name: value for name, value in state.options.items() if name not in state.brought}
+        state.typed = "" if "base_folder" in state.brought else state.typed
+        state.options, state.brought = mine, ()
 
     def use_app(self, app: AppRegistration | None) -> None:
         """Another registration, which needs another sign-in: name and options stay."""
@@ -269,6 +278,8 @@ class Steps:
         self._account()
         state = self._state
         state.typed = in_drive(state.typed if folder is None else folder)
+        if folder is not None:
+            state.brought = tuple(name for name in state.brought if name != "base_folder")
         if state.drive is None or chosen.id != state.drive.id:
             state.options.pop("root_folder_id", None)
         if self._lacks("shared"):  # it was found without that

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from pluton_rclone import (
     AppRegistration,
     Certificate,
+    OneDriveRemote,
     Storages,
     StorageSetup,
 )
@@ -220,6 +221,41 @@ def test_a_pasted_remote_brings_its_drive_and_options_along(cloud: Emulator) -> 
     assert setup.drive_type == "business"
     assert setup.remote().hard_delete
     assert str(setup.remote().chunk_size) == "20Mi"
+
+
+@pytest.mark.parametrize("signed_out", [True, False])
+def test_a_second_paste_has_nothing_of_the_first(cloud: Emulator, signed_out: bool) -> None:
+    first = remote_of(cloud, "business", chunk_size="20Mi", hard_delete=True, base_folder="alpha")
+    second = remote_of(cloud, "business", base_folder="beta", no_versions=True)
+    setup = StorageSetup()
+    setup.use_token(pasted(first))
+    setup.set_options(hard_delete=True)  # now it is the person's own wish
+
+    if signed_out:
+        setup.sign_out()
+    setup.use_token(pasted(second))
+
+    assert setup.remote().base_folder == "beta"
+    assert setup.remote().chunk_size == second.chunk_size
+    assert setup.remote().no_versions
+    assert setup.remote().hard_delete
+
+
+def pasted(remote: OneDriveRemote) -> str:
+    lines = [f"{key} = {value}" for key, value in remote.to_section().items()]
+    return "\n".join(["[old]", *lines])
+
+
+def test_a_folder_that_a_person_chose_outlives_the_paste(cloud: Emulator) -> None:
+    setup = StorageSetup()
+    setup.use_token(pasted(remote_of(cloud, "business", base_folder="alpha")))
+    drive = setup.chosen_drive
+    assert drive is not None
+    setup.choose_drive(drive, "gamma")
+
+    setup.sign_out()
+
+    assert setup.folder == "gamma"
 
 
 def test_a_pasted_token_belongs_to_the_registration_in_use(cloud: Emulator) -> None:
