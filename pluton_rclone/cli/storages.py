@@ -176,8 +176,8 @@ def encrypt(
     if keyring:
         keyrings.keep(conf.path, new)
         keyrings.keep(spare, None)
-    elif keyrings.kept(conf.path):  # the one before
-        keyrings.keep(conf.path, None)
+    else:
+        keyrings.forget(conf.path)  # the one before
     output.result({"config": str(conf.path), "encrypted": new is not None, "keyring": keyring})
     output.say(f"{conf.path} is {'not encrypted any more' if new is None else 'encrypted'}")
     words, where = password_command, "Set this wherever the file is used"

@@ -81,6 +81,19 @@ def test_a_password_of_the_keyring_that_nobody_sees(
     assert dump(path) == before
 
 
+def test_a_keyring_that_cannot_be_used_makes_no_failure_of_what_is_done(
+    connected: Command, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new password was in the file, and the command ended with an error about the last one."""
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "no.such.Backend")
+    monkeypatch.setattr("keyring.core._keyring_backend", None)
+
+    ran = connected("encrypt", "--password-command", "echo geheim")
+
+    assert ran.code == 0, ran.err
+    assert is_encrypted(path.read_bytes())
+
+
 def test_without_a_keyring_and_with_two_sources_nothing_changes(
     connected: Command, path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone.conf import encryption
+from pluton_rclone.conf import encryption, keyrings
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.disk import ConfigFile, Put
 from pluton_rclone.errors import (
@@ -17,6 +17,7 @@ from pluton_rclone.errors import (
     ConfigPasswordMissing,
     ConfigPasswordWrong,
     ConfigUnreadable,
+    UsageError,
 )
 from tests.conf.encrypted import OTHERS
 from tests.conf.real_rclone import dump, run
@@ -297,3 +298,21 @@ def test_the_password_comes_from_systemd_or_the_keyring_where_nothing_else_says_
     monkeypatch.setenv("RCLONE_CONFIG_PASS", "rclone's own comes first")
     with pytest.raises(ConfigPasswordWrong):
         Conf(plain).names()
+
+
+@pytest.mark.parametrize("backend", ["no.such.Backend", "keyring.nothing", "unnamed"])
+def test_a_keyring_that_cannot_be_used_is_told(
+    plain: Path, monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    """Whose backend was removed, say; backends raise what they like."""
+    Conf(plain).encrypt("geheim")
+    monkeypatch.setattr("keyring.core._keyring_backend", None)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", backend)
+
+    with pytest.raises(ConfigPasswordMissing, match="keyring"):
+        Conf(plain).names()
+    with pytest.raises(UsageError, match="keyring"):
+        keyrings.keep(plain, "geheim")
+
+    monkeypatch.setenv("RCLONE_CONFIG_PASS", "geheim")
+    assert Conf(plain).names() == ["disk", "vault"]
