@@ -19,6 +19,7 @@ PASSWORD = "RCLONE_CONFIG_PASS"
 CREDENTIAL = "rclone-config-pass"  # its name as a credential of systemd (systemd.exec(5))
 _NAME = "rclone.conf"
 _SECONDS = 60.0
+_MOST = 2**16  # bytes that a command may print
 
 
 def default_path(environment: Mapping[str, str] | None = None, binary: str | None = None) -> Path:
@@ -74,9 +75,11 @@ def from_command(command: str) -> str:
         if asks:
             done = terminal.at_terminal(whole, env=os.environ)
         else:
-            done = process.run(whole, env=os.environ, timeout=_SECONDS)
+            done = process.run(whole, env=os.environ, timeout=_SECONDS, most=_MOST)
     except TimeoutError:
         raise _failed(argv[0], f"it did not end within {_SECONDS:.0f} seconds", asks) from None
+    except OverflowError:
+        raise _failed(argv[0], "it printed more than a password, and was ended", asks) from None
     except OSError as error:
         raise _failed(argv[0], error.strerror or "it cannot be started") from None
     if done.returncode != 0:

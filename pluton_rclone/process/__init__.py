@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -338,16 +339,33 @@ def require_runnable(argv: Sequence[str]) -> None:
         raise UsageError(what, advice=advice)
 
 
-def run(argv: Sequence[str], *, env: Mapping[str, str], timeout: float | None = None) -> Completed:
-    """Run to the end and keep all output. TimeoutError after `timeout` seconds; then it is gone."""
-    return collected(partial(start, argv, env=env), timeout)
+def run(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    timeout: float | None = None,
+    most: float = math.inf,
+) -> Completed:
+    """Run to the end and keep all output. TimeoutError after `timeout` seconds, OverflowError after
+    `most` bytes of output; then it is gone."""
+    return collected(partial(start, argv, env=env), timeout, most)
 
 
-def collected(begin: Callable[..., Child], timeout: float | None) -> Completed:
+def collected(
+    begin: Callable[..., Child], timeout: float | None, most: float = math.inf
+) -> Completed:
     """As `run`, of a child that is begun with these callbacks."""
     out: list[bytes] = []
     err: list[bytes] = []
-    with begin(on_stdout=out.append, on_stderr=err.append) as child:
+
+    def keep(kept: list[bytes], data: bytes) -> None:
+        nonlocal most
+        most -= len(data) + 1  # a line came without its end
+        if most < 0:
+            raise OverflowError("more output than was asked for")
+        kept.append(data)
+
+    with begin(on_stdout=partial(keep, out), on_stderr=partial(keep, err)) as child:
         code = child.wait(timeout)
     return Completed(code, b"".join(out), b"".join(line + b"\n" for line in err))
 

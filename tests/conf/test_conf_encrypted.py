@@ -170,6 +170,9 @@ def test_threads_that_want_the_password_at_once_ask_once(
         ("false", "exit code 1"),
         ("true", "printed nothing"),
         ("no-such-program-here", "no such program"),
+        ("yes", "more than a password"),  # for ever
+        ('sh -c "yes >&2"', "more than a password"),
+        ("cat /dev/zero", "more than a password"),
     ],
 )
 def test_a_password_command_that_fails_is_told(
