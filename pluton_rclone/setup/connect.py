@@ -259,7 +259,9 @@ class StorageSetup(Steps):
         setup = cls.__new__(cls)
         try:
             setup._state = msgspec.convert(record, SetupState, dec_hook=lambda _, text: Path(text))
-        except msgspec.ValidationError as problem:
+            if (setup._state.token is None) is not (setup._state.account is None):
+                raise ValueError("it has a token or an account, and not both")
+        except (msgspec.ValidationError, ValueError) as problem:  # half a surrogate is the second
             what = "This is not a state from which a setup can continue."
             advice = "Keep what record_with_secrets() gives."
             raise UsageError(what, why=str(problem), advice=advice) from None

@@ -795,3 +795,15 @@ def test_a_new_credential_takes_the_place_of_the_one_before(cloud: Emulator) -> 
     renewed = StorageSetup.for_storage(storage, credential=certificate)
     assert renewed.app == replace(app, client_secret=None, certificate=certificate)
     assert renewed.name == "business"
+
+
+@pytest.mark.parametrize("damage", [{"account": None}, {"token": None}, {"kind": "\ud800"}])
+def test_a_damaged_record_is_refused_before_anything_is_done_with_it(
+    cloud: Emulator, damage: dict[str, Any]
+) -> None:
+    setup = StorageSetup(PUBLIC)
+    by_device_code(setup, cloud, BERT)
+    record = setup.record_with_secrets()
+
+    with pytest.raises(UsageError, match="not a state"):
+        StorageSetup.from_record({**record, **damage})
