@@ -12,6 +12,7 @@ from pluton_rclone.microsoft.entra.account import Account
 from pluton_rclone.microsoft.entra.scopes import remote_options
 from pluton_rclone.remote.options import BY_NAME
 from pluton_rclone.saved.registration import registration
+from pluton_rclone.values.conf_text import value_fault
 from pluton_rclone.values.drive_ids import any_drive
 from pluton_rclone.values.token_text import ANY, SIGN_IN, TOKEN
 
@@ -65,9 +66,11 @@ def authorization(state: SetupState) -> dict[str, Any]:
 
     if state.token is None or state.account is None:
         raise UsageError("Nobody has signed in yet.", advice="Sign in first.")
+    name = state.account.username or (state.account.id and state.account.name)
+    name = " ".join(name.split())
     given: dict[str, Any] = {
         "account_id": state.account.id,
-        "account_name": state.account.username or (state.account.id and state.account.name),
+        "account_name": "" if value_fault(name) else name,  # it is for people; the id tells
         "granted_scopes": state.scopes,
         "token": None if state.app_only else SecretStr(state.token.to_rclone()),
         "client_credentials": state.app_only,

@@ -807,3 +807,23 @@ def test_a_damaged_record_is_refused_before_anything_is_done_with_it(
 
     with pytest.raises(UsageError, match="not a state"):
         StorageSetup.from_record({**record, **damage})
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [(" Berg,\u00a0Anna ", "Berg, Anna"), ("Anna `A` Berg", ""), ("%(x)s", "")]
+)
+def test_no_name_of_a_person_keeps_their_storage_from_being_saved(
+    cloud: Emulator, name: str, kept: str
+) -> None:
+    """Of rclone's own registration: without User.Read, Microsoft says the displayed name alone."""
+    token = remote_of(cloud, "personal").token
+    assert token is not None
+    cloud.world.person(ANNA).name = name
+    setup = StorageSetup(PUBLIC)
+    setup.use_token(token.get_secret_value())
+    setup.choose_own_drive()
+
+    storage = setup.save(Storages(), "Anna's")
+
+    assert storage.remote.account_name == kept
+    assert storage.remote.account_id
