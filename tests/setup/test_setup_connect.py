@@ -20,6 +20,7 @@ from pluton_rclone import (
     StorageSetup,
 )
 from pluton_rclone.conf.export import as_conf
+from pluton_rclone.conf.ini import parse
 from pluton_rclone.connection.report import Step
 from pluton_rclone.emulator import (
     DAEMON_CLIENT_ID,
@@ -827,3 +828,23 @@ def test_no_name_of_a_person_keeps_their_storage_from_being_saved(
 
     assert storage.remote.account_name == kept
     assert storage.remote.account_id
+
+
+@pytest.mark.parametrize("folder", ["Berichte „2024“", "a\u00a0b", "x\u200by", "“q”/z"])
+@pytest.mark.parametrize("form", ["section", "dump"])
+def test_a_pasted_remote_keeps_its_folder_to_the_letter(
+    cloud: Emulator, folder: str, form: str
+) -> None:
+    """What a chat program makes of a token's quotes and spaces is put right; a folder's name is as
+    it is."""
+    remote = remote_of(cloud, "business", base_folder=folder)
+    text = as_conf("old", remote.to_section()).decode()
+    if form == "dump":
+        document = parse(text)
+        sections = {name: document.section(name) for name in document.names()}
+        text = json.dumps(sections, ensure_ascii=False)
+    setup = StorageSetup()
+
+    setup.use_token(text)
+
+    assert setup.remote().base_folder == folder

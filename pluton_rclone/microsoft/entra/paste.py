@@ -12,7 +12,7 @@ from typing import Any
 
 from pluton_rclone.errors import TokenInvalid
 from pluton_rclone.remote.options import TRUE
-from pluton_rclone.remote.pairs import joined, storage_of
+from pluton_rclone.remote.pairs import BASE, MARK, joined, storage_of
 from pluton_rclone.values.conf_text import handed_down
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.token_text import MASKED, token_fields
@@ -29,7 +29,10 @@ _SECTION = re.compile(r"\[([^\]]+)\]")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _JWT = re.compile(r"[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*")
-_QUOTES = str.maketrans("“”„‟\u00a0", '"""" ', "\ufeff\u200b")
+_INVISIBLE = "\ufeff\u200b"
+_QUOTES = str.maketrans("“”„‟\u00a0", '"""" ', _INVISIBLE)
+_NAMES = frozenset({"description", "remote", MARK, BASE, "pluton_account_name", "link_password"})
+"""Options whose values may have any of these letters, and mean them."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def read_paste(text: str) -> Pasted:
     if len(text) > LARGEST:
         why = f"it has {len(text):,} characters"
         raise TokenInvalid("This text is too long to be a token.", why=why)
-    text = text.translate(_QUOTES).replace("\r\n", "\n").strip()
+    text = text.replace("\r\n", "\n").strip().strip(_INVISIBLE).strip()
     if not text:
         raise TokenInvalid("Nothing was pasted.")
     if "RCLONE_ENCRYPT_V0:" in text:
@@ -71,7 +74,7 @@ def read_paste(text: str) -> Pasted:
         what = "This token cannot be renewed: it does not have a refresh_token."
         advice = "Run `rclone authorize onedrive` again and paste everything that it prints."
         raise TokenInvalid(what, why="it would expire within the hour", advice=advice)
-    raise _explained(text)
+    raise _explained(text.translate(_QUOTES))
 
 
 def remotes_in(text: str) -> dict[str, str]:
@@ -102,7 +105,7 @@ def _candidates(text: str) -> Iterator[Any]:
     decoder = json.JSONDecoder()
     if isinstance(exported := token_fields(text).get("text"), str):  # in a JSON record of ours
         yield _sections(exported)
-    for form in _spellings(text):
+    for form in (*_spellings(text), *_spellings(text.translate(_QUOTES))):
         start = -1
         for _ in range(50):
             start = form.find("{", start + 1)
@@ -172,9 +175,12 @@ def _sections(text: str) -> dict[str, dict[str, str]]:
     """The sections of an rclone.conf, or bare `key = value` lines as a section without a name."""
     remotes: dict[str, dict[str, str]] = {}
     name, known = "", False
-    for line in map(str.strip, text.split("\n")):
+    for raw in text.split("\n"):
+        line = raw.translate(_QUOTES).strip()
         section = _SECTION.fullmatch(line)
         key, equals, value = line.partition("=")
+        if key.strip() in _NAMES:
+            value = raw.partition("=")[2]
         if section is not None:
             name, known = section.group(1), True
             remotes.setdefault(name, {})
