@@ -73,8 +73,12 @@ class SavedRclone(Rclone):
         try:
             yield
         except PlutonRcloneError as problem:
-            suit(problem, self._drives())
+            self.suit(problem)
             raise
+
+    def suit(self, problem: PlutonRcloneError) -> None:
+        """Make an error from rclone's log one of these remotes' accounts."""
+        suit(problem, self._drives())
 
     def _drives(self) -> list[dict[str, str]]:
         sections = (self._conf.whole_section(name) for name in self._names)

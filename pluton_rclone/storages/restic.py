@@ -137,6 +137,7 @@ class Restic:
         if refused is None and _UNREACHED in said:
             refused = _refusal(self._words_of_rclone())
         if refused is not None:
+            self._saved.rclone.suit(refused)
             return refused
         lines = said.decode(errors="replace").strip().split("\n")
         first = max((n for n, line in enumerate(lines) if line.startswith("Fatal: ")), default=-1)

@@ -16,12 +16,19 @@ import pytest
 from pluton_rclone import Storage, process
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.drives.drive import Drive
-from pluton_rclone.errors import RcloneUsage, ResticNotFound, TransferFailed, UsageError
+from pluton_rclone.errors import (
+    AccessDenied,
+    RcloneUsage,
+    ResticNotFound,
+    TransferFailed,
+    UsageError,
+    Who,
+)
 from pluton_rclone.process import Completed
 from pluton_rclone.saved import lent
 from pluton_rclone.setup.connect import DriveKind
 from pluton_rclone.storages.restic import Restic, as_shell, find_restic
-from tests.connected import ANNA, BERT, KINDS, connected, emulated_drive
+from tests.connected import ANNA, BERT, KINDS, connected, connected_as_app, emulated_drive
 from tests.rclone.debian import Unavailable
 from tests.restic_repository import write_repository
 from tests.terminal import PATIENCE
@@ -248,6 +255,21 @@ def test_what_rclone_said_is_found_where_restic_closed_its_ears_too_early(cloud:
     with storage.restic() as opened:
         heard = opened.fault(said)
         assert (type(heard), heard.details["retry"]) == (TransferFailed, True)
+
+
+def refused(words: str) -> bytes:
+    return f"rclone: 2026/11/30 00:00:00 ERROR : listing failed: {words}\n".encode()
+
+
+def test_what_restic_was_refused_is_told_to_whose_account_it_is(cloud: Emulator) -> None:
+    with connected(cloud).restic() as opened:
+        of_a_person = opened.fault(refused("accessDenied: Access denied"))
+    with connected_as_app(cloud).restic() as opened:
+        of_an_application = opened.fault(refused("accessDenied: The policy needs more claims"))
+
+    assert (type(of_a_person), of_a_person.who) == (AccessDenied, Who.YOU)
+    assert of_an_application.who is Who.ADMINISTRATOR
+    assert of_an_application.next_step is None
 
 
 def test_a_repository_is_opened_once(cloud: Emulator) -> None:
