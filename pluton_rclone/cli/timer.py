@@ -9,15 +9,20 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 
 from pluton_rclone.errors import PlutonRcloneError, UsageError
+from pluton_rclone.values.printable import printable
+from pluton_rclone.values.redaction import redact
 
 from .context import FOLDER, AnyCommand, Context, command, flag, needs, valued
 from .output import tell
+
+if TYPE_CHECKING:
+    from apprise.plugins import NotifyBase
 
 CREDENTIAL = "pluton-rclone-notify"
 PING = (
@@ -271,11 +276,20 @@ def teller(file: str) -> Callable[[bool, str, str], list[str]]:
 
     def tell(failed: bool, title: str, text: str) -> list[str]:
         kind = NotifyType.FAILURE if failed else NotifyType.SUCCESS
+        said = {"title": _sent(title), "body": "\n".join(map(_sent, text.split("\n")))}
+
+        def takes(service: NotifyBase) -> bool:
+            try:
+                return bool(service.notify(**said, notify_type=kind))
+            except Exception:  # noqa: BLE001 - a stranger's code: the run, and the others, go on
+                return False
+
         wanted = [service for only_failures, service in services if failed or not only_failures]
-        return [
-            str(service.service_name)
-            for service in wanted
-            if not service.notify(body=text, title=title, notify_type=kind)
-        ]
+        return [str(service.service_name) for service in wanted if not takes(service)]
 
     return tell
+
+
+def _sent(line: str) -> str:
+    """As it leaves this machine: names are of any bytes, and a place may hold a password."""
+    return printable(redact(line))

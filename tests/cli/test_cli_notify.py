@@ -98,6 +98,47 @@ def test_a_message_that_is_not_taken_does_not_fail_the_run_and_no_secret_is_show
     assert "s3cr3t" not in ran.out + ran.err
 
 
+def test_a_name_of_any_bytes_and_a_secret_in_a_place_do_not_travel_as_they_are(
+    connected: Command, service: tuple[str, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    address, posted = service
+    (tmp_path / "addresses").write_text(f"{address}/all{SLOW}")
+    odd = tmp_path / "a\udcffb\nc"  # some services do not take bytes that are no UTF-8
+    odd.mkdir()
+    ran = connected("copy", str(odd), "work-files:a", "--notify", str(tmp_path / "addresses"))
+    assert ran.code == 0, ran.err
+    shown = posted[0]["title"].encode(errors="replace").decode()
+    assert shown == f"ok: pluton-rclone copy {tmp_path}/a\\xffb\\nc work-files:a"
+
+    there = ":sftp,host=example.org,pass=s3cr3t:"
+    refused = connected("copy", there, "work-files:a", "--notify", str(tmp_path / "addresses"))
+    assert refused.code == 5
+    assert "pass=***" in posted[1]["title"]
+    assert "s3cr3t" not in json.dumps(posted)
+
+
+def test_a_service_that_fails_in_any_way_changes_nothing_about_the_run_and_the_next_one_hears(
+    connected: Command,
+    service: tuple[str, list[dict[str, Any]]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from apprise.plugins.custom_form import NotifyForm
+
+    def fails(*_: object, **__: object) -> bool:
+        raise UnicodeEncodeError("utf-8", "s3cr3t", 0, 1, "surrogates not allowed")
+
+    monkeypatch.setattr(NotifyForm, "send", fails)
+    address, posted = service
+    form = address.replace("json", "form")
+    (tmp_path / "addresses").write_text(f"{form}/one\n{address}/two{SLOW}")
+    ran = connected("health", "--notify", str(tmp_path / "addresses"))
+    assert ran.code == 0, ran.err
+    assert "note    Form did not take the message about this run" in ran.err
+    assert [one["path"] for one in posted] == ["/two"]
+    assert "s3cr3t" not in ran.out + ran.err
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
