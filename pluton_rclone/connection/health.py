@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.pool import ThreadPool
 from typing import Any, TypeVar
@@ -47,7 +48,7 @@ class HealthReport:
 
 def check_all(remotes: Sequence[SavedRemote]) -> HealthReport:
     """Every storage checked without writing; at most AT_ONCE at a time."""
-    return HealthReport(tuple(at_once(partial(run_test, writing=False), remotes, AT_ONCE)))
+    return _all(partial(run_test, writing=False), remotes)
 
 
 def renew_all(remotes: Sequence[SavedRemote]) -> HealthReport:
@@ -59,7 +60,21 @@ def renew_all(remotes: Sequence[SavedRemote]) -> HealthReport:
             step.text = saved.renew()
         return ConnectionReport(saved.title, tuple(walk.steps))
 
-    return HealthReport(tuple(at_once(renew, remotes, AT_ONCE)))
+    return _all(renew, remotes)
+
+
+def _all(
+    look: Callable[[SavedRemote], ConnectionReport], remotes: Sequence[SavedRemote]
+) -> HealthReport:
+    """Each is called by its friendly name; by its remote's where others have the same."""
+    reports = at_once(look, remotes, AT_ONCE)
+    often = Counter(each.storage for each in reports)
+    return HealthReport(
+        tuple(
+            replace(each, storage=saved.name) if often[each.storage] > 1 else each
+            for saved, each in zip(remotes, reports, strict=True)
+        )
+    )
 
 
 def at_once(work: Callable[[T], R], things: Sequence[T], most: int) -> list[R]:

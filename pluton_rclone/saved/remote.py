@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pluton_rclone.conf.conf import Conf
@@ -11,6 +12,7 @@ from pluton_rclone.errors import (
     OptionInvalid,
     RemoteError,
     RemoteIncomplete,
+    StorageNotFound,
     TokenExpired,
 )
 from pluton_rclone.rclone import locations
@@ -91,8 +93,10 @@ class SavedRemote:
 
     @property
     def title(self) -> str:
-        """The friendly name; the remote's name where there is none."""
-        return self.section.get("description") or self.name
+        """The friendly name; the remote's name where there is none, or no such remote any more."""
+        with suppress(StorageNotFound):
+            return self.section.get("description") or self.name
+        return self.name
 
     def path_in_drive(self, path: str) -> str:
         """The path from the drive's root of one that is relative to the base folder."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone import Storage, Storages, StorageSetup
+from pluton_rclone.connection.health import HealthReport, check_all, renew_all
 from pluton_rclone.connection.report import ConnectionReport, OnStep, Step
 from pluton_rclone.emulator import DAEMON_CLIENT_ID, Emulator
 from pluton_rclone.errors import (
@@ -21,7 +22,8 @@ from pluton_rclone.errors import (
     StorageNotFound,
     UsageError,
 )
-from tests.connected import ANNA, BERT, connected, emulated_drive, remote_of
+from pluton_rclone.saved.remote import SavedRemote
+from tests.connected import ANNA, BERT, KINDS, connected, emulated_drive, remote_of, saved
 from tests.microsoft.certificate import DER_CERTIFICATE, PEM_CERTIFICATE, pem_key
 from tests.setup.signing_in import by_device_code
 
@@ -273,6 +275,28 @@ def test_health_looks_at_all_and_one_that_fails_does_not_hide_the_others(cloud: 
     assert [[step.name for step in each.warnings] for each in health.reports] == [[], ["token"], []]
     assert not health.ok
     assert json.loads(json.dumps(health.record()))["storages"][0]["steps"][-1]["error"]["error"]
+
+
+@pytest.mark.parametrize("look", [check_all, renew_all])
+def test_a_storage_that_is_removed_meanwhile_does_not_hide_the_others(
+    cloud: Emulator, look: Callable[[list[SavedRemote]], HealthReport]
+) -> None:
+    storages = [connected(cloud, "personal"), connected(cloud, "business")]
+    remotes = [saved(one) for one in storages]
+    storages[0].remove()
+    found = look(remotes).reports
+    assert [(one.storage, one.ok) for one in found] == [("personal", False), ("business", True)]
+    assert isinstance(found[0].steps[-1].error, StorageNotFound)
+
+
+def test_storages_that_share_a_friendly_name_are_told_apart_by_that_of_their_remote(
+    cloud: Emulator,
+) -> None:
+    for kind in KINDS[:2]:  # as rclone's own "copy remote" leaves them
+        connected(cloud, kind).storages.conf.update(kind, {"description": "Backups"})
+    connected(cloud, "sharepoint", name="Library")
+    for report in (Storages().health(), Storages().keep_alive()):
+        assert [one.storage for one in report.reports] == ["personal", "business", "Library"]
 
 
 def test_health_writes_nothing(cloud: Emulator) -> None:
