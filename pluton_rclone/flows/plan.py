@@ -396,4 +396,8 @@ def _placed(text: str, loc: Iterable[str | int], what: str) -> Fault:
 
 
 def _said(text: str, storage: str) -> str:
-    return text.replace("{storage}", storage)
+    said = text.replace("{storage}", storage)
+    if said != text and storage in (".", ".."):  # to rclone, a name like others
+        what = f"The name {storage!r} cannot stand in a path: a folder above would be meant."
+        raise UsageError(what, advice="Give the storage's remote another name.")
+    return said

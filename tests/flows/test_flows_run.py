@@ -150,6 +150,30 @@ def test_what_nobody_foresaw_ends_its_own_storage_alone(
         assert "in broken" in caplog.text  # where it was, for who has to fix it
 
 
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_storage_called_like_a_folder_above_reaches_no_others_files(
+    cloud: Emulator, tmp_path: Path, name: str
+) -> None:
+    """rclone takes such a name; a sync into /srv/.. would delete what lies in /."""
+    connected(cloud, "business")
+    connected(cloud, "personal").rename_remote(name)
+    emulated_drive(cloud, "personal").write("kept/a.txt", b"a")
+    emulated_drive(cloud, "business").write("kept/b.txt", b"b")
+    mine = tmp_path / "above" / "mine"
+    (mine / "business").mkdir(parents=True)
+    for place in (mine, mine.parent):
+        (place / "other.txt").write_text("somebody's")
+
+    back = {"do": "sync", "into": "local", "folder": "kept", "local": f"{mine}/{{storage}}"}
+    found = {one.storage: one for one in alone.run(plan_of(tmp_path, back), Storages())}
+
+    assert found["business"].ok
+    assert (mine / "business" / "b.txt").read_bytes() == b"b"
+    assert "cannot stand in a path" in (found[name].error or "")
+    assert not found[name].retry_helps
+    assert [(place / "other.txt").exists() for place in (mine, mine.parent)] == [True, True]
+
+
 def test_a_friendly_name_may_hold_brackets(cloud: Emulator) -> None:
     connected(cloud, "personal", name="Work [old]")
     connected(cloud, "business", name="Work o")
