@@ -208,10 +208,12 @@ def check(
     missing, ! error."""
     flags = _given(size_only=size_only, download=download, one_way=one_way)
     flags.append(f"--combined={'-' if combined is None else os.fspath(combined)}")
+    written = Path("" if combined is None else combined)
+    is_ours = _emptied(written)
     code, text, run = _run("check", *flags, places=[source, dest], args=args)
     if combined is not None:
-        written = Path(combined)
-        text = written.read_bytes().decode(errors="replace") if written.is_file() else ""
+        is_ours = is_ours and written.is_file()
+        text = written.read_bytes().decode(errors="replace") if is_ours else ""
     lines = [(sign, name) for sign, _, name in (line.partition(" ") for line in _lines(text))]
     if code not in (0, 1) or (code == 1 and not lines):
         raise _failed(run, code, f'check command failed on source: "{source}" dest: "{dest}"')
@@ -300,6 +302,15 @@ def sync(
 
 
 # ---- on our engine -------------------------------------------------------------------------------
+
+
+def _emptied(report: Path) -> bool:
+    """Whether what stands there after a run is of that run."""
+    try:
+        os.truncate(report, 0)
+    except OSError:  # rclone says why it cannot be written
+        return not report.exists()
+    return True
 
 
 def _value(kind: str | HashTypes | RemoteTypes) -> str:

@@ -120,6 +120,18 @@ def test_hashes_into_a_file_and_back(world: Path) -> None:
     )
 
 
+def test_a_comparison_that_did_not_begin_is_not_told_from_the_report_of_an_earlier_one(
+    world: Path,
+) -> None:
+    report = world / "report"
+    for _ in range(2):
+        same, lines = ours.check(world / "source", world / "source", combined=report)
+        assert (same, {sign for sign, _ in lines}) == (True, {"="})
+    with pytest.raises(ours.RcloneException):
+        ours.check("nosuch:", world / "source", combined=report)
+    assert report.read_text() == ""
+
+
 def test_a_file_whose_hash_is_not_known_has_its_name(world: Path, home: Path) -> None:
     """A hasher gives no hash of a crypt's file that it has not seen."""
     (home / "rclone.conf").write_text(
