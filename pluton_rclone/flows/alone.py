@@ -20,8 +20,8 @@ def run(
     said: Callable[[Outcome], None] = nothing,
     notice: Callable[[str], None] = nothing,
 ) -> list[Outcome]:
-    """Does what the plan says; `said` hears each outcome as it comes. StorageNotFound, and what
-    Microsoft answers where the storages of an organisation are looked for."""
+    """Does what the plan says; `said` hears each outcome as it comes, one at a time.
+    StorageNotFound, and what Microsoft answers where an organisation's storages are looked for."""
     turn = slots(plan.at_once)
 
     def perform(target: Target, step: Step) -> Outcome:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import heapq
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -246,6 +247,7 @@ def carry_out(
     a step, as the plan says for a process. A step that fails ends those of its storage. Ctrl-C ends
     all that run, in order; no further one begins then."""
     STOPPED.clear()
+    saying = threading.Lock()
 
     def whole(target: Target, step: Step) -> Outcome:
         if step.shards == 1:
@@ -263,7 +265,8 @@ def carry_out(
         found: list[Outcome] = []
         for step in plan.all_steps():
             found.append(whole(target, step))
-            said(found[-1])
+            with saying:  # one outcome after the other: each may be several lines
+                said(found[-1])
             if not found[-1].ok:
                 break
         return found

@@ -7,6 +7,7 @@ import os
 import socketserver
 import tempfile
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,25 @@ def test_what_nobody_foresaw_ends_its_own_storage_alone(
         assert "OSError" in ends["personal", "failed"]
         assert "hunter2" not in str(ends)
         assert "in broken" in caplog.text  # where it was, for who has to fix it
+
+
+def test_outcomes_that_come_at_once_are_said_one_after_the_other(
+    cloud: Emulator, source: Path
+) -> None:
+    """Of two storages, each says several lines."""
+    for kind in KINDS[:2]:
+        connected(cloud, kind)
+    both, said = threading.Barrier(2), list[str]()
+
+    def says(one: Outcome) -> None:
+        said.append(one.storage)
+        with suppress(threading.BrokenBarrierError):  # where the other is there meanwhile
+            both.wait(0.2)
+        said.append(one.storage)
+
+    alone.run(plan_of(source, {"do": "upload", "folder": "data"}), Storages(), said=says)
+    assert said[0] == said[1]
+    assert said[2] == said[3]
 
 
 @pytest.mark.parametrize("name", [".", ".."])
