@@ -85,7 +85,8 @@ class Restic:
         if self._open is None:
             advice = "Use `with storage.restic() as restic:`."
             raise errors.UsageError("The repository is not open.", advice=advice)
-        ours = {"RESTIC_REPOSITORY": self.repository}
+        # restic takes either, and the caller may have the file of another repository
+        ours = {"RESTIC_REPOSITORY": self.repository, "RESTIC_REPOSITORY_FILE": ""}
         return child_environment({**self._lent, **self._given, **ours})
 
     def argv(self, *arguments: str) -> list[str]:

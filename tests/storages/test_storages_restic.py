@@ -176,6 +176,18 @@ def test_nothing_secret_is_an_argument_and_what_is_needed_is_in_the_environment(
         assert opened.environment
 
 
+def test_a_repository_that_the_caller_has_elsewhere_is_not_meant(
+    cloud: Emulator, restic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").write_text("/nowhere")
+    monkeypatch.setenv("RESTIC_REPOSITORY_FILE", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("RESTIC_REPOSITORY", "/nowhere")
+    write_repository(emulated_drive(cloud, "personal"), "restic", PASSWORD["RESTIC_PASSWORD"])
+    with connected(cloud).restic(binary=restic, environment=PASSWORD) as opened:
+        listed = opened.run("snapshots", "--json")
+    assert (listed.returncode, json.loads(listed.stdout)) == (0, []), listed.stderr
+
+
 def test_people_get_an_environment_that_works_in_a_shell(cloud: Emulator, restic: Path) -> None:
     storage = connected(cloud, name="Anna's backups")
     text = as_shell(storage.restic().environment_for_people())
