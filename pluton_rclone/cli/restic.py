@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from pluton_rclone.errors import UsageError
-from pluton_rclone.storages.restic import as_shell
+from pluton_rclone.storages.restic import INTERRUPTED, as_shell
 from pluton_rclone.storages.storage import Storage
 
 from .complete import NAME
@@ -15,8 +15,6 @@ from .context import Context, command, flag, valued
 from .output import Output
 from .places import refuse_two_places
 from .timer import pinged
-
-_INTERRUPTED = 130  # restic's exit code after SIGINT (its manual, "Scripting")
 
 REFUSED = (
     "Microsoft refused the access token before its end, while restic ran. It is renewed now: run "
@@ -67,6 +65,6 @@ def run_restic(output: Output, storage: Storage, path: str, arguments: Sequence[
     """restic in our place; its exit code."""
     with storage.restic(path) as opened:
         status = opened.foreground(*arguments)
-        if status > 0 and status != _INTERRUPTED and opened.refused():
+        if status > 0 and status != INTERRUPTED and opened.refused():
             output.say(REFUSED)
     return status if status >= 0 else 128 - status

@@ -133,8 +133,8 @@ class Recording:
         self._end(ended, None, code, found, files=files)
 
     def exited(self, code: int) -> None:
-        """A program of its own, such as restic, has ended."""
-        self._end("failed" if code else "done", None, code)
+        """A program of its own, such as restic, has ended; -N: by signal N."""
+        self._end("failed" if code else "done", None, code if code >= 0 else 128 - code)
 
     def broke_off(self, error: BaseException) -> None:
         """It raised this."""

@@ -37,6 +37,8 @@ _SERVE = ["serve", "restic", "--stdio", f"--user-agent={_USER_AGENT}"]
 
 LADDER = ((signal.SIGINT, 30.0), (signal.SIGTERM, 5.0), (KILL, 5.0))
 """How a restic is ended: it first removes its lock from the repository."""
+INTERRUPTED = 130
+"""restic's exit code after SIGINT (its manual, "Scripting")."""
 _UNREACHED = b"error talking HTTP to rclone"  # of every version (internal/backend/rclone)
 _STARTS = 60.0  # seconds that restic, too, gives an rclone to start in (its rclone.timeout)
 _ANOTHER_REPOSITORY = ("--from-repo", "--repo2", "RESTIC_FROM_REPOSITORY", "RESTIC_REPOSITORY2")
@@ -169,7 +171,10 @@ class Restic:
                 on_signal=begun.let_go,
                 ends_with=signal.SIGINT,  # before 0.17 it removes no lock at SIGTERM
             )
-            begun.recording.exited(status)
+            if status == INTERRUPTED:
+                begun.recording.broke_off(errors.Cancelled("restic was stopped."))
+            else:
+                begun.recording.exited(status)
         return status
 
     @contextmanager

@@ -243,6 +243,26 @@ def test_a_restic_in_the_foreground_is_ended_in_the_way_in_which_it_removes_its_
         assert opened.foreground("backup") == 130
 
 
+@pytest.mark.parametrize(
+    ("last", "recorded"),
+    [
+        ("exit 130", ("cancelled", 130)),
+        ("kill -KILL $$", ("failed", 137)),
+        ("exit 3", ("failed", 3)),
+    ],
+)
+def test_a_restic_in_the_foreground_is_recorded_as_it_ended(
+    cloud: Emulator, tmp_path: Path, last: str, recorded: tuple[str, int]
+) -> None:
+    script, storage = tmp_path / "restic", connected(cloud)
+    script.write_text(f"#!/bin/sh\n{last}\n")
+    script.chmod(0o755)
+    with storage.restic(binary=script) as opened:
+        opened.foreground("backup")
+    (record,) = storage.storages.runs.last()
+    assert (record.ended, record.exit_code) == recorded
+
+
 NO_CERTIFICATES = {**PASSWORD, "RCLONE_CA_CERT": "/nowhere/ca.pem"}
 
 
