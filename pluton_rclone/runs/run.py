@@ -13,6 +13,7 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.rclone import locations
 from pluton_rclone.rclone.brake import Brake
 from pluton_rclone.rclone.commands import TRANSFERS, Command
+from pluton_rclone.values.printable import printable
 from pluton_rclone.values.redaction import SECRET_NAME, redact
 
 RESTIC = "restic"
@@ -117,8 +118,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def __str__(self) -> str:
         """`copy /srv/data → work:laptop/data`, for people."""
         if self.command == RESTIC:
-            return f"restic {' '.join(self.options[:1])} in {self.destination}"
-        return f"{self.command} {f'{self.source} → ' if self.source else ''}{self.destination}"
+            return printable(f"restic {' '.join(self.options[:1])} in {self.destination}")
+        source = f"{self.source} → " if self.source else ""
+        return printable(f"{self.command} {source}{self.destination}")
 
 
 def _without_secrets(words: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

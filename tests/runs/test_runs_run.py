@@ -77,6 +77,11 @@ def test_what_may_be_a_secret_is_not_in_it_and_it_says_so(extra: list[str]) -> N
         run.as_command()
 
 
+def test_a_name_with_a_line_break_is_one_line_for_people() -> None:
+    run = Run.of(Command(("copy",), (), ("/srv/a\n  end      done", "work:b")), ["work"])
+    assert str(run) == "copy /srv/a\\n  end      done → work:b"
+
+
 def test_restics_arguments_hold_none_either() -> None:
     run = Run.restic("work", "work:restic", ["--password-command", f"echo {SECRET}", "snapshots"])
     assert (SECRET in str(run), run.options[-1]) == (False, "snapshots")
