@@ -118,7 +118,7 @@ def _done(storage: Storage, step: Step, seen: Callable[[float], None]) -> dict[s
         with storage.restic(step.folder_in(name)) as repository:
             with repository.start(*run.options, on_stdout=nothing) as restic:  # it may name files
                 if restic.wait() == 0:
-                    return {"ended": "done"}
+                    return {"ended": "done", "notices": _warned(restic.stderr_tail)}
             if restic.stopped:
                 raise errors.Cancelled("restic was stopped.")
             error = repository.fault(restic.stderr_tail)
@@ -135,6 +135,12 @@ def _done(storage: Storage, step: Step, seen: Callable[[float], None]) -> dict[s
     notices = [*result.notices, *(f"left out: {one.path}: {one.why}" for one in result.left_out)]
     failed = {"failures": len(result.failed), "failed": _named(result.failed)}
     return {"ended": result.ended, "notices": notices[:NAMED], **counts, **failed, **said}
+
+
+def _warned(said: bytes) -> list[str]:
+    """What a restic said that has done its work, without what its rclone said."""
+    lines = (line for line in said.decode(errors="replace").split("\n") if line.strip())
+    return [f"restic: {redact(line)}" for line in lines if not line.startswith("rclone: ")][:NAMED]
 
 
 def _compared(result: CheckResult) -> dict[str, Any]:

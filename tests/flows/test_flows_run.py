@@ -31,6 +31,8 @@ from tests.connected import (
     remote_of,
 )
 from tests.forked import Forks
+from tests.restic_repository import write_repository
+from tests.storages.debian_restic import debian_restic
 from tests.terminal import PATIENCE
 
 UPLOAD_AND_CHECK = [
@@ -344,6 +346,21 @@ def test_what_restic_says_of_a_failure_is_in_the_outcome_without_secrets(
     assert "check --no-lock failed" in str(outcome)
     assert "hunter2" not in str(outcome.record())
     assert Storages().runs.last()[0].run.destination == "personal:vault/personal"
+
+
+def test_what_restic_warns_of_is_a_notice_of_the_step_that_is_done(
+    cloud: Emulator, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It skips a folder that is not there, such as a disk that is not mounted, with exit code 0."""
+    monkeypatch.setenv("PLUTON_RESTIC_BINARY", str(debian_restic()))
+    monkeypatch.setenv("RESTIC_PASSWORD", "geheim")
+    connected(cloud, "personal")
+    write_repository(emulated_drive(cloud, "personal"), "restic", "geheim")
+    backup = {"do": "restic", "arguments": ["backup", str(source), "/not/mounted"]}
+    wanted = {"name": "vault", "storages": [{"names": ["personal"]}], "steps": [backup]}
+    (outcome,) = alone.run(Plan.from_record(wanted), Storages())
+    assert outcome.ok, outcome
+    assert outcome.notices == ["restic: /not/mounted does not exist, skipping"]
 
 
 @pytest.mark.parametrize(
