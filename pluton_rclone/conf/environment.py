@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Mapping
@@ -78,10 +79,10 @@ def from_command(command: str) -> str:
             done = process.run(whole, env=os.environ, timeout=_SECONDS, most=_MOST)
     except TimeoutError:
         raise _failed(argv[0], f"it did not end within {_SECONDS:.0f} seconds", asks) from None
-    except OverflowError:
-        raise _failed(argv[0], "it printed more than a password, and was ended", asks) from None
     except OSError as error:
-        raise _failed(argv[0], error.strerror or "it cannot be started") from None
+        endless = error.errno == errno.EFBIG
+        why = "it printed more than a password" if endless else error.strerror
+        raise _failed(argv[0], why or "it cannot be started") from None
     if done.returncode != 0:
         why, said = f"it ended with exit code {done.returncode}", _last_line(done.stderr)
         raise _failed(argv[0], f"{why} and said: {said}" if said else why, asks)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import errno
 import math
 import os
 import signal
@@ -346,8 +347,8 @@ def run(
     timeout: float | None = None,
     most: float = math.inf,
 ) -> Completed:
-    """Run to the end and keep all output. TimeoutError after `timeout` seconds, OverflowError after
-    `most` bytes of output; then it is gone."""
+    """Run to the end and keep all output. TimeoutError after `timeout` seconds, OSError (EFBIG)
+    after `most` bytes of output; then it is gone."""
     return collected(partial(start, argv, env=env), timeout, most)
 
 
@@ -362,7 +363,7 @@ def collected(
         nonlocal most
         most -= len(data) + 1  # a line came without its end
         if most < 0:
-            raise OverflowError("more output than was asked for")
+            raise OSError(errno.EFBIG, "it printed more than was asked for")
         kept.append(data)
 
     with begin(on_stdout=partial(keep, out), on_stderr=partial(keep, err)) as child:
