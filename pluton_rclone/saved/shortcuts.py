@@ -47,8 +47,9 @@ class Shortcuts:
         if is_folder(end) is not None:
             return True
         remote, _, above = end.partition(":")
-        while (above := posixpath.dirname(above)) and is_folder(f"{remote}:{above}") is None:
-            pass
+        while (above := posixpath.dirname(above)).strip("/"):
+            if is_folder(f"{remote}:{above}") is not None:
+                break
         return self._is_elsewhere(f"{remote}:{above}")
 
     def require_own(self, command: Command) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.errors import RcloneError, TransferFailed, UsageError
-from pluton_rclone.rclone.commands import TransferOptions
+from pluton_rclone.rclone.commands import Command, TransferOptions
+from pluton_rclone.saved.shortcuts import Shortcuts
 from tests.connected import BERT, connected, emulated_drive
 
 from .test_saved_complete import command
@@ -294,3 +296,18 @@ def test_a_place_among_the_words_of_a_command_is_one(
     with pytest.raises(RcloneError):
         storage.rclone.run("purge")
     assert files(theirs) == THEIRS
+
+
+@pytest.mark.parametrize("end", ["work:/new/docs", "work:new/docs"])
+def test_the_search_for_the_folder_above_ends_at_the_root(storage: Storage, end: str) -> None:
+    """Also where the root does not answer: it was asked for ever."""
+    shortcuts = Shortcuts(storage.rclone, storage.storages.conf, lambda dry: [])
+    asked: list[str] = []
+
+    def is_folder(place: str) -> bool | None:
+        asked.append(place)
+        assert len(asked) < 10
+        return True if place == "work:docs" else None
+
+    assert not shortcuts.moves_by_file(Command(("move",), (), ("work:docs", end)), is_folder)
+    assert asked == ["work:docs", end, posixpath.dirname(end)]
