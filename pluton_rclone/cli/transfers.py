@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import itertools
 import os
 import posixpath
-import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -22,6 +20,7 @@ from pluton_rclone.values.units import counted, human_bytes
 from .complete import DESTINATION, PLACE, SOURCE
 from .context import Context, command, flag, valued, with_options
 from .filters import FILTERS, PASSED, checked, filtering, say_what_cannot_match, selection
+from .keeping import forget, is_in, place_to_keep
 from .output import Outlet, Output
 from .places import Place, parse_end, parse_storage_place, remote_names
 from .progress import counting, follow
@@ -141,45 +140,8 @@ def transfer(
         forget(output, old, today() - datetime.timedelta(keep_days))
 
 
-def place_to_keep(backup_dir: str, end: Place, ctx: Context) -> Place:
-    """The folder of --backup-dir. UsageError unless it is where DST is, and outside of it."""
-    old, advice = parse_end(backup_dir, ctx), "Name a folder in the storage of DST, outside of DST."
-    if old.remote_name != end.remote_name:
-        why = "rclone moves what it keeps, and can do that in one place only"
-        raise UsageError(f"--backup-dir {backup_dir} is not where DST is.", why=why, advice=advice)
-    if is_in(old, end):
-        raise UsageError(f"--backup-dir {backup_dir} is inside of DST.", advice=advice)
-    return old
-
-
-def is_in(one: Place, other: Place) -> bool:
-    """Whether a place is another one, or inside of it, or may be, by whatever storage of a drive it
-    is named. Elsewhere: of the same storage, by its path."""
-    if one.storage is not None and other.storage is not None:
-        from pluton_rclone.saved.wrapping import holds, spots
-
-        conf = one.storage.storages.conf
-        inner, outer = (spots(conf, place.location) for place in (one, other))
-        if inner and outer:
-            return any(holds(*pair) is not False for pair in itertools.product(outer, inner))
-    within, above = (f"/{place.path.strip('/')}/".replace("//", "/") for place in (one, other))
-    return one.remote_name == other.remote_name and within.startswith(above)
-
-
 def today() -> datetime.date:
     return datetime.date.today()
-
-
-def forget(output: Output, history: Place, last: datetime.date) -> None:
-    """Deletes the folders in `history` that are named for a day before `last`."""
-    storage = history.storage
-    if storage is None or storage.stat(history.path) is None:
-        return
-    for entry in storage.list(history.path):
-        named = entry.is_dir and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", entry.name)
-        if named and entry.name < str(last):
-            storage.delete(posixpath.join(history.path, entry.name)).result()
-            output.say(f"What was kept on {entry.name} is deleted")
 
 
 @command(SOURCE, DESTINATION, LOOK, ANYWAY, SAFE, tuning)

@@ -251,6 +251,22 @@ def test_no_end_of_a_run_is_among_the_days_that_it_deletes_by_whatever_name(
     assert (refused.code, f"{side} is in --backup-dir" in refused.err) == (2, True)
 
 
+def test_no_day_is_deleted_by_a_clock_that_is_ahead(
+    connected: Command, cloud: Emulator, source: Path, names: Names
+) -> None:
+    """By it, all that is kept would be old."""
+    assert connected("copy", str(source / "a.txt"), "Work files:old/2020-01-01").code == 0
+    kept = ("--backup-dir", "Work files:old", "--keep-days", "30")
+    cloud.world.advance(-40 * 86_400)
+    ahead = connected("copy", str(source), "Work files:x", *kept)
+    assert (ahead.code, "clock is ahead of Microsoft's" in ahead.err) == (1, True)
+    assert (names("old"), names()) == ({"2020-01-01/a.txt"}, selected())
+
+    cloud.world.advance(40 * 86_400)
+    assert connected("copy", str(source), "Work files:x", *kept).code == 0
+    assert names("old") == set()
+
+
 def test_flags_go_on_to_rclone_but_for_those_that_leak_or_mislead(
     connected: Command, source: Path, names: Names
 ) -> None:

@@ -1,0 +1,65 @@
+"""--backup-dir and --keep-days: where what a transfer replaces is kept, and for how long."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import posixpath
+import re
+
+from pluton_rclone.errors import PlutonRcloneError, UsageError
+
+from .context import Context
+from .output import Output
+from .places import Place, parse_end
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def place_to_keep(backup_dir: str, end: Place, ctx: Context) -> Place:
+    """The folder of --backup-dir. UsageError unless it is where DST is, and outside of it."""
+    old, advice = parse_end(backup_dir, ctx), "Name a folder in the storage of DST, outside of DST."
+    if old.remote_name != end.remote_name:
+        why = "rclone moves what it keeps, and can do that in one place only"
+        raise UsageError(f"--backup-dir {backup_dir} is not where DST is.", why=why, advice=advice)
+    if is_in(old, end):
+        raise UsageError(f"--backup-dir {backup_dir} is inside of DST.", advice=advice)
+    return old
+
+
+def is_in(one: Place, other: Place) -> bool:
+    """Whether a place is another one, or inside of it, or may be, by whatever storage of a drive it
+    is named. Elsewhere: of the same storage, by its path."""
+    if one.storage is not None and other.storage is not None:
+        from pluton_rclone.saved.wrapping import holds, spots
+
+        conf = one.storage.storages.conf
+        inner, outer = (spots(conf, place.location) for place in (one, other))
+        if inner and outer:
+            return any(holds(*pair) is not False for pair in itertools.product(outer, inner))
+    within, above = (f"/{place.path.strip('/')}/".replace("//", "/") for place in (one, other))
+    return one.remote_name == other.remote_name and within.startswith(above)
+
+
+def forget(output: Output, history: Place, last: datetime.date) -> None:
+    """Deletes the folders in `history` that are named for a day before `last`. PlutonRcloneError if
+    this machine's clock is a day or more ahead: every day would look old."""
+    storage = history.storage
+    if storage is None or storage.stat(history.path) is None:
+        return
+    days = [entry.name for entry in storage.list(history.path) if entry.is_dir]
+    old = [day for day in days if _DAY.fullmatch(day) and day < str(last)]
+    ahead = 0
+    if old:
+        from pluton_rclone.connection import clock
+
+        ahead = max((clock.ahead(one.region).days for one in storage.onedrives), default=0)
+    if ahead > 0:
+        raise PlutonRcloneError(
+            "Of what --backup-dir keeps, no day is deleted.",
+            why=f"this machine's clock is ahead of Microsoft's, by days: {ahead}",
+            advice="Set the clock (NTP), then run it again.",
+        )
+    for day in old:
+        storage.delete(posixpath.join(history.path, day)).result()
+        output.say(f"What was kept on {day} is deleted")
