@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pluton_rclone.errors import NameRefused
+from pluton_rclone.process.system import exit_code
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
@@ -156,8 +157,7 @@ def _stand(ctx: Context, place: str, words: str, passed: tuple[str, ...], *more:
     storage, path = parse_storage_place(place, ctx)
     flags = checked(passed)
     ctx.output.say("Ctrl-C ends it.")
-    status = storage.stand(words, path, *more, flags=flags)
-    return status if status >= 0 else 128 - status
+    return exit_code(storage.stand(words, path, *more, flags=flags))
 
 
 def show(ctx: Context, entry: Entry, *, alone: bool = False) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from pluton_rclone.errors import UsageError
+from pluton_rclone.process.system import exit_code
 from pluton_rclone.storages.restic import INTERRUPTED, as_shell
 from pluton_rclone.storages.storage import Storage
 
@@ -67,4 +68,4 @@ def run_restic(output: Output, storage: Storage, path: str, arguments: Sequence[
         status = opened.foreground(*arguments)
         if status > 0 and status != INTERRUPTED and opened.refused():
             output.say(REFUSED)
-    return status if status >= 0 else 128 - status
+    return exit_code(status)

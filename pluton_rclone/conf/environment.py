@@ -84,8 +84,9 @@ def from_command(command: str) -> str:
         why = "it printed more than a password" if endless else error.strerror
         raise _failed(argv[0], why or "it cannot be started") from None
     if done.returncode != 0:
-        why, said = f"it ended with exit code {done.returncode}", _last_line(done.stderr)
-        raise _failed(argv[0], f"{why} and said: {said}" if said else why, asks)
+        from pluton_rclone.values.redaction import how_it_ended  # its patterns, only for a failure
+
+        raise _failed(argv[0], how_it_ended(done.returncode, done.stderr), asks)
     password = done.stdout.decode("utf-8", "surrogateescape").strip("\r\n")
     if not password:
         raise _failed(argv[0], "it printed nothing", asks)
@@ -97,12 +98,6 @@ def _somebody_is_there() -> bool:
     if "_PLUTON_RCLONE_COMPLETE" in os.environ:
         return False
     return system.in_foreground() and (os.isatty(0) or os.isatty(2))
-
-
-def _last_line(stderr: bytes) -> str:
-    from pluton_rclone.values.redaction import redact  # its patterns, only for a failure
-
-    return redact(stderr.decode(errors="replace").strip().rpartition("\n")[2])[:200]
 
 
 def space_separated(text: str) -> list[str]:

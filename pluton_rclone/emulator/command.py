@@ -22,7 +22,7 @@ from pluton_rclone.emulator.person import (
 )
 from pluton_rclone.emulator.server import Emulator
 from pluton_rclone.errors import UsageError
-from pluton_rclone.process import terminal
+from pluton_rclone.process import system, terminal
 
 # Variables that would lead a program past the emulator, or that it would prefer to ours.
 LEADING_AWAY = (
@@ -201,7 +201,7 @@ def _run(cloud: Emulator, command: Sequence[str], person: str, own: dict[str, st
         [os.path.abspath(program), *command[1:]],
         env=environment(cloud, os.environ, person=person) | own,
     )
-    return status if status >= 0 else 128 - status
+    return system.exit_code(status)
 
 
 def _serve(cloud: Emulator, person: str, own: dict[str, str], write: Callable[[str], None]) -> int:

@@ -59,6 +59,11 @@ def exit_status(process: Popen[bytes]) -> int:
     return status if found.si_code == os.CLD_EXITED else -status
 
 
+def exit_code(status: int) -> int:
+    """The exit code as a shell gives it: 128 + N for a program that signal N ended (-N)."""
+    return status if status >= 0 else 128 - status
+
+
 def ignores_children() -> bool:
     """Whether this program ignores SIGCHLD, so that no exit status can be known."""
     return sys.platform != "win32" and signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN

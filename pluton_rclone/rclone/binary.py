@@ -53,18 +53,14 @@ class Binary:
         command, env, why = [self.path, *words], {"RCLONE_CONFIG": os.devnull}, ""
         try:
             done = process.run(command, env=env, timeout=20)
-            why = _end(done) if done.returncode else ""
+            if done.returncode:
+                from pluton_rclone.values.redaction import how_it_ended  # patterns, for a failure
+
+                why = how_it_ended(done.returncode, done.stderr)
             return read(done.stdout)
         except (OSError, ValueError) as error:  # TimeoutError is an OSError, too
             what, why = f"{self.path} cannot be used as rclone", why or str(error)
             raise RcloneNotFound(what, why=why) from error
-
-
-def _end(done: process.Completed) -> str:
-    from pluton_rclone.values.redaction import redact  # its patterns, only for a failure
-
-    said = redact(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])[:200]
-    return f"it ended with exit code {done.returncode}" + (f" and said: {said}" if said else "")
 
 
 def _version(out: bytes) -> Version:

@@ -22,7 +22,13 @@ import msgspec
 
 from pluton_rclone import errors
 from pluton_rclone.conf import system
-from pluton_rclone.process.system import began, give_to_owner, is_alive, new_private_file
+from pluton_rclone.process.system import (
+    began,
+    exit_code,
+    give_to_owner,
+    is_alive,
+    new_private_file,
+)
 from pluton_rclone.rclone.commands import is_dry
 from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
 from pluton_rclone.rclone.runner import nothing
@@ -134,7 +140,7 @@ class Recording:
 
     def exited(self, code: int) -> None:
         """A program of its own, such as restic, has ended; -N: by signal N."""
-        self._end("failed" if code else "done", None, code if code >= 0 else 128 - code)
+        self._end("failed" if code else "done", None, exit_code(code))
 
     def broke_off(self, error: BaseException) -> None:
         """It raised this."""

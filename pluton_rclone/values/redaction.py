@@ -32,3 +32,9 @@ def redact(text: str) -> str:
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def how_it_ended(code: int, stderr: bytes) -> str:
+    """Why a program failed, in words: its exit code, and 200 characters of its last line."""
+    said = redact(stderr.decode(errors="replace").strip().rpartition("\n")[2])[:200]
+    return f"it ended with exit code {code}" + (f" and said: {said}" if said else "")
