@@ -4,8 +4,8 @@ Its notices of this kind (source of 1.60 to 1.76): fs/march ("Duplicate … foun
 ("Can't follow symlink", "Can't transfer non file/directory"), backend/onedrive ("OneNote file not
 shown", at DEBUG), fs/list ("Entry doesn't belong in directory"), backend/crypt ("Skipping
 undecryptable file name", before 1.66 at DEBUG), backend/chunker ("invalid chunks in object", at
-DEBUG: a chunk is lost). Filters are not counted. Of a name in a list of
-files that is not there, rclone says nothing at all.
+DEBUG: a chunk is lost). Filters are not counted. Of a name in a list of files that is not there,
+rclone says nothing at all.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from pluton_rclone.errors import NameRefused, NothingFound, RcloneError, TransferFailed
 
@@ -29,7 +30,7 @@ _TOLD = re.compile(
     r"(Duplicate) (object|directory) found in (source|destination) - ignoring"
     r"|(Can't follow symlink)|(Can't transfer non file)|(OneNote file not shown)"
     r"|(Entry doesn't belong in directory)|Skipping undecryptable (file|dir) name"
-    r"|(invalid chunks in object) ?(\".*\")?"
+    r"|(?P<chunks>invalid chunks in object) ?(?P<path>\".*\")?"
 )
 REPLACED = (
     "Can't follow symlink without -L/--copy-links",
@@ -81,8 +82,9 @@ def told(event: events.Event) -> Place | None:
     match = _TOLD.match(event.text)
     if match is None:
         return None
-    if match[10]:  # the path, as Go quotes it
-        return ast.literal_eval(match[10]), match[9]
+    if match["path"]:  # Go quotes it as Python does
+        with suppress(SyntaxError, ValueError):
+            return ast.literal_eval(match["path"]), match["chunks"]
     path = event.path if isinstance(event, events.FileEvent) else getattr(event, "about", None)
     return None if path is None else (path, event.text)
 

@@ -3,6 +3,7 @@ in a list that are not there, and a dry run that it was told of elsewhere."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from pluton_rclone.errors import NothingFound, RcloneError
 from pluton_rclone.rclone import commands
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.engine import Rclone
+from pluton_rclone.rclone.tally import Tally
 
 NAMES = [str(number) for number in range(10)]
 
@@ -279,6 +281,14 @@ def test_a_damaged_file_of_a_list_is_named_once(chunked: Rclone, tmp_path: Path)
     result = chunked.copy("chunks:", tmp_path / "b", files_from=names, log_level="DEBUG").wait()
     assert [file.path for file in result.failed] == names
     assert "lost or damaged" in result.failed[0].error.what
+
+
+@pytest.mark.parametrize("words", ['"a" or "b"', '"a', '"\\x"', ""])
+def test_a_path_that_is_not_quoted_as_go_does_ends_nothing(words: str) -> None:
+    tally = Tally()
+    text = f"invalid chunks in object {words}"
+    tally.line(json.dumps({"level": "debug", "msg": text, "object": "", "objectType": ""}).encode())
+    assert tally.result("copy", 0, duration=1, stopped=None, ended="done").ok
 
 
 def test_what_a_chunker_has_lost_is_sent_again(chunked: Rclone, source: Path) -> None:
