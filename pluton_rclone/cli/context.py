@@ -52,8 +52,8 @@ class Context:
     def require_file(self) -> None:
         """ConfigUnreadable if there is no rclone.conf."""
         if not self.new_storages.conf.exists():
-            named = "--config" if self.config else "RCLONE_CONFIG"
-            advice = f"Check {named}. The first storage makes it: {ours('connect', 'NAME')}"
+            origin = "--config" if self.config else "RCLONE_CONFIG"
+            advice = f"Check {origin}. The first storage makes it: {ours('connect', 'NAME')}"
             what = f"There is no file {self.config or self.new_storages.path}."
             raise ConfigUnreadable(what, advice=advice)
 

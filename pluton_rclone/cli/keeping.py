@@ -8,6 +8,7 @@ import posixpath
 import re
 
 from pluton_rclone.errors import PlutonRcloneError, UsageError
+from pluton_rclone.values.units import counted
 
 from .context import Context
 from .output import Output
@@ -57,7 +58,7 @@ def forget(output: Output, history: Place, last: datetime.date) -> None:
     if ahead > 0:
         raise PlutonRcloneError(
             "Of what --backup-dir keeps, no day is deleted.",
-            why=f"this machine's clock is ahead of Microsoft's, by days: {ahead}",
+            why=f"this machine's clock is ahead of Microsoft's by {counted(ahead, 'day')}",
             advice="Set the clock (NTP), then run it again.",
         )
     for day in old:

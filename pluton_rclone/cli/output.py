@@ -79,8 +79,8 @@ class Outlet:
 @contextmanager
 def outlets() -> Iterator[None]:
     """stdout and stderr as `Outlet`s, which escape each character that the terminal lacks. A
-    missing stream, also stdin, is opened: rclone.conf must not get its descriptor. What is written
-    to a missing stdout is lost; of stderr, nobody wants it."""
+    missing stream, also stdin, is opened: rclone.conf must not get its descriptor. A missing stdout
+    is opened for reading, so that what is written to it counts as lost; nobody misses stderr."""
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115 - never closed
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")

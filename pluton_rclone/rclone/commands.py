@@ -331,7 +331,7 @@ def progress_flags(level: LogLevel = "NOTICE", every: float = 0.5) -> tuple[str,
 
 def look(command: Command, *, by_file: bool = False) -> Command:
     """The dry run that counts what a sync would delete, or finds what a move must not take;
-    `by_file`: no folder moves as a whole then, as a dry run says."""
+    `by_file`: it names each file also where it would say that the folder moves as a whole."""
     without = ("--checksum", "--ignore-times", "--size-only", "--immutable")  # one is a failure
     kept = (flag for flag in command.flags if not flag.startswith(without))
     whole = ("--disable=DirMove",) if by_file else ()

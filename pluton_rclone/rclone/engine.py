@@ -218,8 +218,9 @@ class Rclone:
     def compare(
         self, command: Command, on_progress: Callable[[int], None] | None = None
     ) -> CheckResult:
-        """As `check`, from its command. RcloneError if there was nothing to compare, but for two
-        whole folders that are there: a service's is empty, where a disk may not be mounted."""
+        """As `check`, from its command. RcloneError if no file was compared, unless both folders
+        are there and no rule names files. One way from a local folder it is always one: an empty
+        folder may be a disk that is not mounted."""
         result = self.again(lambda: compare(self.begin(command), on_progress))
         one_way = "--one-way" in command.flags and is_local(command.places[0])
         whole = not (command.includes or one_way)

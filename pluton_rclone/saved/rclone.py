@@ -10,11 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import (
-    PlutonRcloneError,
-    TokenExpired,
-    Who,
-)
+from pluton_rclone.errors import PlutonRcloneError, TokenExpired, Who
 from pluton_rclone.process import Completed
 from pluton_rclone.rclone import commands
 from pluton_rclone.rclone.brake import Brake
@@ -176,7 +172,8 @@ class SavedRclone(Rclone):
         are named, and for a shortcut that would be deleted."""
         require_apart(command, self._conf, self._is_folder)
         if command.words == ("sync",) and spots(self._conf, command.places[-1]):
-            command = command._replace(brake=command.brake or Brake("100%", True))  # it looks
+            # with a brake it looks first, and finds what a shortcut leads to
+            command = command._replace(brake=command.brake or Brake("100%", True))
         shortcuts = self._shortcuts
         notices = shortcuts.require_own(command) if recorded else []
 

@@ -105,7 +105,7 @@ def _candidates(text: str) -> Iterator[Any]:
     decoder = json.JSONDecoder()
     if isinstance(exported := token_fields(text).get("text"), str):  # in a JSON record of ours
         yield _sections(exported)
-    for form in (*_spellings(text), *_spellings(text.translate(_QUOTES))):
+    for form in dict.fromkeys((*_spellings(text), *_spellings(text.translate(_QUOTES)))):
         start = -1
         for _ in range(50):
             start = form.find("{", start + 1)
