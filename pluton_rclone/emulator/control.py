@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from typing import cast
 from urllib.parse import parse_qsl, urlsplit
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -24,6 +22,7 @@ from .entra.pages import page
 from .graph import Faults
 from .hosts import CLOUDS, place
 from .quirks import Quirks
+from .routes import routed
 from .world import World
 
 LOGIN = CLOUDS["global"].login
@@ -253,4 +252,4 @@ def _back() -> Response:
 
 def control_app(world: World) -> App:
     """The control page of this world."""
-    return cast("App", Starlette(routes=Control(world).routes()))
+    return routed(Control(world).routes())

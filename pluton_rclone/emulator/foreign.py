@@ -63,6 +63,8 @@ class ForeignServer:
         more = True
         while more:
             message = await receive()
+            if message["type"] == "http.disconnect":  # the client left: half a question is none
+                return
             body += message.get("body", b"")
             more = message.get("more_body", False)
         answer, status = await self._ask(scope, bytes(body))

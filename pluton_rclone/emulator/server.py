@@ -108,7 +108,7 @@ class Emulator:
         self.world = World(content_folder=content_folder)
         self._has_door = door
         self.refused_hosts: list[str] = []  # what clients wanted to reach outside, as host:port
-        entra = troubled(cast("App", entra_app(self.world)), self.world.part(SignInTrouble))
+        entra = troubled(entra_app(self.world), self.world.part(SignInTrouble))
         self._dispatch = Dispatch(self.world, entra, graph_app(self.world))
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._thread: threading.Thread | None = None

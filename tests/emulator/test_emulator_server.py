@@ -144,6 +144,45 @@ def reset_after(emulator: Emulator, sent: bytes) -> None:
             assert secure.recv(1000)
 
 
+@pytest.mark.parametrize(
+    ("method", "address"),
+    [
+        ("POST", "login.microsoftonline.com/common/oauth2/v2.0/token"),
+        ("POST", "login.microsoftonline.com/common/oauth2/v2.0/devicecode"),
+        ("POST", "login.microsoftonline.com/common/oauth2/v2.0/authorize"),
+        ("POST", "login.microsoftonline.com/common/login"),
+        ("POST", "login.microsoftonline.com/common/oauth2/deviceauth"),
+        ("POST", "graph.microsoft.com/v1.0/$batch"),
+        ("PATCH", "graph.microsoft.com/v1.0/me/drive/root"),
+        ("PUT", "graph.microsoft.com/v1.0/me/drive/root:/a.txt:/content"),
+    ],
+)
+@pytest.mark.parametrize("by_the_door", [False, True])
+def test_a_client_that_leaves_in_the_middle_of_what_it_sends_breaks_nothing(
+    method: str, address: str, by_the_door: bool
+) -> None:
+    """As a program does that is ended while it asks for a token."""
+    host, _, path = address.partition("/")
+    with Emulator(door=True) as emulator:
+        at = urlsplit(emulator.world.door if by_the_door else emulator.proxy_url)
+        client = socket.create_connection((at.hostname or "", at.port or 0))
+        name, before = (at.netloc, f"/{host}") if by_the_door else (host, "")
+        begun = (
+            f"{method} {before}/{path} HTTP/1.1\r\nHost: {name}\r\nContent-Length: 100\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\n\r\n"
+        )
+        if not by_the_door:
+            client.sendall(f"CONNECT {host}:443 HTTP/1.1\r\n\r\n".encode())
+            assert client.recv(1000).startswith(b"HTTP/1.1 200")
+            context = ssl.create_default_context(cafile=str(emulator.ca_file))
+            client = context.wrap_socket(client, server_hostname=host)
+        with client:
+            client.sendall(begun.encode())
+            assert client.recv(1000)  # the service is reading, or has refused already
+            client.sendall(b"grant_type=")
+    assert emulator.crashes == []
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: graph.microsoft.com\r\n\r\n"])
 def test_connections_that_clients_reset_are_closed(cloud: Emulator, sent: bytes) -> None:
     """Python 3.10 warns of those of TLS that are not, whenever their memory is freed: in any other
@@ -221,6 +260,23 @@ def test_a_foreign_server_may_answer_for_a_part_of_a_host(cloud: Emulator) -> No
     assert theirs.cookies.get_dict() == {"one": "1", "two": "2"}
     assert "keys" in ours.json()
     assert [request.status for request in cloud.requests] == [201, 200]
+
+
+def test_a_foreign_server_is_not_asked_what_a_client_did_not_say_in_full() -> None:
+    provider = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Provider)
+    with serving(provider) as server, Emulator(door=True) as emulator:
+        host = "login.microsoftonline.com"
+        emulator.route(host, server.server_port, path="/common/v2.0")
+        at = urlsplit(emulator.world.door)
+        with socket.create_connection((at.hostname or "", at.port or 0)) as client:
+            client.sendall(
+                f"POST /{host}/common/v2.0/token HTTP/1.1\r\nHost: {at.netloc}\r\n"
+                "Content-Length: 100\r\nExpect: 100-continue\r\n\r\n".encode()
+            )
+            assert client.recv(1000).startswith(b"HTTP/1.1 100 ")
+            client.sendall(b"hel")
+    assert [request.status for request in emulator.requests] == [0]
+    assert emulator.crashes == []
 
 
 def test_the_home_folder_of_a_test_is_its_own(home: Path) -> None:

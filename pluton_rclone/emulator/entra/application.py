@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from pluton_rclone.emulator.hosts import CLOUDS, place
+from pluton_rclone.emulator.routes import routed
 
 from . import adminconsent, device, discovery, pages, token
 from .aadsts import EntraError, Trace
@@ -19,6 +19,7 @@ from .endpoint import Endpoint, find_endpoint
 from .interactive import Interaction, Page
 
 if TYPE_CHECKING:
+    from pluton_rclone.emulator.dispatch import App
     from pluton_rclone.emulator.world import World
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -198,9 +199,9 @@ class Entra:
         return answered
 
 
-def entra_app(world: World) -> Starlette:
+def entra_app(world: World) -> App:
     """The sign-in service of every cloud of this world; it goes by the Host header."""
-    return Starlette(routes=list(Entra(world).routes()))
+    return routed(Entra(world).routes())
 
 
 def _json(answer: dict[str, Any], status: int = 200) -> Response:
