@@ -37,6 +37,7 @@ from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.rclone.events import Failed, Progress
 from pluton_rclone.rclone.locations import location
 from pluton_rclone.rclone.run import Run, decoded
+from pluton_rclone.saved.shortcuts import Shortcuts
 
 from .errors import compatible, told_as
 from .progress import Place, bars, update_of
@@ -235,12 +236,13 @@ def mkdir(path: Place, args: Args = None) -> None:
 
 
 def purge(path: Place, args: Args = None) -> None:
-    """Delete a folder with everything in it."""
+    """Delete a folder with everything in it; what a shortcut leads to is somebody else's, and
+    refused."""
     _text("purge", places=[path], args=args)
 
 
 def delete(path: Place, args: Args = None) -> None:
-    """Delete a file, or the files below a folder; the folders stay."""
+    """Delete a file, or the files below a folder; the folders stay. Of shortcuts as `purge`."""
     _text("delete", places=[path], args=args)
 
 
@@ -342,10 +344,16 @@ def _run(words: str, *flags: str, **given: Unpack[_Given]) -> tuple[int, str, Ru
     """The exit code, the output, and the run itself."""
     out: list[bytes] = []
     with told_as(f'Rclone "{words}" command failed'):
-        run = _engine().begin(_command(words, *flags, **given), on_stdout=out.append)
+        engine, command = _engine(), _command(words, *flags, **given)
+        Shortcuts(engine, Conf(_config), _planned).require_own(command)
+        run = engine.begin(command, on_stdout=out.append)
     with run.child:
         code = run.child.wait()
     return code, b"".join(out).decode(errors="replace"), run
+
+
+def _planned(dry: Command) -> list[str]:
+    return [one.path for one in _engine().transfer(dry).wait().planned]
 
 
 def _lines(text: str) -> list[str]:

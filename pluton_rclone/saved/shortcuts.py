@@ -72,10 +72,11 @@ class Shortcuts:
         return []
 
     def _selected(self, command: Command) -> Generator[Entry, None, None]:
-        """The files that a deletion selects. A listing ends at the first folder that it cannot
-        read, where rclone deletes on: then a dry run tells."""
+        """The files that a deletion selects. A listing does not know all flags of a deletion, and
+        ends at the first folder that it cannot read, where rclone deletes on: then a dry run
+        tells."""
         flags = ("--recursive", "--files-only", "--no-mimetype")
-        listing = command._replace(words=("lsjson",), flags=(*flags, *command.selecting))
+        listing = command._replace(words=("lsjson",), flags=(*flags, *command.flags))
         try:
             with closing(self._rclone.entries(listing)) as selected:
                 yield from selected

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone import Storage
+from pluton_rclone import Storage, rclone_python
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.errors import RcloneError, TransferFailed, UsageError
@@ -70,6 +70,11 @@ def test_a_shortcut_is_not_deleted_with_what_it_leads_to(
         storage.rclone.run("purge", places=["work:team"])
     with pytest.raises(UsageError, match="is a shortcut"):
         storage.rclone.delete("work:Team")
+    for compatible in (rclone_python.purge, rclone_python.delete):
+        with pytest.raises(UsageError, match="is a shortcut"):
+            compatible("work:Team")
+    with pytest.raises(TransferFailed, match=r"'Team/t1\.txt', which lies in another drive"):
+        rclone_python.delete("work:", args=["--include", "t1.txt"])
     assert files(theirs) == THEIRS
     assert mine.find("Team") is not None
 
