@@ -144,12 +144,15 @@ class UploadSession:
 
     def feed(self, data: bytes) -> None:
         """Bytes of the fragment."""
-        self._sink.write(data)
+        if not self.lost:  # cancelled within it, as rclone does when it is interrupted
+            self._sink.write(data)
 
     def end(self) -> tuple[Item, bool] | None:
         """The fragment is here: the item and whether it is new when it was the last, otherwise
         None."""
         self._busy = False
+        if self.lost:
+            raise refusals.session_not_found()
         if self._sink.size != self._end:
             self.abort()
             raise refusals.invalid_request(
@@ -171,7 +174,8 @@ class UploadSession:
     def abort(self) -> None:
         """The connection broke within a fragment: as if it had never begun."""
         self._busy = False
-        self._sink.roll_back()
+        if not self.lost:
+            self._sink.roll_back()
 
     def cancel(self) -> None:
         """The client gave up."""

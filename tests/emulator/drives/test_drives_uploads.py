@@ -75,6 +75,25 @@ def test_a_cancelled_session_leaves_no_file(tmp_path: Path) -> None:
     assert drive.find("a.bin") is None
 
 
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_session_that_is_cancelled_within_a_fragment_is_gone(
+    folder: Path | None, arrives: bool
+) -> None:
+    """rclone cancels it in a connection of its own, while the fragment is on its way."""
+    drive = business()
+    session = begun(drive, folder)
+    session.begin(f"bytes 0-{TOTAL - 1}/{TOTAL}", None, now=0)
+    session.cancel()
+    if arrives:
+        session.feed(bytes(TOTAL))
+        with pytest.raises(GraphFault, match="404"):
+            session.end()
+    else:
+        session.abort()
+    assert drive.find("a.bin") is None
+    assert folder is None or list(folder.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("content_range", "status", "inner"),
     [
