@@ -84,6 +84,8 @@ class ProxyConnection(asyncio.Protocol):
         assert self.transport is not None
         self.transport.pause_reading()
         self.transport.write(AGREED)
+        if self.transport.is_closing():  # the client is gone; asyncio's TLS would wait for it
+            return
         self._handshake = asyncio.get_running_loop().create_task(self._hand_over(self.transport))
 
     def _refuse(self, status: str, text: str) -> None:

@@ -197,6 +197,25 @@ def test_connections_that_clients_reset_are_closed(cloud: Emulator, sent: bytes)
     assert [str(each.message) for each in said] == []
 
 
+def test_a_client_that_is_gone_before_its_tunnel_is_agreed_leaves_no_connection_open(
+    cloud: Emulator,
+) -> None:
+    """TLS would neither begin there nor end: Python warns of it in any other test."""
+    at, back = urlsplit(cloud.proxy_url), threading.Event()
+    assert cloud._loop is not None
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", ResourceWarning)
+        cloud._loop.call_soon_threadsafe(back.wait)  # until the client is gone
+        with socket.create_connection((at.hostname or "", at.port or 0)) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            client.sendall(b"CONNECT graph.microsoft.com:443 HTTP/1.1\r\n\r\n")
+        back.set()
+        requests.get("https://graph.microsoft.com/")  # the emulator has come round to it
+        cloud.close()
+        gc.collect()
+    assert [str(each.message) for each in said] == []
+
+
 def test_connections_that_come_at_the_end_are_closed_too() -> None:
     """Python warns of one that is not in any other test, when its memory is freed there."""
     with warnings.catch_warnings(record=True) as said:
