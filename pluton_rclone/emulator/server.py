@@ -73,10 +73,11 @@ class _HttpProtocol(HttpToolsProtocol):
 
     def _reset(self) -> None:
         """End the connection with a TCP reset: what was sent is not even acknowledged as closed."""
-        linger = struct.pack("ii", 1, 0)
-        self.transport.get_extra_info("socket").setsockopt(
-            socket.SOL_SOCKET, socket.SO_LINGER, linger
-        )
+        if not self.transport.is_closing():  # by the client
+            linger = struct.pack("ii", 1, 0)
+            self.transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, linger
+            )
         self.transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

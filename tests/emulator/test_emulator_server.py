@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import http.server
+import logging
 import os
 import socket
 import ssl
@@ -19,7 +20,9 @@ import pytest
 import requests
 
 from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator.faults import ConnectionCut
 from pluton_rclone.emulator.hosts import CLOUDS, certificate_names, place
+from tests.gates import Gate
 from tests.serving import serving
 
 HOSTS = [name.replace("*", "contoso") for name in certificate_names()]
@@ -214,6 +217,26 @@ def test_a_client_that_is_gone_before_its_tunnel_is_agreed_leaves_no_connection_
         cloud.close()
         gc.collect()
     assert [str(each.message) for each in said] == []
+
+
+def test_a_connection_that_is_to_be_cut_may_be_over_already(
+    cloud: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    at, gate = urlsplit(cloud.proxy_url), Gate(cloud, "GET .*/me$")
+    cloud.faults.arm(ConnectionCut(), where="/me$")
+    client = socket.create_connection((at.hostname or "", at.port or 0))
+    client.sendall(b"CONNECT graph.microsoft.com:443 HTTP/1.1\r\n\r\n")
+    assert client.recv(1000).startswith(b"HTTP/1.1 200")
+    context = ssl.create_default_context(cafile=str(cloud.ca_file))
+    with context.wrap_socket(client, server_hostname="graph.microsoft.com") as secure:
+        secure.sendall(b"GET /v1.0/me HTTP/1.1\r\nHost: graph.microsoft.com\r\n\r\n")
+        gate.wait()
+    requests.get("https://graph.microsoft.com/")  # the emulator has come round to its end
+    gate.open()
+    while "/v1.0/me" not in [each.path for each in cloud.requests]:
+        requests.get("https://graph.microsoft.com/")
+    cloud.close()
+    assert [each.message for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
 def test_connections_that_come_at_the_end_are_closed_too() -> None:
