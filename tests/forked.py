@@ -88,6 +88,7 @@ class Forks:
 
     def __init__(self, path: Path, end: ExitStack) -> None:
         self._path = path
+        self._script = path.with_suffix(".py")
         self._end = end
         self._environment = dict(os.environ)  # of no test: by its variables a test finds its own
         self._start = threading.Lock()
@@ -96,15 +97,14 @@ class Forks:
     def _server(self) -> str:
         with self._start:
             if not self._started:
+                self._script.write_text(_HAND_OVER)  # once: one that is at work reads it
                 self._end.enter_context(_serving(self._path, self._environment))
                 self._started = True
         return str(self._path)
 
     def _words(self) -> str:
         server = self._server()
-        script = self._path.with_suffix(".py")
-        script.write_text(_HAND_OVER)
-        return shlex.join([sys.executable, "-IS", str(script), server])
+        return shlex.join([sys.executable, "-IS", str(self._script), server])
 
     @property
     def line(self) -> str:
