@@ -31,11 +31,12 @@ def processes(mark: str) -> list[int]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
             try:
-                environment = (folder / "environ").read_bytes()
-                parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+                state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+                # a zombie has none, which Linux says in one way or another
+                environment = b"" if state == "Z" else (folder / "environ").read_bytes()
             except OSError:
                 continue
-            zombie_of_ours = environment == b"" and parent == str(os.getpid())
+            zombie_of_ours = state == "Z" and parent == str(os.getpid())
             if f"{MARK}={mark}".encode() in environment.split(b"\0") or zombie_of_ours:
                 found.append(int(folder.name))
     return found
