@@ -370,7 +370,8 @@ async def _item(graph: Graph, call: Call, grant: Grant, spot: Place, action: str
     if call.method == "POST":
         return await _post(graph, call, grant, spot, action)
     if call.method == "PATCH" and not action:
-        return items.change(graph, call, grant, drive, spot.item(), await call.json())
+        body = await call.json()
+        return items.change(graph, call, grant, drive, spot.item(), body)
     if call.method == "DELETE":
         if not action:
             return items.remove(graph, call, drive, spot.item())

@@ -77,7 +77,7 @@ class Place:
     def item(self) -> Item:
         """What is there; 404 when nothing is."""
         item = self.drive.find(self.path, self.start) if self.path else self.start
-        if item is None:
+        if item is None or item.deleted:  # while the request was still coming
             raise refusals.not_found()
         return item
 

@@ -3,6 +3,7 @@ uses."""
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from pluton_rclone.emulator import World
 from pluton_rclone.emulator.drives.drive import Drive
+from pluton_rclone.emulator.graph.call import Call
 
 from .graph_client import ADMIN, ANNA, BERT, Asking
 
@@ -159,6 +161,23 @@ def test_etags_guard_changes_and_deletions() -> None:
     assert ask.patch("/me/drive/root:/a", {"name": "b"}, if_match=tag).status == 200
     assert ask.delete("/me/drive/root:/b", if_match=tag).status == 412
     assert ask.delete("/me/drive/root:/b", if_match="*").status == 204
+
+
+@pytest.mark.parametrize("by_id", [True, False])
+def test_an_item_that_is_deleted_while_its_change_is_on_the_way_is_not_found(
+    monkeypatch: pytest.MonkeyPatch, by_id: bool
+) -> None:
+    ask = Asking(BERT)
+    item, read = ask.drive.write("a.txt"), Call.json
+
+    async def late(call: Call) -> Any:
+        ask.drive.delete(item)
+        return await read(call)
+
+    monkeypatch.setattr(Call, "json", late)
+    address = f"/me/drive/items/{item.id}" if by_id else "/me/drive/root:/a.txt"
+    assert ask.patch(address, {"name": "b.txt"}).status == 404
+    assert ask.drive.find("b.txt") is None
 
 
 def test_delete_fills_the_recycle_bin_permanent_delete_does_not() -> None:
