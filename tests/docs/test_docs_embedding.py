@@ -18,6 +18,7 @@ from pluton_rclone import Storage
 from pluton_rclone.emulator import WEB_CLIENT_ID, WEB_CLIENT_SECRET, Emulator
 from pluton_rclone.errors import ForeignAnswer, SignInDeclined
 from tests.connected import ANNA, BERT, connected
+from tests.terminal import PATIENCE
 
 from .pages import blocks, page
 
@@ -177,11 +178,15 @@ def test_the_mounted_page_lets_in_whom_the_application_knows(
     assert (sent[0]["status"] < 400) is let_in
 
 
-def test_the_end_of_the_application_ends_what_the_mounted_page_does(guide: dict[str, Any]) -> None:
+def test_the_end_of_the_application_ends_what_the_mounted_page_does(
+    guide: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from starlette.testclient import TestClient
 
+    from pluton_rclone.web.plumbing import jobs
     from pluton_rclone.web.plumbing.jobs import Work
 
+    monkeypatch.setattr(jobs, "GRACE", PATIENCE)
     page = guide["onedrive_page"](lambda request: "anna", lambda user, storage: "viewer")
     with TestClient(guide["application"](page)):
         work = page.state.page.jobs.start(Work("copy", "x"), lambda work: work.stop.wait())

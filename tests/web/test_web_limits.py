@@ -378,9 +378,11 @@ def test_an_abandoned_download_ends_its_rclone(
 MOUNTED = """
 import os
 import threading
+from pluton_rclone.web.plumbing import jobs
 from pluton_rclone.web.plumbing.jobs import Jobs, Work
 
-begun, jobs = threading.Semaphore(0), Jobs()
+begun, many = threading.Semaphore(0), Jobs()
+jobs.GRACE = 120.0  # as long as they take
 
 def run(work):
     begun.release()
@@ -388,7 +390,7 @@ def run(work):
     os.write(1, b"ended ")
 
 for number in range(2 * Work.at_once):
-    jobs.start(Work("copy", str(number)), run)
+    many.start(Work("copy", str(number)), run)
 for _ in range(Work.at_once):
     begun.acquire()
 """
@@ -404,6 +406,7 @@ def test_the_page_ends_what_runs_also_when_no_thread_starts_any_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """From Python 3.12 on, at the end of the program."""
+    monkeypatch.setattr(jobs, "GRACE", PATIENCE)
     many = Jobs()
     work = [
         many.start(Work("test", str(number)), lambda one: one.stop.wait(PATIENCE))
