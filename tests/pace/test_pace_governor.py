@@ -286,6 +286,7 @@ def test_a_cancel_reaches_an_rclone_that_stands_still(
 ) -> None:
     storage = connected(cloud, "business")
     stand_still(budget_for(storage, Budget(), monkeypatch))
+    cloud.faults.latency = PATIENCE  # it is not done before it is made to stand still
     with storage.upload(source, "up") as transfer:
         pid = transfer.pid
         stopped(pid)

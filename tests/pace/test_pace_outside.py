@@ -58,6 +58,7 @@ def test_restics_rclone_stands_still_where_nothing_is_granted_and_ends_with_it(
     storage = connected(cloud, "business")
     stand_still(budget_for(storage, Budget(), monkeypatch))
     with storage.restic(binary=debian_restic(), environment=PASSWORD) as restic:
+        cloud.faults.latency = PATIENCE  # it is not done before it is made to stand still
         with restic.start("init") as child:
             rclone = child_of(child.pid)
             stopped(rclone)
