@@ -14,14 +14,16 @@ from pluton_rclone.saved.remote import SavedRemote
 from pluton_rclone.saved.wrapping import with_wrapped
 from pluton_rclone.values.program import USER_AGENT
 
-from .paced import Paced
+from .paced import Govern, Paced
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pluton_rclone.rclone.binary import Binary
     from pluton_rclone.rclone.commands import Command, LogLevel
 
-    from .budgets import Budget
     from .canary import Canary
+    from .governor import Governor
 
 
 def engine(
@@ -30,37 +32,35 @@ def engine(
     """For these remotes and those that they wrap, at the pace of the slowest; `log_level` is the
     default of its calls."""
     names = list(with_wrapped(conf, names))
-    budget, canary = account(conf, names, lambda: binary)
     level = {} if log_level is None else {"RCLONE_LOG_LEVEL": log_level}
     bare = BareRclone(binary, environment=level, user_agent=USER_AGENT)
     fitted = Fitted(bare, lambda command: destination(command, conf, names))
-    return SavedRclone(Paced(fitted, budget, canary), conf, names)
+    return SavedRclone(Paced(fitted, governing(conf, names, lambda: binary)), conf, names)
 
 
-def account(
-    conf: Conf, names: Sequence[str], binary: Callable[[], Binary]
-) -> tuple[Callable[[], Budget] | None, Callable[[], Canary]]:
-    """What finds the budget of the slowest of these remotes, None if there is none, and a canary
-    for it."""
+def governing(conf: Conf, names: Sequence[str], binary: Callable[[], Binary]) -> Govern | None:
+    """What makes a governor by the budget of the slowest of these remotes; None if there is
+    none."""
     sections = with_wrapped(conf, names)
     onedrives = [name for name in sections if sections[name].get("type") == "onedrive"]
     slowest = next((n for n in onedrives if sections[n].get("drive_type") != "personal"), None)
-
-    def budget() -> Budget:
-        from .ledger import budget_of  # late: a command that asks for little does not need it
-
-        assert slowest is not None
-        found = budget_of(sections[slowest])
-        assert found is not None
-        return found
+    if slowest is None:
+        return None
 
     def canary() -> Canary:
         from .canary import Canary
 
-        assert slowest is not None  # where there is a budget
         return Canary(saved_remote(conf, slowest, binary))
 
-    return None if slowest is None else budget, canary
+    def govern(socket: Path, on_wait: Callable[[float], None]) -> Governor:
+        from .governor import Governor  # late: a command that asks for little does not need it
+        from .ledger import budget_of
+
+        budget = budget_of(sections[slowest])
+        assert budget is not None
+        return Governor(socket, budget, canary, on_wait)
+
+    return govern
 
 
 def saved_remote(

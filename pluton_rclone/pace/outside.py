@@ -36,11 +36,11 @@ Paced = tuple[dict[str, str], Callable[[], None]]
 def paced(saved: SavedRemote, path: Path | None, flags: Sequence[str] = ()) -> Iterator[Paced]:
     """For one rclone that is started and ends meanwhile, on the socket `path` of its own; None,
     and where it cannot be stopped: at an even pace."""
-    from .engine import account
+    from .engine import governing
 
-    budget, canary = account(saved.conf, [saved.name], lambda: saved.rclone.binary)
+    govern = governing(saved.conf, [saved.name], lambda: saved.rclone.binary)
     address = None if path is None else asked.address(path)
-    if budget is None or is_chosen(flags):
+    if govern is None or is_chosen(flags):
         yield {}, lambda: None
         return
     if (
@@ -52,9 +52,7 @@ def paced(saved: SavedRemote, path: Path | None, flags: Sequence[str] = ()) -> I
         even = EVEN.variables().items()
         yield {name: value for name, value in even if "TPSLIMIT" in name}, lambda: None
         return
-    from .governor import Governor
-
-    governor = Governor(path, budget(), canary, _tell)
+    governor = govern(path, _tell)
     governor.attend(_Outside(path))
     try:
         yield {asked.VARIABLE: address}, governor.let_go

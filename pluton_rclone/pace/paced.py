@@ -20,6 +20,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pluton_rclone.process import Child
@@ -30,8 +31,6 @@ from pluton_rclone.saved.lent import slow_down
 from pluton_rclone.values.versions import Feature
 
 if TYPE_CHECKING:
-    from .budgets import Budget
-    from .canary import Canary
     from .governor import Governor
 
 TPS = 9
@@ -40,6 +39,8 @@ BUFFER = "4Mi"
 _SOCKET = "asked"
 _LONG = TRANSFERS | {"check", "delete", "size"}
 """Commands that may ask for more than a budget holds; with a recursive lsjson."""
+Govern = Callable[[Path, Callable[[float], None]], "Governor"]
+"""Makes what governs an rclone that counts on this socket, and is told how long it stands still."""
 
 
 class Pace(NamedTuple):
@@ -72,21 +73,18 @@ class Paced(Around):
     """At full speed where no budget is known, else governed or, if that is impossible, at an even
     pace. A pace that was chosen, by a variable of the environment or an option, stands."""
 
-    def __init__(
-        self, inner: Runner, budget: Callable[[], Budget] | None, canary: Callable[[], Canary]
-    ) -> None:
+    def __init__(self, inner: Runner, govern: Govern | None) -> None:
         super().__init__(inner)
-        self._budget = budget
-        self._canary = canary
+        self._govern = govern
 
     def start(self, order: Order) -> Child:
-        if self._budget is None:
+        if self._govern is None:
             return self.inner.start(order.plus(FULL.variables()))
         if is_chosen(order.every_flag):
             return self.inner.start(order.plus(EVEN._replace(tps=None).variables()))
         if not self._can_be_governed(order):
             return self.inner.start(order.plus(EVEN.variables()))
-        return self._governed(self._budget, order)
+        return self._governed(self._govern, order)
 
     def _can_be_governed(self, order: Order) -> bool:
         """Whether it asks for much, can be counted, and can be stopped."""
@@ -95,7 +93,7 @@ class Paced(Around):
         counted = _address(order) is not None and Feature.METRICS.known_to(self.binary.version)
         return counted and hasattr(signal, "SIGSTOP")
 
-    def _governed(self, budget: Callable[[], Budget], order: Order) -> Child:
+    def _governed(self, govern: Govern, order: Order) -> Child:
         """The governor is made once rclone is at work: that takes less than its start."""
         from pluton_rclone.rclone.asked import VARIABLE
 
@@ -121,9 +119,7 @@ class Paced(Around):
         variables = {**FULL.variables(), VARIABLE: str(_address(order))}
         child = self.inner.start(order.plus(variables).calling(stderr=hear, end=end))
         try:
-            from .governor import Governor
-
-            made.append(Governor(socket, budget(), self._canary, lambda s: told(_waiting(s))))
+            made.append(govern(socket, lambda seconds: told(_waiting(seconds))))
             made[0].attend(child)
         except BaseException:
             child.kill()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,10 +12,9 @@ import pytest
 from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.graph.budgets import APP_UNITS, MANY_OR_CHANGE, USER_REQUESTS
-from pluton_rclone.pace.budgets import Budget
-from pluton_rclone.pace.canary import Canary
+from pluton_rclone.pace.governor import Governor
 from pluton_rclone.pace.ledger import budget_of
-from pluton_rclone.pace.paced import BURST, EVEN, TPS, Paced
+from pluton_rclone.pace.paced import BURST, EVEN, TPS, Govern, Paced
 from pluton_rclone.rclone import asked, commands
 from pluton_rclone.rclone.binary import Binary, find_binary
 from pluton_rclone.rclone.commands import Command
@@ -59,7 +58,7 @@ class Innermost:
         raise Reached(order.variables)
 
 
-def no_canary() -> Canary:
+def no_governor(socket: Path, on_wait: Callable[[float], None]) -> Governor:
     raise AssertionError("nothing was started")
 
 
@@ -69,16 +68,15 @@ def variables(
     flags: tuple[str, ...] = (),
     conf: Path = CONF,
     version: Version | None = None,
-    budget: Budget | None = Budget(),  # noqa: B008 - nothing is spent
+    govern: Govern | None = no_governor,
 ) -> dict[str, str]:
     """What rclone is started with."""
     binary = Binary(find_binary().path)
     with pytest.MonkeyPatch.context() as patch:
         if version is not None:
             patch.setattr(Binary, "version", version)
-        known = None if budget is None else lambda: budget
         with pytest.raises(Reached) as reached:
-            Paced(Innermost(binary), known, no_canary).start(Order(command, flags, config=conf))
+            Paced(Innermost(binary), govern).start(Order(command, flags, config=conf))
     return reached.value.variables
 
 
@@ -89,7 +87,7 @@ def test_what_is_paced_from_the_start_stays_below_both_budgets() -> None:
 
 def test_personal_drives_have_no_documented_budget_and_are_not_paced(cloud: Emulator) -> None:
     assert budget_of(connected(cloud, "personal").section_with_secrets()) is None
-    assert variables(budget=None) == {k: v for k, v in GOVERNED.items() if k != asked.VARIABLE}
+    assert variables(govern=None) == {k: v for k, v in GOVERNED.items() if k != asked.VARIABLE}
 
 
 def test_what_the_operator_set_is_left_alone() -> None:
