@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, GetPydanticSchema, with
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from pluton_rclone.rclone import commands
+from pluton_rclone.rclone import commands, flags
 from pluton_rclone.values.size import AGE, NUMBER, RATES
 
 
@@ -34,8 +34,8 @@ _RATE = Annotated[int | str, _told(RATES, (int,), f'{_BYTES} or "2M:8M"')]
 _SECONDS = 'seconds, or a text such as "1h30m"'
 _DURATION = Annotated[float | str, _told(rf"(?-i:off)|[\d.]+|{AGE}", (int, float), _SECONDS)]
 _NAMED: dict[str, Any] = {
-    **dict.fromkeys(commands.SIZES, _SIZE),
-    **dict.fromkeys(commands.DURATIONS, _DURATION),
+    **dict.fromkeys(flags.SIZES, _SIZE),
+    **dict.fromkeys(flags.DURATIONS, _DURATION),
     "bwlimit": _RATE,
     **dict.fromkeys(("transfers", "checkers"), Annotated[int, Field(ge=1)]),
     "max_depth": Annotated[int, Field(ge=-1)],

@@ -15,9 +15,9 @@ from typing import Any, Literal, NamedTuple, TypedDict
 from pluton_rclone.errors import UsageError
 from pluton_rclone.process.pipes import Source
 from pluton_rclone.values.conf_text import REMOTE_NAME
-from pluton_rclone.values.units import nearest
 
 from .brake import Brake
+from .flags import flag, of_options
 from .locations import Location, is_local, location
 from .locations import source as read_from
 
@@ -175,83 +175,6 @@ class TransferOptions(FilterOptions, total=False):
     Measured with 10,000 small local files: INFO takes 15% more processor time, DEBUG 100%."""
 
 
-SIZES = ("min_size", "max_size", "bwlimit", "max_transfer", "buffer_size")
-DURATIONS = ("min_age", "max_age", "timeout", "contimeout", "max_duration", "retries_sleep")
-_SPECIAL = frozenset(
-    {"filters", "files_from", "extra", "hashes", "mime_types", "log_level", "allow_empty_source"}
-)
-
-
-def flags(options: Mapping[str, Any], kind: type) -> tuple[tuple[str, ...], bytes | None]:
-    """The flags for options of a TypedDict, and what goes to stdin. UsageError: unknown name."""
-    known = kind.__annotations__
-    out: list[str] = []
-    for name, value in options.items():
-        if name not in known:
-            near = nearest(name, known)
-            hint = f"did you mean {near!r}?" if near else f"known: {', '.join(sorted(known))}"
-            raise UsageError(f"there is no option {name!r}", why=hint)
-        if name not in _SPECIAL and value is not None:
-            out.append(_flag(name, value))
-    out.extend(options.get("extra") or ())
-    rules, files = options.get("filters"), options.get("files_from")
-    if rules is not None and files is not None:
-        what = "filters and files-from exclude each other"
-        raise UsageError(what, why="rclone ignores filters then")
-    if rules is not None:
-        return (*out, "--filter-from=-"), _lines(map(_rule, rules))
-    if files is not None:
-        return (*out, "--files-from-raw=-"), _lines(files)
-    return tuple(out), None
-
-
-def _flag(name: str, value: Any) -> str:
-    flag = "--" + name.replace("_", "-")
-    if value is True:
-        return flag
-    if value is False:
-        value = "false"
-    elif name in SIZES and isinstance(value, int):
-        value = f"{value}B"  # rclone takes a bare number for KiB
-    elif name in DURATIONS and isinstance(value, int | float):
-        value = f"{value:.3f}s"
-    elif name == "backup_dir":
-        value = location(value)
-    return f"{flag}={value}"
-
-
-def _rule(rule: str) -> str:
-    """The filter rule, if rclone reads it as it is meant. UsageError."""
-    if not rule.isascii() and NOT_UTF_8.search(rule):
-        raise UsageError(
-            f"{rule!r} holds bytes that are not UTF-8",
-            why="rclone's rules take all such bytes for one character: other files would match",
-            advice="Name the files in files-from, or match that part of the name with a wildcard.",
-        )
-    if len(rule) > 2 and rule[-1].isspace():  # rclone would cut it off, quoted or not
-        rest = rule[:-1]
-        if (len(rest) - len(rest.rstrip("\\"))) % 2:
-            rest = rest[:-1]
-        return f"{rest}[{rule[-1]}]"
-    return rule
-
-
-def _lines(lines: Iterable[str | bytes]) -> bytes:
-    out = bytearray()
-    for line in lines:
-        raw = os.fsencode(line)
-        while raw.startswith(b"./"):  # as `find` prints names, where rclone finds none of them
-            raw = raw[2:]
-        if b"\n" in raw or b"\r" in raw:
-            raise UsageError(
-                f"{line!r} holds a line break",
-                advice="Give names in rclone's form, as listings show them.",
-            )
-        out += raw + b"\n"
-    return bytes(out)
-
-
-NOT_UTF_8 = re.compile("[\ud800-\udfff]")
 _SELECTING = ("filters", "files_from", "min_size", "max_size", "min_age", "max_age", "max_depth")
 LINKS = frozenset({"links", "copy_links", "skip_links"})
 """The options that say what to do with symbolic links."""
@@ -308,7 +231,7 @@ def transfer(
         brake = Brake.of(wanted.pop("max_delete", None), bool(options.get("allow_empty_source")))
         if rules := _apart(location(source), options):
             wanted["filters"] = [*rules, *(options.get("filters") or ())]
-    given, stdin = flags(wanted, TransferOptions)
+    given, stdin = of_options(wanted, TransferOptions)
     places = (read_from(source, follow=bool(options.get("copy_links"))), location(destination))
     return Command((word,), given, places, stdin, brake)
 
@@ -368,13 +291,13 @@ def remove(
 
 def at(place: Location, word: str, options: Mapping[str, Any], kind: type, *own: str) -> Command:
     """A command for one place, with the flags for its options, and its `own` before them."""
-    given, stdin = flags(options, kind)
+    given, stdin = of_options(options, kind)
     return Command((word,), (*own, *given), (location(place),), stdin)
 
 
 def simple(word: str, place: Location, **given: object) -> Command:
     """mkdir, stat, cat, rcat…: a command for one place, with these flags, if they are not None."""
-    own = (_flag(name, value) for name, value in given.items() if value is not None)
+    own = (flag(name, value) for name, value in given.items() if value is not None)
     return Command((word,), tuple(own), (location(place),))
 
 
@@ -394,7 +317,7 @@ def one_file(word: str, place: Location, **given: object) -> Command:
         return command
     if not name:
         raise not_a_file(at)
-    flags = (*command.flags, _flag("files_from_raw", "-"))
+    flags = (*command.flags, "--files-from-raw=-")
     return Command(command.words, flags, (f"{remote}:{above or slash}",), os.fsencode(name) + b"\n")
 
 
@@ -438,7 +361,7 @@ def check(
     direction: Literal["both", "one_way"],
 ) -> Command:
     """Compare; the combined report goes to stdout, one line for each file."""
-    given, stdin = flags(options, FilterOptions)
+    given, stdin = of_options(options, FilterOptions)
     how = {"hash": (), "download": ("--download",), "size": ("--size-only",)}[content]
     way = ("--one-way",) if direction == "one_way" else ()
     places = (location(source), location(destination))

@@ -22,7 +22,8 @@ from contextlib import suppress
 from pluton_rclone.errors import NameRefused, NothingFound, RcloneError, TransferFailed
 
 from . import events
-from .commands import NOT_UTF_8, TRANSFERS, Command, filter_name
+from .commands import TRANSFERS, Command, filter_name
+from .flags import NOT_UTF_8
 from .locations import is_local
 from .results import FailedFile, LeftOut, Planned
 

@@ -1,0 +1,89 @@
+"""Options as rclone's flags; filters and lists of files as what it reads on stdin."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pluton_rclone.errors import UsageError
+from pluton_rclone.values.units import nearest
+
+from .locations import location
+
+SIZES = ("min_size", "max_size", "bwlimit", "max_transfer", "buffer_size")
+DURATIONS = ("min_age", "max_age", "timeout", "contimeout", "max_duration", "retries_sleep")
+_SPECIAL = frozenset(
+    {"filters", "files_from", "extra", "hashes", "mime_types", "log_level", "allow_empty_source"}
+)
+NOT_UTF_8 = re.compile("[\ud800-\udfff]")
+
+
+def of_options(options: Mapping[str, Any], kind: type) -> tuple[tuple[str, ...], bytes | None]:
+    """The flags for options of a TypedDict, and what goes to stdin. UsageError: unknown name."""
+    known = kind.__annotations__
+    out: list[str] = []
+    for name, value in options.items():
+        if name not in known:
+            near = nearest(name, known)
+            hint = f"did you mean {near!r}?" if near else f"known: {', '.join(sorted(known))}"
+            raise UsageError(f"there is no option {name!r}", why=hint)
+        if name not in _SPECIAL and value is not None:
+            out.append(flag(name, value))
+    out.extend(options.get("extra") or ())
+    rules, files = options.get("filters"), options.get("files_from")
+    if rules is not None and files is not None:
+        what = "filters and files-from exclude each other"
+        raise UsageError(what, why="rclone ignores filters then")
+    if rules is not None:
+        return (*out, "--filter-from=-"), _lines(map(_rule, rules))
+    if files is not None:
+        return (*out, "--files-from-raw=-"), _lines(files)
+    return tuple(out), None
+
+
+def flag(name: str, value: Any) -> str:
+    flag = "--" + name.replace("_", "-")
+    if value is True:
+        return flag
+    if value is False:
+        value = "false"
+    elif name in SIZES and isinstance(value, int):
+        value = f"{value}B"  # rclone takes a bare number for KiB
+    elif name in DURATIONS and isinstance(value, int | float):
+        value = f"{value:.3f}s"
+    elif name == "backup_dir":
+        value = location(value)
+    return f"{flag}={value}"
+
+
+def _rule(rule: str) -> str:
+    """The filter rule, if rclone reads it as it is meant. UsageError."""
+    if not rule.isascii() and NOT_UTF_8.search(rule):
+        raise UsageError(
+            f"{rule!r} holds bytes that are not UTF-8",
+            why="rclone's rules take all such bytes for one character: other files would match",
+            advice="Name the files in files-from, or match that part of the name with a wildcard.",
+        )
+    if len(rule) > 2 and rule[-1].isspace():  # rclone would cut it off, quoted or not
+        rest = rule[:-1]
+        if (len(rest) - len(rest.rstrip("\\"))) % 2:
+            rest = rest[:-1]
+        return f"{rest}[{rule[-1]}]"
+    return rule
+
+
+def _lines(lines: Iterable[str | bytes]) -> bytes:
+    out = bytearray()
+    for line in lines:
+        raw = os.fsencode(line)
+        while raw.startswith(b"./"):  # as `find` prints names, where rclone finds none of them
+            raw = raw[2:]
+        if b"\n" in raw or b"\r" in raw:
+            raise UsageError(
+                f"{line!r} holds a line break",
+                advice="Give names in rclone's form, as listings show them.",
+            )
+        out += raw + b"\n"
+    return bytes(out)
