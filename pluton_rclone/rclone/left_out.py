@@ -237,11 +237,6 @@ def may_have_twins(command: Command) -> bool:
     return False
 
 
-def twins(failed: Iterable[FailedFile]) -> bool:
-    """Whether some of what is missing has the name of something else at the source."""
-    return any(isinstance(one.error, NameRefused) for one in failed)
-
-
 def unreadable(command: Command, planned: Iterable[Planned]) -> tuple[FailedFile, ...]:
     """What a dry run plans to copy and could not read: it opens no file."""
     from pluton_rclone.values.encoding import local_name

@@ -9,7 +9,13 @@ from typing import Any
 
 import msgspec
 
-from pluton_rclone.errors import PlutonRcloneError, RcloneError, TooManyDeletions, TransferFailed
+from pluton_rclone.errors import (
+    NameRefused,
+    PlutonRcloneError,
+    RcloneError,
+    TooManyDeletions,
+    TransferFailed,
+)
 
 from . import events, left_out
 from .commands import Command
@@ -200,6 +206,16 @@ class Tally:
         found = {one.path for one in self._planned if one.action in _SENDING} if names else set()
         found.update(self._failed)
         return tuple(name for name in names if name not in found)
+
+    def in_the_way(self, *, whole: bool) -> tuple[FailedFile, ...]:
+        """After the look before a run: what keeps that from deleting, or taking away, anything. A
+        move may leave behind what is missing, but not twins: it would delete the copy of one."""
+        missing, _ = self.missing(whole=whole)
+        if self.command.brake is not None:
+            return missing
+        if not whole:  # there may be twins
+            return missing + self.failed()
+        return missing if any(isinstance(one.error, NameRefused) for one in missing) else ()
 
     def undecrypted(self) -> RcloneError | None:
         """Why what was listed is not all there is in a crypt; None if it is."""

@@ -19,11 +19,10 @@ from pluton_rclone.process.interrupts import interruptible
 from pluton_rclone.process.system import KILL
 
 from . import commands
-from .commands import Command
+from .commands import Command, LogLevel
 from .locations import is_local
 
 if TYPE_CHECKING:
-    from .commands import LogLevel
     from .events import Event, Progress
     from .results import TransferResult
     from .tally import Tally
@@ -51,20 +50,7 @@ Next = Callable[[Callable[[], bool]], Command | None]
 what to run next; None: nothing."""
 
 Again = Callable[[Iterable[str], Start], Start | None]
-"""Asked once, when a run has failed, with what it said and its start: what to start instead."""
-
 Ended = Callable[["TransferResult"], None]
-"""Called once with the result, before anybody who waits for it goes on."""
-
-Begun = Callable[[], Ended]
-"""Called once, when the first rclone has been started."""
-
-Deleting = Callable[[set[str], Callable[[], bool]], None]
-"""Called before the first deletion of a sync or move, with the paths that would go ("": all), and
-what tells whether all was stopped meanwhile. What it raises ends it, and nothing is done."""
-
-Told = Callable[["TransferResult"], "TransferResult"]
-"""The result as it is told to those who wait for it."""
 
 
 class Transfer:
@@ -87,27 +73,30 @@ class Transfer:
         run: Command | None = None,
         then: Sequence[Next] = (),
         again: Again = lambda told, last: None,
-        begun: Begun = lambda: lambda result: None,
-        told: Told = lambda result: result,
-        deleting: Deleting = lambda paths, stopped: None,
+        begun: Callable[[], Ended] = lambda: lambda result: None,
+        told: Callable[[TransferResult], TransferResult] = lambda result: result,
+        deleting: Callable[[set[str], Callable[[], bool]], None] = lambda paths, stopped: None,
         by_file: bool = False,
         time_limit: float | None = None,
         stall_limit: float | None = None,
     ) -> None:
+        """`again` is asked once, when a run has failed, with what it said and its start: what to
+        start instead. `begun` is called once the first rclone has started, and what it gives with
+        the result, before anybody who waits goes on; `told` makes of the result what they get.
+        `deleting` is called before the first deletion of a sync or move, with the paths that would
+        go ("": all), and what tells whether all was stopped meanwhile: what it raises ends it, and
+        nothing is done."""
         self.command = " ".join(command.words)
         self._whole, self._run = command, run or command
         self._starts, self._flags = starting, flags
-        self._brake, looks = command.brake, command.brake is not None
-        if command.words[0].startswith("move"):
-            from .left_out import may_have_twins
-
-            looks = may_have_twins(command)
-        looks &= not command.dry
+        looks = command.brake is not None
         self._absent: tuple[str, ...] = ()
-        if command.picks:  # a move takes away what it finds
-            from .left_out import absent
+        if command.picks or command.words[0].startswith("move"):
+            from . import left_out
 
-            self._absent = absent(command)
+            looks |= left_out.may_have_twins(command)
+            self._absent = left_out.absent(command)  # now: a move takes away what it finds
+        looks &= not command.dry
         self._seen: Tally | None = None
         """What the dry run beforehand has found so far; None after it, or without one."""
         self._most: int | None = None
@@ -168,20 +157,13 @@ class Transfer:
         raises."""
         assert self._seen is not None
         whole = self._codes == [0]
-        missing, _ = self._seen.missing(whole=whole)
-        if self._brake is None:
-            from .left_out import twins
-
-            if whole and not twins(missing):
-                missing = ()
-            elif not whole:  # it may hold a twin
-                missing += self._seen.failed()
+        missing = self._seen.in_the_way(whole=whole)
         self._tally.blind = not whole
         if missing:  # of twins rclone takes one, and deletes the copy of the other
             self._most, self._tally.only_copies = commands.ONLY_COPY, True
             self._tally.absent = self._seen.not_there(whole=whole)
-        elif self._brake is not None:
-            self._most = self._brake.judge(self._seen.progress, whole=whole)
+        elif self._whole.brake is not None:
+            self._most = self._whole.brake.judge(self._seen.progress, whole=whole)
         if whole and self._seen.deleting and not missing:
             self._deleting(self._seen.deleting, stopped)
         with self._lock:
