@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import NextStep, StorageExists, StorageNotFound, UsageError
+from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 from pluton_rclone.values.units import nearest
 
 if TYPE_CHECKING:
@@ -208,6 +209,29 @@ class Home(Mapping[str, Storage]):
         chosen = self.free_name(name, remote_name)
         self.conf.add(chosen, remote.replace(description=name).to_section())
         return self._storage(chosen)
+
+    def _change(
+        self,
+        saved: SavedRemote,
+        old: Mapping[str, str],
+        wanted: OneDriveRemote,
+        on_step: OnStep,
+        *,
+        same_sign_in: bool,
+    ) -> ConnectionReport:
+        """Test a remote, then save how its section differs from `old`, which the saved one had
+        before, if the name is still that one's. ConnectionTestFailed, ConfigNotWritable."""
+        self.conf.check_writable(saved.name)
+        report, tested = self.try_out(wanted, on_step, saved if same_sign_in else None)
+        report.raise_for_failure()
+        new = tested.to_section()
+        # what was renewed is kept already
+        kept = (TOKEN, SIGN_IN) if same_sign_in else ()
+        keys = [key for key in dict.fromkeys((*old, *new)) if key not in kept]
+        changes = {key: new.get(key) for key in keys if new.get(key) != old.get(key)}
+        if changes:
+            self.conf.update(saved.name, changes, of=old)
+        return report
 
     def check_free(self, name: str, *, but: str = "") -> None:
         """StorageExists if another remote than `but` goes by this name, be it a friendly one, or of

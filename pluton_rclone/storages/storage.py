@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, UsageError
 from pluton_rclone.rclone import locations
 from pluton_rclone.remote.pairs import BASE
-from pluton_rclone.values.token_text import MASKED, SIGN_IN, TOKEN
+from pluton_rclone.values.token_text import MASKED, TOKEN
 from pluton_rclone.values.versions import KNOWS_ALL
 
 from .home import Home
@@ -301,8 +301,8 @@ class Storage:
         ConnectionTestFailed."""
         before = self._saved.options_to_sign_in()
         wanted = before.replace(**setup.authorization())
-        same = wanted.token == before.token
-        return self._change(before.to_section(), wanted, on_step, same_sign_in=same)
+        old, same = before.to_section(), wanted.token == before.token
+        return self.storages._change(self._saved, old, wanted, on_step, same_sign_in=same)
 
     def repair(self, on_step: OnStep = None, *, drive_id: str = "") -> ConnectionReport:
         """Finds the drive of a remote that has none, or a phantom (or takes `drive_id`), spells its
@@ -316,7 +316,7 @@ class Storage:
         known = {"encoding", *wanted.to_section()}  # what else the section has stays
         known.discard(BASE)  # saved before `remote.pairs`, it becomes a pair
         old = {key: value for key, value in before.items() if key in known}
-        return self._change(old, wanted, on_step, same_sign_in=True)
+        return self.storages._change(self._saved, old, wanted, on_step, same_sign_in=True)
 
     def check_writable(self) -> None:
         """ConfigNotWritable if no change could be saved."""
@@ -339,25 +339,7 @@ class Storage:
         made, keys = wanted.to_section(), [BY_NAME[name].key for name in options]
         old = {**made, **{key: before.get(key, "") for key in keys}}  # what else differs, stays so
         same = made.get(TOKEN) == before.get(TOKEN)
-        return self._change(old, wanted, on_step, same_sign_in=same)
-
-    def _change(
-        self, old: Mapping[str, str], wanted: OneDriveRemote, on_step: OnStep, *, same_sign_in: bool
-    ) -> ConnectionReport:
-        """Test the remote, then save how its section differs from `old`, which it had before, if
-        the name is still this storage's."""
-        self.check_writable()
-        origin = self._saved if same_sign_in else None
-        report, tested = self.storages.try_out(wanted, on_step, origin)
-        report.raise_for_failure()
-        new = tested.to_section()
-        keys = dict.fromkeys((*old, *new))
-        changes = {key: new.get(key) for key in keys if new.get(key) != old.get(key)}
-        if same_sign_in:  # what was renewed is kept already
-            changes = {key: new for key, new in changes.items() if key not in (TOKEN, SIGN_IN)}
-        if changes:
-            self.storages.conf.update(self.remote_name, changes, of=old)
-        return report
+        return self.storages._change(self._saved, old, wanted, on_step, same_sign_in=same)
 
     def rename(self, name: str) -> None:
         """Change the friendly name, not the remote's name, which scripts use. StorageExists."""
