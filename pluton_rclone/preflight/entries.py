@@ -8,7 +8,6 @@ from typing import Protocol
 
 from .finding import Finding, Summary
 from .judge import Folder, Judge
-from .rules import RULES
 
 
 class Listed(Protocol):
@@ -53,10 +52,9 @@ def scan_entries(entries: Iterable[Listed], judge: Judge, summary: Summary) -> I
         for folder in reversed(unknown):
             above, _, name = folder.rpartition("/")
             parent = folders[above]
-            told = judge.alone(parent.folder, name, True, 0)
-            for rule, detail in told:
-                yield Finding(folder, RULES[rule], True, detail)
-            refused = {rule for rule, _ in told if RULES[rule].refuses}
+            found = judge.alone(parent.folder, name, True, 0)
+            yield from found
+            refused = {one.rule.name for one in found if one.rule.refuses}
             parent.folders += _kept(name)
             summary.folders += 1
             folders.setdefault(folder, _Known(judge.child(parent.folder, name, refused)))
@@ -72,12 +70,11 @@ def scan_entries(entries: Iterable[Listed], judge: Judge, summary: Summary) -> I
         if above not in folders:
             yield from make_known(above)
         parent, size = folders[above], max(entry.size, 0)
-        told = judge.alone(parent.folder, name, False, size)
+        found = judge.alone(parent.folder, name, False, size)
         parent.files += _kept(name)
-        refused = any(RULES[rule].refuses for rule, _ in told)
+        refused = any(one.rule.refuses for one in found)
         summary.add_file(size, parent.folder.arrives and not refused)
-        for rule, detail in told:
-            yield Finding(path, RULES[rule], detail=detail)
+        yield from found
     for known in folders.values():
         yield from judge.together(known.folder, _names(known.files), _names(known.folders))
 

@@ -82,21 +82,21 @@ class Judge:
         too_long = folder.too_long or "path_too_long" in refused
         return Folder(folder.below(name), room, room_utf16, False, arrives, too_long)
 
-    def alone(self, folder: Folder, name: str, is_dir: bool, size: int) -> list[tuple[str, str]]:
-        """What is wrong with an entry by itself: rules and details."""
+    def alone(self, folder: Folder, name: str, is_dir: bool, size: int) -> list[Finding]:
+        """What is wrong with an entry by itself."""
         told = [("file_too_large", f"{size / 1e9:,.1f} GB")] if size > rules.MAX_FILE_SIZE else []
         lower = name.lower()
         most = len(name) if name.isascii() else _MOST * len(name)
-        if (
+        if not (
             most <= rules.MAX_NAME
             and folder.room_utf16 + most <= rules.MAX_PATH
             and lower not in rules.FORBIDDEN_NAMES
             and rules.FORBIDDEN_ANYWHERE not in lower
             and not folder.at_root
             and self._to_onedrive.is_default
-        ):
-            return told  # most of them
-        return [*self._alone(folder, self.arriving(name), is_dir), *told]
+        ):  # few of them
+            told = [*self._alone(folder, self.arriving(name), is_dir), *told]
+        return [Finding(folder.below(name), RULES[rule], is_dir, detail) for rule, detail in told]
 
     def _alone(self, folder: Folder, arriving: str, is_dir: bool) -> Iterator[tuple[str, str]]:
         rule = self._name_rule(arriving, folder=is_dir, at_root=folder.at_root)

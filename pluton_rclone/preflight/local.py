@@ -84,7 +84,7 @@ class _FolderScan:
     def _entry(self, entry: os.DirEntry[bytes]) -> Iterable[Finding]:
         """No generator: most entries have no finding."""
         folder, name = self._folder, _decoded(entry.name)
-        told: list[tuple[str, str]] = []
+        found: list[Finding] = []
         try:
             is_dir, size = entry.is_dir(follow_symlinks=False), 0
             if not is_dir:
@@ -96,20 +96,21 @@ class _FolderScan:
                 size = status.st_size
                 for_all = status.st_mode & _ALL_MAY_READ == _ALL_MAY_READ
                 if not (for_all or self._may_read(entry, status)):
-                    told.append(("unreadable", ""))
+                    found.append(Finding(folder.below(name), RULES["unreadable"]))
         except FileNotFoundError:
             return ()
         except OSError as error:
             detail = error.strerror or ""
             return [Finding(folder.below(name), RULES["unreadable"], detail=detail)]
-        told += self._judge.alone(folder, name, is_dir, size)
-        if (plain := name.isascii()) and not told and not is_dir:
+        found += self._judge.alone(folder, name, is_dir, size)
+        if (plain := name.isascii()) and not found and not is_dir:
             self._files.append(name)
             self._summary.add_file(size, folder.arrives)
             return ()
         if not plain and _NOT_UTF_8.search(name):
-            told.append(("name_not_utf8", f"arrives as {self._judge.arriving(name)}"))
-        refused = {rule for rule, _ in told if RULES[rule].refuses}
+            detail = f"arrives as {self._judge.arriving(name)}"
+            found.append(Finding(folder.below(name), RULES["name_not_utf8"], is_dir, detail))
+        refused = {one.rule.name for one in found if one.rule.refuses}
         if is_dir:
             self._summary.folders += 1
             self.folders[name] = refused
@@ -120,7 +121,7 @@ class _FolderScan:
             size = size if arrives else 0
         if QUOTE in name and not opens_again(name):
             self._not_found_again[name] = size
-        return [Finding(folder.below(name), RULES[rule], is_dir, detail) for rule, detail in told]
+        return found
 
     def _may_read(self, entry: os.DirEntry[bytes], status: os.stat_result) -> bool:
         mine = status.st_uid == self._user and status.st_mode & _OWNER_MAY_READ
