@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.process import Child
-from pluton_rclone.rclone.commands import TRANSFERS
+from pluton_rclone.rclone.commands import TRANSFERS, Command, LogLevel
 from pluton_rclone.rclone.runner import Around, BareRclone, Order, Runner
 from pluton_rclone.saved.rclone import SavedRclone, destination
 from pluton_rclone.saved.remote import SavedRemote
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pluton_rclone.rclone.binary import Binary
-    from pluton_rclone.rclone.commands import Command, LogLevel
 
     from .canary import Canary
     from .governor import Governor

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pluton_rclone.process import Child
 from pluton_rclone.process.interrupts import Flag
+from pluton_rclone.rclone import asked
 from pluton_rclone.rclone.commands import TRANSFERS
 from pluton_rclone.rclone.runner import Around, Order, Runner
 from pluton_rclone.saved.lent import slow_down
@@ -82,24 +83,23 @@ class Paced(Around):
             return self.inner.start(order.plus(FULL.variables()))
         if is_chosen(order.every_flag):
             return self.inner.start(order.plus(EVEN._replace(tps=None).variables()))
-        if not self._can_be_governed(order):
+        # it counts on a socket beside its private rclone.conf, if it has one
+        socket = None if order.config is None else order.config.with_name(_SOCKET)
+        address = None if socket is None else asked.address(socket)
+        if socket is None or address is None or not self._can_be_governed(order):
             return self.inner.start(order.plus(EVEN.variables()))
-        return self._governed(self._govern, order)
+        governed = order.plus({**FULL.variables(), asked.VARIABLE: address})
+        return self._governed(self._govern, socket, governed)
 
     def _can_be_governed(self, order: Order) -> bool:
-        """Whether it asks for much, can be counted, and can be stopped."""
+        """Whether it asks for much, counts, and can be stopped."""
         if order.command.words[0] not in _LONG and "--recursive" not in order.command.flags:
             return False
-        counted = _address(order) is not None and Feature.METRICS.known_to(self.binary.version)
-        return counted and hasattr(signal, "SIGSTOP")
+        return Feature.METRICS.known_to(self.binary.version) and hasattr(signal, "SIGSTOP")
 
-    def _governed(self, govern: Govern, order: Order) -> Child:
+    def _governed(self, govern: Govern, socket: Path, order: Order) -> Child:
         """The governor is made once rclone is at work: that takes less than its start."""
-        from pluton_rclone.rclone.asked import VARIABLE
-
-        assert order.config is not None
         told, ended = order.on.stderr, order.on.end
-        socket = order.config.with_name(_SOCKET)
         known = Flag()
         made: list[Governor] = []
 
@@ -116,8 +116,7 @@ class Paced(Around):
                 governor.ended()
             ended()
 
-        variables = {**FULL.variables(), VARIABLE: str(_address(order))}
-        child = self.inner.start(order.plus(variables).calling(stderr=hear, end=end))
+        child = self.inner.start(order.calling(stderr=hear, end=end))
         try:
             made.append(govern(socket, lambda seconds: told(_waiting(seconds))))
             made[0].attend(child)
@@ -127,13 +126,6 @@ class Paced(Around):
         finally:
             known.set()
         return child
-
-
-def _address(order: Order) -> str | None:
-    """Where rclone counts for us: a socket beside its private rclone.conf, if it has one."""
-    from pluton_rclone.rclone import asked
-
-    return None if order.config is None else asked.address(order.config.with_name(_SOCKET))
 
 
 def _waiting(seconds: float) -> bytes:
