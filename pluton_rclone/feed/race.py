@@ -25,17 +25,15 @@ from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.process.aside import aside
 from pluton_rclone.process.pipes import STREAM_PIPE, paced
 from pluton_rclone.rclone import commands
+from pluton_rclone.rclone.commands import ListOptions
+from pluton_rclone.rclone.listing import Entry
 
-from .whole import whole
+from .whole import FeedListing, whole
 
 if TYPE_CHECKING:
     from pluton_rclone.microsoft.entra.token import Token
     from pluton_rclone.microsoft.http import Http
-    from pluton_rclone.rclone.commands import ListOptions
-    from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.saved.remote import SavedRemote
-
-    from .whole import FeedListing
 
 log = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ from pluton_rclone.microsoft.http import Http
 from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.process.aside import aside
 from pluton_rclone.values import costs
+from pluton_rclone.values.encoding import to_onedrive
 
 from .tree import FeedTree
 
@@ -113,8 +114,6 @@ def _read_into(
 
 def _listing(saved: SavedRemote, tree: FeedTree, path: str, mime_types: bool) -> FeedListing | str:
     """A folder of a tree that has been filled; or why it cannot be listed from it."""
-    from pluton_rclone.values.encoding import to_onedrive
-
     gap = tree.gap()
     if gap is not None:
         return gap

@@ -15,7 +15,7 @@ from pluton_rclone.errors import (
     StorageNotFound,
     TokenExpired,
 )
-from pluton_rclone.rclone import locations
+from pluton_rclone.rclone import commands, locations
 from pluton_rclone.values import paths
 from pluton_rclone.values.token_text import ANY, TOKEN, token_digest
 
@@ -169,8 +169,6 @@ class SavedRemote:
             return "renewed just now"
         if not token.expired() and not refused:
             return "rclone renews it after that"
-        from pluton_rclone.rclone import commands
-
         self.rclone.renew()
         # In each of its tries rclone asks for a token five times, a second apart (oauthutil.go).
         self.rclone.execute(commands.simple("about", self.at("/"), low_level_retries=2))

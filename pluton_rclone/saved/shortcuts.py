@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import PlutonRcloneError, TransferFailed, UsageError
 from pluton_rclone.rclone import commands
-from pluton_rclone.rclone.commands import Command
+from pluton_rclone.rclone.commands import Command, ListOptions
 from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.values.drive_ids import normal_drive_id
 
 from .wrapping import spelled_out, spots
 
 if TYPE_CHECKING:
-    from pluton_rclone.rclone.commands import ListOptions
     from pluton_rclone.rclone.listing import Entry
 
 MOST_RULES = 100
