@@ -345,15 +345,11 @@ def _run(words: str, *flags: str, **given: Unpack[_Given]) -> tuple[int, str, Ru
     out: list[bytes] = []
     with told_as(f'Rclone "{words}" command failed'):
         engine, command = _engine(), _command(words, *flags, **given)
-        Shortcuts(engine, Conf(_config), _planned).require_own(command)
+        Shortcuts(engine, Conf(_config), engine.transfer).require_own(command)
         run = engine.begin(command, on_stdout=out.append)
     with run.child:
         code = run.child.wait()
     return code, b"".join(out).decode(errors="replace"), run
-
-
-def _planned(dry: Command) -> list[str]:
-    return [one.path for one in _engine().transfer(dry).wait().planned]
 
 
 def _lines(text: str) -> list[str]:

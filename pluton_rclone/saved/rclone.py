@@ -133,10 +133,7 @@ class SavedRclone(Rclone):
 
     @property
     def _shortcuts(self) -> Shortcuts:
-        def planned(dry: Command) -> list[str]:
-            return [one.path for one in self.transfer(dry, recorded=False).wait().planned]
-
-        return Shortcuts(self, self._conf, planned)
+        return Shortcuts(self, self._conf, partial(self.transfer, recorded=False))
 
     def _is_folder(self, place: str) -> bool | None:
         """As `office.is_folder_here`, also of a remote's; None if it does not answer."""

@@ -20,6 +20,7 @@ from .wrapping import spelled_out, spots
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.listing import Entry
+    from pluton_rclone.rclone.transfer import Transfer
 
 MOST_RULES = 100
 """Of more folders the whole destination is listed: each rule is tried at each name."""
@@ -28,11 +29,11 @@ ELSEWHERE = "It lies in another drive: a shortcut leads there."
 
 
 class Shortcuts:
-    """Finds them by the listings of an rclone with the remotes of this configuration. `planned`
-    gives the paths that a dry run names."""
+    """Finds them by the listings of an rclone with the remotes of this configuration. `transfer`
+    starts its dry runs."""
 
-    def __init__(self, rclone: Rclone, conf: Conf, planned: Callable[[Command], list[str]]) -> None:
-        self._rclone, self._conf, self._planned = rclone, conf, planned
+    def __init__(self, rclone: Rclone, conf: Conf, transfer: Callable[[Command], Transfer]) -> None:
+        self._rclone, self._conf, self._transfer = rclone, conf, transfer
 
     def moves_by_file(self, command: Command, is_folder: Callable[[str], bool | None]) -> bool:
         """Whether a move of a folder within OneDrive, which a dry run takes for one of the whole,
@@ -81,7 +82,8 @@ class Shortcuts:
                 yield from selected
         except PlutonRcloneError:
             dry = command._replace(flags=(*command.flags, "--dry-run"))
-            if paths := self._planned(dry):  # each is asked for by its name
+            planned = self._transfer(dry).wait().planned
+            if paths := [one.path for one in planned]:  # each is asked for by its name
                 options: ListOptions = {"files_from": paths, "files_only": True}
                 told = commands.lsjson(command.places[0], options, depth="all")
                 with closing(self._rclone.entries(told)) as selected:

@@ -306,7 +306,7 @@ def test_a_place_among_the_words_of_a_command_is_one(
 @pytest.mark.parametrize("end", ["work:/new/docs", "work:new/docs"])
 def test_the_search_for_the_folder_above_ends_at_the_root(storage: Storage, end: str) -> None:
     """Also where the root does not answer: it was asked for ever."""
-    shortcuts = Shortcuts(storage.rclone, storage.storages.conf, lambda dry: [])
+    shortcuts = Shortcuts(storage.rclone, storage.storages.conf, storage.rclone.transfer)
     asked: list[str] = []
 
     def is_folder(place: str) -> bool | None:
