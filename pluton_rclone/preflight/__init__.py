@@ -21,24 +21,16 @@ from pluton_rclone.values.encoding import ONEDRIVE_ENCODING
 from pluton_rclone.values.paths import require_path
 from pluton_rclone.values.units import human_bytes
 
-from .entries import Listed, scan_entries
-from .finding import Finding, Summary
+from .entries import Listed as Listed
+from .entries import scan_entries
+from .finding import Finding as Finding
+from .finding import Summary as Summary
 from .judge import Judge
 from .local import scan_local
-from .rules import RULES, Rule, Severity, library_prefix
-
-__all__ = [
-    "RULES",
-    "Finding",
-    "Listed",
-    "Preflight",
-    "Rule",
-    "Severity",
-    "Source",
-    "Summary",
-    "library_prefix",
-    "preflight",
-]
+from .rules import RULES as RULES
+from .rules import Rule as Rule
+from .rules import Severity as Severity
+from .rules import library_prefix as library_prefix
 
 Source = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]", Iterable[Listed]]
 

@@ -94,8 +94,10 @@ class _FolderScan:
                     return [] if settled else [Finding(folder.below(name), RULES[kind])]
                 status = entry.stat(follow_symlinks=False)
                 size = status.st_size
-                for_all = status.st_mode & _ALL_MAY_READ == _ALL_MAY_READ
-                if not (for_all or self._may_read(entry, status)):
+                needed = _ALL_MAY_READ if status.st_uid != self._user else _OWNER_MAY_READ
+                if status.st_mode & needed != needed and not os.access(
+                    entry.path, os.R_OK, effective_ids=_EFFECTIVE
+                ):
                     found.append(Finding(folder.below(name), RULES["unreadable"]))
         except FileNotFoundError:
             return ()
@@ -122,10 +124,6 @@ class _FolderScan:
         if QUOTE in name and not opens_again(name):
             self._not_found_again[name] = size
         return found
-
-    def _may_read(self, entry: os.DirEntry[bytes], status: os.stat_result) -> bool:
-        mine = status.st_uid == self._user and status.st_mode & _OWNER_MAY_READ
-        return bool(mine) or os.access(entry.path, os.R_OK, effective_ids=_EFFECTIVE)
 
 
 def _decoded(raw: bytes) -> str:
