@@ -34,11 +34,10 @@ from .shared import SharedConfig
 log = Log(__name__)
 
 POLL_SECONDS = 0.5
-UNFINISHED = "unfinished"
-OWNER = "owner.lock"
-_CONF, _ORIGIN = "rclone.conf", "origin.json"
-# A loan of some rclone.conf, by its mark; or one whose maker was killed.
-_LOAN = re.compile(rf"([0-9a-f]{{8}}|{UNFINISHED})-[0-9a-f]{{16}}")
+UNFINISHED, TRIAL = "unfinished", "test"
+CONF, _ORIGIN, _OWNER = "rclone.conf", "origin.json", "owner.lock"
+# A loan of some rclone.conf, by its mark; one whose maker was killed; a remote on trial.
+_LOAN = re.compile(rf"([0-9a-f]{{8}}|{UNFINISHED}|{TRIAL})-[0-9a-f]{{16}}")
 _LONG = 3600.0
 _Made = TypeVar("_Made")
 Warn = Callable[[PlutonRcloneError], None]
@@ -91,7 +90,7 @@ class _Loan:
         self, shared: SharedConfig, folder: Path, owner: Held, bases: dict[str, str]
     ) -> None:
         self.shared, self.folder, self.owner, self.bases = shared, folder, owner, bases
-        self.conf = SharedConfig(folder / _CONF, shared.password)
+        self.conf = SharedConfig(folder / CONF, shared.password)
         self.merged: disk.Identity | None = None
         self.process, self.over = os.getpid(), Flag()
         self.warn: Warn = lambda error: None
@@ -166,7 +165,8 @@ class _Loan:
 
 
 def _open_loan(shared: SharedConfig, names: Sequence[str], others: Others | None) -> _Loan:
-    waiting = [leftover for leftover in _abandoned(shared) if not _merged_and_gone(leftover)]
+    leftovers = (_Loan(shared, *found) for found in abandoned(shared.file.path))
+    waiting = [leftover for leftover in leftovers if not _merged_and_gone(leftover)]
     try:
         document = shared.document().require(*names)
         lent = document.only(names)
@@ -194,7 +194,7 @@ def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: 
     bases = {name: token_digest(token) for name, token in tokens.items() if token is not None}
     path = shared.file.path  # one for both
     origin = json.dumps({"config": str(path), "tokens": bases}).encode()
-    files = {_ORIGIN: origin, _CONF: shared.encode(lent, shared.file.read())}
+    files = {_ORIGIN: origin, CONF: shared.encode(lent, shared.file.read())}
     folder, owner = in_first_place(lambda home: new_folder(home, mark(path), files))
     _here.add(folder.name)
     loan = _Loan(shared, folder, owner, bases)
@@ -228,7 +228,7 @@ def new_folder(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, 
     unfinished, owner = home / f"{UNFINISHED}-{os.urandom(8).hex()}", None
     unfinished.mkdir(mode=0o700)
     try:
-        owner = Held(unfinished / OWNER)
+        owner = Held(unfinished / _OWNER)
         for name, data in files.items():
             with new_private_file(unfinished / name) as file:
                 file.write(data)
@@ -254,19 +254,19 @@ def require_room(folder: Path) -> None:
         room.unlink(missing_ok=True)
 
 
-def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
-    """The folders of this rclone.conf whose owner is gone; each is ours until we release it."""
-    path = shared.file.path
-    for folder, owner, origin in _without_owner(f"{mark(path)}-"):
+def abandoned(path: Path) -> Iterator[tuple[Path, Held, dict[str, str]]]:
+    """The folders lent from this rclone.conf whose owner is gone, held until released, and the
+    digests of the tokens that they started from."""
+    for folder, owner, origin in without_owner(f"{mark(path)}-"):
         if origin.get("config") in (None, str(path)):
-            yield _Loan(shared, folder, owner, origin.get("tokens", {}))
+            yield folder, owner, origin.get("tokens", {})
         else:  # of two rclone.confs with one mark
             owner.release()
 
 
 def sweep() -> None:
     """Remove what was never finished, and the copies of an rclone.conf that is gone."""
-    for folder, owner, origin in _without_owner():
+    for folder, owner, origin in without_owner():
         with suppress(OSError):  # of one that cannot be looked at, the copy stays
             try:
                 os.stat(origin["config"])
@@ -275,7 +275,7 @@ def sweep() -> None:
         owner.release()
 
 
-def _without_owner(prefix: str = "") -> Iterator[tuple[Path, Held, dict[str, Any]]]:
+def without_owner(prefix: str = "") -> Iterator[tuple[Path, Held, dict[str, Any]]]:
     """Folders whose owner is gone, held, and their origin: of one mark, or all older ones."""
     for home in folders.runtime_folders():
         for name in sorted(os.listdir(home)):
@@ -288,7 +288,7 @@ def _without_owner(prefix: str = "") -> Iterator[tuple[Path, Held, dict[str, Any
                 folders.remove(folder)
                 continue
             with suppress(OSError):  # its owner lives
-                yield folder, Held(folder / OWNER), _load(folder / _ORIGIN)
+                yield folder, Held(folder / _OWNER), _load(folder / _ORIGIN)
 
 
 def mark(path: Path) -> str:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from pluton_rclone import Storages
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.conf.private import _CONF, UNFINISHED, mark, sweep
+from pluton_rclone.conf.private import CONF, UNFINISHED, mark, sweep
 from pluton_rclone.pace.engine import saved_remote
 from pluton_rclone.process.folders import runtime_folders
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN
@@ -206,7 +206,7 @@ class Machine:
         """When the latest of anna's tokens expires: of rclone.conf, or of what waits in loans."""
         confs = [self.conf]
         for folder in self.loans() if loans else []:
-            confs.append(Conf(folder / _CONF))
+            confs.append(Conf(folder / CONF))
         expiries = []
         for conf in confs:
             with contextlib.suppress(Exception):
