@@ -52,9 +52,9 @@ def forget(output: Output, history: Place, last: datetime.date) -> None:
     old = [day for day in days if _DAY.fullmatch(day) and day < str(last)]
     ahead = 0
     if old:
-        from pluton_rclone.connection import clock
+        from pluton_rclone.microsoft.http import clock_ahead
 
-        ahead = max((clock.ahead(one.region).days for one in storage.onedrives), default=0)
+        ahead = max((clock_ahead(one.region).days for one in storage.onedrives), default=0)
     if ahead > 0:
         raise PlutonRcloneError(
             "Of what --backup-dir keeps, no day is deleted.",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import wait
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from pluton_rclone import errors
 from pluton_rclone.process.aside import aside
 from pluton_rclone.process.interrupts import interruptible
 
-from .clouds import CLOUDS, GERMANY_CLOSED
+from .clouds import CLOUDS, GERMANY_CLOSED, cloud
 
 if TYPE_CHECKING:
     import requests
@@ -194,6 +194,15 @@ class Http:
             moment = parsedate_to_datetime(low["date"]).timestamp() + 0.5
             self.clock_offset = moment - datetime.now(timezone.utc).timestamp()
         return Answer(status, low, decoded(content))
+
+
+def clock_ahead(region: str) -> timedelta:
+    """By how much this machine's clock is ahead of Graph's in the cloud of this region; negative if
+    it is behind, zero if Graph does not say. Any answer, also a refusal, has a Date (RFC 9110,
+    6.6.1). Unreachable."""
+    with Http() as http:
+        http.request("GET", f"{cloud(region).graph_root}/v1.0/")
+    return timedelta(seconds=-(http.clock_offset or 0.0))
 
 
 def _unreachable(url: str, problem: Exception) -> errors.Unreachable:
