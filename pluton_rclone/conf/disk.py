@@ -177,20 +177,16 @@ class ConfigFile:
         """Note in the file of the lock, which is held, that these remotes were just changed; the id
         of the change. None of our processes may undo a later change of another one."""
         change, now = os.urandom(8).hex(), time.time()
-        recent = {name: noted for name, noted in self._noted().items() if now - noted[1] < _RECENT}
+        all_noted = json_object(self._lock)
+        recent = {name: noted for name, noted in all_noted.items() if now - noted[1] < _RECENT}
         with contextlib.suppress(OSError):
             self._lock.write_text(json.dumps({**recent, **dict.fromkeys(names, (change, now))}))
         return change
 
     def still_last(self, change: str, names: Iterable[str]) -> list[str]:
         """Those of the remotes that no other process of ours has changed since."""
-        noted = self._noted()
+        noted = json_object(self._lock)
         return [name for name in names if noted.get(name, (change,))[0] == change]
-
-    def _noted(self) -> dict[str, Any]:
-        with contextlib.suppress(OSError, ValueError, TypeError):  # killed while it wrote
-            return dict(json.loads(self._lock.read_text()))
-        return {}
 
     def leftover_temporaries(self) -> list[Path]:
         """What killed writers of ours left: content that they took out, or were about to put in."""
@@ -309,6 +305,13 @@ def content(path: Path) -> bytes | None:
         advice = "Make the file readable for this user, or name another one."
         what = f"{path} cannot be read"
         raise ConfigUnreadable(what, why=_reason(error), advice=advice) from None
+
+
+def json_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of ours; empty if it cannot be read, as of one killed writing."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return dict(json.loads(path.read_text()))
+    return {}
 
 
 def remove(path: Path) -> None:

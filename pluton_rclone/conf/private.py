@@ -232,7 +232,9 @@ def new_folder(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, 
         for name, data in files.items():
             with new_private_file(unfinished / name) as file:
                 file.write(data)
-        require_room(unfinished)
+        room = unfinished / "room"  # that rclone needs to save a renewed token
+        room.write_bytes(bytes(2**18))
+        room.unlink()
         folder = unfinished.rename(home / f"{prefix}-{os.urandom(8).hex()}")
     except BaseException:
         import shutil
@@ -243,15 +245,6 @@ def new_folder(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, 
         raise
     folders.leave_word(folder)
     return folder, owner
-
-
-def require_room(folder: Path) -> None:
-    """OSError if rclone could not save a renewed token here."""
-    room = folder / "room"
-    try:
-        room.write_bytes(bytes(2**18))
-    finally:
-        room.unlink(missing_ok=True)
 
 
 def abandoned(path: Path) -> Iterator[tuple[Path, Held, dict[str, str]]]:
@@ -288,19 +281,12 @@ def without_owner(prefix: str = "") -> Iterator[tuple[Path, Held, dict[str, Any]
                 folders.remove(folder)
                 continue
             with suppress(OSError):  # its owner lives
-                yield folder, Held(folder / _OWNER), _load(folder / _ORIGIN)
+                yield folder, Held(folder / _OWNER), disk.json_object(folder / _ORIGIN)
 
 
 def mark(path: Path) -> str:
     """Stands for one rclone.conf in names of folders. `hashlib` takes an `ls` 3 ms to import."""
     return f"{binascii.crc32(os.fsencode(path)):08x}"
-
-
-def _load(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; empty if it cannot be read."""
-    with suppress(OSError, ValueError, TypeError):
-        return dict(json.loads(path.read_text()))
-    return {}
 
 
 def _age(folder: Path) -> float:
