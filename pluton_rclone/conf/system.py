@@ -67,14 +67,9 @@ def lock(descriptor: int) -> None:
 
 def write_at(descriptor: int, data: bytes, offset: int) -> None:
     """Write all of the data at the offset. OSError."""
+    os.lseek(descriptor, offset, os.SEEK_SET)
     while data:
-        if sys.platform == "win32":
-            os.lseek(descriptor, offset, os.SEEK_SET)
-            done = os.write(descriptor, data)
-        else:
-            done = os.pwrite(descriptor, data, offset)
-        data = data[done:]
-        offset += done
+        data = data[os.write(descriptor, data) :]
 
 
 class ExchangeUnavailable(Exception):
