@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 
 Taken = TypeVar("Taken")
 
-if sys.platform == "win32":
-    KILL = signal.SIGTERM
-else:
-    KILL = signal.SIGKILL  # which no process can refuse
+KILL: signal.Signals = getattr(signal, "SIGKILL", signal.SIGTERM)  # no process can refuse it
 
 
 def send(pid: int, number: int) -> None:
