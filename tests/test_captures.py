@@ -80,7 +80,7 @@ def judge(error: errors.PlutonRcloneError, expect: Mapping[str, Any]) -> None:
 
 def graph(given: Case, expect: Case, _: Path) -> None:
     """`status`, `body` (null: no JSON), `target`: what was asked for."""
-    judge(graph_error(given["status"], given["body"], target=given["target"]), expect)
+    judge(graph_error(Answer(given["status"], {}, given["body"]), target=given["target"]), expect)
 
 
 def rclone(given: Case, expect: Case, _: Path) -> None:

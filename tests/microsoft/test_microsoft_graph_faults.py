@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pluton_rclone import errors
 from pluton_rclone.errors import PlutonRcloneError, Who
 from pluton_rclone.microsoft.graph.faults import graph_error
+from pluton_rclone.microsoft.http import Answer
 from pluton_rclone.values.refusals import Place as Target
 
 SAMPLES = Path(__file__).parent.parent / "data" / "graph-samples"
@@ -54,9 +55,8 @@ def response_of(sample: str) -> dict[str, Any]:
 
 def explained(sample: str, target: Target = "item") -> PlutonRcloneError:
     response = response_of(sample)
-    return graph_error(
-        response["status"], response["body"], headers=response.get("headers"), target=target
-    )
+    headers = {name.lower(): value for name, value in response.get("headers", {}).items()}
+    return graph_error(Answer(response["status"], headers, response["body"]), target=target)
 
 
 @pytest.mark.parametrize(("sample", "target", "kind"), EXPLAINED)
@@ -145,7 +145,7 @@ def test_malware_is_for_the_person_to_decide() -> None:
 def test_an_unknown_code_is_judged_by_the_status(
     status: int, kind: type[PlutonRcloneError], body: Any
 ) -> None:
-    problem = graph_error(status, body)
+    problem = graph_error(Answer(status, {}, body))
 
     assert type(problem) is kind
     assert problem.advice
@@ -159,7 +159,7 @@ def test_the_innermost_code_tells_most() -> None:
         }
     }
 
-    assert type(graph_error(400, body)) is errors.PathTooLong
+    assert type(graph_error(Answer(400, {}, body))) is errors.PathTooLong
 
 
 JSON = st.recursive(
@@ -178,12 +178,12 @@ JSON = st.recursive(
 @given(
     st.integers(100, 599),
     JSON,
-    st.dictionaries(st.sampled_from(["WWW-Authenticate", "Retry-After"]), st.text()),
+    st.dictionaries(st.sampled_from(["www-authenticate", "retry-after"]), st.text()),
 )
 def test_whatever_comes_is_an_error_that_can_be_shown(
     status: int, body: Any, headers: dict[str, str]
 ) -> None:
-    problem = graph_error(status, body, headers=headers)
+    problem = graph_error(Answer(status, headers, body))
 
     assert problem.what
     assert json.dumps(problem.record())

@@ -16,6 +16,7 @@ from pluton_rclone.errors import Who
 from pluton_rclone.microsoft.entra import faults as entra_faults
 from pluton_rclone.microsoft.entra import paste
 from pluton_rclone.microsoft.graph.faults import graph_error
+from pluton_rclone.microsoft.http import Answer
 from pluton_rclone.rclone import faults
 from pluton_rclone.values import redaction, refusals
 from pluton_rclone.values.refusals import Place, by_status, judged, of_saved, personal
@@ -93,7 +94,7 @@ def test_rclones_log_and_our_own_http_read_a_status_alike(
     )
     assert told.details["retry"] is ours.retry
     if place != "sign-in":
-        own = graph_error(status, None, target=place, saved=True)
+        own = graph_error(Answer(status, {}, None), target=place, saved=True)
         assert (type(own), own.who, own.advice, own.exit_code) == (
             type(told),
             told.who,
@@ -207,7 +208,8 @@ def test_other_words_case_status_and_nesting_mean_the_same(
     message = f"{before} {data.draw(cased(telling))} {after}"
     written = [data.draw(cased(code)) for code in codes]
     deeper = {member: {"code": "x", "request-id": "1"}} if data.draw(st.booleans()) else {}
-    assert type(graph_error(status, nested(written, message, member, deeper), target=place)) is kind
+    answer = Answer(status, {}, nested(written, message, member, deeper))
+    assert type(graph_error(answer, target=place)) is kind
     sign = {
         "drive": "failed to get root: ",
         "account": "failed to get root: ",
@@ -223,7 +225,8 @@ def test_a_localized_message_leaves_what_code_and_status_say(
     name: str, status: int, message: str
 ) -> None:
     codes, _, kind, place = KINDS[name]
-    found = type(graph_error(status, nested(codes, message, "innerError", {}), target=place))
+    answer = Answer(status, {}, nested(codes, message, "innerError", {}))
+    found = type(graph_error(answer, target=place))
     plain = judged(codes, "", status, place)
     assert plain is not None
     assert found in (kind, plain.kind)
@@ -366,8 +369,9 @@ def test_a_token_that_rclone_cannot_renew(text: str, kind: type[errors.PlutonRcl
 
 
 def test_a_site_that_stays_closed_although_sites_may_be_read() -> None:
-    assert type(graph_error(403, None, target="sites")) is errors.SitesPermissionMissing
-    closed = graph_error(403, None, target="site")
+    answer = Answer(403, {}, None)
+    assert type(graph_error(answer, target="sites")) is errors.SitesPermissionMissing
+    closed = graph_error(answer, target="site")
     assert type(closed) is errors.AccessDenied
     assert "owner of the site" in closed.advice
 

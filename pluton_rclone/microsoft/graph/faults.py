@@ -21,26 +21,23 @@ _NO_SUCH_DRIVE = "Microsoft says that this drive is not there, or not for this a
 
 
 def graph_error(
-    status: int,
-    body: Any,
+    answer: Answer,
     *,
-    headers: Mapping[str, str] | None = None,
     target: Place = "item",
     subject: str | None = None,
     personal: bool = False,
     saved: bool = False,
 ) -> errors.PlutonRcloneError:
-    """The exception for a refused Graph request. `body` is the parsed JSON, or anything else.
-    `subject` names what was asked for. `personal`: it is a personal account's; `saved`: that of a
-    saved remote. Never raises."""
-    low = {name.lower(): value for name, value in (headers or {}).items()}
-    codes, message, request_id = _read(body)
+    """The exception for Graph's refusal. `subject` names what was asked for. `personal`: it is a
+    personal account's; `saved`: that of a saved remote. Never raises."""
+    status, headers = answer.status, answer.headers
+    codes, message, request_id = _read(answer.json)
     meaning = refusals.judged(codes, message, status, target) or refusals.by_status(status, target)
     if personal:
         meaning = refusals.personal(meaning)
     if saved:
         meaning = refusals.of_saved(meaning)
-    if "insufficient_claims" in low.get("www-authenticate", ""):
+    if "insufficient_claims" in headers.get("www-authenticate", ""):
         meaning = refusals.CLAIMS
     why = f"{' / '.join(codes)}: {message}" if codes and message else message
     why = redact(why) or f"HTTP {status}"
@@ -52,8 +49,8 @@ def graph_error(
         status=status,
         graph_code=next(iter(codes), None),
         graph_inner_codes=codes[1:] or None,
-        request_id=request_id or low.get("request-id"),
-        retry_after=low.get("retry-after"),
+        request_id=request_id or headers.get("request-id"),
+        retry_after=headers.get("retry-after"),
     )
 
 

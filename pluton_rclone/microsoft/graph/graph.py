@@ -126,13 +126,7 @@ class Graph:
                 target = "site"
             personal = self._kind == "personal" or any(map(is_personal, _DRIVE.findall(url)))
             problem = graph_error(
-                answer.status,
-                answer.json,
-                headers=answer.headers,
-                target=target,
-                subject=subject,
-                personal=personal,
-                saved=self._saved,
+                answer, target=target, subject=subject, personal=personal, saved=self._saved
             )
             raise refusals.of_application(problem) if self._kind == "application" else problem
         if not isinstance(answer.json, dict):
