@@ -31,35 +31,33 @@ MOST_PAGES = 1000  # a bound against a feed that never ends
 SHORTCUTS = "Include-Feature=AddToOneDrive"  # onedrive-api-docs#1427, #1781, #1891
 
 
+class Refused(NamedTuple):
+    """A drive, or a list of them, that cannot be read: in words, and the error."""
+
+    note: str
+    trouble: PlutonRcloneError
+
+
 class Drives(tuple[Drive, ...]):
-    """The drives that can be read; `notes` say in words what could not be, `troubles` as errors."""
+    """The drives that can be read; `refused` is what could not be, `notes` the same in words."""
 
-    notes: tuple[str, ...]
-    troubles: tuple[PlutonRcloneError, ...]
+    refused: tuple[Refused, ...]
 
-    def __new__(
-        cls,
-        found: Iterable[Drive],
-        notes: Iterable[str] = (),
-        troubles: Iterable[PlutonRcloneError] = (),
-    ) -> Drives:
+    def __new__(cls, found: Iterable[Drive], refused: Iterable[Refused] = ()) -> Drives:
         made = super().__new__(cls, found)
-        made.notes, made.troubles = tuple(notes), tuple(troubles)
+        made.refused = tuple(refused)
         return made
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(one.note for one in self.refused)
 
     def raise_trouble(self) -> None:
         """Raises what kept drives out that may be there: a limit, a fault, a rule, but not that
         Microsoft does not know them."""
-        for trouble in self.troubles:
+        for _, trouble in self.refused:
             if isinstance(trouble, AccessDenied) or trouble.who is errors.Who.LATER:
                 raise trouble
-
-
-class _Closed(NamedTuple):
-    """A drive whose root cannot be read."""
-
-    note: str
-    trouble: PlutonRcloneError
 
 
 class Graph:
@@ -194,8 +192,7 @@ class Graph:
         cannot be read (a phantom), become notes. Raises `DriveNotFound` if the account does not
         have a drive, and the first way's error if both fail."""
         records: list[dict[str, Any]] = []
-        notes: list[str] = []
-        troubles: list[PlutonRcloneError] = []
+        refused: list[Refused] = []
         subjects = {"/me/drive": "The account's drive", "/me/drives": "The list of drives"}
         for path, subject in subjects.items():
             try:
@@ -206,15 +203,16 @@ class Graph:
             except _HOPELESS:
                 raise
             except PlutonRcloneError as problem:
-                troubles.append(problem)
                 none = isinstance(problem, DriveNotFound)
-                notes.append(problem.why or problem.what if none else f"{path}: {problem}")
-        if len(troubles) == 2:
-            raise troubles[0]
-        found = self._verified(records, notes, troubles)
+                note = problem.why or problem.what if none else f"{path}: {problem}"
+                refused.append(Refused(note, problem))
+        if len(refused) == 2:
+            raise refused[0].trouble
+        found = self._verified(records, refused)
         if not found:
             found.raise_trouble()
-            why, details = "; ".join(found.notes) or None, troubles[0].details if troubles else {}
+            why = "; ".join(found.notes) or None
+            details = refused[0].trouble.details if refused else {}
             raise DriveNotFound("This account has no drive that can be used.", why=why, **details)
         return found
 
@@ -244,12 +242,10 @@ class Graph:
         return found[0]
 
     def _verified(
-        self,
-        records: Sequence[dict[str, Any]],
-        notes: Sequence[str] = (),
-        troubles: Sequence[PlutonRcloneError] = (),
+        self, records: Sequence[dict[str, Any]], refused: Sequence[Refused] = ()
     ) -> Drives:
-        """The drives among `records` whose root can be read, each once; notes about the others."""
+        """The drives among `records` whose root can be read, each once, and the others beside what
+        was `refused` before."""
         merged: dict[str, dict[str, Any]] = {}
         # Phantoms share the id of a drive: its own record comes first, above all that of /me/drive.
         for record in sorted(records, key=lambda record: of_microsoft(record.get("name"))):
@@ -260,20 +256,16 @@ class Graph:
             merged[key] = {**record, **earlier}
         with ThreadPoolExecutor(AT_ONCE, "graph") as executor:
             results = list(executor.map(self._verify, merged.values()))
-        refused = [result for result in results if isinstance(result, _Closed)]
-        return Drives(
-            [one for one in results if isinstance(one, Drive)],
-            [*notes, *(closed.note for closed in refused)],
-            [*troubles, *(closed.trouble for closed in refused)],
-        )
+        drives = [one for one in results if isinstance(one, Drive)]
+        return Drives(drives, [*refused, *(one for one in results if isinstance(one, Refused))])
 
-    def _verify(self, record: dict[str, Any]) -> Drive | _Closed:
+    def _verify(self, record: dict[str, Any]) -> Drive | Refused:
         drive = Drive.from_graph(record)
         path, named = drive_path(drive.id), f"Drive {drive.name!r} ({drive.id})"
         root = self._tried(f"{path}/root", "id,name,webUrl,parentReference", named)
         if isinstance(root, PlutonRcloneError):
             note = f"{named} is not offered, its root cannot be read: {root.why}"
-            return _Closed(note, root)
+            return Refused(note, root)
         if not drive.web_url:
             drive = replace(drive, web_url=web_address(root.get("webUrl")))
         if "quota" in record:
