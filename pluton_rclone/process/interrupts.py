@@ -26,42 +26,33 @@ def interruptible() -> Iterator[None]:
 
 class Flag:
     """As threading's Event, which a signal can leave locked for ever: it holds a Condition, whose
-    `__enter__` and `__exit__` are Python code, and a signal can end either half way. Those of a
-    plain lock are not (github.com/python/cpython/issues/74174; in 3.14 the body of its `with` can
-    be missed all the same, 148874). A signal just before a wait ends it after _LOOK at most."""
+    `__enter__` and `__exit__` are Python code, and a signal can end either half way
+    (github.com/python/cpython/issues/74174). Whoever waits stands at a lock, and lets the next one
+    through once the flag is set; what a signal leaves locked is passed after _LOOK at most."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: list[threading.Lock] = []
         self._is_set = False
+        self._turnstile = threading.Lock()
+        self._turnstile.acquire()
 
     def is_set(self) -> bool:
         return self._is_set
 
     def set(self) -> None:
-        with self._lock:
-            self._is_set = True
-            waiting, self._waiting = self._waiting, []
-        for one in waiting:
-            one.release()
+        self._is_set = True
+        self._let_through()
 
     def clear(self) -> None:
-        self._is_set = False
+        self._is_set = False  # the next who passes closes the turnstile
 
     def wait(self, timeout: float | None = None) -> bool:
         """Whether it is set, at the latest after `timeout` seconds."""
-        turn = threading.Lock()
-        turn.acquire()
-        with self._lock:
-            if self._is_set:
-                return True
-            self._waiting.append(turn)
         until = math.inf if timeout is None else time.monotonic() + timeout
-        try:
-            while (left := until - time.monotonic()) > 0:
-                if turn.acquire(timeout=min(left, _LOOK)):
-                    break
-        finally:
-            with self._lock, suppress(ValueError):
-                self._waiting.remove(turn)
+        while not self._is_set and (left := until - time.monotonic()) > 0:
+            if self._turnstile.acquire(timeout=min(left, _LOOK)) and self._is_set:
+                self._let_through()
         return self._is_set
+
+    def _let_through(self) -> None:
+        with suppress(RuntimeError):  # it is open
+            self._turnstile.release()

@@ -23,6 +23,7 @@ from pluton_rclone.process.interrupts import Flag, interruptible
 from pluton_rclone.process.system import Held
 from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.rclone.transfer import Transfer
+from tests.terminal import PATIENCE
 
 CtrlC = Callable[[], None]
 
@@ -119,6 +120,25 @@ def test_a_flag_is_seen_by_all_and_can_be_taken_down() -> None:
     assert flag.wait(0.0)
     flag.clear()
     assert not flag.wait(0.0)
+
+
+def test_a_flag_is_seen_by_all_also_if_a_signal_comes_while_it_is_put_up() -> None:
+    moment, reached = 0, True
+    while reached:
+        flag, reached, moment = Flag(), False, moment + 1
+        waiting = [threading.Thread(target=flag.wait, daemon=True) for _ in "abc"]
+        for thread in waiting:
+            thread.start()
+        assert not flag.wait(0.05)
+        try:
+            at_moment(moment, flag.set)
+        except KeyboardInterrupt:
+            reached = True
+        for thread in waiting if flag.is_set() else ():
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+        flag.set()
+    assert moment > 2
 
 
 def test_it_reaches_whoever_waits_for_microsoft(ctrl_c: CtrlC) -> None:
