@@ -136,8 +136,8 @@ def _routes() -> list[Route | Mount]:
         "/check": fields.check,
         f"{setup}/test": walk.test,
         f"{setup}/give-up": walk.give_up,
-        f"{storage}/test": stored.test,
-        f"{storage}/repair": stored.repair,
+        f"{storage}/test": partial(stored.begin, kind="test"),
+        f"{storage}/repair": partial(stored.begin, kind="repair"),
         f"{storage}/reauthorize": walk.reauthorize,
         f"{transfer}/cancel": files.cancel,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -30,6 +30,7 @@ from ..plumbing.view import Caught, draw, steps_view
 from .files import SHOWN_FAILURES
 
 SHOWN_RUNS = 10
+_ACTIONS: dict[str, Action] = {"test": "write", "repair": "change"}
 
 
 def storages(request: Request) -> Response:
@@ -129,16 +130,11 @@ def run(request: Request) -> Response:
     return draw(request, "run.html", storage=storage, one=one, failed=one.failed[:SHOWN_FAILURES])
 
 
-def test(request: Request) -> Response:
-    """POST: the connection test of a saved storage begins."""
-    found = storage_of(request, "write")
-    return _begun(request, found, "write", "test")
-
-
-def _begun(
-    request: Request, found: Storage, action: Action, kind: Literal["test", "repair"]
-) -> Response:
-    page, again = page_of(request), kept(request, action, found)
+def begin(request: Request, kind: str) -> Response:
+    """POST: the connection test begins, or the search for the drive of a storage without one, and
+    its test."""
+    found, page = storage_of(request, _ACTIONS[kind]), page_of(request)
+    again = kept(request, _ACTIONS[kind], found)
 
     def run(work: Steps) -> None:
         storage = again()
@@ -149,12 +145,6 @@ def _begun(
     response = see_other(request, "storages", found.remote_name)
     response.headers["location"] += f"?test={work.id}#test"
     return response
-
-
-def repair(request: Request) -> Response:
-    """POST: the search for the drive of a storage without one begins, and its test."""
-    found = storage_of(request, "change")
-    return _begun(request, found, "change", "repair")
 
 
 def remove(request: Request) -> Response:
