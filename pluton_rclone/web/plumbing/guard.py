@@ -60,7 +60,6 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "cache-control": "no-store",
 }
-_ENCODED = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 OWNER = "pluton_owner"
 """The key in a storage's section of rclone.conf: who added it on a page with several people."""
@@ -150,12 +149,12 @@ class Guard:
             nonlocal begun
             begun = True
             if message["type"] == "http.response.start":
-                present = {name for name, _ in message["headers"]}
-                lacking = [one for one in _ENCODED if one[0] not in present]
-                message["headers"] = [*message["headers"], *lacking]
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
                 if new_cookie:
                     cookie = session_cookie(self.address, new_cookie, scope)
-                    MutableHeaders(scope=message).append("set-cookie", cookie)
+                    headers.append("set-cookie", cookie)
             await send(message)
 
         self._busy[owner] += 1
