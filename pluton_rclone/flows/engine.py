@@ -122,9 +122,10 @@ def _progress(title: str) -> Callable[[float], None]:
 
 @flow(name=FLOW, **_RUN)
 def run_plan(plan: dict[str, Any], spread: bool = False) -> State[Any]:
-    """A plan (`Plan.record`) in all storages that it means: here, or, with `spread`, in runs of
-    `run_batch` on any worker. Its data: the outcomes in storages, or the ends of those runs."""
-    whole = Plan.from_record(plan)
+    """A plan (`Plan.record`, which another machine has checked) in all storages that it means:
+    here, or, with `spread`, in runs of `run_batch` on any worker. Its data: the outcomes in
+    storages, or the ends of those runs."""
+    whole = Plan.model_validate(plan)
     chosen = targets(whole.storages, Storages(), get_run_logger().warning)
     return _spread(whole, chosen) if spread else _carried_out(whole, chosen)
 
@@ -134,7 +135,7 @@ def run_batch(plan: dict[str, Any], storages: list[dict[str, Any]]) -> State[Any
     """A plan in these storages (`Target` as records). Its data: the outcomes."""
     if (flow_run.run_count or 0) > RUNS:
         return Failed(message=f"It was lost {RUNS} times, and is not begun again.", data=[])
-    return _carried_out(Plan.from_record(plan), msgspec.convert(storages, list[Target]))
+    return _carried_out(Plan.model_validate(plan), msgspec.convert(storages, list[Target]))
 
 
 def _carried_out(plan: Plan, chosen: list[Target]) -> State[Any]:

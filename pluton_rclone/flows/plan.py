@@ -321,13 +321,8 @@ class Plan(_Part):
         return self.model_copy(update={"steps": tuple(steps)})
 
     def record(self) -> dict[str, Any]:
-        """As a JSON object, for `from_record`. It holds names and places, no secrets."""
+        """As a JSON object, for `model_validate`. It holds names and places, no secrets."""
         return self.model_dump(mode="json", exclude_unset=True)
-
-    @classmethod
-    def from_record(cls, record: object) -> Plan:
-        """From its JSON object, which another machine has checked."""
-        return cls.model_validate(record)
 
 
 class Fault(NamedTuple):
@@ -363,8 +358,8 @@ def check(path: Path) -> tuple[Plan | None, list[Fault]]:
         ]
         return None, sorted(faults, key=lambda one: one.line or 0)
     except (ValueError, RecursionError) as error:  # no TOML, or nothing that anybody wrote
-        line = re.search(r"at line (\d+)", str(error))
         said = str(error)
+        line = re.search(r"at line (\d+)", said)
         return None, [Fault(int(line[1]) if line else None, "", said[:1].lower() + said[1:])]
 
 

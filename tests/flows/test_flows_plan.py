@@ -72,7 +72,7 @@ def test_a_plan_is_the_same_after_it_was_sent_as_json(tmp_path: Path) -> None:
     plan, faults = read(tmp_path, WHOLE)
     assert faults == []
     assert plan is not None
-    assert Plan.from_record(plan.record()) == plan
+    assert Plan.model_validate(plan.record()) == plan
 
 
 def test_a_step_is_a_run_that_can_be_stored_and_done_again(tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_a_shard_of_one_storage_is_read_again_where_it_runs(tmp_path: Path) -> N
     plan, _ = read(tmp_path, text.replace("/srv", "/srv/{storage}"))
     assert plan is not None
     shard = plan.steps[0].model_copy(update={"local": "/srv/x", "part": "1 of 2"})
-    assert Plan.from_record(plan.only([shard]).record()).steps[0].local == "/srv/x"
+    assert Plan.model_validate(plan.only([shard]).record()).steps[0].local == "/srv/x"
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ UPLOAD_AND_CHECK = [
 def plan_of(source: Path, *steps: dict[str, Any], **more: Any) -> Plan:
     kept = [{"local": str(source), **step} for step in steps or UPLOAD_AND_CHECK]
     storages = more.pop("storages", [{"names": ["*"]}])
-    return Plan.from_record({"name": "nightly", "storages": storages, "steps": kept, **more})
+    return Plan.model_validate({"name": "nightly", "storages": storages, "steps": kept, **more})
 
 
 @pytest.fixture
@@ -258,7 +258,7 @@ def test_a_plan_reads_back_keeps_alive_and_looks_after(
         {"do": "download", "folder": "data"},
     )
     look = {"name": "look", "storages": [{"names": ["personal"]}]}
-    wanted = Plan.from_record(
+    wanted = Plan.model_validate(
         {**look, "steps": [*wanted.record()["steps"], {"do": "keep-alive"}, {"do": "health"}]}
     )
     outcomes = alone.run(wanted, Storages())
@@ -333,7 +333,7 @@ def test_what_restic_says_of_a_failure_is_in_the_outcome_without_secrets(
     script.chmod(0o755)
     monkeypatch.setenv("PLUTON_RESTIC_BINARY", str(script))
     step = {"do": "restic", "folder": "vault/{storage}", "arguments": ["check", "--no-lock"]}
-    wanted = Plan.from_record(
+    wanted = Plan.model_validate(
         {
             "name": "vault",
             "storages": [{"names": ["personal"]}],
@@ -358,7 +358,7 @@ def test_what_restic_warns_of_is_a_notice_of_the_step_that_is_done(
     write_repository(emulated_drive(cloud, "personal"), "restic", "geheim")
     backup = {"do": "restic", "arguments": ["backup", str(source), "/not/mounted"]}
     wanted = {"name": "vault", "storages": [{"names": ["personal"]}], "steps": [backup]}
-    (outcome,) = alone.run(Plan.from_record(wanted), Storages())
+    (outcome,) = alone.run(Plan.model_validate(wanted), Storages())
     assert outcome.ok, outcome
     assert outcome.notices == ["restic: /not/mounted does not exist, skipping"]
 
@@ -393,7 +393,7 @@ def test_the_cause_that_restic_or_its_rclone_names_is_the_outcomes(
     monkeypatch.setenv("PLUTON_RESTIC_BINARY", str(script))
     step = {"do": "restic", "arguments": ["check"]}
     which = {"name": "vault", "storages": [{"names": ["personal"]}], "retry": {"times": 0}}
-    (outcome,) = alone.run(Plan.from_record({**which, "steps": [step]}), Storages())
+    (outcome,) = alone.run(Plan.model_validate({**which, "steps": [step]}), Storages())
     assert (outcome.ended, outcome.retry_helps) == ("failed", again)
     assert why in str(outcome.error)
 
@@ -405,7 +405,7 @@ def test_a_sign_in_that_has_ended_is_said_in_place_of_restics_words(
     expired(cloud, "expired")
     step = {"do": "restic", "arguments": ["check"]}
     which = {"name": "vault", "storages": [{"names": ["expired"]}]}
-    (outcome,) = alone.run(Plan.from_record({**which, "steps": [step]}), Storages())
+    (outcome,) = alone.run(Plan.model_validate({**which, "steps": [step]}), Storages())
     assert (outcome.ended, outcome.retry_helps) == ("failed", False)
     assert "Re-authorize" in str(outcome.advice)
 

@@ -111,7 +111,7 @@ def tree(tmp_path: Path) -> Path:
 def plan_of(step: dict[str, Any], **more: Any) -> Plan:
     at_once = {"at_once": {"account": 4}}
     which = {"name": "big", "storages": [{"names": ["one"]}]}
-    return Plan.from_record({**which, "steps": [step], **at_once, **more})
+    return Plan.model_validate({**which, "steps": [step], **at_once, **more})
 
 
 def two_doors(cloud: Emulator) -> Drive:
