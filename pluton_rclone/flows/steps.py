@@ -158,9 +158,8 @@ def _compared(result: CheckResult) -> dict[str, Any]:
 def _reported(report: ConnectionReport) -> dict[str, Any]:
     notices = [f"{step.title}: {step.text}" for step in report.warnings]
     error = next((step.error for step in report.steps if step.status == "failed"), None)
-    if error is None:
-        return {"ended": "done" if report.ok else "failed", "notices": notices}
-    return {"ended": "failed", "notices": notices, **_told(error)}
+    ended = {"ended": "done"} if error is None else {"ended": "failed", **_told(error)}
+    return {"notices": notices, **ended}
 
 
 def _told(error: errors.PlutonRcloneError, retry_helps: bool | None = None) -> dict[str, Any]:
