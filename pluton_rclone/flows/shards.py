@@ -10,7 +10,6 @@ while another sends it, and no shard sees how much all of them delete.
 
 from __future__ import annotations
 
-import heapq
 import os
 import threading
 import time
@@ -69,13 +68,12 @@ def divide(entries: Iterable[Listed], shards: int) -> list[list[Piece]]:
             folder.weight += weight
         folder.loose += weight
     pieces = list(_pieces(root, "", root.weight / shards / _FINE)) if shards > 1 else []
-    lightest = [(0, number) for number in range(shards)]
-    dealt: list[list[Piece]] = [[] for _ in lightest]
+    weights = [0] * shards
+    dealt: list[list[Piece]] = [[] for _ in weights]
     for piece in sorted(pieces, key=lambda piece: -piece.weight):
-        weight, number = lightest[0] if piece.weight else (0, 0)
+        number = weights.index(min(weights)) if piece.weight else 0
         dealt[number].append(piece)
-        if piece.weight:
-            heapq.heapreplace(lightest, (weight + piece.weight, number))
+        weights[number] += piece.weight
     return list(filter(None, dealt)) or [[]]
 
 
