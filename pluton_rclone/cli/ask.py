@@ -198,7 +198,6 @@ def sign_in(
 def show_address(output: Output, url: str, opened: bool) -> None:
     """Where to sign in; if no window has opened, the person opens the address."""
     output.line({"sign_in_address": url, "opened": opened})
-    sys.stdout.flush()
     output.say(
         "A browser window has opened; waiting for you there. No window? Then open this address "
         f"yourself:\n  {url}"
@@ -216,7 +215,6 @@ def show_code(output: Output, code: DeviceCode) -> None:
     """The code to type on another device."""
     members = ("verification_uri", "user_code", "expires")
     output.line({name: getattr(code, name) for name in members})
-    sys.stdout.flush()
     minutes = max(1, round((code.expires - time.time()) / 60))
     output.say(
         f"On any device, open {code.verification_uri} and type the code {code.user_code}\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -176,7 +175,6 @@ def save(ctx: Context, setup: StorageSetup, remote_name: str | None) -> None:
 
     def step_done(step: Step) -> None:
         ctx.output.line({"step": step.record()})
-        sys.stdout.flush()
         print_step(ctx.output, step)
 
     ctx.output.say("Test connection:")

@@ -167,7 +167,7 @@ def show(ctx: Context, entry: Entry, *, alone: bool = False) -> None:
         size = None if entry.is_dir or entry.size < 0 else entry.size
         record: dict[str, Any] = {"path": entry.path, "name": entry.name, "size": size}
         record |= {"modified": when and when.isoformat(), "is_dir": entry.is_dir, "id": entry.id}
-        ctx.output.line(record)
+        ctx.output.line(record, now=False)
         return
     time = f"{when:%Y-%m-%d %H:%M}" if when else ""
     told = "" if entry.is_dir else human_bytes(entry.size)
@@ -200,7 +200,7 @@ def look(
     with source.named("SRC"):
         for finding in scan:
             if output.as_json:
-                output.line(finding.record())
+                output.line(finding.record(), now=False)
             else:
                 tell(finding)
     summary = scan.summary

@@ -146,10 +146,13 @@ class Output:
             print(as_json(record), flush=True)
         return self.as_json
 
-    def line(self, record: Mapping[str, Any]) -> None:
-        """One entry of a stream: a JSON object on a line of its own; silent without --json."""
+    def line(self, record: Mapping[str, Any], *, now: bool = True) -> None:
+        """One entry of a stream: a JSON object on a line of its own; silent without --json. A
+        reader gets it at once, or, without `now`, with others: for a million files."""
         if self.as_json:
             sys.stdout.write(as_json(record) + "\n")
+            if now:
+                sys.stdout.flush()
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Columns on stdout, as wide as their widest cell; nothing if there are no rows."""

@@ -52,7 +52,6 @@ def web(
 
     def ready(address: str) -> None:
         ctx.output.line({"address": address})
-        sys.stdout.flush()
         ctx.output.say(f"The page is at {address}\nCtrl-C ends it.")
         if not no_browser:
             open_in_browser(address)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pluton_rclone import Storage
+from pluton_rclone.cli.output import Output
+from pluton_rclone.cli.progress import follow
 from pluton_rclone.emulator import Emulator
+from pluton_rclone.rclone.events import Progress
 from tests.command_line import run_here
 from tests.connected import connected, emulated_drive
 from tests.forked import Forks
@@ -214,3 +220,22 @@ def test_a_terminal_that_knows_few_characters_gets_escapes(
             if more:
                 texts = [json.loads(line) for line in done.stdout.splitlines()[-1:]]
                 assert "\\x" not in str(texts)
+
+
+def test_a_program_reads_each_report_of_progress_when_it_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They came in blocks of 8 KiB: a small copy's all at its end."""
+    read = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(read, encoding="utf-8"))
+
+    class Going:
+        def __iter__(self) -> Iterator[Progress]:
+            yield Progress(text="", bytes=1)
+            assert json.loads(read.getvalue())["progress"]["bytes"] == 1
+
+        def wait(self) -> None:
+            """It has ended."""
+
+    going: Any = Going()
+    follow(going, Output(as_json=True))
