@@ -59,8 +59,8 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-# Python's webbrowser starts the browser and never waits for it: that is how a browser is started. As
-# an error, the warning would leave a zombie that nobody waits for at all.
+# Python's webbrowser starts the browser and never waits for it: that is how a browser is started.
+# As an error, the warning would leave a zombie that nobody waits for at all.
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 def test_the_demo_ends_well_and_no_secret_is_in_any_command_line(
     source: Path,
