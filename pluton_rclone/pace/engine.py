@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.process import Child
-from pluton_rclone.rclone.commands import TRANSFERS, Command, LogLevel
+from pluton_rclone.rclone.commands import TRANSFERS, LogLevel
 from pluton_rclone.rclone.runner import Around, BareRclone, Order, Runner
 from pluton_rclone.saved.rclone import SavedRclone, destination
 from pluton_rclone.saved.remote import SavedRemote
@@ -33,7 +33,7 @@ def engine(
     names = list(with_wrapped(conf, names))
     level = {} if log_level is None else {"RCLONE_LOG_LEVEL": log_level}
     bare = BareRclone(binary, environment=level, user_agent=USER_AGENT)
-    fitted = Fitted(bare, lambda command: destination(command, conf, names))
+    fitted = Fitted(bare, conf, names)
     return SavedRclone(Paced(fitted, governing(conf, names, lambda: binary)), conf, names)
 
 
@@ -70,19 +70,17 @@ def saved_remote(
 
 
 class Fitted(Around):
-    """Chooses for each transfer; `destination` gives the section that a command writes to."""
+    """Chooses for each transfer, by the section of these remotes that it writes to."""
 
-    def __init__(
-        self, inner: Runner, destination: Callable[[Command], Mapping[str, str] | None]
-    ) -> None:
+    def __init__(self, inner: Runner, conf: Conf, names: Sequence[str]) -> None:
         super().__init__(inner)
-        self._destination = destination
+        self._conf, self._names = conf, names
 
     def start(self, order: Order) -> Child:
         command = order.command
         if command.words[0] in TRANSFERS:
             from .chunks import variables
 
-            section, flags = self._destination(command), order.every_flag
-            order = order.plus(variables(command, section, order.variables, flags))
+            section = destination(command, self._conf, self._names)
+            order = order.plus(variables(command, section, order.variables, order.every_flag))
         return self.inner.start(order)
