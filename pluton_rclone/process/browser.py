@@ -14,9 +14,11 @@ import os
 import tempfile
 import threading
 import time
+from concurrent.futures import wait
 from functools import partial
 from pathlib import Path
 
+from .aside import aside
 from .folders import runtime_folder
 
 KEPT = 600.0  # seconds: the life of a sign-in; a browser may be slow to start
@@ -35,18 +37,15 @@ def open_in_browser(url: str) -> bool:
     ($BROWSER). The page on disk is removed after ten minutes, or with this process."""
     import webbrowser
 
-    refused: list[bool] = []
-
-    def start() -> None:
-        refused.append(True)
+    def start() -> bool:
         # ValueError: quotation marks in $BROWSER that do not match.
         with contextlib.suppress(webbrowser.Error, OSError, ValueError):
-            refused[0] = not webbrowser.open(_page(url).as_uri())
+            return webbrowser.open(_page(url).as_uri())
+        return False
 
-    starting = threading.Thread(target=start, name="browser", daemon=True)
-    starting.start()
-    starting.join(_MOMENT)
-    return starting.is_alive() or not refused[0]
+    starting = aside(start, "browser")
+    wait([starting], _MOMENT)
+    return not starting.done() or starting.result()
 
 
 def _page(url: str) -> Path:
