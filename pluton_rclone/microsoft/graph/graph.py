@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 from pluton_rclone import errors
@@ -29,33 +29,25 @@ _DRIVE = re.compile(r"/drives/([^/?]+)")
 AT_ONCE = 8  # requests in parallel: quick, and far below Microsoft's limits
 MOST_PAGES = 1000  # a bound against a feed that never ends
 SHORTCUTS = "Include-Feature=AddToOneDrive"  # onedrive-api-docs#1427, #1781, #1891
-
-
-class Refused(NamedTuple):
-    """A drive, or a list of them, that cannot be read: in words, and the error."""
-
-    note: str
-    trouble: PlutonRcloneError
+_Refused = tuple[str, PlutonRcloneError]  # what cannot be read: in words, and the error
 
 
 class Drives(tuple[Drive, ...]):
-    """The drives that can be read; `refused` is what could not be, `notes` the same in words."""
+    """The drives that can be read; `notes` say in words what could not be, `troubles` as errors."""
 
-    refused: tuple[Refused, ...]
+    notes: tuple[str, ...]
+    troubles: tuple[PlutonRcloneError, ...]
 
-    def __new__(cls, found: Iterable[Drive], refused: Iterable[Refused] = ()) -> Drives:
+    def __new__(cls, found: Iterable[Drive], refused: Sequence[_Refused] = ()) -> Drives:
         made = super().__new__(cls, found)
-        made.refused = tuple(refused)
+        made.notes = tuple(note for note, _ in refused)
+        made.troubles = tuple(trouble for _, trouble in refused)
         return made
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return tuple(one.note for one in self.refused)
 
     def raise_trouble(self) -> None:
         """Raises what kept drives out that may be there: a limit, a fault, a rule, but not that
         Microsoft does not know them."""
-        for _, trouble in self.refused:
+        for trouble in self.troubles:
             if isinstance(trouble, AccessDenied) or trouble.who is errors.Who.LATER:
                 raise trouble
 
@@ -192,7 +184,7 @@ class Graph:
         cannot be read (a phantom), become notes. Raises `DriveNotFound` if the account does not
         have a drive, and the first way's error if both fail."""
         records: list[dict[str, Any]] = []
-        refused: list[Refused] = []
+        refused: list[_Refused] = []
         subjects = {"/me/drive": "The account's drive", "/me/drives": "The list of drives"}
         for path, subject in subjects.items():
             try:
@@ -205,14 +197,14 @@ class Graph:
             except PlutonRcloneError as problem:
                 none = isinstance(problem, DriveNotFound)
                 note = problem.why or problem.what if none else f"{path}: {problem}"
-                refused.append(Refused(note, problem))
+                refused.append((note, problem))
         if len(refused) == 2:
-            raise refused[0].trouble
+            raise refused[0][1]
         found = self._verified(records, refused)
         if not found:
             found.raise_trouble()
             why = "; ".join(found.notes) or None
-            details = refused[0].trouble.details if refused else {}
+            details = refused[0][1].details if refused else {}
             raise DriveNotFound("This account has no drive that can be used.", why=why, **details)
         return found
 
@@ -242,7 +234,7 @@ class Graph:
         return found[0]
 
     def _verified(
-        self, records: Sequence[dict[str, Any]], refused: Sequence[Refused] = ()
+        self, records: Sequence[dict[str, Any]], refused: Sequence[_Refused] = ()
     ) -> Drives:
         """The drives among `records` whose root can be read, each once, and the others beside what
         was `refused` before."""
@@ -257,15 +249,15 @@ class Graph:
         with ThreadPoolExecutor(AT_ONCE, "graph") as executor:
             results = list(executor.map(self._verify, merged.values()))
         drives = [one for one in results if isinstance(one, Drive)]
-        return Drives(drives, [*refused, *(one for one in results if isinstance(one, Refused))])
+        return Drives(drives, [*refused, *(one for one in results if not isinstance(one, Drive))])
 
-    def _verify(self, record: dict[str, Any]) -> Drive | Refused:
+    def _verify(self, record: dict[str, Any]) -> Drive | _Refused:
         drive = Drive.from_graph(record)
         path, named = drive_path(drive.id), f"Drive {drive.name!r} ({drive.id})"
         root = self._tried(f"{path}/root", "id,name,webUrl,parentReference", named)
         if isinstance(root, PlutonRcloneError):
             note = f"{named} is not offered, its root cannot be read: {root.why}"
-            return Refused(note, root)
+            return note, root
         if not drive.web_url:
             drive = replace(drive, web_url=web_address(root.get("webUrl")))
         if "quota" in record:
