@@ -97,8 +97,6 @@ def _run(arguments: Sequence[str], output: Output) -> int:
     from .app import LazyGroup, application
     from .output import GIVEN, NAMED, ReaderGone, exit_code, refused, with_command
 
-    NAMED.clear()
-    GIVEN.clear()
     if "_PLUTON_RCLONE_COMPLETE" in os.environ:
         from . import complete as complete
     try:
@@ -132,4 +130,7 @@ def _run(arguments: Sequence[str], output: Output) -> int:
         return PlutonRcloneError.exit_code
     except ReaderGone:  # `| head`: nothing is wrong, and others end by that signal
         return 128 + 13  # SIGPIPE's number; Windows has no name for it
+    finally:  # the next command of this process is another one
+        NAMED.clear()
+        GIVEN.clear()
     return result if isinstance(result, int) else 0

@@ -12,7 +12,7 @@ import pytest
 from pluton_rclone import Storages
 from pluton_rclone.cli.app import COMMANDS, OTHERWISE
 from pluton_rclone.cli.output import COMMANDS as NEXT_STEPS
-from pluton_rclone.cli.output import NAMED, with_command
+from pluton_rclone.cli.output import with_command
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.command import browser
 from pluton_rclone.errors import InteractionRequired
@@ -505,8 +505,8 @@ def test_a_storage_without_a_drive_gets_it_back(connected: Command, home: Path) 
     assert connected("ls", "Work files:").code == 0
 
 
-def test_advice_names_the_command_when_microsoft_wants_to_see_the_person() -> None:
-    NAMED.clear()  # what an earlier test opened
+def test_advice_names_the_command_when_microsoft_wants_to_see_the_person(command: Command) -> None:
+    command("ls", "Work:", "--config", "other.conf")  # of which nothing is left
     assert "pluton-rclone reauthorize NAME" in with_command(InteractionRequired("x"), "ls").advice
     assert "pluton-rclone" not in with_command(InteractionRequired("x"), "connect").advice
 
