@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -26,44 +26,26 @@ _environment = Environment(loader=PackageLoader("pluton_rclone.web"), autoescape
 
 def link(request: Request, *parts: str) -> str:
     """An address in this application, wherever it is mounted: link(request, "storages", name)."""
-    return _below(request.scope.get("root_path") or "", *parts)
-
-
-@lru_cache(4096)
-def _below(root: str, *parts: str) -> str:
+    root = request.scope.get("root_path") or ""
     return root + "/" + "/".join(quote(part, safe="") for part in parts)
 
 
 def draw(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page. Templates get our errors as their records."""
+    """A page. Templates get our errors as their records; `alone`: a one-time address let this
+    browser in, not an application around the page."""
+    session = session_of(request)
     given: dict[str, Any] = {"error": None, "here": "storages", **values}
     for name, value in given.items():
         given[name] = value.record() if isinstance(value, PlutonRcloneError) else value
-    return HTMLResponse(_drawn(template, *_reader(request), **given), status)
+    given |= {"to": partial(link, request), "token_field": TOKEN_FIELD}
+    given["token"] = session.token if session else ""
+    given["alone"] = session is not None and session.person is None
+    return HTMLResponse(_environment.get_template(template).render(given), status)
 
 
 def refusal(request: Request, status: int, what: str, advice: str) -> Response:
     """A page that says no, in one sentence and with the way out."""
-    return HTMLResponse(_refused(*_reader(request), what, advice), status)
-
-
-@lru_cache(256)  # a flood asks for the same page again and again
-def _refused(root: str, token: str, alone: bool, what: str, advice: str) -> str:
-    return _drawn("refused.html", root, token, alone, what=what, advice=advice, error=None)
-
-
-def _reader(request: Request) -> tuple[str, str, bool]:
-    """Where the application is mounted; the anti-forgery token of the session, or ""; and whether
-    a one-time address let this browser in, not an application around the page."""
-    session, root = session_of(request), request.scope.get("root_path") or ""
-    return (root, session.token, session.person is None) if session else (root, "", False)
-
-
-def _drawn(template: str, root: str, token: str, alone: bool, **values: Any) -> str:
-    to = partial(_below, root)
-    return _environment.get_template(template).render(
-        to=to, token_field=TOKEN_FIELD, token=token, alone=alone, **values
-    )
+    return draw(request, "refused.html", status=status, what=what, advice=advice)
 
 
 class Caught:
