@@ -169,9 +169,9 @@ def kept(request: Request, action: Action, storage: Storage) -> Callable[[], Sto
     return again
 
 
-def see_other(request: Request, *parts: str) -> RedirectResponse:
-    """After a form: on to another page."""
-    return RedirectResponse(link(request, *parts), 303)
+def see_other(request: Request, *parts: str, more: str = "") -> RedirectResponse:
+    """After a form: on to another page; `more` ends its address, such as "?new=yes"."""
+    return RedirectResponse(link(request, *parts) + more, 303)
 
 
 _waiting: RunVar[CapacityLimiter] = RunVar("threads that wait for Microsoft")

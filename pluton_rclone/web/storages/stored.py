@@ -142,9 +142,7 @@ def begin(request: Request, kind: str) -> Response:
         page.healths.forget(storage.remote_name)
 
     work = page.jobs.start(Steps(kind, found.name, owner=session(request).owner), run)
-    response = see_other(request, "storages", found.remote_name)
-    response.headers["location"] += f"?test={work.id}#test"
-    return response
+    return see_other(request, "storages", found.remote_name, more=f"?test={work.id}#test")
 
 
 def remove(request: Request) -> Response:

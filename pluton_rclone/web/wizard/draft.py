@@ -110,9 +110,7 @@ def onward(request: Request, draft: Draft, step: str = "") -> Response:
     """On to a step, by default the next one; to the storage once it is one: the browser's Back
     leads to forms that are over."""
     if draft.saved:
-        ready = see_other(request, "storages", draft.saved)
-        ready.headers["location"] += "?new=yes"
-        return ready
+        return see_other(request, "storages", draft.saved, more="?new=yes")
     return see_other(request, "setups", draft.id, step or draft.next_step())
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from pluton_rclone.errors import CodeUsedTwice, ForeignAnswer, PlutonRcloneError
 from pluton_rclone.microsoft.clouds import CLOUDS, cloud, refuse_rclone_registration
@@ -62,8 +62,7 @@ def begin(request: Request) -> Response:
         draft.flows[flow.state] = Begun(flow, window)
         while len(draft.flows) > MAX_FLOWS:
             draft.flows.pop(next(iter(draft.flows)))
-    there = link(request, "setups", draft.id, "go") + f"?state={flow.state}"
-    return in_window(RedirectResponse(there, 303))
+    return in_window(see_other(request, "setups", draft.id, "go", more=f"?state={flow.state}"))
 
 
 def in_window(response: Response) -> Response:
