@@ -54,11 +54,12 @@ class Place(NamedTuple):
 
     @contextmanager
     def named(self, side: str = "") -> Iterator[None]:
-        """An error that says "nothing there" of a whole run names the place; a file's stays."""
+        """An error that says "nothing there" of a whole run names the place; that of a file or a
+        folder in it stays."""
         try:
             yield
         except (NothingFound, ItemNotFound) as error:
-            if error.result is not None and error.result.failed:
+            if "unread" in error.details or (error.result is not None and error.result.failed):
                 raise
             problem = self.nothing(side)
             problem.why, problem.result, problem.details = error.why, error.result, error.details

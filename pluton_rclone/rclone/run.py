@@ -83,14 +83,20 @@ class Run:
             raise RcloneError("The listing broke off.", why="rclone's output has no end")
 
     def fault(self, code: int) -> PlutonRcloneError:
-        """The exception for this exit code and the messages."""
+        """The exception for this exit code and the messages. What only concerns something in a
+        folder that is listed names that; its detail `unread`: the paths of all such."""
         from . import faults  # its patterns take 10 ms, and only a failure needs them
 
         if self.child.stopped:
             return Cancelled(f"The {self.command} was stopped.")
         if self.too_long:
             return TimedOut(f"The {self.command} took longer than {self._limit:g} s.")
-        return faults.run_fault(self.command, code, self.tally.messages)
+        problem = faults.run_fault(self.command, code, self.tally.messages)
+        if self._whole_command.lists and (unread := self.tally.failed()):
+            details = {**problem.details, "unread": [file.path for file in unread]}
+            problem = unread[-1].error
+            problem.details |= details
+        return problem
 
 
 def compare(run: Run, on_progress: Callable[[int], None] | None) -> CheckResult:

@@ -92,6 +92,23 @@ def test_a_place_that_is_not_there_is_named(connected: Command, word: tuple[str,
     assert ran.error["what"] == "There is no 'no/thing' in 'Work files'."
 
 
+@pytest.mark.parametrize("word", [("ls", "-R"), ("tree",), ("size",)])
+def test_of_a_folder_that_goes_while_all_is_listed_its_own_name_is_told(
+    connected: Command, cloud: Emulator, word: tuple[str, ...]
+) -> None:
+    """So does a shortcut to what is shared no more: it is still listed, and cannot be opened."""
+    drive = cloud.files.drive_of(ANNA)
+    drive.write("photos/2026/a.jpg", b"x")
+    gone = drive.find("photos/2026")
+    assert gone is not None
+    cloud.faults.refuse(404, times=None, where=f"{re.escape(gone.id)}|/delta")
+    ran = connected(*word, "Work files:photos", "--json")
+
+    assert (ran.code, ran.error["error"]) == (4, "item_not_found")
+    assert ran.error["what"] == "2026: there is nothing at this place."
+    assert ran.error["details"]["unread"] == ["2026"]
+
+
 def test_the_whole_storage_is_not_deleted_however_it_is_written(
     connected: Command, cloud: Emulator
 ) -> None:
