@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -67,6 +68,8 @@ def entries(read: Callable[[], bytes]) -> Generator[Entry, None, bool]:
             except (msgspec.DecodeError, UnicodeDecodeError):
                 each = (line.strip().removesuffix(b",") for line in lines.split(b"\n"))
                 yield from map(entry, filter(None, each))
+    with suppress(msgspec.DecodeError, UnicodeDecodeError):  # whole, where rclone then broke off
+        yield _decode_one(rest)
     return closed
 
 

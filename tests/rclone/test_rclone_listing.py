@@ -112,6 +112,13 @@ def test_a_listing_that_breaks_off_is_not_complete(length: int) -> None:
     assert len(found) <= len(ENTRIES)
 
 
+def test_of_a_listing_that_breaks_off_the_last_entry_counts_if_it_is_whole() -> None:
+    """rclone ends its line when the next one begins; where a folder cannot be read, none does."""
+    found, complete = read_all(printed(ENTRIES).removesuffix(b"\n]\n"), [64])
+    assert [entry.path for entry in found] == [entry["Path"] for entry in ENTRIES]
+    assert not complete
+
+
 @pytest.mark.parametrize("line", [b"{}", b'"text"', b"1", b'{"Path":1}', b'{"Path":"x"'])
 def test_a_line_that_is_no_entry(line: bytes) -> None:
     with pytest.raises(RcloneError):
