@@ -156,6 +156,9 @@ _TOO_MANY = re.compile("too many requests", re.IGNORECASE)
 _AGAIN = re.compile(r"low level retry \d+/\d+ \(error ")
 _PARTIAL = re.compile(r"\.[0-9a-f]{8}\.partial$")
 """The end of the name under which rclone writes a file until it is complete."""
+_OF_WHAT_IS_THERE = ("Failed to", "Couldn't")
+"""How rclone begins what it says of a file at the source, or of one to be deleted, and never of one
+in the making: its name may have that end by itself, left by an rclone that was killed."""
 _SECONDS = re.compile(r"rying again in (\d+(?:\.\d+)?)(ms|s|m)?")
 _UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 _PLAIN = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d (?:([A-Z]+)\s*: )?(.*)", re.DOTALL)
@@ -178,7 +181,9 @@ def parse(line: bytes) -> Event:
     if level == "error":
         if not path or not of_a_file:
             return Notice(text=text, level=level, about=path or None)
-        return Failed(text=text, level=level, path=_PARTIAL.sub("", path), size=record.size)
+        if not text.startswith(_OF_WHAT_IS_THERE):
+            path = _PARTIAL.sub("", path)
+        return Failed(text=text, level=level, path=path, size=record.size)
     if record.object_type and of_a_file:
         for pattern, kind in _FILE_EVENTS:
             if pattern.match(text):

@@ -98,6 +98,15 @@ def test_a_file_that_failed_under_its_name_in_the_making() -> None:
     assert event.path == "a.txt"
 
 
+@pytest.mark.parametrize("message", ["Failed to copy: failed to open", "Couldn't delete: denied"])
+def test_a_file_that_somebody_else_left_unfinished_keeps_its_name(message: str) -> None:
+    """rclone says this of what there is at the source or destination."""
+    name = "a.txt.26c15a3d.partial"
+    event = line(level="error", msg=message, object=name, objectType="*local.Object")
+    assert isinstance(event, events.Failed)
+    assert event.path == name
+
+
 def test_an_error_of_the_whole_run_is_no_file() -> None:
     assert not [event for event in told("copy-source-missing") if isinstance(event, events.Failed)]
 
