@@ -109,6 +109,9 @@ _BEFORE = (
           errors.OptionInvalid, "An option of the remote names a file that is not there.",
           advice="Correct the option, or put the file there."),
     _rule(r": no such file or directory\W*$", errors.NothingFound, _NOTHING),
+    _rule(r"can't limit to single files when using filters", errors.RcloneUsage,
+          "A filter rule chooses among the files of a folder, and this is a single file.",
+          advice="Leave the rule out, or name the folder that holds the file."),
     # the remote
     _rule(r"found file when looking for folder", errors.RcloneError,
           "There is a file where rclone needs a folder, or it is a single file in a folder that "

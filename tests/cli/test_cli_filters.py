@@ -331,6 +331,24 @@ def test_an_empty_pattern_is_refused(connected: Command) -> None:
     assert (ran.code, "A pattern is empty" in ran.err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    "word", [("ls", "-R"), ("size",), ("preflight", "Work files:"), ("check", "Work files:")]
+)
+def test_that_a_rule_does_not_choose_a_single_file_is_said(
+    connected: Command, source: Path, word: tuple[str, ...]
+) -> None:
+    connected("copy", str(source / "a.txt"), "Work files:x")
+    places = (
+        [str(source / "a.txt"), *word[1:]]
+        if "Work files:" in word
+        else [*word[1:], "Work files:x/a.txt"]
+    )
+    ran = connected(word[0], *places, "--exclude", "*.tmp", "--json")
+    assert (ran.code, ran.error["error"]) == (2, "rclone_usage")
+    assert "single file" in ran.error["what"]
+    assert "the folder that holds the file" in ran.error["advice"]
+
+
 def test_check_says_what_helps_where_a_copy_would_not(connected: Command, source: Path) -> None:
     connected("copy", str(source), "Work files:x")
     (source / "link").symlink_to("a.txt")
