@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pluton_rclone.errors import NothingFound, PlutonRcloneError, UsageError
+from pluton_rclone.errors import NothingFound, PlutonRcloneError, TransferFailed, UsageError
 from pluton_rclone.rclone import locations
 from pluton_rclone.remote.pairs import BASE
 from pluton_rclone.values.token_text import MASKED, TOKEN
@@ -269,7 +269,12 @@ class Storage:
             rclone = self.storages.rclone(of.remote_name, self.remote_name)
 
         def not_there_yet() -> int:
-            return rclone.copy(place, self.at(path), dry_run=True, **options).result().bytes
+            try:
+                return rclone.copy(place, self.at(path), dry_run=True, **options).result().bytes
+            except TransferFailed as error:
+                if error.result.retry_helps:  # not all of it is known
+                    raise
+                return int(error.result.bytes)  # the transfer leaves out the same
 
         if options.keys() - LINKS or options.get("copy_links"):
             entries = rclone.walk(place, **options)
