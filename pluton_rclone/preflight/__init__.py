@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Union
 
+from pluton_rclone.errors import AccessDenied, ItemNotFound, NothingFound
 from pluton_rclone.values.encoding import ONEDRIVE_ENCODING
 from pluton_rclone.values.paths import require_path
 from pluton_rclone.values.units import human_bytes
@@ -85,7 +86,9 @@ def preflight(
             root = os.fsencode(require_path(os.fsdecode(source)))
             yield from scan_local(root, judge(local=True), summary, links=links)
         else:
-            yield from scan_entries(source, judge(local=False), summary)
+            unread: list[Finding] = []
+            yield from scan_entries(_readable(source, unread), judge(local=False), summary)
+            yield from unread
         to_send = summary.bytes_to_send
         if quota_free is not None and to_send > quota_free and not_there_yet is not None:
             to_send = min(to_send, not_there_yet())
@@ -95,3 +98,14 @@ def preflight(
         summary.finished = True
 
     return Preflight(summary, scan())
+
+
+def _readable(entries: Iterable[Listed], unread: list[Finding]) -> Iterator[Listed]:
+    """The entries of a listing that goes on to its end where something in it cannot be read."""
+    try:
+        yield from entries
+    except (AccessDenied, ItemNotFound, NothingFound) as problem:
+        if not (paths := problem.details.get("unread")):  # the source itself
+            raise
+        why = (problem.why or "") if len(paths) == 1 else ""
+        unread += (Finding(path, RULES["unreadable"], detail=why) for path in paths)

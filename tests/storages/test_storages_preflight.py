@@ -1,14 +1,18 @@
-"""A preflight says what the transfer then does."""
+"""A preflight says what the transfer then does: with options for links, with filters, and where
+something of the source cannot be read."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
+from pluton_rclone import Transfer
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import TransferFailed
+from pluton_rclone.preflight import Preflight
 from tests.connected import connected, emulated_drive
 
 
@@ -17,6 +21,37 @@ def source(tmp_path: Path) -> Path:
     folder = tmp_path / "source"
     folder.mkdir()
     return folder
+
+
+def found(scan: Preflight) -> list[tuple[str, str]]:
+    return sorted((one.path, one.rule.name) for one in scan)
+
+
+def not_transferred(transfer: Transfer) -> list[str]:
+    return sorted(file.path for file in transfer.wait().failed)
+
+
+def test_what_of_a_source_cannot_be_listed_is_found_and_the_rest_is_looked_at(
+    cloud: Emulator, source: Path
+) -> None:
+    storage = connected(cloud, "business")
+    (source / "CON").write_text("refused")
+    (source / "broken").symlink_to("nowhere")
+    expected = [("CON", "name_forbidden"), ("broken", "unreadable")]
+    assert found(storage.preflight(source, "x", copy_links=True)) == expected
+    assert not_transferred(storage.upload(source, "x", copy_links=True)) == ["CON", "broken"]
+
+
+def test_so_is_a_folder_of_a_source_in_a_storage(cloud: Emulator) -> None:
+    other, storage = connected(cloud, "personal"), connected(cloud, "business")
+    drive = emulated_drive(cloud, "personal")
+    drive.write("photos/2026/a.jpg", b"x")
+    drive.write("photos/forms", b"x")
+    gone = drive.find("photos/2026")
+    assert gone is not None
+    cloud.faults.refuse(404, times=None, where=f"{re.escape(gone.id)}|/delta")
+    scan = storage.preflight("photos", of=other)
+    assert found(scan) == [("2026", "unreadable"), ("forms", "name_forms_at_root")]
 
 
 @pytest.mark.parametrize("left_out", ["link", "twin"])
