@@ -59,6 +59,7 @@ def preflight(
     quota_free: int | None = None,
     encoding: str | None = None,
     links: bool = False,
+    link_end: str = "",
     not_there_yet: Callable[[], int] | None = None,
 ) -> Preflight:
     """Scan `source` for what OneDrive would refuse or spoil, while the result is iterated.
@@ -69,9 +70,9 @@ def preflight(
     `base` (the folder in the drive that receives the source, "" for its root, as rclone takes it),
     `quota_free` (bytes left, None if unknown) and `encoding` (the remote's option of that name,
     None for rclone's default). With `links` an option of the transfer says what to do with symbolic
-    links: then they are no finding. `not_there_yet` gives the bytes of the source that the target
-    does not have yet; it is asked only if the source is larger than `quota_free`. None takes all as
-    new.
+    links: then they are no finding; with a `link_end`, each arrives as a file whose name has that
+    end. `not_there_yet` gives the bytes of the source that the target does not have yet; it is
+    asked only if the source is larger than `quota_free`. None takes all as new.
 
     A million local files take the memory of the largest folder. The target's content is not looked
     at: neither case-only collisions with it nor its share of a folder's entries are seen. Raises,
@@ -84,7 +85,7 @@ def preflight(
     def scan() -> Iterator[Finding]:
         if isinstance(source, (str, bytes, os.PathLike)):
             root = os.fsencode(require_path(os.fsdecode(source)))
-            yield from scan_local(root, judge(local=True), summary, links=links)
+            yield from scan_local(root, judge(local=True), summary, links=links, link_end=link_end)
         else:
             unread: list[Finding] = []
             yield from scan_entries(_readable(source, unread), judge(local=False), summary)

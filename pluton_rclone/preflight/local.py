@@ -22,9 +22,12 @@ _NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 _EFFECTIVE = os.access in os.supports_effective_ids
 
 
-def scan_local(root: bytes, judge: Judge, summary: Summary, *, links: bool) -> Iterator[Finding]:
+def scan_local(
+    root: bytes, judge: Judge, summary: Summary, *, links: bool, link_end: str = ""
+) -> Iterator[Finding]:
     """The findings of a local folder or file, while `summary` counts along; symbolic links are not
-    followed, and no finding if an option says what to do with `links`. NothingFound."""
+    followed, and no finding if an option says what to do with `links`. With a `link_end`, each is
+    kept as a file of that name. NothingFound."""
     try:
         mode = os.stat(root).st_mode
     except OSError as error:
@@ -38,7 +41,7 @@ def scan_local(root: bytes, judge: Judge, summary: Summary, *, links: bool) -> I
     waiting = [top]
     while waiting:
         folder = waiting.pop()
-        scan = _FolderScan(root or b".", folder, judge, summary, links=links)
+        scan = _FolderScan(root or b".", folder, judge, summary, links, link_end)
         yield from scan.findings(only)
         waiting += (judge.child(folder, name, refused) for name, refused in scan.folders.items())
 
@@ -47,11 +50,17 @@ class _FolderScan:
     """One folder while it is scanned."""
 
     def __init__(
-        self, root: bytes, folder: Folder, judge: Judge, summary: Summary, *, links: bool
+        self,
+        root: bytes,
+        folder: Folder,
+        judge: Judge,
+        summary: Summary,
+        links: bool,
+        link_end: str,
     ) -> None:
         self._path = os.path.join(root, folder.path.encode("utf-8", "surrogateescape"))
         self._folder, self._judge, self._summary = folder, judge, summary
-        self._links, self._user = links, system.user()
+        self._links, self._link_end, self._user = links, link_end, system.user()
         self._files: list[str] = []
         self.folders: dict[str, set[str]] = {}  # and the rules by which they are refused
         self._not_found_again: dict[str, int] = {}  # names, and the bytes to send
@@ -90,8 +99,10 @@ class _FolderScan:
             if not is_dir:
                 if not entry.is_file(follow_symlinks=False):
                     kind = "symlink" if entry.is_symlink() else "special_file"
-                    settled = self._links and kind == "symlink"
-                    return [] if settled else [Finding(folder.below(name), RULES[kind])]
+                    if kind == "special_file" or not self._link_end:
+                        settled = self._links and kind == "symlink"
+                        return [] if settled else [Finding(folder.below(name), RULES[kind])]
+                    name += self._link_end
                 status = entry.stat(follow_symlinks=False)
                 size = status.st_size
                 needed = _ALL_MAY_READ if status.st_uid != self._user else _OWNER_MAY_READ

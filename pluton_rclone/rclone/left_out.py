@@ -39,7 +39,7 @@ REPLACED = (
     "invalid chunks in object",
 )
 """What is not left out in the end if a file of that name arrives."""
-_LINK_END = ".rclonelink"
+LINK_END = ".rclonelink"
 _FOLLOWS, _KEEPS = ("--copy-links", "-L"), ("--links", "-l")
 _ODD = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|[^ -~]")
 _Words = tuple[str, str | None, str | None]
@@ -259,4 +259,4 @@ def unreadable(command: Command, planned: Iterable[Planned]) -> tuple[FailedFile
 def _is_link(here: str) -> bool:
     """Whether rclone makes the content of that file from a link, which is there without the end of
     its name."""
-    return here.endswith(_LINK_END) and os.path.islink(here.removesuffix(_LINK_END))
+    return here.endswith(LINK_END) and os.path.islink(here.removesuffix(LINK_END))

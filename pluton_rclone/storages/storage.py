@@ -258,6 +258,7 @@ class Storage:
         StorageNotFound if this is not a OneDrive itself."""
         from pluton_rclone.preflight import Source, library_prefix, preflight
         from pluton_rclone.rclone.commands import LINKS
+        from pluton_rclone.rclone.left_out import LINK_END
 
         # first StorageNotFound, which says what the remote is
         remote, drive = self.storages[self.remote_name].remote, self.drive()
@@ -286,6 +287,7 @@ class Storage:
             quota_free=drive.quota.remaining if drive.quota.state == "known" else None,
             encoding=remote.encoding,
             links=any(options.get(name) for name in LINKS),
+            link_end=LINK_END if options.get("links") else "",
             not_there_yet=not_there_yet,
         )
 

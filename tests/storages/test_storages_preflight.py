@@ -31,6 +31,25 @@ def not_transferred(transfer: Transfer) -> list[str]:
     return sorted(file.path for file in transfer.wait().failed)
 
 
+def test_a_link_that_is_kept_as_a_file_is_judged_by_the_name_of_that(
+    cloud: Emulator, source: Path
+) -> None:
+    storage = connected(cloud, "business")
+    (source / ("n" * 250)).symlink_to("nowhere")
+    (source / "CON").symlink_to("nowhere")
+    (source / "twin").symlink_to("nowhere")
+    (source / "twin.rclonelink").write_text("a file")
+    long = "n" * 250 + ".rclonelink"
+    scan = storage.preflight(source, "x", links=True)
+    assert found(scan) == [
+        (long, "name_too_long"),
+        ("twin.rclonelink", "same_name_twice"),
+        ("twin.rclonelink", "same_name_twice"),
+    ]
+    assert scan.summary.files == 4
+    assert not_transferred(storage.upload(source, "x", links=True)) == [long, "twin.rclonelink"]
+
+
 def test_what_of_a_source_cannot_be_listed_is_found_and_the_rest_is_looked_at(
     cloud: Emulator, source: Path
 ) -> None:
