@@ -11,13 +11,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from pluton_rclone.errors import Cancelled, PlutonRcloneError
+from pluton_rclone.errors import (
+    AccessDenied,
+    Cancelled,
+    ItemNotFound,
+    NothingFound,
+    PlutonRcloneError,
+)
 from pluton_rclone.microsoft.graph import delta
 from pluton_rclone.microsoft.http import Http
 from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.process.aside import aside
 from pluton_rclone.values import costs
 from pluton_rclone.values.encoding import to_onedrive
+from pluton_rclone.values.refusals import about
 
 from .tree import FeedTree
 
@@ -53,8 +60,19 @@ class FeedListing(NamedTuple):
                 yield entry
         for folder in elsewhere:
             place = saved.at(f"/{self.path}/{folder}")
-            for entry in saved.rclone.walk(place, **options):
-                yield msgspec.structs.replace(entry, path=f"{folder}/{entry.path}")
+            try:
+                for entry in saved.rclone.walk(place, **options):
+                    yield msgspec.structs.replace(entry, path=f"{folder}/{entry.path}")
+            except (AccessDenied, ItemNotFound, NothingFound) as problem:
+                _name(folder, problem)
+                raise
+
+
+def _name(folder: str, problem: PlutonRcloneError) -> None:
+    """It is about a folder in the listing, or something in that: said as rclone's walk does."""
+    what, inner = problem.what, problem.details.get("unread", ())
+    problem.what = f"{folder}/{what}" if inner else about(folder, what)
+    problem.details["unread"] = [f"{folder}/{path}" for path in inner] or [folder]
 
 
 def whole(

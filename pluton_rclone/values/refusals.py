@@ -66,11 +66,16 @@ class Meaning:
     ) -> PlutonRcloneError:
         """The exception with this meaning, or with other words (`what`), about the `subject`."""
         what = what or self.what
-        if subject:  # a name keeps its capital behind the colon
-            named = what.startswith(("Microsoft", "OneDrive", "SharePoint"))
-            what = f"{subject}: {what if named else what[0].lower() + what[1:]}"
+        if subject:
+            what = about(subject, what)
         who, step = self.who, self.next_step
         return self.kind(what, why=why, who=who, advice=self.advice, next_step=step, **details)
+
+
+def about(subject: str, what: str) -> str:
+    """What is said of that subject; a name keeps its capital behind the colon."""
+    named = what.startswith(("Microsoft", "OneDrive", "SharePoint"))
+    return f"{subject}: {what if named else what[0].lower() + what[1:]}"
 
 
 # fmt: off

@@ -21,7 +21,14 @@ from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emula
 from pluton_rclone.emulator.drives.changes import Order
 from pluton_rclone.emulator.drives.content import InMemory
 from pluton_rclone.emulator.drives.drive import Drive
-from pluton_rclone.errors import ConfigNotWritable, NothingFound, PlutonRcloneError, UsageError
+from pluton_rclone.errors import (
+    AccessDenied,
+    ConfigNotWritable,
+    ItemNotFound,
+    NothingFound,
+    PlutonRcloneError,
+    UsageError,
+)
 from pluton_rclone.feed import race
 from pluton_rclone.feed.tree import FeedTree
 from pluton_rclone.rclone.listing import Entry
@@ -162,6 +169,20 @@ def test_what_is_below_a_shared_folder_is_asked_of_the_drive_it_belongs_to(cloud
     ]
     assert mine == by_rclone(storage, hashes=["quickxor"])
     assert storage.size() == storage.size(by="folders")
+
+
+@pytest.mark.parametrize(("status", "kind"), [(404, ItemNotFound), (403, AccessDenied)])
+def test_a_shortcut_whose_target_cannot_be_opened_is_named_as_in_rclones_walk(
+    cloud: Emulator, status: int, kind: type[PlutonRcloneError]
+) -> None:
+    drive, theirs = emulated_drive(cloud, "business"), emulated_drive(cloud, "sharepoint")
+    drive.add_shortcut(theirs, theirs.folder("Team"), "Team")
+    storage = connected(cloud, "business")
+    cloud.faults.refuse(status, times=None, where=theirs.folder("Team").id)
+    for entries in (storage.walk(), storage.walk(by="folders")):
+        with pytest.raises(kind, match=r"^Team: t") as failure:
+            list(entries)
+        assert failure.value.details["unread"] == ["Team"]
 
 
 def test_the_personal_vault_that_is_locked_fails_as_in_rclones_walk_once_all_else_was_listed(
