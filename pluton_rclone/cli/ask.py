@@ -22,7 +22,6 @@ from .output import Output
 
 if TYPE_CHECKING:
     from pluton_rclone.microsoft.entra.device_code import DeviceCode
-    from pluton_rclone.microsoft.entra.scopes import Place
     from pluton_rclone.setup.connect import StorageSetup
 
 Thing = TypeVar("Thing")
@@ -156,9 +155,7 @@ ASKED = {
 }
 
 
-def sign_in(
-    setup: StorageSetup, method: Method, output: Output, *, place: Place, confirm: bool = False
-) -> None:
+def sign_in(setup: StorageSetup, method: Method, output: Output, *, confirm: bool = False) -> None:
     """Signs in and says as which account. `confirm` asks at the terminal whether it is the right
     one, because another person may have finished the sign-in. Cancelled if it is not."""
     if method in ("browser", "device", "app"):
@@ -168,20 +165,21 @@ def sign_in(
             problem.advice += " The options are --client-id and --method rclone."
             raise
     if method in ("browser", "rclone"):
-        asked = ASKED[place] if setup.access == "write" else ASKED[place].replace(" and write", "")
+        asked = ASKED[setup.place]
+        asked = asked if setup.access == "write" else asked.replace(" and write", "")
         output.say(f"Authorize with OneDrive: Microsoft asks to {asked}, and to stay connected.")
     show, show_device = partial(show_address, output), partial(show_code, output)
     if method == "browser":
-        account = setup.sign_in_with_browser(place=place, show_address=show)
+        account = setup.sign_in_with_browser(show_address=show)
     elif method == "device":
-        account = setup.sign_in_with_device_code(place=place, show=show_device)
+        account = setup.sign_in_with_device_code(show=show_device)
     elif method == "app":
         account = setup.sign_in_as_app()
     elif method == "rclone":
         from pluton_rclone.process.browser import open_in_browser
 
         account = setup.sign_in_with_rclone(
-            place=place, show_address=lambda url: show(url, open_in_browser(url))
+            show_address=lambda url: show(url, open_in_browser(url))
         )
     else:
         pasted = paste(output, "Paste what `rclone authorize onedrive` printed")

@@ -27,7 +27,6 @@ from .values import contradiction, parse_settings, refuse_contradictions
 if TYPE_CHECKING:
     from pluton_rclone.connection.health import HealthReport
     from pluton_rclone.connection.report import ConnectionReport
-    from pluton_rclone.microsoft.entra.scopes import Place
 
 FORMAT = click.Choice(["text", "prometheus"])
 TEXTFILE = "prometheus: metrics, as node_exporter's textfile collector takes them."
@@ -147,9 +146,8 @@ def reauthorize(
         credential = read_secret(output, "client_secret", client_secret_file)
     expected: Literal["anyone", "same"] = "anyone" if other_account else "same"
     setup = StorageSetup.for_storage(storage, expected=expected, credential=credential)
-    place: Place = "sharepoint" if setup.drive_type == "sharepoint" else "own"
     usual: Method = "app" if storage.remote_to_sign_in().client_credentials else "browser"
-    sign_in(setup, method or usual, output, place=place, confirm=other_account)
+    sign_in(setup, method or usual, output, confirm=other_account)
     run_test(output, storage.reauthorize, setup)
     output.say(f"{storage.name} is connected again; drive and options are unchanged")
 

@@ -13,7 +13,6 @@ from pluton_rclone.connection.report import Step
 from pluton_rclone.errors import ConsentRequired, ItemNotFound, TokenInvalid, UsageError
 from pluton_rclone.microsoft.clouds import CLOUDS, cloud, refuse_rclone_registration
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
-from pluton_rclone.microsoft.entra.scopes import Place
 from pluton_rclone.microsoft.graph.drives import Drive
 from pluton_rclone.remote.rules import drive_id_fault
 from pluton_rclone.setup.connect import DRIVE_TYPES, DriveKind, StorageSetup
@@ -153,11 +152,10 @@ def connect(
         setup.choose_type(kind)
     setup.set_options(**options)
     output.say(f"Add storage: {friendly}")
-    place: Place = "sharepoint" if kind == "sharepoint" else "own"
     if method is None and not setup.has_app:
         output.say("No app registration is given: signing in through rclone's own.")
     default: Method = "browser" if setup.has_app else "rclone"
-    sign_in(setup, method or default, output, place=place, confirm=True)
+    sign_in(setup, method or default, output, confirm=True)
     drive = locate(setup, output, replace(wanted, kind=kind), method)
     if wanted.kind and setup.drive_type != wanted.kind:
         other = "--site" if wanted.site else "--drive" if wanted.drive_id else "what was pasted"
@@ -289,7 +287,7 @@ def locate(
             again = method
         if setup.choose_type(kind):
             output.say("SharePoint needs further permissions: Microsoft asks for them now.")
-            sign_in(setup, again, output, place="sharepoint")
+            sign_in(setup, again, output)
         typed = setup.folder
         if wanted.site:
             try:
@@ -298,7 +296,7 @@ def locate(
                 if not setup.missing_permissions():  # this account may not open it
                     raise
                 output.say("This folder needs a further permission: Microsoft asks for it now.")
-                sign_in(setup, again, output, place="shared")
+                sign_in(setup, again, output)
                 setup.choose_address(wanted.site)
         elif kind == "sharepoint":
             setup.choose_drive(pick_library(setup, output), setup.folder)

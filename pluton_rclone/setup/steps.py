@@ -74,6 +74,11 @@ class Steps:
         """The drive type that was chosen."""
         return self._state.kind
 
+    @property
+    def place(self) -> Place:
+        """What the permissions must reach for what was chosen so far."""
+        return self._state.place
+
     def begin_sign_in(self, redirect_uri: str, *, place: Place | None = None) -> Flow:
         """The address to send the person to (`.url`), for `finish_sign_in`; it can wait as JSON.
         `place` is what the permissions must reach (default: what the drive type needs). After a
@@ -184,7 +189,7 @@ class Steps:
 
     def missing_permissions(self) -> tuple[str, ...]:
         """The permissions that the choices made so far need and the sign-in lacks."""
-        return self._lacks(self._state.place)
+        return self._lacks(self.place)
 
     def _lacks(self, place: Place) -> tuple[str, ...]:
         state = self._state

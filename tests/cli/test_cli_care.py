@@ -10,8 +10,10 @@ import pytest
 
 from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator.entra.sessions import Sessions
 from tests.cli.conftest import Command
 from tests.connected import connected as save_storage
+from tests.connected import link_to_another_drive
 
 ANNA, BERT = "anna@outlook.com", "bert@contoso.onmicrosoft.com"
 
@@ -51,6 +53,20 @@ def test_a_storage_whose_token_died_is_back_after_signing_in_again(
     assert command("ls", "Work files:").code == 0
     changed = {key for key in before if before[key] != after.get(key)}
     assert changed <= {"pluton_sign_in", "token"}
+
+
+def test_a_folder_of_others_is_asked_for_again_when_its_consent_was_withdrawn(
+    command: Command, cloud: Emulator, browser: Callable[..., None]
+) -> None:
+    browser(BERT)
+    assert command("connect", "Team", "--site", link_to_another_drive(cloud)).code == 0
+    cloud.world.part(Sessions).consents.clear()
+    cloud.world.revoke_tokens(cloud.world.person(BERT))
+    again = command("reauthorize", "Team")
+
+    assert again.code == 0, again.err
+    assert "files that others share with you" in again.err
+    assert command("ls", "Team:").code == 0
 
 
 def test_somebody_else_is_refused_unless_that_is_meant(

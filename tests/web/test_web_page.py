@@ -199,6 +199,25 @@ def test_an_application_signs_in_again_by_itself(cloud: Emulator) -> None:
     assert storage.list() == []
 
 
+@pytest.mark.parametrize(
+    ("granted", "shown"),
+    [
+        ("Files.Read", "Read access to your OneDrive files"),
+        ("Files.Read.All", "Read access to all files that you can open"),
+        ("Files.ReadWrite.All", "Read and write access to all files that you can open"),
+    ],
+)
+def test_signing_in_again_shows_what_microsoft_is_asked_for(
+    cloud: Emulator, granted: str, shown: str
+) -> None:
+    storage = connected(cloud, granted_scopes=(granted,))
+    with at_the_page() as anna:
+        step = anna.post(f"/storages/{storage.remote_name}/reauthorize")
+        begun = anna.post(step.url.path.replace("authorize", "sign-in"))
+    assert f"<b>{shown}</b>" in step.text
+    assert f"scope={granted}+offline_access" in html.unescape(begun.text)
+
+
 def test_a_repair_that_is_ended_while_it_is_tested_changes_nothing(cloud: Emulator) -> None:
     storage = connected(cloud)
     storage.storages.conf.update(storage.remote_name, {"drive_id": None})

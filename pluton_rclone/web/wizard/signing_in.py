@@ -12,7 +12,7 @@ from pluton_rclone.errors import CodeUsedTwice, ForeignAnswer, PlutonRcloneError
 from pluton_rclone.microsoft.clouds import CLOUDS, cloud, refuse_rclone_registration
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.device_code import DeviceCode
-from pluton_rclone.microsoft.entra.scopes import Place, least
+from pluton_rclone.microsoft.entra.scopes import least
 
 from ..plumbing.context import page_of, see_other, session, storage_of, work_of
 from ..plumbing.guard import form_of
@@ -29,16 +29,13 @@ def authorize(request: Request) -> Response:
     draft = draft_of(request, "authorize")
     setup, expected, lacking = draft.setup, None, draft.setup.missing_permissions()
     itself = False
-    place: Place = "shared" if lacking else "own"
-    if setup.drive_type == "sharepoint":
-        place = "sharepoint"
     if draft.storage:
         storage = storage_of(request, "change", draft.storage)
         expected = storage.record()["account"]
         itself = storage.remote_to_sign_in().client_credentials
     shown: dict[str, Any] = {
         "lacking": bool(lacking),
-        "permissions": (*least(place), "offline_access"),
+        "permissions": (*least(setup.place, access=setup.access), "offline_access"),
         "app": setup.app if setup.has_app else None,
         "expected": expected,
         "itself": itself,  # no person's sign-in is asked for
