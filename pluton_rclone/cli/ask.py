@@ -155,6 +155,11 @@ ASKED = {
 }
 
 
+def usual_method(setup: StorageSetup) -> Method:
+    """How a person signs in where nobody says how: by the registration that there is."""
+    return "browser" if setup.has_app else "rclone"
+
+
 def sign_in(setup: StorageSetup, method: Method, output: Output, *, confirm: bool = False) -> None:
     """Signs in and says as which account. `confirm` asks at the terminal whether it is the right
     one, because another person may have finished the sign-in. Cancelled if it is not."""

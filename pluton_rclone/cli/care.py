@@ -15,7 +15,7 @@ from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.values.units import counted, human_drive_type
 
 from . import ask
-from .ask import METHOD, Method, sign_in
+from .ask import METHOD, Method, sign_in, usual_method
 from .complete import NAME, storage_names
 from .context import FILE, Context, command, flag, needs, valued
 from .output import Output, advice, named, ours
@@ -113,7 +113,7 @@ def report_health(ctx: Context, report: HealthReport) -> None:
         ) from report.silence
 
 
-AGAIN = "As in connect. [default: app where no person has signed in, else browser]"
+AGAIN = "As in connect. [default: as it was connected: app, rclone, or else browser]"
 
 
 @command(NAME)
@@ -146,7 +146,13 @@ def reauthorize(
         credential = read_secret(output, "client_secret", client_secret_file)
     expected: Literal["anyone", "same"] = "anyone" if other_account else "same"
     setup = StorageSetup.for_storage(storage, expected=expected, credential=credential)
-    usual: Method = "app" if storage.remote_to_sign_in().client_credentials else "browser"
+    if method in ("browser", "device", "app") and not setup.has_app:
+        raise UsageError(
+            f"{storage.name} was connected through rclone's own registration.",
+            why=f"--method {method} needs another one",
+            advice="Leave --method out, or connect it anew with --client-id.",
+        )
+    usual: Method = "app" if storage.remote_to_sign_in().client_credentials else usual_method(setup)
     sign_in(setup, method or usual, output, confirm=other_account)
     run_test(output, storage.reauthorize, setup)
     output.say(f"{storage.name} is connected again; drive and options are unchanged")

@@ -19,7 +19,7 @@ from pluton_rclone.setup.connect import DRIVE_TYPES, DriveKind, StorageSetup
 from pluton_rclone.values.units import human_bytes, human_drive_type
 
 from . import ask
-from .ask import METHOD, Method, sign_in
+from .ask import METHOD, Method, sign_in, usual_method
 from .context import FILE, Context, command, flag, valued
 from .output import Output, ours
 from .storages import print_step
@@ -154,8 +154,7 @@ def connect(
     output.say(f"Add storage: {friendly}")
     if method is None and not setup.has_app:
         output.say("No app registration is given: signing in through rclone's own.")
-    default: Method = "browser" if setup.has_app else "rclone"
-    sign_in(setup, method or default, output, confirm=True)
+    sign_in(setup, method or usual_method(setup), output, confirm=True)
     drive = locate(setup, output, replace(wanted, kind=kind), method)
     if wanted.kind and setup.drive_type != wanted.kind:
         other = "--site" if wanted.site else "--drive" if wanted.drive_id else "what was pasted"
@@ -282,9 +281,7 @@ def locate(
             labels = [(label, one) for one, label in TYPES.items()]
             default = list(TYPES).index(kind) + 1
             kind = ask.choose(output, "Drive type", labels, option="--type", default=default)
-        again: Method = "browser" if setup.has_app else "rclone"
-        if method == "device":
-            again = method
+        again = method if method == "device" else usual_method(setup)
         if setup.choose_type(kind):
             output.say("SharePoint needs further permissions: Microsoft asks for them now.")
             sign_in(setup, again, output)

@@ -13,7 +13,8 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.entra.sessions import Sessions
 from tests.cli.conftest import Command
 from tests.connected import connected as save_storage
-from tests.connected import link_to_another_drive
+from tests.connected import link_to_another_drive, remote_of
+from tests.rclone_port import rclone_port
 
 ANNA, BERT = "anna@outlook.com", "bert@contoso.onmicrosoft.com"
 
@@ -53,6 +54,23 @@ def test_a_storage_whose_token_died_is_back_after_signing_in_again(
     assert command("ls", "Work files:").code == 0
     changed = {key for key in before if before[key] != after.get(key)}
     assert changed <= {"pluton_sign_in", "token"}
+
+
+def test_a_storage_of_rclones_own_registration_is_signed_in_for_by_it_again(
+    command: Command, cloud: Emulator
+) -> None:
+    Storages().add_tested("mine", remote_of(cloud).replace(client_id=""))
+    with rclone_port():
+        again = command("reauthorize", "mine")
+    before = len(cloud.requests)
+    device = command("reauthorize", "mine", "--method", "device", "--json")
+
+    assert again.code == 0, again.err
+    assert "mine is connected again" in again.err
+    assert (device.code, device.error["error"]) == (2, "usage")
+    assert "rclone's own registration" in device.error["what"]
+    assert "Leave --method out" in device.error["advice"]
+    assert len(cloud.requests) == before
 
 
 def test_a_folder_of_others_is_asked_for_again_when_its_consent_was_withdrawn(
