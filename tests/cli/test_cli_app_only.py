@@ -10,6 +10,7 @@ from pluton_rclone import StorageSetup
 from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emulator
 from pluton_rclone.errors import Cancelled
 from tests.cli.conftest import Command
+from tests.connected import remote_of
 from tests.microsoft.certificate import DER_CERTIFICATE, pfx
 
 BERT = "bert@contoso.onmicrosoft.com"
@@ -38,6 +39,30 @@ def test_the_secret_comes_from_the_environment_also_beside_an_option_for_the_cli
 
     assert ran.code == 0, ran.err
     assert command("ls", "Daemon:").code == 0
+
+
+@pytest.mark.parametrize("way", ["app", "token"])
+def test_for_reading_only_holds_where_microsoft_does_not_say_what_was_granted(
+    command: Command, cloud: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str
+) -> None:
+    whose: tuple[str, ...] = ("--client-id", DAEMON_CLIENT_ID, *WHOSE)
+    if way == "app":
+        monkeypatch.delenv("PLUTON_ONEDRIVE_CLIENT_ID")
+        monkeypatch.setenv("PLUTON_ONEDRIVE_CLIENT_SECRET", DAEMON_CLIENT_SECRET)
+    else:
+        whose, bare = ("--method", "token"), remote_of(cloud, "business").token
+        assert bare is not None
+        monkeypatch.setattr("pluton_rclone.cli.ask.paste", lambda *_: bare.get_secret_value())
+    (tmp_path / "a.txt").write_text("a")
+    made = command("connect", "Archive", *whose, "--read-only")
+    copied = command("copy", str(tmp_path / "a.txt"), "Archive:")
+    again = command("reauthorize", "Archive", "--method", way)
+
+    assert (made.code, copied.code, again.code) == (0, 4, 0), made.err + copied.err + again.err
+    assert "connected for reading only" in copied.err
+    assert "skipped  Writing" in made.err
+    assert "skipped  Writing" in again.err
+    assert command("ls", "Archive:").code == 0
 
 
 def test_the_secret_of_another_registration_is_not_used(
