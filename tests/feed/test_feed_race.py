@@ -3,9 +3,12 @@ entries always."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -14,11 +17,13 @@ import requests as web
 from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.drives.drive import Drive
+from pluton_rclone.emulator.graph.call import Call
 from pluton_rclone.feed import race as feed_race
 from pluton_rclone.pace.budgets import Budget, Limit
 from pluton_rclone.rclone.listing import Entry
 from pluton_rclone.setup.connect import DriveKind
 from tests.connected import budget_for, connected, emulated_drive
+from tests.gates import Gate
 from tests.terminal import PATIENCE
 
 FOLDERS = 40
@@ -31,6 +36,22 @@ def a_slow_walk(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RCLONE_CHECKERS", "1")
     monkeypatch.setattr(feed_race, "HEAD_START", 0.0)
     cloud.faults.latency = 0.03
+
+
+@pytest.fixture
+def walk(a_slow_walk: None, cloud: Emulator) -> Gate:
+    """It waits at its first folder: the feed is complete first, whatever stands still."""
+    return Gate(cloud, "children$")
+
+
+def hold_the_walk_until_the_feed_is_asked(cloud: Emulator) -> None:
+    @asynccontextmanager
+    async def turn(call: Call) -> AsyncIterator[None]:
+        while call.path.endswith("children") and not requests(cloud, FEED):
+            await asyncio.sleep(0.01)
+        yield
+
+    cloud.faults.turn = turn
 
 
 def fill(drive: Drive, top: str = "deep/er") -> None:
@@ -60,30 +81,29 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.usefixtures("a_slow_walk")
 @pytest.mark.parametrize(
     ("kind", "options"),
     [("personal", {}), ("sharepoint", {}), *(("business", options) for options in OPTIONS)],
     ids=str,
 )
 def test_the_feed_gives_what_rclone_would_have_listed(
-    cloud: Emulator, kind: DriveKind, options: dict[str, Any]
+    cloud: Emulator, walk: Gate, kind: DriveKind, options: dict[str, Any]
 ) -> None:
     fill(emulated_drive(cloud, kind))
     storage = connected(cloud, kind)
     mine = listed(storage, **options)
     assert requests(cloud, FEED) == 1
-    assert requests(cloud, "children$") < 2 * FOLDERS
+    walk.open()
     cloud.faults.latency = 0
     assert mine == listed(storage, by="folders", **options)
 
 
-@pytest.mark.usefixtures("a_slow_walk")
-def test_files_and_bytes_are_counted_the_same_way(cloud: Emulator) -> None:
+def test_files_and_bytes_are_counted_the_same_way(cloud: Emulator, walk: Gate) -> None:
     fill(emulated_drive(cloud, "business"))
     storage = connected(cloud, "business")
     total = storage.size("deep/er")
     assert requests(cloud, FEED) == 1
+    walk.open()
     cloud.faults.latency = 0
     assert total == storage.size("deep/er", by="folders")
     assert (total.count, total.bytes) == (5 * FOLDERS, 10 * FOLDERS)
@@ -106,6 +126,7 @@ def test_a_feed_that_breaks_off_leaves_the_walk_alone(cloud: Emulator, status: i
     fill(emulated_drive(cloud, "business"))
     storage = connected(cloud, "business")
     cloud.faults.refuse(status, where=FEED, times=None)
+    hold_the_walk_until_the_feed_is_asked(cloud)
     before = requests(cloud, "/token$")
     mine = listed(storage)
     assert requests(cloud, FEED) >= 1
@@ -121,6 +142,7 @@ def test_a_folder_of_another_drive_in_it_is_listed_too(cloud: Emulator) -> None:
     theirs.write("Team/plans/a.txt", b"a")
     drive.add_shortcut(theirs, theirs.folder("Team"), "Team", drive.find("deep/er/folder 30"))
     storage = connected(cloud, "business", granted_scopes=("Files.ReadWrite.All",))
+    hold_the_walk_until_the_feed_is_asked(cloud)
     mine = listed(storage)
     assert "folder 30/Team/plans/a.txt" in [entry.path for entry in mine]
     assert requests(cloud, FEED) == 1
@@ -171,6 +193,8 @@ def test_no_page_is_read_near_a_limit(
     budget = budget_for(storage, Budget([Limit(3000.0, 600.0, "requests")]), monkeypatch)
     if near:
         budget.hold(time.monotonic(), 3600.0)
+    else:
+        hold_the_walk_until_the_feed_is_asked(cloud)
     entries = storage.walk("deep/er")
     assert len(list(entries)) == 7 * FOLDERS + 1
     assert requests(cloud, FEED) == (0 if near else 1)
