@@ -24,6 +24,7 @@ ADDRESS = 'https://login.example/authorize?state=s3cret&x=%22\'<&y="quoted"'
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the browser was given."""
+    monkeypatch.setattr(browser, "_MOMENT", PATIENCE)  # a slow disk is no browser that stays
     given: list[str] = []
 
     def take(address: str) -> bool:
@@ -54,8 +55,8 @@ def test_a_browser_is_given_a_page_that_this_user_alone_can_read(opened: list[st
 def test_the_page_goes_with_the_process_that_made_it(tmp_path: Path) -> None:
     program = (
         "import webbrowser; webbrowser.open = print\n"
-        "from pluton_rclone.process.browser import open_in_browser; "
-        "open_in_browser('http://localhost/')"
+        "from pluton_rclone.process import browser; browser._MOMENT = 120.0\n"
+        "browser.open_in_browser('http://localhost/')"
     )
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
     done = subprocess.run(
@@ -83,7 +84,6 @@ def test_no_browser_a_broken_one_and_a_folder_that_is_full_are_answers(
     def fails(address: str) -> bool:
         raise ValueError("No closing quotation")
 
-    monkeypatch.setattr(browser, "_MOMENT", PATIENCE)  # else a slow disk passes for a browser
     with monkeypatch.context() as patch:
         patch.setattr(browser, "runtime_folder", lambda: Path("/proc/nowhere"))
         assert not browser.open_in_browser(ADDRESS)
