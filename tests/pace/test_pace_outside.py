@@ -42,6 +42,7 @@ def child_of(pid: int) -> int:
 
 
 def test_what_restic_asks_is_counted(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(governor, "_LEAVING", PATIENCE)
     storage = connected(cloud, "business")
     budget = budget_for(storage, Budget(), monkeypatch)
     write_repository(emulated_drive(cloud, "business"), "restic", PASSWORD["RESTIC_PASSWORD"])
