@@ -178,6 +178,8 @@ class TransferOptions(FilterOptions, total=False):
 _SELECTING = ("filters", "files_from", "min_size", "max_size", "min_age", "max_age", "max_depth")
 LINKS = frozenset({"links", "copy_links", "skip_links"})
 """The options that say what to do with symbolic links."""
+LINK_END = ".rclonelink"
+"""The end of the name of a file that a link is kept as, with `links`."""
 _KEEPING = ("backup_dir", "suffix", "immutable", "max_transfer")
 """What people take for a safety net, and no deletion of rclone's heeds."""
 _RULES = ("-f", "--exclude", "--files", "--filter", "--include")

@@ -22,7 +22,7 @@ from contextlib import suppress
 from pluton_rclone.errors import NameRefused, NothingFound, RcloneError, TransferFailed
 
 from . import events
-from .commands import TRANSFERS, Command, filter_name
+from .commands import LINK_END, TRANSFERS, Command, filter_name
 from .flags import NOT_UTF_8
 from .locations import is_local
 from .results import FailedFile, LeftOut, Planned
@@ -39,7 +39,6 @@ REPLACED = (
     "invalid chunks in object",
 )
 """What is not left out in the end if a file of that name arrives."""
-LINK_END = ".rclonelink"
 _FOLLOWS, _KEEPS = ("--copy-links", "-L"), ("--links", "-l")
 _ODD = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|[^ -~]")
 _Words = tuple[str, str | None, str | None]

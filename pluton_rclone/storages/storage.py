@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pluton_rclone.errors import NothingFound, PlutonRcloneError, TransferFailed, UsageError
+from pluton_rclone.errors import NothingFound, PlutonRcloneError, UsageError
 from pluton_rclone.rclone import locations
 from pluton_rclone.remote.pairs import BASE
 from pluton_rclone.values.token_text import MASKED, TOKEN
@@ -257,25 +257,20 @@ class Storage:
         rclone lists the source: unreadable files and links are left to the transfer.
         StorageNotFound if this is not a OneDrive itself."""
         from pluton_rclone.preflight import Source, library_prefix, preflight
-        from pluton_rclone.rclone.commands import LINKS
-        from pluton_rclone.rclone.left_out import LINK_END
+        from pluton_rclone.rclone.commands import LINK_END, LINKS
 
         # first StorageNotFound, which says what the remote is
         remote, drive = self.storages[self.remote_name].remote, self.drive()
-        entries: Source = source
-        if of is None:
-            place, rclone = locations.local(source), self.rclone
-        else:
-            place, entries = of.at(os.fsdecode(source)), of.walk(os.fsdecode(source))
-            rclone = self.storages.rclone(of.remote_name, self.remote_name)
+        place = locations.local(source) if of is None else of.at(os.fsdecode(source))
+        entries: Source = source if of is None else of.walk(os.fsdecode(source))
+        both = self.storages.rclone
+        rclone = self.rclone if of is None else both(of.remote_name, self.remote_name)
 
         def not_there_yet() -> int:
-            try:
-                return rclone.copy(place, self.at(path), dry_run=True, **options).result().bytes
-            except TransferFailed as error:
-                if error.result.retry_helps:  # not all of it is known
-                    raise
-                return int(error.result.bytes)  # the transfer leaves out the same
+            dry = rclone.copy(place, self.at(path), dry_run=True, **options).wait()
+            if dry.error is None or (dry.failed and not dry.retry_helps):
+                return dry.bytes  # what fails, the transfer leaves out, too
+            raise dry.error
 
         if options.keys() - LINKS or options.get("copy_links"):
             entries = rclone.walk(place, **options)

@@ -93,6 +93,7 @@ def test_the_feed_gives_what_rclone_would_have_listed(
     storage = connected(cloud, kind)
     mine = listed(storage, **options)
     assert requests(cloud, FEED) == 1
+    assert requests(cloud, "children$") < 2 * FOLDERS
     walk.open()
     cloud.faults.latency = 0
     assert mine == listed(storage, by="folders", **options)
