@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -22,9 +23,11 @@ from pluton_rclone.emulator import (
     Emulator,
 )
 from pluton_rclone.microsoft.entra.account import Account
-from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.entra.redirect import Flow, begin_redirect, finish_redirect
 from pluton_rclone.microsoft.entra.scopes import least
+
+from .certificate import PEM_CERTIFICATE, pem_key
 
 APP = AppRegistration(WEB_CLIENT_ID, client_secret=WEB_CLIENT_SECRET)
 ANNA = "anna@outlook.com"
@@ -60,6 +63,18 @@ def test_the_answer_can_be_posted(cloud: Emulator) -> None:
         visit.address == WEB_REDIRECT_URI
     )  # nothing in the address, which servers and proxies write down
     assert finish_redirect(APP, flow, visit.answer).account.kind == "work"
+
+
+def test_an_applications_certificate_is_left_out_of_a_persons_sign_in(
+    cloud: Emulator, tmp_path: Path
+) -> None:
+    """rclone renews a person's token without one."""
+    (tmp_path / "app.pem").write_bytes(pem_key() + PEM_CERTIFICATE)
+    app = dataclasses.replace(APP, certificate=Certificate(tmp_path / "app.pem"))
+    flow = begin_redirect(app, least(), WEB_REDIRECT_URI)
+    answer = cloud.person(BERT).visit(flow.url).answer
+
+    assert finish_redirect(app, flow, answer).account.username == BERT
 
 
 def test_another_process_may_finish(cloud: Emulator) -> None:

@@ -78,11 +78,9 @@ def _refused(answer: Answer) -> bool:
 
 
 @contextmanager
-def msal_application(
-    app: AppRegistration, asked: Asked, http: Http | None = None, *, public: bool = False
-) -> Iterator[Any]:
+def msal_application(app: AppRegistration, asked: Asked, http: Http | None = None) -> Iterator[Any]:
     """MSAL's application for a registration, with errors mapped. `http` is the caller's pool; None:
-    one that closes at the end. `public` omits the registration's credentials."""
+    one that closes at the end."""
     import msal
 
     class Forgetful(msal.TokenCache):  # type: ignore[misc]  # msal has no types
@@ -98,8 +96,8 @@ def msal_application(
     try:
         with nullcontext(http) if http else Http() as pool:
             options["http_client"] = _MsalHttp(pool, asked)
-            if app.confidential and not public:
-                options |= {"client_credential": msal_credential(app), "azure_region": False}
+            if credential := _credential(app, asked.way):
+                options |= {"client_credential": credential, "azure_region": False}
                 yield msal.ConfidentialClientApplication(app.client_id, **options)
             else:
                 yield msal.PublicClientApplication(app.client_id, **options)
@@ -120,6 +118,14 @@ def msal_application(
     except RuntimeError as problem:  # the id token's nonce is not ours
         why = type(problem).__name__
         raise errors.ForeignAnswer("The answer belongs to another sign-in.", why=why) from None
+
+
+def _credential(app: AppRegistration, way: str) -> str | dict[str, str] | None:
+    """What the registration shows of itself on this way; None as a public client."""
+    if way == "device code":
+        return None
+    # A person's token is renewed without the certificate, which is for the application.
+    return app.client_secret if way == "redirect" else msal_credential(app)
 
 
 def outcome(result: dict[str, Any], asked: Asked) -> dict[str, Any]:

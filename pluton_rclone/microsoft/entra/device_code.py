@@ -55,7 +55,7 @@ class DeviceCode:
                     raise trouble or SignInTimedOut("The device code has expired.", advice=advice)
                 try:
                     application = application or opened.enter_context(
-                        msal_application(self.app, asked, http, public=True)
+                        msal_application(self.app, asked, http)
                     )
                     result, trouble = _ask(application, flow), None
                 except (Unreachable, errors.Throttled, errors.SignInError) as problem:
@@ -74,7 +74,7 @@ def begin_device_code(
     RegistrationError (public flows off, single tenant asked from common), SignInError."""
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "device code")
-    with msal_application(app, asked, public=True) as msal:
+    with msal_application(app, asked) as msal:
         flow = msal.initiate_device_flow(list(wanted))
     if "user_code" not in flow:
         raise sign_in_error(flow, asked)
