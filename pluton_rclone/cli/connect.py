@@ -76,8 +76,8 @@ class Wanted:
     "--method",
     type=METHOD,
     help="How to sign in: browser on this machine; device, a code typed elsewhere; app, without "
-    "any person; rclone, through rclone's own registration; token, pasted on stdin. [default: "
-    "browser]",
+    "any person; rclone, through rclone's own registration; token, pasted on stdin. [default: app "
+    "with --user or --certificate, rclone without a client id, else browser]",
 )
 @valued("--type kind", None, "The drive type. [default: asked]", type=click.Choice(list(TYPES)))
 @valued("--site", "URL", SITE, type=GIVEN)
@@ -121,6 +121,8 @@ def connect(
     output, storages = ctx.output, ctx.new_storages
     refuse_contradictions(*CONTRADICTIONS)
     options, wanted = parse_settings(settings), Wanted(**given)
+    if method is None and (wanted.user or wanted.certificate):
+        method = "app"
     if wanted.base_folder:
         options["base_folder"] = wanted.base_folder
     kind = wanted.kind or ("sharepoint" if wanted.site else None)
@@ -259,11 +261,13 @@ def registration(wanted: Wanted) -> AppRegistration | None:
             )
         return None
     changes: dict[str, Any] = {"tenant": wanted.tenant, "region": wanted.region}
+    changes = {key: value for key, value in changes.items() if value is not None}
+    # Either takes the place of what the environment has.
     if secret:
-        changes["client_secret"] = ask.secret_in(secret)
+        changes |= {"client_secret": ask.secret_in(secret), "certificate": None}
     if certificate:
-        changes["certificate"] = Certificate.at(certificate)
-    return replace(found, **{key: value for key, value in changes.items() if value is not None})
+        changes |= {"client_secret": None, "certificate": Certificate.at(certificate)}
+    return replace(found, **changes)
 
 
 def locate(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone import StorageSetup
+from pluton_rclone import Storages, StorageSetup
 from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emulator
 from pluton_rclone.errors import Cancelled
 from tests.cli.conftest import Command
@@ -63,6 +63,42 @@ def test_for_reading_only_holds_where_microsoft_does_not_say_what_was_granted(
     assert "skipped  Writing" in made.err
     assert "skipped  Writing" in again.err
     assert command("ls", "Archive:").code == 0
+
+
+@pytest.mark.parametrize("by", ["secret", "certificate"])
+def test_a_credential_of_the_command_line_takes_the_place_of_the_environments(
+    command: Command, cloud: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, by: str
+) -> None:
+    certificates = cloud.world.registrations[DAEMON_CLIENT_ID].certificates
+    monkeypatch.setenv("PLUTON_ONEDRIVE_CLIENT_ID", DAEMON_CLIENT_ID)
+    (tmp_path / "app.pfx").write_bytes(pfx())
+    (tmp_path / "secret").write_text(DAEMON_CLIENT_SECRET)
+    if by == "secret":
+        monkeypatch.setenv("PLUTON_ONEDRIVE_CERTIFICATE", str(tmp_path / "app.pfx"))
+        option = ("--client-secret-file", str(tmp_path / "secret"))
+    else:
+        certificates.append(DER_CERTIFICATE)
+        monkeypatch.setenv("PLUTON_ONEDRIVE_CLIENT_SECRET", "of~another~day")
+        option = ("--certificate", str(tmp_path / "app.pfx"))
+
+    made = command("connect", "Daemon", *WHOSE, *option)
+
+    assert made.code == 0, made.err
+    saved = Storages()["Daemon"].remote
+    assert (bool(saved.client_secret), bool(saved.certificate)) == (by == "secret", by != "secret")
+
+
+def test_whose_drive_it_is_means_the_application(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(*_: object, **given: object) -> None:
+        raise Cancelled("A browser was opened.")
+
+    monkeypatch.setattr(StorageSetup, "sign_in_with_browser", opened)
+    monkeypatch.setenv("PLUTON_ONEDRIVE_CLIENT_ID", DAEMON_CLIENT_ID)
+    monkeypatch.setenv("PLUTON_ONEDRIVE_CLIENT_SECRET", DAEMON_CLIENT_SECRET)
+    made = command("connect", "Daemon", *WHOSE[2:])
+    assert made.code == 0, made.err
 
 
 def test_the_secret_of_another_registration_is_not_used(
