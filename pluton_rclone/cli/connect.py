@@ -10,7 +10,16 @@ from typing import Any, BinaryIO
 import click
 
 from pluton_rclone.connection.report import Step
-from pluton_rclone.errors import ConsentRequired, ItemNotFound, TokenInvalid, UsageError
+from pluton_rclone.errors import (
+    AccessDenied,
+    AccountError,
+    ConsentRequired,
+    ItemNotFound,
+    OptionInvalid,
+    SitesPermissionMissing,
+    TokenInvalid,
+    UsageError,
+)
 from pluton_rclone.microsoft.clouds import CLOUDS, cloud, refuse_rclone_registration
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.graph.drives import Drive
@@ -332,7 +341,9 @@ def pick_library(setup: StorageSetup, output: Output) -> Drive:
             if "://" in term:
                 return setup.choose_address(term).drive
             sites = setup.sites(term)
-        except (UsageError, ItemNotFound) as error:
+        except SitesPermissionMissing:  # no other answer helps
+            raise
+        except (UsageError, ItemNotFound, OptionInvalid, AccountError, AccessDenied) as error:
             output.error(error)
             continue
         if sites:

@@ -83,8 +83,9 @@ def test_a_sharepoint_library_is_found_by_a_part_of_its_sites_name(
 
 
 def test_what_cannot_be_is_told_and_asked_again(
-    at_terminal: AtTerminal, connected: Command, home: Path
+    at_terminal: AtTerminal, connected: Command, cloud: Emulator, home: Path
 ) -> None:
+    cloud.files.add_site(cloud.world.person(BERT).tenant, "Closed", members=set())
     with at_terminal("connect", person=BERT) as terminal:
         answer(
             terminal,
@@ -95,7 +96,10 @@ def test_what_cannot_be_is_told_and_asked_again(
             ("Error: Write a number from 1 to 3, or a word of one line.", "sharepoint"),
             ("Site: ", "no such site"),
             ("No site matches 'no such site'", f"{ADDRESS}/nowhere"),
-            ("ERROR", ADDRESS),
+            ("ERROR", "https://fabrikam.sharepoint.com/sites/Backups"),
+            ("belongs to another organisation", "https://nonsense.example/sites/Backups"),
+            ("is not an address of SharePoint", ADDRESS.replace("Backups", "Closed")),
+            ("this account has no access to this site", ADDRESS),
             ("OPTION=VALUE", "chunk_sise=20Mi"),
             ("did you mean 'chunk_size'?", "chunk_size=1"),
             ("ERROR", ""),
