@@ -26,7 +26,8 @@ class Account:
     kind: Kind
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.username})" if self.username else self.name
+        both = self.username not in ("", self.name)
+        return f"{self.name} ({self.username})" if both else self.name
 
     @classmethod
     def from_id_token(cls, claims: Mapping[str, Any]) -> Account:
