@@ -130,6 +130,7 @@ def connect(
     output, storages = ctx.output, ctx.new_storages
     refuse_contradictions(*CONTRADICTIONS)
     options, wanted = parse_settings(settings), Wanted(**given)
+    app = registration(wanted)
     if method is None and (wanted.user or wanted.certificate):
         method = "app"
     if wanted.base_folder:
@@ -155,7 +156,7 @@ def connect(
     )
     friendly = friendly.removesuffix(":")  # as NAME: is written elsewhere
     storages.free_name(friendly, remote_name)
-    setup = StorageSetup(registration(wanted), access="read" if read_only else "write")
+    setup = StorageSetup(app, access="read" if read_only else "write")
     setup.name = friendly
     if wanted.site:
         setup.check_address(wanted.site)
