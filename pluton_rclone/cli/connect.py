@@ -55,7 +55,7 @@ CONTRADICTIONS = (
     ("--method rclone", "--client-id"),
     ("--method rclone", "--client-secret-file"),
     ("--method rclone", "--certificate"),
-    ("--type personal", "--method app"),
+    *(("--type personal", one) for one in ("--method app", "--user", "--certificate")),
     ("--type personal", "--tenant organizations"),
     ("--tenant consumers", "--type business", "--type sharepoint"),
     *(("--type personal", f"--region {region}") for region in CLOUDS if region != "global"),

@@ -31,6 +31,12 @@ CONNECT = ("connect", "New")
         ),
         ((*CONNECT, "--method", "rclone", "--client-id", "x"), "--method rclone", "--client-id"),
         ((*CONNECT, "--method", "app", "--type", "personal"), "--type personal", "--method app"),
+        ((*CONNECT, "--user", "x", "--type", "personal"), "--type personal", "--user"),
+        (
+            (*CONNECT, "--certificate", "/dev/null", "--type", "personal"),
+            "--type personal",
+            "--certificate",
+        ),
         ((*CONNECT, "--type", "personal", "--region", "cn"), "--type personal", "--region cn"),
         (
             (*CONNECT, "--tenant", "consumers", "--type", "business"),
