@@ -58,6 +58,8 @@ class FeedListing(NamedTuple):
                 elsewhere.append(entry.path)
             if folders if entry.is_dir else files:
                 yield entry
+        failure: PlutonRcloneError | None = None
+        unread: list[str] = []
         for folder in elsewhere:
             place = saved.at(f"/{self.path}/{folder}")
             try:
@@ -65,7 +67,11 @@ class FeedListing(NamedTuple):
                     yield msgspec.structs.replace(entry, path=f"{folder}/{entry.path}")
             except (AccessDenied, ItemNotFound, NothingFound) as problem:
                 _name(folder, problem)
-                raise
+                unread += problem.details["unread"]
+                failure = problem
+        if failure is not None:  # once all else was listed, as rclone's walk does
+            failure.details["unread"] = unread
+            raise failure
 
 
 def _name(folder: str, problem: PlutonRcloneError) -> None:

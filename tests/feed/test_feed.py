@@ -185,6 +185,22 @@ def test_a_shortcut_whose_target_cannot_be_opened_is_named_as_in_rclones_walk(
         assert failure.value.details["unread"] == ["Team"]
 
 
+def test_what_other_shortcuts_lead_to_is_listed_all_the_same(cloud: Emulator) -> None:
+    drive, theirs = emulated_drive(cloud, "business"), emulated_drive(cloud, "sharepoint")
+    for name in ("Ask", "Plans", "Team"):
+        theirs.write(f"{name}/a.txt", b"a")
+        drive.add_shortcut(theirs, theirs.folder(name), name)
+    storage = connected(cloud, "business", granted_scopes=("Files.ReadWrite.All",))
+    for name in ("Ask", "Team"):
+        cloud.faults.refuse(404, times=None, where=theirs.folder(name).id)
+    for entries in (storage.walk(), storage.walk(by="folders")):
+        seen: list[str] = []
+        with pytest.raises(ItemNotFound) as failure:
+            seen.extend(entry.path for entry in entries)
+        assert "Plans/a.txt" in seen
+        assert sorted(failure.value.details["unread"]) == ["Ask", "Team"]
+
+
 def test_the_personal_vault_that_is_locked_fails_as_in_rclones_walk_once_all_else_was_listed(
     cloud: Emulator,
 ) -> None:
