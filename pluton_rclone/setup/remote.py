@@ -67,16 +67,18 @@ def authorization(state: SetupState) -> dict[str, Any]:
     if state.token is None or state.account is None:
         raise UsageError("Nobody has signed in yet.", advice="Sign in first.")
     name = state.account.username or (state.account.id and state.account.name)
-    name = " ".join(name.split())
+    name, scopes = " ".join(name.split()), state.scopes
+    if not scopes and state.access == "read":  # an application or a bare token does not say them
+        scopes = state.least_scopes()
     given: dict[str, Any] = {
         "account_id": state.account.id,
         "account_name": "" if value_fault(name) else name,  # it is for people; the id tells
-        "granted_scopes": state.scopes,
+        "granted_scopes": scopes,
         "token": None if state.app_only else SecretStr(state.token.to_rclone()),
         "client_credentials": state.app_only,
     }
-    if state.scopes:
-        given |= remote_options(state.scopes)
+    if scopes:
+        given |= remote_options(scopes)
     app = state.app
     if app is None:
         given.update(client_id="", client_secret=None, tenant="", certificate="")

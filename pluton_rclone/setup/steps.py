@@ -142,9 +142,8 @@ class Steps:
             require_same(expected, sign_in.account)
         state = self._state
         state.token, state.account, state.scopes = sign_in.token, sign_in.account, sign_in.scopes
-        if state.access == "read":
-            # what was granted before comes along; an application or a bare token does not say it
-            state.scopes = reading(sign_in.scopes) or state.least_scopes()
+        if state.access == "read":  # what was granted before comes along
+            state.scopes = reading(sign_in.scopes)
         state.app_only, state.passed = sign_in.account.kind == "application", None
         return sign_in.account
 

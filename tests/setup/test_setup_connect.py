@@ -181,6 +181,19 @@ def test_reading_only_asks_for_no_writing(cloud: Emulator) -> None:
     assert [scope for scope in kept(setup, "scopes") if scope != "User.Read"] == ["Files.Read"]
 
 
+def test_what_a_bare_token_may_read_is_found_out_by_using_it(cloud: Emulator) -> None:
+    """It does not say it: what it lacks is not known either, also where reading is all it may."""
+    token = remote_of(cloud, "sharepoint").token
+    assert token is not None
+    setup = StorageSetup(PUBLIC, access="read")
+    setup.use_token(token.get_secret_value())
+    assert setup.choose_type("sharepoint") == ()
+    (site,) = setup.sites("Backups")
+    remote = setup.remote(setup.libraries(site)[0])
+    assert remote.reads_only
+    assert set(remote.granted_scopes) == {"Files.Read.All", "Sites.Read.All"}
+
+
 # ---- ways of signing in ----
 
 
