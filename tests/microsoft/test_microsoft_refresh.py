@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,12 +17,13 @@ from pluton_rclone.emulator import (
 )
 from pluton_rclone.emulator.entra.shortcut import sign_in
 from pluton_rclone.microsoft.entra.account import Account, require_same
-from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.entra.sign_in import refresh
 from pluton_rclone.microsoft.entra.token import ALREADY_EXPIRED, Token
 from pluton_rclone.microsoft.http import Http
 from pluton_rclone.setup.imported import import_token
 
+from .certificate import PEM_CERTIFICATE, pem_key
 from .waitless import Clock
 
 APP = AppRegistration(PUBLIC_CLIENT_ID)
@@ -50,6 +52,16 @@ def test_a_token_is_renewed_and_may_rotate(cloud: Emulator) -> None:
     assert renewed.access_token != token.access_token
     assert renewed.refresh_token
     assert renewed.scopes == token.scopes
+
+
+def test_an_applications_certificate_is_left_out_where_a_persons_token_is_renewed(
+    cloud: Emulator, tmp_path: Path
+) -> None:
+    (tmp_path / "app.pem").write_bytes(pem_key() + PEM_CERTIFICATE)
+    app = dataclasses.replace(APP, certificate=Certificate(tmp_path / "app.pem"))
+    old = dataclasses.replace(token_of(cloud), expiry=ALREADY_EXPIRED)
+
+    assert import_token(old.to_rclone(), app=app).sign_in.account.username == BERT
 
 
 def test_a_used_refresh_token_that_was_revoked_is_said_to_have_ended(cloud: Emulator) -> None:

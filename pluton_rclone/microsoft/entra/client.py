@@ -124,8 +124,8 @@ def _credential(app: AppRegistration, way: str) -> str | dict[str, str] | None:
     """What the registration shows of itself on this way; None as a public client."""
     if way == "device code":
         return None
-    # A person's token is renewed without the certificate, which is for the application.
-    return app.client_secret if way == "redirect" else msal_credential(app)
+    # rclone renews a person's token without the certificate, which is for the application.
+    return msal_credential(app) if way == "app-only" else app.client_secret
 
 
 def outcome(result: dict[str, Any], asked: Asked) -> dict[str, Any]:
