@@ -156,8 +156,8 @@ _TOO_MANY = re.compile("too many requests", re.IGNORECASE)
 _AGAIN = re.compile(r"low level retry \d+/\d+ \(error ")
 _PARTIAL = re.compile(r"\.[0-9a-f]{8}\.partial$")
 """The end of the name under which rclone writes a file until it is complete."""
-_OF_WHAT_IS_THERE = ("Failed to", "Couldn't")
-"""How rclone begins what it says of a file at the source, or of one to be deleted, and never of one
+_OF_WHAT_IS_THERE = re.compile(r"Failed to (?!calculate dst hash|remove partially)|Couldn't ")
+"""How rclone begins what it says of a file at the source, or of one to be deleted, and not of one
 in the making: its name may have that end by itself, left by an rclone that was killed."""
 _SECONDS = re.compile(r"rying again in (\d+(?:\.\d+)?)(ms|s|m)?")
 _UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
@@ -181,7 +181,7 @@ def parse(line: bytes) -> Event:
     if level == "error":
         if not path or not of_a_file:
             return Notice(text=text, level=level, about=path or None)
-        if not text.startswith(_OF_WHAT_IS_THERE):
+        if not _OF_WHAT_IS_THERE.match(text):
             path = _PARTIAL.sub("", path)
         return Failed(text=text, level=level, path=path, size=record.size)
     if record.object_type and of_a_file:

@@ -90,10 +90,18 @@ def test_a_file_that_failed() -> None:
     assert "permission denied" in event.text
 
 
-def test_a_file_that_failed_under_its_name_in_the_making() -> None:
-    event = line(
-        level="error", msg="x", object="a.txt.26c15a3d.partial", objectType="*local.Object"
-    )
+@pytest.mark.parametrize(
+    "message",
+    [
+        "corrupted on transfer: sizes differ",
+        "partial file rename failed: denied",
+        "Failed to calculate dst hash: hash: failed to read: input/output error",
+        "Failed to remove partially written file: denied",
+    ],
+)
+def test_a_file_that_failed_under_its_name_in_the_making(message: str) -> None:
+    name = "a.txt.26c15a3d.partial"
+    event = line(level="error", msg=message, object=name, objectType="*local.Object")
     assert isinstance(event, events.Failed)
     assert event.path == "a.txt"
 
