@@ -14,6 +14,7 @@ from pluton_rclone.errors import (
     AccessDenied,
     AccountError,
     ConsentRequired,
+    DriveNotFound,
     ItemNotFound,
     OptionInvalid,
     SitesPermissionMissing,
@@ -44,6 +45,8 @@ APP = "The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]"
 CLIENT_ID = valued("--client-id", "ID", APP, type=GIVEN)
 MADE = "The remote's name in rclone.conf. [default: made from the friendly name]"
 REMOTE_NAME = valued("--remote-name", "NAME", MADE)
+_ANOTHER = (UsageError, OptionInvalid, AccountError, AccessDenied, DriveNotFound, ItemNotFound)
+"""What is wrong with an address, where another one may help."""
 REGIONS = click.Choice(list(CLOUDS))
 SITE = "A SharePoint site, library or folder, as the browser shows its address."
 START = "The folder of the drive that the storage starts from."
@@ -344,7 +347,7 @@ def pick_library(setup: StorageSetup, output: Output) -> Drive:
             sites = setup.sites(term)
         except SitesPermissionMissing:  # no other answer helps
             raise
-        except (UsageError, ItemNotFound, OptionInvalid, AccountError, AccessDenied) as error:
+        except _ANOTHER as error:
             output.error(error)
             continue
         if sites:

@@ -85,7 +85,10 @@ def test_a_sharepoint_library_is_found_by_a_part_of_its_sites_name(
 def test_what_cannot_be_is_told_and_asked_again(
     at_terminal: AtTerminal, connected: Command, cloud: Emulator, home: Path
 ) -> None:
-    cloud.files.add_site(cloud.world.person(BERT).tenant, "Closed", members=set())
+    tenant = cloud.world.person(BERT).tenant
+    cloud.files.add_site(tenant, "Closed", members=set())
+    empty = cloud.files.add_site(tenant, "Empty")
+    cloud.faults.refuse(404, times=None, where=f"{empty.id}/drive$")
     with at_terminal("connect", person=BERT) as terminal:
         answer(
             terminal,
@@ -99,7 +102,8 @@ def test_what_cannot_be_is_told_and_asked_again(
             ("ERROR", "https://fabrikam.sharepoint.com/sites/Backups"),
             ("belongs to another organisation", "https://nonsense.example/sites/Backups"),
             ("is not an address of SharePoint", ADDRESS.replace("Backups", "Closed")),
-            ("this account has no access to this site", ADDRESS),
+            ("this account has no access to this site", ADDRESS.replace("Backups", "Empty")),
+            ("The library of Empty", ADDRESS),
             ("OPTION=VALUE", "chunk_sise=20Mi"),
             ("did you mean 'chunk_size'?", "chunk_size=1"),
             ("ERROR", ""),
