@@ -254,7 +254,7 @@ class Storage:
     ) -> Preflight:
         """What OneDrive would refuse or spoil if `source` were copied into the folder `path`; found
         while it is iterated. `of`: `source` is a path in that storage. With filters or copy_links
-        rclone lists the source: unreadable files and links are left to the transfer.
+        rclone lists the source: unreadable files are left to the transfer, and with filters links.
         StorageNotFound if this is not a OneDrive itself."""
         from pluton_rclone.preflight import Source, library_prefix, preflight
         from pluton_rclone.rclone.commands import LINK_END, LINKS
