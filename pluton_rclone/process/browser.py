@@ -20,6 +20,7 @@ from pathlib import Path
 
 from .aside import aside
 from .folders import runtime_folder
+from .interrupts import interruptible
 
 KEPT = 600.0  # seconds: the life of a sign-in; a browser may be slow to start
 _MOMENT = 1.0  # seconds in which a browser says that it does not start
@@ -43,8 +44,9 @@ def open_in_browser(url: str) -> bool:
             return webbrowser.open(_page(url).as_uri())
         return False
 
-    starting = aside(start, "browser")
-    wait([starting], _MOMENT)
+    with interruptible():
+        starting = aside(start, "browser")
+        wait([starting], _MOMENT)
     return not starting.done() or starting.result()
 
 

@@ -19,6 +19,7 @@ import pytest
 from pluton_rclone import process
 from pluton_rclone.conf.disk import ConfigFile
 from pluton_rclone.microsoft.http import Http
+from pluton_rclone.process import browser
 from pluton_rclone.process.interrupts import Flag, interruptible
 from pluton_rclone.process.system import Held
 from pluton_rclone.rclone.engine import Rclone
@@ -139,6 +140,21 @@ def test_a_flag_is_seen_by_all_also_if_a_signal_comes_while_it_is_put_up() -> No
             assert not thread.is_alive()
         flag.set()
     assert moment > 2
+
+
+def test_it_reaches_whoever_waits_for_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: object) -> None:
+        """As threading does with a signal between its last step and the wait."""
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("release unlocked lock")
+
+    monkeypatch.setattr(browser, "wait", lost)
+    monkeypatch.setattr(browser, "_page", lambda url: Path("/"))
+    monkeypatch.setattr("webbrowser.open", lambda address: True)
+    with pytest.raises(KeyboardInterrupt):
+        browser.open_in_browser("http://localhost/")
 
 
 def test_it_reaches_whoever_waits_for_microsoft(ctrl_c: CtrlC) -> None:
