@@ -44,9 +44,10 @@ def of_options(options: Mapping[str, Any], kind: type) -> tuple[tuple[str, ...],
 
 
 def flag(name: str, value: Any) -> str:
-    flag = "--" + name.replace("_", "-")
+    """One option, by its Python name, as one word of rclone's."""
+    word = "--" + name.replace("_", "-")
     if value is True:
-        return flag
+        return word
     if value is False:
         value = "false"
     elif name in SIZES and isinstance(value, int):
@@ -55,7 +56,7 @@ def flag(name: str, value: Any) -> str:
         value = f"{value:.3f}s"
     elif name == "backup_dir":
         value = location(value)
-    return f"{flag}={value}"
+    return f"{word}={value}"
 
 
 def _rule(rule: str) -> str:

@@ -9,7 +9,15 @@ import re
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, TypeVar
 
-from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError, TimedOut
+from pluton_rclone.errors import (
+    Cancelled,
+    PlutonRcloneError,
+    RcloneError,
+    SignInError,
+    Throttled,
+    TimedOut,
+    Unreachable,
+)
 
 from .commands import Command
 from .runner import Callbacks, Order, Runner
@@ -20,6 +28,9 @@ if TYPE_CHECKING:
     from .tally import Tally
 
 T = TypeVar("T")
+
+_OF_ALL = (SignInError, Throttled, Unreachable)
+"""What a folder that is just being listed meets, and is not about it."""
 
 
 class Run:
@@ -92,7 +103,8 @@ class Run:
         if self.too_long:
             return TimedOut(f"The {self.command} took longer than {self._limit:g} s.")
         problem = faults.run_fault(self.command, code, self.tally.messages)
-        if self._whole_command.lists and (unread := self.tally.failed()):
+        unread = self.tally.failed() if self._whole_command.lists else ()
+        if unread and not any(isinstance(file.error, _OF_ALL) for file in unread):
             details = {**problem.details, "unread": [file.path for file in unread]}
             problem = unread[-1].error
             problem.details |= details

@@ -87,6 +87,12 @@ def failing_listing() -> None:
     sys.exit(1)
 
 
+def offline_listing() -> None:
+    text = 'error listing: Get "https://graph.microsoft.com/v1.0/": dial tcp: no such host'
+    log("error", text, object="2026", objectType="string")
+    sys.exit(1)
+
+
 def odd_listing() -> None:
     """Times that no datetime can hold, and none at all."""
     out(b'[\n{"Path":"x/a","Name":"a","Size":1,"ModTime":"10000-01-02T03:04:05Z","IsDir":false},\n')

@@ -118,8 +118,16 @@ def test_a_listing_that_breaks_off(fake: Fake) -> None:
 def test_a_listing_that_fails_after_it_began(fake: Fake) -> None:
     entries = fake("failing_listing").walk("a:")
     assert next(entries).path == "a"
-    with pytest.raises(errors.AccessDenied):
+    with pytest.raises(errors.AccessDenied, match=r"^locked: ") as caught:
         next(entries)
+    assert caught.value.details["unread"] == ["locked"]
+
+
+def test_what_a_listing_meets_everywhere_is_not_about_the_folder_of_the_moment(fake: Fake) -> None:
+    with pytest.raises(errors.Unreachable) as caught:
+        list(fake("offline_listing").walk("a:"))
+    assert "2026" not in caught.value.what
+    assert "unread" not in caught.value.details
 
 
 def test_odd_lines_in_a_listing_do_not_spoil_the_others(fake: Fake) -> None:
