@@ -33,7 +33,6 @@ from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import PlutonRcloneError, RcloneNotFound, StorageExists
 from pluton_rclone.rclone.binary import find_binary
 from pluton_rclone.rclone.commands import Command
-from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.rclone.events import Failed, Progress
 from pluton_rclone.rclone.locations import location
 from pluton_rclone.rclone.run import Run, decoded
@@ -41,6 +40,7 @@ from pluton_rclone.saved.shortcuts import Shortcuts
 
 from .errors import compatible, told_as
 from .progress import Place, bars, update_of
+from .sparing import Sparing
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -54,9 +54,9 @@ _executable: str | None = None
 _CALLERS = re.compile(r"RCLONE_CONFIG(_.*)?|RCLONE_PASSWORD_COMMAND")
 
 
-def _engine() -> Rclone:
+def _engine() -> Sparing:
     environment = {name: value for name, value in os.environ.items() if _CALLERS.fullmatch(name)}
-    return Rclone(_executable, config=_config, environment=environment)
+    return Sparing(_executable, config=_config, environment=environment)
 
 
 def set_config_file(config_file: Place) -> None:
@@ -268,7 +268,7 @@ def _transfer(
     errors: list[str] = []
     with told_as(description):
         command = _command(word, *flags, places=[in_path, out_path], args=args)
-        transfer = _engine().transfer(command, every=0.1)
+        transfer = _engine().spared(command, Conf(_config))
     drawing = bars(doing, in_path, out_path, pbar) if show_progress else nullcontext()
     with transfer, drawing as draw:
         for event in transfer.events():

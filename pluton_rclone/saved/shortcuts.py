@@ -73,8 +73,7 @@ class Shortcuts:
 
     def _selected(self, command: Command) -> Generator[Entry, None, None]:
         """The files that a deletion selects. A listing does not know all flags of a deletion, and
-        ends at the first folder that it cannot read, where rclone deletes on: then a dry run
-        tells."""
+        fails where it cannot read a folder, where rclone deletes on: then a dry run tells."""
         flags = ("--recursive", "--files-only", "--no-mimetype")
         listing = command._replace(words=("lsjson",), flags=(*flags, *command.flags))
         try:

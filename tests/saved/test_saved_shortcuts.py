@@ -127,6 +127,20 @@ def test_a_sync_stops_before_it_deletes_what_a_shortcut_leads_to(
     assert (files(mine), files(theirs)) == ({"a.txt"}, THEIRS)
 
 
+def test_rclone_pythons_sync_and_move_spare_it_too(
+    storage: Storage, mine: Drive, theirs: Drive, source: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(TransferFailed, match="lies in another drive"):
+        rclone_python.sync(source, "work:", show_progress=False)
+    with pytest.raises(TransferFailed, match="lies in another drive"):
+        rclone_python.move("work:", tmp_path / "there", show_progress=False)
+    assert (files(mine), files(theirs)) == ({"docs/old.tmp"}, THEIRS)
+    rclone_python.sync(source, "work:", show_progress=False, args=["--exclude", "/Team/**"])
+    assert (files(mine), files(theirs)) == ({"a.txt"}, THEIRS)
+    rclone_python.move("work:a.txt", tmp_path / "there", show_progress=False)
+    assert ((tmp_path / "there/a.txt").read_text(), files(mine)) == ("a", set())
+
+
 def test_a_sync_into_the_shortcut_means_what_is_there(
     storage: Storage, theirs: Drive, source: Path
 ) -> None:
