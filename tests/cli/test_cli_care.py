@@ -3,6 +3,7 @@ removing."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import pytest
 
 from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator.command import browser as played
 from pluton_rclone.emulator.entra.sessions import Sessions
 from tests.cli.conftest import Command
 from tests.connected import connected as save_storage
 from tests.connected import link_to_another_drive, remote_of
+from tests.forked import Forks
 from tests.rclone_port import rclone_port
 
 ANNA, BERT = "anna@outlook.com", "bert@contoso.onmicrosoft.com"
@@ -57,16 +60,19 @@ def test_a_storage_whose_token_died_is_back_after_signing_in_again(
 
 
 def test_a_storage_of_rclones_own_registration_is_signed_in_for_by_it_again(
-    command: Command, cloud: Emulator
+    command: Command, cloud: Emulator, forks: Forks
 ) -> None:
     Storages().add_tested("mine", remote_of(cloud).replace(client_id=""))
-    with rclone_port():
-        again = command("reauthorize", "mine")
+    with rclone_port():  # rclone may end before its last page is out: no matter to this browser
+        again = forks.run(
+            *("reauthorize", "mine"),
+            env={**os.environ, **played(ANNA), "BROWSER": forks.browser},
+        )
     before = len(cloud.requests)
     device = command("reauthorize", "mine", "--method", "device", "--json")
 
-    assert again.code == 0, again.err
-    assert "mine is connected again" in again.err
+    assert again.returncode == 0, again.stderr
+    assert b"mine is connected again" in again.stderr
     assert (device.code, device.error["error"]) == (2, "usage")
     assert "rclone's own registration" in device.error["what"]
     assert "Leave --method out" in device.error["advice"]
