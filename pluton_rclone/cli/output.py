@@ -148,7 +148,7 @@ class Output:
 
     def line(self, record: Mapping[str, Any], *, now: bool = True) -> None:
         """One entry of a stream: a JSON object on a line of its own; silent without --json. A
-        reader gets it at once, or, without `now`, with others: for a million files."""
+        reader gets it at once; without `now`, in blocks, as suits a list of a million files."""
         if self.as_json:
             sys.stdout.write(as_json(record) + "\n")
             if now:

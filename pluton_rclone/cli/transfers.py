@@ -35,7 +35,8 @@ SAFE = flag("-n", "--dry-run", help="Only say what would be done.")
 SURE = flag("-y", "--yes", help="Do not ask first: for scripts.")
 FIRST = (
     "First find what OneDrive would refuse or spoil; if there is anything, copy nothing. "
-    "With a filter, links are left to the copy; with that or --copy-links, unreadable files."
+    "With a filter, links and unreadable files are left to the copy; with --copy-links, unreadable "
+    "files."
 )
 LOOK = flag("--preflight", "look_first", help=FIRST)
 ANYWAY = flag("--anyway", help="With --preflight: say what is found and go on.")

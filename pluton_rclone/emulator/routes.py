@@ -1,4 +1,4 @@
-"""Routes as one ASGI application that takes it calmly if a client leaves."""
+"""Routes as one ASGI application, which no client breaks by leaving."""
 
 from __future__ import annotations
 

@@ -3,12 +3,9 @@ to."""
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import partial
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import PlutonRcloneError
-from pluton_rclone.rclone.brake import Brake
 from pluton_rclone.rclone.commands import Command, progress_flags
 from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.rclone.runner import nothing
@@ -21,28 +18,22 @@ _EVERY = 0.1
 
 
 class Sparing(Rclone):
-    """As `Rclone`."""
+    """As `Rclone`, with `spared`."""
 
     def spared(self, command: Command, conf: Conf) -> Transfer:
-        """Starts a transfer, whose places are remotes of `conf`."""
+        """Starts a transfer, whose places are remotes of `conf`. TransferFailed, when it ends, if
+        it would delete, or take away, what a shortcut leads to; UsageError as of `Shortcuts`."""
         if not any(spots(conf, place) for place in command.places):
             return self.transfer(command, every=_EVERY)
-        if command.words == ("sync",):
-            command = command._replace(brake=Brake("100%", True))  # with a brake it looks first
         shortcuts = Shortcuts(self, conf, self.transfer)
+        command = shortcuts.looking(command)
         time, stall = self.limits
         return Transfer(
             command,
             self._starting(),
             progress_flags("NOTICE", _EVERY),
             deleting=partial(shortcuts.require_none, command, nothing),
-            by_file=shortcuts.moves_by_file(command, self._is_folder),
+            by_file=shortcuts.moves_by_file(command, shortcuts.is_folder),
             time_limit=time,
             stall_limit=stall,
         )
-
-    def _is_folder(self, place: str) -> bool | None:
-        with suppress(PlutonRcloneError):  # the transfer says why
-            found = self.stat(place)
-            return None if found is None else found.is_dir
-        return None

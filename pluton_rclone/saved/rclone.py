@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,7 +13,6 @@ from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import PlutonRcloneError, TokenExpired, Who
 from pluton_rclone.process import Completed
 from pluton_rclone.rclone import commands
-from pluton_rclone.rclone.brake import Brake
 from pluton_rclone.rclone.commands import Command, LogLevel, progress_flags
 from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.rclone.locations import Location, is_local
@@ -22,7 +21,7 @@ from pluton_rclone.rclone.runner import Runner, nothing
 from . import office
 from .lent import Lent, is_refusal
 from .shortcuts import Shortcuts
-from .wrapping import below, require_apart, runs_of, spots
+from .wrapping import below, require_apart, runs_of
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.listing import Entry
@@ -136,13 +135,8 @@ class SavedRclone(Rclone):
         return Shortcuts(self, self._conf, partial(self.transfer, recorded=False))
 
     def _is_folder(self, place: str) -> bool | None:
-        """As `office.is_folder_here`, also of a remote's; None if it does not answer."""
-        if is_local(place):
-            return office.is_folder_here(place)
-        with suppress(PlutonRcloneError):  # the transfer says why
-            found = self.stat(place)
-            return None if found is None else found.is_dir
-        return None
+        """As `office.is_folder_here`, also of a remote's."""
+        return office.is_folder_here(place) if is_local(place) else self._shortcuts.is_folder(place)
 
     def compare(
         self, command: Command, on_progress: Callable[[int], None] | None = None
@@ -168,10 +162,8 @@ class SavedRclone(Rclone):
         its own. UsageError for places of which one is the other, or in it, by whatever remotes they
         are named, and for a shortcut that would be deleted."""
         require_apart(command, self._conf, self._is_folder)
-        if command.words == ("sync",) and spots(self._conf, command.places[-1]):
-            # with a brake it looks first, and finds what a shortcut leads to
-            command = command._replace(brake=command.brake or Brake("100%", True))
         shortcuts = self._shortcuts
+        command = shortcuts.looking(command)
         notices = shortcuts.require_own(command) if recorded else []
 
         def notice(text: str) -> None:

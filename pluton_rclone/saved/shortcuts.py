@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import PlutonRcloneError, TransferFailed, UsageError
 from pluton_rclone.rclone import commands
+from pluton_rclone.rclone.brake import Brake
 from pluton_rclone.rclone.commands import Command, ListOptions
 from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.values.drive_ids import normal_drive_id
@@ -34,6 +35,20 @@ class Shortcuts:
 
     def __init__(self, rclone: Rclone, conf: Conf, transfer: Callable[[Command], Transfer]) -> None:
         self._rclone, self._conf, self._transfer = rclone, conf, transfer
+
+    def looking(self, command: Command) -> Command:
+        """The command; a sync into OneDrive with a brake: so it looks first, and `require_none` is
+        asked."""
+        if command.words != ("sync",) or not spots(self._conf, command.places[-1]):
+            return command
+        return command._replace(brake=command.brake or Brake("100%", True))
+
+    def is_folder(self, place: str) -> bool | None:
+        """Whether that is a folder; None if nothing is there, or it does not answer."""
+        with suppress(PlutonRcloneError):  # the transfer says why
+            found = self._rclone.stat(place)
+            return None if found is None else found.is_dir
+        return None
 
     def moves_by_file(self, command: Command, is_folder: Callable[[str], bool | None]) -> bool:
         """Whether a move of a folder within OneDrive, which a dry run takes for one of the whole,
