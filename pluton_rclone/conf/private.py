@@ -261,11 +261,20 @@ def sweep() -> None:
     """Remove what was never finished, and the copies of an rclone.conf that is gone."""
     for folder, owner, origin in without_owner():
         with suppress(OSError):  # of one that cannot be looked at, the copy stays
-            try:
-                os.stat(origin["config"])
-            except (KeyError, FileNotFoundError, NotADirectoryError):
+            if not _can_be_claimed(folder, origin):
                 folders.remove(folder)
         owner.release()
+
+
+def _can_be_claimed(folder: Path, origin: Mapping[str, Any]) -> bool:
+    """Whether a later loan of its rclone.conf finds this folder. OSError if that is unknown."""
+    if folder.name.startswith(UNFINISHED):  # killed before it had its name, it may have all else
+        return False
+    try:
+        os.stat(origin["config"])
+    except (KeyError, FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def without_owner(prefix: str = "") -> Iterator[tuple[Path, Held, dict[str, Any]]]:

@@ -340,25 +340,26 @@ def test_a_renewed_token_that_finds_no_file_is_told(
 
 
 def test_what_nobody_can_come_back_for_is_removed_after_an_hour(conf: Conf, tmp_path: Path) -> None:
-    """A copy of an rclone.conf that is no more, and one that was never finished: by a run that
-    takes more than half a second. One of an rclone.conf that cannot be looked at stays, and does
-    not end the thread that brings tokens home."""
+    """A copy of an rclone.conf that is no more, and what was never finished, whatever it has by
+    then: by a run that takes more than half a second. One of an rclone.conf that cannot be looked
+    at stays, and does not end the thread that brings tokens home."""
     gone = tmp_path / "gone.conf"
     gone.write_text("[anna]\ntype = memory\n")
     with Conf(gone).private(["anna"]) as private:
         home = private.path.parent.parent
         marks = ("01234567", "unfinished", "fedcba98", "00000000")
         left, unfinished, others, closed = (home / f"{mark}-0123456789abcdef" for mark in marks)
-        for folder in (left, unfinished, others, closed):
+        whole = home / "unfinished-fedcba9876543210"  # killed before it had its name
+        for folder in (left, unfinished, whole, others, closed):
             shutil.copytree(private.path.parent, folder)
     (unfinished / "origin.json").unlink()
-    for folder, config in ((others, str(conf.path)), (closed, "/" + "x" * 300)):
-        (folder / "origin.json").write_text(json.dumps({"config": config, "tokens": {}}))
-    for folder in (left, unfinished, others, closed):
+    for folder, config in ((whole, conf.path), (others, conf.path), (closed, "/" + "x" * 300)):
+        (folder / "origin.json").write_text(json.dumps({"config": str(config), "tokens": {}}))
+    for folder in (left, unfinished, whole, others, closed):
         os.utime(folder, (0, 0))
     gone.unlink()
     with conf.private(["anna"]):
-        wait_for(lambda: not left.exists() and not unfinished.exists())
+        wait_for(lambda: not any(folder.exists() for folder in (left, unfinished, whole)))
     assert {folder for folder in home.iterdir() if folder.is_dir()} == {others, closed}
 
 
