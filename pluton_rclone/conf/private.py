@@ -226,6 +226,7 @@ def new_folder(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, 
     """A new folder with these files, and its owner's lock. Others see it complete and owned.
     OSError, also if there is no room for a renewed token."""
     unfinished, owner = home / f"{UNFINISHED}-{os.urandom(8).hex()}", None
+    folder = home / f"{prefix}-{os.urandom(8).hex()}"
     unfinished.mkdir(mode=0o700)
     try:
         owner = Held(unfinished / _OWNER)
@@ -235,15 +236,15 @@ def new_folder(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, 
         room = unfinished / "room"  # that rclone needs to save a renewed token
         room.write_bytes(bytes(2**18))
         room.unlink()
-        folder = unfinished.rename(home / f"{prefix}-{os.urandom(8).hex()}")
+        folders.leave_word(folder)  # before: killed in between, it would lie there unfound
+        unfinished.rename(folder)
     except BaseException:
-        import shutil
-
-        shutil.rmtree(unfinished, ignore_errors=True)
+        for made in (unfinished, folder):
+            folders.remove(made)
         if owner is not None:
             owner.release()
         raise
-    folders.leave_word(folder)
+    folders.leave_word(folder)  # again: it led nowhere, and somebody may have taken it away
     return folder, owner
 
 
@@ -287,7 +288,8 @@ def without_owner(prefix: str = "") -> Iterator[tuple[Path, Held, dict[str, Any]
             if not prefix and _age(folder) < _LONG:
                 continue
             if not folder.exists():  # a link to what has ended with its login session
-                folders.remove(folder)
+                with suppress(OSError):  # the link alone: it may lead to a new one by now
+                    folder.unlink()
                 continue
             with suppress(OSError):  # its owner lives
                 yield folder, Held(folder / _OWNER), disk.json_object(folder / _ORIGIN)

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -417,6 +418,58 @@ def test_a_leftover_is_found_by_a_process_of_another_login_session(
     assert [file for file in (runtime / home).iterdir() if file.is_dir()] == []
     marked = f"{mark(conf.path)}-*"
     assert [link for place in runtime_folders() for link in place.glob(marked)] == []
+
+
+_ONCE_NAMED = """
+import os, signal, sys
+from pathlib import Path
+from pluton_rclone.conf.conf import Conf
+rename = Path.rename
+def and_killed(folder, name):
+    rename(folder, name)
+    os.kill(os.getpid(), signal.SIGKILL)
+Path.rename = and_killed
+with Conf(sys.argv[1]).private(["anna"]):
+    pass
+"""
+
+
+@plain
+def test_a_loan_whose_maker_was_killed_once_it_had_its_name_is_found_there_too(
+    conf: Conf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: Path
+) -> None:
+    """It had no word by then: its copy of rclone.conf stayed until the session was used again."""
+    killed = subprocess.run([sys.executable, "-c", _ONCE_NAMED, conf.path], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    loans = runtime / f"pluton-rclone-{os.getuid()}"
+    assert [one.name.partition("-")[0] for one in loans.iterdir()] == [mark(conf.path)]
+    other = tmp_path / "cron"
+    other.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(other))
+    with conf.private(["anna2"]):
+        pass
+    assert list(loans.iterdir()) == []
+
+
+@plain
+def test_whoever_meets_the_word_of_a_loan_that_is_just_being_made_takes_nothing_away(
+    conf: Conf, monkeypatch: pytest.MonkeyPatch, runtime: Path
+) -> None:
+    exists, loan = Path.exists, folders.runtime_folder() / f"{mark(conf.path)}-0123456789abcdef"
+    folders.leave_word(loan)
+
+    def and_then_it_is_there(path: Path) -> bool:
+        before = exists(path)
+        if path.name == loan.name and not before:
+            loan.mkdir()
+            (loan / "rclone.conf").touch()
+        return before
+
+    monkeypatch.setattr(Path, "exists", and_then_it_is_there)
+    with conf.private(["anna2"]):
+        pass
+    assert exists(loan / "rclone.conf")
+    folders.remove(loan)
 
 
 _FULL = """
