@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
 import pytest
 
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, World, client_id
+from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.entra import sign_in
 from pluton_rclone.emulator.faults import GraphFault, TokenRefused
 from pluton_rclone.emulator.hosts import CLOUDS, Service, place
@@ -131,3 +135,32 @@ def test_a_part_is_made_once() -> None:
 )
 def test_a_host_name_has_one_place(host: str, expected: tuple[str, Service] | None) -> None:
     assert place(host) == expected
+
+
+@pytest.mark.parametrize(
+    ("made", "ask"),
+    [
+        ("_make_own", lambda files, bert: files.drive_of(bert)),
+        ("_make_site", lambda files, bert: files.root_site(bert.tenant)),
+    ],
+    ids=["drive", "site"],
+)
+def test_of_two_threads_that_ask_first_both_get_the_same_drive_or_site(
+    monkeypatch: pytest.MonkeyPatch, made: str, ask: Callable[..., object]
+) -> None:
+    """A test asks while it serves: what one of them wrote was not where the other looked."""
+    world = World()
+    files, bert = world.part(Files), world.person("bert@contoso.onmicrosoft.com")
+    make, found = getattr(Files, made), list[object]()
+    other = threading.Thread(target=lambda: found.append(ask(files, bert)))
+
+    def after_the_other_asked(*given: object) -> object:
+        if other.ident is None:
+            other.start()
+            other.join(0.1)  # it gets one now, or waits for this one
+        return make(*given)
+
+    monkeypatch.setattr(Files, made, after_the_other_asked)
+    found.append(ask(files, bert))
+    other.join()
+    assert found[0] is found[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ class Files:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._making = threading.Lock()  # a test asks in its own thread, while it serves
         self._drives: dict[str, Drive] = {}
         self._own: dict[str, Drive] = {}  # user name -> drive
         self._listed: dict[str, list[Drive]] = {}  # user name -> further drives in /me/drives
@@ -49,9 +51,10 @@ class Files:
     def drive_of(self, who: Person | str) -> Drive:
         """The own drive of a person (or user name)."""
         person = self._world.person(who) if isinstance(who, str) else who
-        drive = self._own.get(person.username)
-        if drive is None:
-            drive = self._own[person.username] = self.add(self._make_own(person))
+        with self._making:
+            drive = self._own.get(person.username)
+            if drive is None:
+                drive = self._own[person.username] = self.add(self._make_own(person))
         return drive
 
     def drives_of(self, person: Person) -> list[Drive]:
@@ -160,11 +163,12 @@ class Files:
 
     def root_site(self, tenant: Tenant) -> Site:
         """The root site of an organisation."""
-        site = self._roots.get(tenant.id)
-        if site is None:
-            site = self._roots[tenant.id] = self._make_site(
-                tenant, "root", "Communication site", "", None
-            )
+        with self._making:
+            site = self._roots.get(tenant.id)
+            if site is None:
+                site = self._roots[tenant.id] = self._make_site(
+                    tenant, "root", "Communication site", "", None
+                )
         return site
 
     def add_site(
@@ -222,7 +226,7 @@ class Files:
             for person in list(self._world.people.values()):
                 if not person.tenant.personal and person.licensed:
                     self.drive_of(person)
-        for site in self._sites.values():
+        for site in list(self._sites.values()):
             if (site.host, site.path.lower()) == wanted:
                 return site
         return None
@@ -232,7 +236,7 @@ class Files:
         root = self.root_site(tenant)
         return [root] + [
             site
-            for site in self._sites.values()
+            for site in list(self._sites.values())
             if site.tenant is tenant and site is not root and not site.personal
         ]
 
