@@ -23,6 +23,7 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.faults import ConnectionCut
 from pluton_rclone.emulator.hosts import CLOUDS, certificate_names, place
 from tests.gates import Gate
+from tests.process.test_process import settles
 from tests.serving import serving
 
 HOSTS = [name.replace("*", "contoso") for name in certificate_names()]
@@ -233,8 +234,12 @@ def test_a_connection_that_is_to_be_cut_may_be_over_already(
         gate.wait()
     requests.get("https://graph.microsoft.com/")  # the emulator has come round to its end
     gate.open()
-    while "/v1.0/me" not in [each.path for each in cloud.requests]:
-        requests.get("https://graph.microsoft.com/")
+
+    def noted() -> bool:
+        requests.get("https://graph.microsoft.com/")  # the emulator has come round to the rest
+        return "/v1.0/me" in [each.path for each in cloud.requests]
+
+    assert settles(noted)
     cloud.close()
     assert [each.message for each in caplog.records if each.levelno >= logging.ERROR] == []
 
