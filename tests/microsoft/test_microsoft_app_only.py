@@ -153,6 +153,21 @@ def test_a_certificate_that_microsoft_does_not_know(cloud: Emulator, tmp_path: P
     assert refusal.value.details["aadsts"] == "AADSTS700027"
 
 
+def test_a_clock_that_is_behind_is_no_fault_of_the_certificate(
+    registered: Emulator, tmp_path: Path
+) -> None:
+    """The advice was to compare client id and secret, and for the developer."""
+    app = with_certificate(tmp_path / "daemon.pem", pem_key() + PEM_CERTIFICATE)
+    registered.world.advance(3600)
+
+    with pytest.raises(errors.RegistrationError, match="By Microsoft's clock") as refusal:
+        sign_in_as_app(app)
+
+    assert refusal.value.details["aadsts"] == "AADSTS700024"
+    assert refusal.value.who is errors.Who.YOU
+    assert "Set this machine's clock" in refusal.value.advice
+
+
 # ---- the certificate's file
 
 UNUSABLE: dict[str, tuple[Callable[[], bytes], str | None, str]] = {

@@ -9,6 +9,7 @@ import binascii
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from urllib.parse import unquote_plus
 
 import jwt
@@ -64,10 +65,10 @@ def check_confidential(
     app: Registration, credentials: Credentials, endpoint: Endpoint, now: float
 ) -> None:
     """Raises EntraError: 7000218 (nothing sent), 7000215 (wrong secret), 7000222 (ended), 700027
-    (assertion).
+    (assertion), 700024 (its time is over).
     """
     if credentials.assertion:
-        _check_assertion(app, credentials.assertion, endpoint)
+        _check_assertion(app, credentials.assertion, endpoint, now)
     elif credentials.secret:
         _check_secret(app, credentials.secret, now)
     else:
@@ -82,7 +83,7 @@ def _check_secret(app: Registration, value: str, now: float) -> None:
         raise EntraError(7000222, client_id=app.client_id)
 
 
-def _check_assertion(app: Registration, assertion: str, endpoint: Endpoint) -> None:
+def _check_assertion(app: Registration, assertion: str, endpoint: Endpoint, now: float) -> None:
     audiences = [endpoint.address("oauth2/v2.0/token")]
     if endpoint.tenant:
         for name in (endpoint.tenant.domain, endpoint.tenant.id):
@@ -92,18 +93,24 @@ def _check_assertion(app: Registration, assertion: str, endpoint: Endpoint) -> N
         for der in app.certificates:
             if _thumbprint_matches(header, der):
                 key = x509.load_der_x509_certificate(der).public_key()
-                jwt.decode(
+                claims = jwt.decode(
                     assertion,
                     key,  # type: ignore[arg-type]
                     algorithms=["RS256", "PS256"],
                     audience=audiences,
                     issuer=app.client_id,
-                    options={"require": ["exp", "iss", "sub", "aud"]},
+                    options={"require": ["exp", "iss", "sub", "aud"], "verify_exp": False},
                 )
+                if claims["exp"] <= now:  # by Microsoft's clock, not by the one of this machine
+                    raise EntraError(700024, now=_moment(now), end=_moment(claims["exp"]))
                 return
     except jwt.InvalidTokenError:
         pass
     raise EntraError(700027)
+
+
+def _moment(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S.%f}0Z"
 
 
 def _thumbprint_matches(header: Mapping[str, object], der: bytes) -> bool:
