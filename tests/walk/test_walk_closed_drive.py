@@ -12,10 +12,12 @@ from pluton_rclone.conf.export import as_conf
 from pluton_rclone.emulator import WEB_CLIENT_ID, WEB_CLIENT_SECRET, WEB_REDIRECT_URI, Emulator
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.drives.item import Link
+from pluton_rclone.errors import AccessDenied, Who
 from tests.connected import BERT
 
 ADMIN = "admin@contoso.onmicrosoft.com"
 LINK = "https://contoso-my.sharepoint.com/:f:/g/personal/admin/Eabc"
+FILE = "https://contoso-my.sharepoint.com/:t:/g/personal/admin/Efile"
 DIRECT = "https://contoso-my.sharepoint.com/:f:/r/personal/admin_contoso_onmicrosoft_com/Documents/Team?csf=1&web=1"
 ADDRESS = "https://contoso-my.sharepoint.com/personal/admin_contoso_onmicrosoft_com/Documents/Team"
 
@@ -71,6 +73,27 @@ def test_it_is_connected_and_the_test_starts_at_that_folder(
     assert storage.check_health().ok
     assert storage.drive().name == "Team"
     assert [entry.path for entry in storage.walk("sub")] == ["deep", "deep/new.txt"]
+
+
+def test_the_link_of_a_file_in_it_leads_to_the_folder(cloud: Emulator, theirs: Drive) -> None:
+    file = theirs.find("Team/plan.txt")
+    assert file is not None
+    cloud.files.links[FILE] = (theirs, file, Link("1", "edit", "users", FILE))
+    storage = connect(cloud, FILE)
+    assert [entry.path for entry in storage.list("/")] == ["plan.txt"]
+
+
+def test_the_link_of_a_file_that_is_shared_alone_says_what_has_to_be_shared(
+    cloud: Emulator, theirs: Drive
+) -> None:
+    file = theirs.find("private.txt")
+    assert file is not None
+    theirs.share(file, BERT)
+    cloud.files.links[FILE] = (theirs, file, Link("1", "edit", "users", FILE))
+    with pytest.raises(AccessDenied, match="leads to a single file") as refusal:
+        connect(cloud, FILE)
+    assert refusal.value.who is Who.YOU
+    assert "share its folder" in refusal.value.advice
 
 
 def test_a_base_folder_in_it_and_a_paste_of_it_stay_below_that_folder(

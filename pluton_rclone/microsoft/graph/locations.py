@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -236,13 +236,24 @@ def _shared(graph: Graph, link: SharingLink) -> Location:
     try:
         drive = graph.drive(str(parent["driveId"]))
     except (AccessDenied, ItemNotFound, DriveNotFound):
-        if "folder" not in item or not item.get("id"):
+        folder = item if "folder" in item else _folder_of_file(graph, parent)
+        if not folder.get("id"):
             raise
-        kind, name = parent.get("driveType"), str(item.get("name") or "")
-        return _closed_drive(str(parent["driveId"]), kind, name, str(item["id"]))
+        kind, name = parent.get("driveType"), str(folder.get("name") or "")
+        return _closed_drive(str(parent["driveId"]), kind, name, str(folder["id"]))
     if "root" not in item and "path" not in parent and item.get("id"):
         return Location(drive, folder_path(graph, drive.id, str(item["id"])))
     return Location(drive, _path_of(item))
+
+
+def _folder_of_file(graph: Graph, parent: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The folder that a shared file is in. AccessDenied if only the file is shared."""
+    try:
+        return graph.get(drive_path(str(parent["driveId"]), str(parent.get("id") or "root")))
+    except (AccessDenied, ItemNotFound) as problem:
+        what = "This address leads to a single file, and its folder is closed to this account."
+        advice = "Ask whoever shared the file to share its folder, then give the folder's address."
+        raise AccessDenied(what, why=problem.why, who=errors.Who.YOU, advice=advice) from None
 
 
 def folder_path(graph: Graph, drive_id: str, item_id: str) -> str:
