@@ -140,6 +140,12 @@ def again(ctx: Context, id: int, dry_run: bool, yes: bool) -> int:
                 why="its storage was removed or renamed since, or has another drive",
                 advice="Start the run anew, with the storage that is meant.",
             )
+        if not storages.runs.has_base_of(name, before):
+            raise UsageError(
+                f"{name}: is another folder now than in run {id}.",
+                why="the base folder of its storage was changed since",
+                advice="Start the run anew, with the places that are meant.",
+            )
     if before.error:
         ctx.output.say(f"Run {id} {before.ended}: {before.error['what']} {before.error['advice']}")
     if run.command == "restic":

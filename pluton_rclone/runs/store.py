@@ -71,6 +71,9 @@ _Row = tuple[int | None, float]  # its number, and when the run began
 Drives = Callable[[str], list[str] | None]
 """The ids, as `normal_drive_id` spells them, of the drives that a remote of this name lies on now;
 None if there is no such remote."""
+Bases = Callable[[str], list[tuple[str, str]] | None]
+"""The path and id ("" if unknown) of the base folder that a remote of this name begins at now, in
+each of them; None if there is no such remote."""
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +83,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     `seconds` it took; `exit_code` as the command line gives it; `files` were transferred or
     compared; `failures` counts the failed or differing files, `failed` holds the first FAILURES
     with their errors (`FailedFile.record`), `error` the error of the run. `drives` are the ids of
-    those that each storage was on: another one may have its name since (`Runs.is_of`).
+    those that each storage was on: another one may have its name since (`Runs.is_of`). `bases` are
+    the base folders in them, path and id, that its paths began at (`Runs.has_base_of`).
     """
 
     id: int
@@ -97,6 +101,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     failed: list[dict[str, Any]] = []
     notices: list[str] = []
     drives: dict[str, list[str]] = {}
+    bases: dict[str, list[tuple[str, str]]] = {}
 
     @property
     def ok(self) -> bool:
@@ -117,9 +122,9 @@ class Recording:
         runs: Runs,
         row: _Row | None,
         notice: Callable[[str], None],
-        drives: dict[str, list[str]],
+        where: dict[str, Any],
     ) -> None:
-        self._runs, self._row, self._notice, self._drives = runs, row, notice, drives
+        self._runs, self._row, self._notice, self._where = runs, row, notice, where
         self._began = time.monotonic()
 
     def __enter__(self) -> Recording:
@@ -171,7 +176,7 @@ class Recording:
             "seconds": round(time.monotonic() - self._began, 3),
             "ended": ended,
             "exit_code": code if code is not None else 0 if error is None else error.exit_code,
-            "told": json.dumps({**_redacted(told), "drives": self._drives}, default=str),
+            "told": json.dumps({**_redacted(told), **self._where}, default=str),
         }
         names = ", ".join(f"{name} = :{name}" for name in known)
         # another run has its number in a file that was made anew meanwhile
@@ -181,11 +186,18 @@ class Recording:
 
 
 class Runs:
-    """The runs of the rclone.conf at `conf`, whose remotes lie on these `drives`."""
+    """The runs of the rclone.conf at `conf`, whose remotes lie on these `drives`, and begin at
+    these `bases` in them."""
 
-    def __init__(self, conf: Path, drives: Drives = lambda name: None) -> None:
+    def __init__(
+        self,
+        conf: Path,
+        drives: Drives = lambda name: None,
+        bases: Bases = lambda name: None,
+    ) -> None:
         self.path = conf.with_name(f"{conf.name}.runs.sqlite")
         self.drives = drives
+        self.bases = bases
 
     # ---- recording ----
 
@@ -195,9 +207,8 @@ class Runs:
         if is_dry(run.options) or not self.path.parent.is_dir():
             return Recording(self, None, notice, {})
         now = time.time()
-        found = {name: self.drives(name) for name in run.storages}
-        drives = {name: each for name, each in found.items() if each is not None}
-        row = (json.dumps(run.record()), now, _owner(), json.dumps({"drives": drives}))
+        where = {"drives": _known(self.drives, run), "bases": _known(self.bases, run)}
+        row = (json.dumps(run.record()), now, _owner(), json.dumps(where))
 
         def insert(db: sqlite3.Connection) -> _Row:
             db.execute("DELETE FROM runs WHERE began < ?", (now - KEPT_DAYS * 86_400,))
@@ -208,7 +219,7 @@ class Runs:
             db.executemany("INSERT INTO storages (name, run) VALUES (?, ?)", names)
             return id, now
 
-        return Recording(self, self.write(insert, notice), notice, drives)
+        return Recording(self, self.write(insert, notice), notice, where)
 
     def renamed(self, storage: str, new_name: str) -> None:
         """A remote has another name now: its runs are found by that, too."""
@@ -298,6 +309,15 @@ class Runs:
             return then is None or now == then
         return now in run.drives.values()
 
+    def has_base_of(self, storage: str, run: RunRecord) -> bool:
+        """Whether the remote of this name begins at the folder that it began at in the run, which
+        may have been moved, or either is unknown. Else its paths lead to other places."""
+        now, then = self.bases(storage), run.bases.get(storage)
+        if now is None or then is None:
+            return True
+        pairs = zip(now, then, strict=False)
+        return all(one == other or one[1] == other[1] != "" for one, other in pairs)
+
     def _select(
         self,
         where: str,
@@ -368,6 +388,12 @@ def _record(run: str, owner: str, told: str | None, *values: Any) -> RunRecord:
         done = {name: done[name] for name in done if name in ours}
         done["withheld"] = [*done.get("withheld", ()), *newer]  # not done again without them
     return msgspec.convert({**known, "run": done}, RunRecord)
+
+
+def _known(find: Callable[[str], T | None], run: Run) -> dict[str, T]:
+    """What is found of each storage of a run."""
+    found = ((name, find(name)) for name in run.storages)
+    return {name: each for name, each in found if each is not None}
 
 
 def _owner() -> str:

@@ -16,7 +16,7 @@ from pluton_rclone.conf.environment import space_separated
 from pluton_rclone.errors import OptionInvalid, PlutonRcloneError, StorageNotFound, UsageError
 from pluton_rclone.rclone.commands import TRANSFERS, Command, filter_name
 from pluton_rclone.rclone.locations import is_local
-from pluton_rclone.remote.pairs import BASE
+from pluton_rclone.remote.pairs import BASE, BASE_ID
 from pluton_rclone.values.drive_ids import normal_drive_id
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def runs_of(conf: Conf) -> Runs:
     """The records of runs of this rclone.conf, each run with the drives that it was on."""
     from pluton_rclone.runs.store import Runs
 
-    return Runs(conf.path, partial(_drives, conf))
+    return Runs(conf.path, partial(_drives, conf), partial(_bases, conf))
 
 
 def _drives(conf: Conf, name: str) -> list[str] | None:
@@ -72,6 +72,15 @@ def _drives(conf: Conf, name: str) -> list[str] | None:
     with suppress(PlutonRcloneError):
         ids = (conf.whole_section(one).get("drive_id", "") for one in below(conf, name))
         return sorted({normal_drive_id(id) for id in ids})
+    return None
+
+
+def _bases(conf: Conf, name: str) -> list[tuple[str, str]] | None:
+    """As `runs.store.Bases`. Before `remote.pairs`, paths began at the drive's root."""
+    with suppress(PlutonRcloneError):
+        pairs = ((conf.drive_of(one) != one, conf.whole_section(one)) for one in below(conf, name))
+        found = (section if pair else {} for pair, section in pairs)
+        return [(section.get(BASE, ""), section.get(BASE_ID, "")) for section in found]
     return None
 
 

@@ -225,6 +225,41 @@ def test_a_run_stays_with_its_storage_and_is_not_done_again_in_another(
     assert other.list() == []
 
 
+@pytest.mark.parametrize(("then", "now"), [("Backups", ""), ("", "Backups"), ("A", "B")])
+def test_a_run_is_not_done_again_in_another_base_folder(
+    cloud: Emulator, storage: Storage, source: Path, then: str, now: str
+) -> None:
+    """`work:up` led elsewhere, and a sync again would have deleted what it found there."""
+    storage.update(base_folder=then)
+    storage.storages.conf.add("secret", {"type": "alias", "remote": "work:"})
+    for place in ("Work:up", "secret:up"):
+        assert run_here("copy", source, place).returncode == 0
+    storage.update(base_folder=now)
+    for number, name in ((1, "work"), (2, "secret")):
+        told = run_here("again", number)
+        assert told.returncode == UsageError.exit_code
+        assert f"{name}: is another folder now than in run {number}" in told.stderr
+    assert storage.stat("up") is None
+    storage.update(base_folder=then)
+    assert run_here("again", 1).returncode == 0
+
+
+def test_a_run_is_done_again_in_a_base_folder_that_was_moved(
+    cloud: Emulator, storage: Storage, source: Path
+) -> None:
+    storage.update(base_folder="Backups")
+    assert run_here("copy", source, "Work:up").returncode == 0
+    drive = emulated_drive(cloud, "personal")
+    drive.move(found(drive, "Backups"), drive.root, "Archive")
+    assert storage.test().ok
+    assert storage.remote.base_folder == "Archive"
+    assert run_here("again", 1).returncode == 0
+    assert names(drive, "Archive") == [
+        *(f"{number}.txt" for number in range(FILES)),
+        "up",
+    ]
+
+
 def test_options_are_shown_as_a_shell_takes_them_and_again_says_what_failed(
     cloud: Emulator, storage: Storage, source: Path
 ) -> None:
