@@ -25,7 +25,7 @@ NAMED: dict[str, str] = {}
 only one."""
 GIVEN: dict[str, str] = {}
 """--config and --rclone, as they were given."""
-CONNECTING = ("connect", "web")
+CONNECTING = ("connect", "import", "web")
 COMMANDS = {
     NextStep.CONNECT: "The command is: pluton-rclone connect NAME",
     NextStep.REAUTHORIZE: "The command is: pluton-rclone reauthorize {storage}",

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from pluton_rclone.conf.export import as_conf
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.quirks import NO_DRIVE
 from pluton_rclone.microsoft.http import ATTEMPTS, Http
 from tests.cli.conftest import Command
+from tests.connected import BERT, remote_of
 from tests.connected import connected as save_storage
 
 ANNA = "anna@outlook.com"
@@ -280,3 +282,15 @@ def test_a_work_account_has_one(command: Command, cloud: Emulator, tmp_path: Pat
     save_storage(cloud, "business", name="work")
     cloud.faults.refuse(403, times=None)
     assert "your administrator can fix it" in command("ls", "work:").err
+
+
+def test_of_what_cannot_be_imported_no_command_is_advised_that_needs_it_saved(
+    command: Command, cloud: Emulator, tmp_path: Path
+) -> None:
+    """It was `pluton-rclone reauthorize NAME`, and there is no such storage."""
+    remote = remote_of(cloud, "business", seconds=-60)
+    cloud.world.revoke_tokens(cloud.world.person(BERT))
+    (tmp_path / "rclone.conf").write_bytes(as_conf("old", remote.to_section()))
+    ran = command("import", "New", str(tmp_path / "rclone.conf"), "--yes")
+    assert (ran.code, "Sign in again" in ran.err) == (3, True), ran.err
+    assert "pluton-rclone" not in ran.err
