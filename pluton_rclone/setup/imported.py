@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pluton_rclone import errors
 from pluton_rclone.microsoft.clouds import Cloud, cloud
@@ -12,7 +12,7 @@ from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.paste import read_paste
 from pluton_rclone.microsoft.entra.scopes import short_names
 from pluton_rclone.microsoft.entra.sign_in import SignIn, refresh, sign_in_as_app
-from pluton_rclone.microsoft.entra.token import Token
+from pluton_rclone.microsoft.entra.token import ALREADY_EXPIRED, Token
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.microsoft.http import Http
 from pluton_rclone.remote.options import BY_NAME, TRUE
@@ -33,9 +33,10 @@ class Imported:
 def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
     """Takes over what was pasted, in any form that `read_paste` knows. A pasted remote names its
     own registration; other tokens belong to `app`, or to rclone's own registration if that is None.
-    An expired token is renewed, one of rclone's own registration by rclone; Graph says whose it is.
-    An application signs in anew. What a pasted remote was granted is granted, and no more. Raises
-    `TokenInvalid`, `TokenExpired`, the rest of `SignInError`, `GraphError`, `RcloneNotFound`."""
+    A token that has expired, or that Graph refuses, is renewed, one of rclone's own registration by
+    rclone; Graph says whose it is. An application signs in anew. What a pasted remote was granted
+    is granted, and no more. Raises `TokenInvalid`, `TokenExpired`, the rest of `SignInError`,
+    `GraphError`, `RcloneNotFound`."""
     pasted = read_paste(text)
     options = pasted.options
     try:
@@ -52,9 +53,15 @@ def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
         account = Account(own_id, name or "unknown", name, "", "work")
         return Imported(SignIn(token, account, ()), app, options)
     with Http() as http:
-        if token.expired():
+
+        def renewed(_: str = "") -> Token:
+            nonlocal token
             token = refresh(app, token, http=http) if app else _renewed_by_rclone(token, home)
-        account = Graph(home, token, http=http).me()
+            return token
+
+        if token.expired():
+            renewed()
+        account = Graph(home, token, http=http, renew=renewed).me()
     granted = options.get(BY_NAME["granted_scopes"].key) or options.get("access_scopes", "")
     scopes = short_names(granted.split()) or token.scopes
     return Imported(SignIn(token, account, scopes), app, options)
@@ -68,6 +75,7 @@ def _renewed_by_rclone(token: Token, home: Cloud) -> Token:
     from pluton_rclone.rclone.binary import find_binary
     from pluton_rclone.remote.onedrive import OneDriveRemote
 
+    token = replace(token, expiry=ALREADY_EXPIRED)  # else rclone would not renew it
     drive, text = any_drive("business"), SecretStr(token.to_rclone())
     remote = OneDriveRemote(**drive, region=home.region, token=text)
     with trial_of(remote, find_binary()) as trial:

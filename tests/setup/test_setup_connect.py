@@ -303,6 +303,22 @@ def test_a_pasted_remote_of_rclones_own_that_has_expired_is_renewed_by_rclone(
         setup.use_token(as_conf("old", remote.replace(client_id="").to_section()).decode())
 
 
+@pytest.mark.parametrize("registration", [PUBLIC_CLIENT_ID, ""], ids=["own", "rclone's"])
+def test_a_paste_that_has_expired_for_microsoft_alone_is_renewed(
+    cloud: Emulator, registration: str
+) -> None:
+    """This machine's clock is behind: the advice was to test a storage that there was not yet."""
+    used = registration or RCLONE_CLIENT_ID
+    remote = remote_of(cloud, "business", client_id=used, seconds=24 * 3600)
+    cloud.world.advance(2 * 3600)
+    setup = StorageSetup()
+    account = setup.use_token(
+        as_conf("old", remote.replace(client_id=registration).to_section()).decode()
+    )
+    assert account.username == BERT
+    assert setup.save(Storages(), "Work").list() == []
+
+
 def test_an_expired_paste_that_rclone_cannot_renew_says_whose_it_may_be(cloud: Emulator) -> None:
     """Its registration is not rclone's own, which nobody said."""
     remote = remote_of(cloud, "business", seconds=-60)
