@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pluton_rclone.errors import OptionInvalid, UsageError
 from pluton_rclone.microsoft.entra.account import Account
-from pluton_rclone.microsoft.entra.scopes import remote_options
+from pluton_rclone.microsoft.entra.scopes import missing, remote_options
 from pluton_rclone.remote.options import BY_NAME
 from pluton_rclone.saved.registration import registration
 from pluton_rclone.values.conf_text import value_fault
@@ -77,8 +77,9 @@ def authorization(state: SetupState) -> dict[str, Any]:
         "token": None if state.app_only else SecretStr(state.token.to_rclone()),
         "client_credentials": state.app_only,
     }
-    if scopes:
-        given |= remote_options(scopes)
+    if scopes:  # what else was granted, perhaps for another storage, is not asked for again
+        least = state.least_scopes()
+        given |= remote_options(scopes if missing(scopes, least) else least)
     app = state.app
     if app is None:
         given.update(client_id="", client_secret=None, tenant="", certificate="")
@@ -100,13 +101,14 @@ def state_of(remote: OneDriveRemote, name: str) -> SetupState:
     if not remote.client_credentials and (remote.account_id or remote.account_name):
         who = "personal" if remote.drive_type == "personal" else "work"
         expected = Account(remote.account_id, remote.account_name, remote.account_name, "", who)  # type: ignore[arg-type]
+    asked = remote.granted_scopes, remote.access_scopes
     return SetupState(
         app=registration(remote.to_section()),
         access="read" if remote.reads_only else "write",
         name=name,
         expected=expected,
         kind=kind,
-        shared=of_others(remote.granted_scopes) and kind != "sharepoint",
+        shared=kind != "sharepoint" and all(map(of_others, asked)),
     )
 
 

@@ -287,8 +287,9 @@ class Steps:
             state.brought = tuple(name for name in state.brought if name != "base_folder")
         if state.drive is None or chosen.id != state.drive.id:
             state.options.pop("root_folder_id", None)
-        if self._lacks("shared"):  # it was found without that
-            state.shared = False
+        others = bool(state.scopes) and chosen.owner not in ("", self._account().name)
+        # not if it was found without that
+        state.shared = (state.shared or others) and not self._lacks("shared")
         state.kind = next(kind for kind, word in DRIVE_TYPES.items() if word == chosen.type)
         state.drive, state.folder, state.folder_id = chosen, state.typed, ""
         return chosen
@@ -325,4 +326,5 @@ class Steps:
         self._state.folder = location.folder or self._state.folder
         if location.root_folder_id:
             self._state.options["root_folder_id"] = location.root_folder_id
+            self._state.shared = bool(self._state.scopes) and not self._lacks("shared")
         return location

@@ -93,6 +93,45 @@ def test_a_folder_of_others_is_asked_for_again_when_its_consent_was_withdrawn(
     assert command("ls", "Team:").code == 0
 
 
+SITE = "https://contoso.sharepoint.com/sites/Backups"
+
+
+def test_an_own_drive_is_not_asked_for_what_another_storage_needs(
+    command: Command, cloud: Emulator, browser: Callable[..., None]
+) -> None:
+    """Microsoft answers a sign-in with all that the account has ever granted to the app."""
+    browser(BERT)
+    assert command("connect", "Library", "--site", SITE).code == 0
+    assert command("connect", "Mine", "--type", "business").code == 0
+    assert "Files.ReadWrite.All" in Storages()["mine"].remote.granted_scopes
+    cloud.world.part(Sessions).consents.clear()
+    again = command("reauthorize", "Mine")
+
+    assert again.code == 0, again.err
+    assert "read and write your own files" in again.err
+    assert "Files.ReadWrite.All" not in Storages()["mine"].remote.granted_scopes
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["a folder", "a whole drive"])
+def test_what_others_share_is_asked_for_again_also_if_it_was_granted_for_another_storage(
+    command: Command, cloud: Emulator, browser: Callable[..., None], whole: bool
+) -> None:
+    browser(BERT)
+    link = link_to_another_drive(cloud)
+    if whole:
+        theirs = cloud.files.drive_of("admin@contoso.onmicrosoft.com")
+        theirs.share(theirs.root, BERT)
+    assert command("connect", "Library", "--site", SITE).code == 0
+    assert command("connect", "Team", "--type", "business", "--site", link).code == 0
+    cloud.world.part(Sessions).consents.clear()
+    cloud.world.revoke_tokens(cloud.world.person(BERT))
+    again = command("reauthorize", "Team")
+
+    assert again.code == 0, again.err
+    assert "files that others share with you" in again.err
+    assert command("ls", "Team:").code == 0
+
+
 def test_somebody_else_is_refused_unless_that_is_meant(
     connected: Command, browser: Callable[..., None]
 ) -> None:
