@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -47,6 +48,8 @@ MADE = "The remote's name in rclone.conf. [default: made from the friendly name]
 REMOTE_NAME = valued("--remote-name", "NAME", MADE)
 _ANOTHER = (UsageError, OptionInvalid, AccountError, AccessDenied, DriveNotFound, ItemNotFound)
 """What is wrong with an address, where another one may help."""
+_ADDRESS = re.compile(r"://|\.sharepoint\.|^\S+\.[a-z]+/", re.IGNORECASE)
+"""In an address, also as it is typed; not in a part of a site's name."""
 REGIONS = click.Choice(list(CLOUDS))
 SITE = "A SharePoint site, library or folder, as the browser shows its address."
 START = "The folder of the drive that the storage starts from."
@@ -342,7 +345,7 @@ def pick_library(setup: StorageSetup, output: Output) -> Drive:
     while True:
         term = ask.text(output, question, option="--site", default="*")
         try:
-            if "://" in term:
+            if _ADDRESS.search(term):
                 return setup.choose_address(term).drive
             sites = setup.sites(term)
         except SitesPermissionMissing:  # no other answer helps

@@ -114,6 +114,22 @@ def test_what_cannot_be_is_told_and_asked_again(
 
 
 @pytest.mark.parametrize(
+    "address", ["contoso.sharepoint.com/sites/Backups", "Contoso.SharePoint.com"]
+)
+def test_the_address_of_a_site_is_one_also_without_its_https(
+    at_terminal: AtTerminal, home: Path, address: str
+) -> None:
+    with at_terminal("connect", "Team", "--type", "sharepoint", person=BERT) as terminal:
+        answer(
+            terminal,
+            ("Is that the right account? [Y/n]: ", ""),
+            ("Site: ", address),
+        )
+        assert terminal.end() == 0
+    assert "drive_type = documentLibrary" in section(home)
+
+
+@pytest.mark.parametrize(
     ("arguments", "person", "drive_type"),
     [
         (("--type", "personal"), ANNA, "personal"),
