@@ -16,6 +16,7 @@ from pluton_rclone.errors import (
     AccountError,
     ConsentRequired,
     DriveNotFound,
+    GraphError,
     ItemNotFound,
     OptionInvalid,
     SitesPermissionMissing,
@@ -296,35 +297,46 @@ def locate(
             return setup.choose_drive(wanted.drive_id)
         if wanted.user:
             return setup.choose_drive(setup.user_drive(wanted.user))
-        kind = wanted.kind or setup.suggested_type()
-        if not wanted.kind and ask.interactive(output):
-            labels = [(label, one) for one, label in TYPES.items()]
-            default = list(TYPES).index(kind) + 1
-            kind = ask.choose(output, "Drive type", labels, option="--type", default=default)
         again = method if method == "device" else usual_method(setup)
-        if setup.choose_type(kind):
-            output.say("SharePoint needs further permissions: Microsoft asks for them now.")
-            sign_in(setup, again, output)
         typed = setup.folder
-        if wanted.site:
+        if wanted.kind or not ask.interactive(output):
+            pick_drive(setup, output, wanted.kind or setup.suggested_type(), wanted.site, again)
+        while setup.chosen_drive is None:
+            labels = [(label, one) for one, label in TYPES.items()]
+            default = list(TYPES).index(setup.suggested_type()) + 1
+            kind = ask.choose(output, "Drive type", labels, option="--type", default=default)
             try:
-                setup.choose_address(wanted.site)
-            except ConsentRequired:
-                if not setup.missing_permissions():  # this account may not open it
-                    raise
-                output.say("This folder needs a further permission: Microsoft asks for it now.")
-                sign_in(setup, again, output)
-                setup.choose_address(wanted.site)
-        elif kind == "sharepoint":
-            setup.choose_drive(pick_library(setup, output), setup.folder)
-        else:
-            drives = setup.drives_of(kind)
-            found = [(f"{one.name}  {one.owner}  {one.web_url}  {one.id}", one) for one in drives]
-            setup.choose_drive(ask.choose(output, "Drive", found, option="--drive"))
+                pick_drive(setup, output, kind, None, again)
+            except (GraphError, ConsentRequired) as error:  # another type may do
+                output.error(error)
         if typed:  # rather than the address's own folder
             setup.set_options(base_folder=typed)
     assert setup.chosen_drive is not None
     return setup.chosen_drive
+
+
+def pick_drive(
+    setup: StorageSetup, output: Output, kind: DriveKind, site: str | None, again: Method
+) -> None:
+    """Chooses a drive of this type, by the address of a `site` if there is one."""
+    if setup.choose_type(kind):
+        output.say("SharePoint needs further permissions: Microsoft asks for them now.")
+        sign_in(setup, again, output)
+    if site:
+        try:
+            setup.choose_address(site)
+        except ConsentRequired:
+            if not setup.missing_permissions():  # this account may not open it
+                raise
+            output.say("This folder needs a further permission: Microsoft asks for it now.")
+            sign_in(setup, again, output)
+            setup.choose_address(site)
+    elif kind == "sharepoint":
+        setup.choose_drive(pick_library(setup, output), setup.folder)
+    else:
+        drives = setup.drives_of(kind)
+        found = [(f"{one.name}  {one.owner}  {one.web_url}  {one.id}", one) for one in drives]
+        setup.choose_drive(ask.choose(output, "Drive", found, option="--drive"))
 
 
 def ask_options(setup: StorageSetup, output: Output) -> None:

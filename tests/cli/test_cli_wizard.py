@@ -113,6 +113,24 @@ def test_what_cannot_be_is_told_and_asked_again(
     assert "chunk_size" not in section(home).partition("[library]")[2]
 
 
+def test_a_drive_type_that_the_account_does_not_have_is_told_and_asked_again(
+    at_terminal: AtTerminal, home: Path
+) -> None:
+    with at_terminal("connect") as terminal:
+        answer(
+            terminal,
+            ("Storage name", "Files"),
+            ("Is that the right account? [Y/n]: ", ""),
+            ("Drive type [1]: ", "business"),
+            ("there is: personal", "sharepoint"),
+            ("Site: ", "*"),
+            ("Sign in with a work or school account", "personal"),
+            ("OPTION=VALUE", ""),
+        )
+        assert terminal.end() == 0
+    assert "drive_type = personal" in section(home)
+
+
 @pytest.mark.parametrize(
     "address", ["contoso.sharepoint.com/sites/Backups", "Contoso.SharePoint.com"]
 )
