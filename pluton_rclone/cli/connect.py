@@ -47,8 +47,11 @@ APP = "The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]"
 CLIENT_ID = valued("--client-id", "ID", APP, type=GIVEN)
 MADE = "The remote's name in rclone.conf. [default: made from the friendly name]"
 REMOTE_NAME = valued("--remote-name", "NAME", MADE)
-_ANOTHER = (UsageError, OptionInvalid, AccountError, AccessDenied, DriveNotFound, ItemNotFound)
-"""What is wrong with an address, where another one may help."""
+_ANOTHER = (
+    *(UsageError, OptionInvalid, AccountError, AccessDenied, DriveNotFound, ItemNotFound),
+    ConsentRequired,  # what was asked for before is granted: this account may not open it
+)
+"""What is wrong with an address, or a site, where another one may help."""
 _ADDRESS = re.compile(r"://|\.sharepoint\.|^\S+\.[a-z]+/", re.IGNORECASE)
 """In an address, also as it is typed; not in a part of a site's name."""
 REGIONS = click.Choice(list(CLOUDS))
@@ -360,15 +363,20 @@ def pick_library(setup: StorageSetup, output: Output) -> Drive:
             if _ADDRESS.search(term):
                 return setup.choose_address(term).drive
             sites = setup.sites(term)
+            if not sites:
+                output.say(f"No site matches {term!r}.")
+                continue
+            labels = [(f"{site.name}  {site.web_url}", site) for site in sites]
+            site = ask.choose(output, "Site", labels, option="--site")
+            libraries = setup.libraries(site)
         except SitesPermissionMissing:  # no other answer helps
             raise
         except _ANOTHER as error:
             output.error(error)
             continue
-        if sites:
+        if libraries:
             break
-        output.say(f"No site matches {term!r}.")
-    labels = [(f"{site.name}  {site.web_url}", site) for site in sites]
-    site = ask.choose(output, "Site", labels, option="--site")
-    choices = [(f"{drive.name}  {drive.web_url}", drive) for drive in setup.libraries(site)]
+        none = f"{site.name} has no library that this account can open."
+        output.say("\n".join((none, *libraries.notes)))
+    choices = [(f"{drive.name}  {drive.web_url}", drive) for drive in libraries]
     return ask.choose(output, "Document library", choices, option="--site")

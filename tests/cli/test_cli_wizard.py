@@ -147,6 +147,25 @@ def test_the_address_of_a_site_is_one_also_without_its_https(
     assert "drive_type = documentLibrary" in section(home)
 
 
+def test_a_site_that_is_found_and_cannot_be_opened_is_told_and_another_one_asked_for(
+    at_terminal: AtTerminal, cloud: Emulator, home: Path
+) -> None:
+    tenant = cloud.world.person(BERT).tenant
+    closed, empty = (cloud.files.add_site(tenant, name) for name in ("Closed", "Empty"))
+    cloud.faults.refuse(403, times=None, where=f"{closed.id}/drives$")
+    empty.libraries.clear()
+    with at_terminal("connect", "Team", "--type", "sharepoint", person=BERT) as terminal:
+        answer(
+            terminal,
+            ("Is that the right account? [Y/n]: ", ""),
+            ("Site: ", "Closed"),
+            ("this account has no access to this site", "Empty"),
+            ("Empty has no library that this account can open", "Backups"),
+        )
+        assert terminal.end() == 0
+    assert "drive_type = documentLibrary" in section(home)
+
+
 @pytest.mark.parametrize(
     ("arguments", "person", "drive_type"),
     [
