@@ -169,7 +169,8 @@ def connect(
     setup = StorageSetup(app, access="read" if read_only else "write")
     setup.name = friendly
     if wanted.site:
-        setup.check_address(wanted.site)
+        likely = setup.check_address(wanted.site)
+        kind = wanted.kind or likely
     if kind:
         setup.choose_type(kind)
     setup.set_options(**options)
@@ -328,7 +329,9 @@ def pick_drive(
     if site:
         try:
             setup.choose_address(site)
-        except ConsentRequired:
+        except (ConsentRequired, SitesPermissionMissing) as problem:
+            if isinstance(problem, SitesPermissionMissing):  # of another person, by its path
+                setup.choose_type("sharepoint")
             if not setup.missing_permissions():  # this account may not open it
                 raise
             output.say("This folder needs a further permission: Microsoft asks for it now.")

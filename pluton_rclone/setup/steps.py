@@ -303,11 +303,14 @@ class Steps:
             raise UsageError(f"There are {len(drives)} such drives.", why=why, advice=advice)
         return self.choose_drive(drives[0])
 
-    def check_address(self, address: str) -> None:
-        """OptionInvalid if no sign-in with this registration could reach it; needs no sign-in."""
-        from pluton_rclone.microsoft.graph.locations import require_cloud
+    def check_address(self, address: str) -> DriveKind:
+        """The type of the drive that it most likely leads to. OptionInvalid if no sign-in with this
+        registration could reach it; needs no sign-in."""
+        from pluton_rclone.microsoft.graph.locations import likely_type, require_cloud
 
         require_cloud(address, self._cloud())
+        found = likely_type(address)
+        return next(kind for kind, word in DRIVE_TYPES.items() if word == found)
 
     def choose_address(self, address: str) -> Location:
         """A pasted address of a site, library, folder or sharing link, or a drive's id. After

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
-from tests.connected import ANNA, connected
+from pluton_rclone.emulator.drives.item import Link
+from tests.connected import ANNA, BERT, connected, link_to_another_drive
 from tests.web.client import at_the_page, until_over
 
 from .conftest import Command
@@ -27,6 +30,49 @@ def test_at_the_terminal_it_is_the_folder_and_not_the_root(command: Command, add
     assert ran.code == 0, ran.err
     assert Storages()["mine"].remote.base_folder == "Server/2026"
     assert "a.txt" in command("ls", "mine:").out
+
+
+@pytest.mark.parametrize(
+    ("person", "drive_type"), [(ANNA, "personal"), (BERT, "business")], ids=["personal", "business"]
+)
+def test_the_address_of_an_own_folder_asks_for_own_files_alone(
+    command: Command,
+    cloud: Emulator,
+    browser: Callable[..., None],
+    person: str,
+    drive_type: str,
+) -> None:
+    """Permissions for SharePoint were asked for, which often only administrators grant."""
+    browser(person)
+    drive = cloud.files.drive_of(person)
+    drive.folder("Server")
+    address = f"{drive.web_url}/Server"
+    if drive_type == "personal":
+        address = f"https://onedrive.live.com/personal/{drive.id}/Documents/Server"
+    ran = command("connect", "Mine", "--site", address)
+    assert ran.code == 0, ran.err
+    assert "read and write your own files" in ran.err
+    remote = Storages()["mine"].remote
+    assert (remote.drive_type, remote.base_folder) == (drive_type, "Server")
+    assert not any(scope.endswith(".All") for scope in remote.granted_scopes)
+
+
+def test_the_path_of_a_folder_of_somebody_else_asks_for_what_finds_it(
+    command: Command, cloud: Emulator, browser: Callable[..., None]
+) -> None:
+    browser(BERT)
+    link_to_another_drive(cloud)
+    theirs = cloud.files.drive_of("admin@contoso.onmicrosoft.com")
+    address = f"{theirs.web_url}/Team"
+    cloud.files.links[address] = (
+        theirs,
+        theirs.folder("Team"),
+        Link("1", "edit", "users", address),
+    )
+    ran = command("connect", "Team", "--site", address)
+    assert ran.code == 0, ran.err
+    assert Storages()["team"].remote.root_folder_id
+    assert command("ls", "team:").code == 0
 
 
 def test_on_the_page_it_is_the_folder_and_not_the_root(cloud: Emulator, address: str) -> None:

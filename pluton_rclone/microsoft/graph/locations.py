@@ -25,7 +25,7 @@ from .addresses import (
     is_of_onedrive,
     read_address,
 )
-from .drives import Drive, Quota, Site, drive_type, whole
+from .drives import Drive, DriveType, Quota, Site, drive_type, whole
 from .graph import Graph, drive_path
 
 
@@ -144,6 +144,15 @@ def require_cloud(address: str | Address, cloud: Cloud) -> None:
         what, why = f"This address belongs to {home.name}.", f"the sign-in is one in {cloud.name}"
         advice = home.warning or f"Sign in with region {home.region} and an app registered there."
         raise errors.OptionInvalid(what, why=why, advice=advice, option="address")
+
+
+def likely_type(address: str) -> DriveType:
+    """The type of the drive that an address most likely leads to. OptionInvalid."""
+    place = read_address(address)
+    host = place.host if isinstance(place, ServerPath | SharingLink) else ""
+    if isinstance(place, PersonalPlace) or (host and ".sharepoint." not in host):
+        return "personal"
+    return "business" if is_of_onedrive(host) else "documentLibrary"
 
 
 def _on_sharepoint(graph: Graph, place: ServerPath) -> Location:
