@@ -28,6 +28,7 @@ from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.graph.drives import Drive
 from pluton_rclone.remote.rules import drive_id_fault
 from pluton_rclone.setup.connect import DRIVE_TYPES, DriveKind, StorageSetup
+from pluton_rclone.values.drive_ids import normal_drive_id
 from pluton_rclone.values.units import human_bytes, human_drive_type
 
 from . import ask
@@ -296,7 +297,9 @@ def locate(
 ) -> Drive:
     """The drive that the options name, the only one, or the one that the person chooses, who signs
     in once more, by the same method, where it needs further permissions."""
-    if setup.chosen_drive is None:  # else a pasted remote brought it along
+    if setup.chosen_drive is not None:  # a pasted remote brought it along
+        refuse_another(setup.chosen_drive, wanted)
+    else:
         if wanted.drive_id:
             return setup.choose_drive(wanted.drive_id)
         if wanted.user:
@@ -317,6 +320,14 @@ def locate(
             setup.set_options(base_folder=typed)
     assert setup.chosen_drive is not None
     return setup.chosen_drive
+
+
+def refuse_another(pasted: Drive, wanted: Wanted) -> None:
+    """UsageError if the options name another place than the drive that was pasted."""
+    another = wanted.drive_id and normal_drive_id(wanted.drive_id) != pasted.id
+    if wanted.site or another:
+        what = f"what was pasted ({pasted.name}, {pasted.id})"
+        raise contradiction("--site" if wanted.site else f"--drive {wanted.drive_id}", what)
 
 
 def pick_drive(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pluton_rclone.conf.export import as_conf
 from pluton_rclone.emulator import Emulator
 from tests.cli.conftest import AtTerminal, Command
 from tests.connected import remote_of
@@ -308,6 +309,24 @@ def test_what_cannot_be_used_of_a_paste_is_named(
     assert ran.code == 3, ran.err
     assert said in ran.err
     assert "refresh_token" not in ran.err
+
+
+@pytest.mark.parametrize("option", [("--site", ADDRESS), ("--drive", "b!another")])
+def test_a_pasted_remote_of_another_place_than_asked_for_is_not_saved(
+    command: Command,
+    cloud: Emulator,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    option: tuple[str, str],
+) -> None:
+    """What was asked for was passed over: backups would have gone to the pasted drive."""
+    text = as_conf("old", remote_of(cloud, "business").to_section())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    ran = command("connect", "Pasted", "--method", "token", *option)
+    assert ran.code == 2, ran.err
+    assert "what was pasted (OneDrive" in ran.err
+    assert "contradict each other" in ran.err
+    assert not (home / "rclone.conf").exists()
 
 
 @pytest.mark.parametrize("browser", ["sh -c 'sleep 600' %s", "'unbalanced %s", "/nowhere/browser"])
