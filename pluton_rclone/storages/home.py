@@ -220,7 +220,8 @@ class Home(Mapping[str, Storage]):
         same_sign_in: bool,
     ) -> ConnectionReport:
         """Test a remote, then save how its section differs from `old`, which the saved one had
-        before, if the name is still that one's. ConnectionTestFailed, ConfigNotWritable."""
+        before, if the name is still that one's. ConnectionTestFailed, ConfigNotWritable,
+        StorageExists."""
         self.conf.check_writable(saved.name)
         report, tested = self.try_out(wanted, on_step, saved if same_sign_in else None)
         report.raise_for_failure()
@@ -229,6 +230,8 @@ class Home(Mapping[str, Storage]):
         kept = (TOKEN, SIGN_IN) if same_sign_in else ()
         keys = [key for key in dict.fromkeys((*old, *new)) if key not in kept]
         changes = {key: new.get(key) for key in keys if new.get(key) != old.get(key)}
+        if title := changes.get("description"):  # perhaps taken while it was tested
+            self.check_free(title, but=saved.name)
         if changes:
             self.conf.update(saved.name, changes, of=old)
         return report

@@ -267,9 +267,9 @@ def edit(request: Request) -> Response:
             faults["name"] = fault
         else:
             try:
-                found.update(**fields.changes(given, before))
-                if name != title:
-                    found.rename(name)
+                changes = fields.changes(given, before)
+                changes |= {"description": name} if name != title else {}
+                found.update(**changes)  # all of it, or nothing
                 page_of(request).healths.forget(found.remote_name)
                 return see_other(request, "storages", found.remote_name)
             except PlutonRcloneError as refusal:
