@@ -182,7 +182,8 @@ def _enter(request: Request) -> Response:
     cookie = page.sessions.redeem(request.path_params["secret"]) if page.has_addresses else None
     response = see_other(request, "")
     if cookie is not None:
-        response.headers.append("set-cookie", session_cookie(page.address, cookie, request.scope))
+        header = session_cookie(page.address, page.sessions, cookie, request.scope)
+        response.headers.append("set-cookie", header)
     elif session_of(request) is None:
         what = "This address was used already, or is too old."
         advice = (

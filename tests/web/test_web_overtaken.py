@@ -3,14 +3,48 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
 from pluton_rclone.emulator import Emulator
+from pluton_rclone.web import one_time_address
 from tests.connected import connected
 from tests.gates import Gate
 
-from .client import PATIENCE, at_the_page
+from .client import PATIENCE, Person, at_the_page, page, token_in
 from .test_web_page import posted_by_a_browser
+from .test_web_people import by_header
+
+
+@pytest.mark.parametrize("identify", [None, by_header])
+def test_two_pages_behind_one_host_keep_what_is_begun_on_each(home: Path, identify: Any) -> None:
+    """`__Host-` knows no paths: both have their sessions in one cookie."""
+    host, paths = "https://pluton.example", ["/archive", "/team"]
+    pages = [page(public_url=host + path, identify=identify) for path in paths]
+    mounts = [Mount(path, one) for path, one in zip(paths, pages, strict=True)]
+    anna = Person(Starlette(routes=mounts))
+    anna.client.base_url = host
+    anna.client.headers.update({"origin": host, "x-person": "anna"})
+    tokens = []
+    for path, one in zip(paths, pages, strict=True):
+        let_in = anna.get(f"{path}/" if identify else one_time_address(one))
+        tokens.append(token_in(let_in.text))
+
+    drafts = []
+    for path, anna.token in zip(paths, tokens, strict=True):
+        added = anna.post(f"{path}/add")
+        assert added.status_code == 200, added.text
+        drafts.append(added.url.path)
+
+    assert [anna.get(draft).status_code for draft in drafts] == [200, 200]
+    anna.token = tokens[0]
+    assert "You have left" in anna.post("/archive/leave").text
+    assert anna.get(drafts[0]).status_code != 200
+    assert anna.get(drafts[1]).status_code == 200
 
 
 def test_a_name_that_is_taken_while_a_form_is_tested_changes_nothing(cloud: Emulator) -> None:

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 MAX_BODY = 64 * 1024  # bytes: forms, no uploads
 MAX_FIELDS = 200
 AT_ONCE = 12  # requests of one owner: a browser has six; each may hold a thread and an rclone
+PAGES = 8  # of one host that a browser is let in to at once
 PAUSE = 1.0  # seconds, at least, that those wait who ask for more, so that others need not
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z\d._-]+|\[[a-f\d:.]+\])(:(?P<port>\d{1,5}))?(/[^\s?#]*)?"
@@ -153,7 +154,7 @@ class Guard:
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
                 if new_cookie:
-                    cookie = session_cookie(self.address, new_cookie, scope)
+                    cookie = session_cookie(self.address, self.sessions, new_cookie, scope)
                     headers.append("set-cookie", cookie)
             await send(message)
 
@@ -211,11 +212,10 @@ class Guard:
         return None
 
     async def _find_session(self, request: Request) -> Session | None:
-        session = self.sessions.find(request.cookies.get(self.address.cookie, ""))
         # A session belongs to its person alone; without `identify` there are no persons.
         person = None if self.identify is None else await identified(self.identify, request)
-        if session is not None and session.person != person:
-            session = None
+        held = filter(None, map(self.sessions.find, _held(self.address, request.scope)))
+        session = next((one for one in held if one.person == person), None)
         if session is None and person is not None:
             cookie = self.sessions.create(person)
             request.scope["pluton.new_cookie"] = cookie
@@ -250,8 +250,18 @@ def form_of(request: Request) -> dict[str, str]:
     return form if isinstance(form, dict) else {}
 
 
-def session_cookie(address: Address, value: str, scope: Scope) -> str:
-    """The header's value. Lax, not Strict: Microsoft's answer is a GET from another site."""
+def _held(address: Address, scope: Scope) -> list[str]:
+    """The secrets in the session cookie, of which one may be ours: pages at other paths of this
+    host have theirs in it, since `__Host-` knows no paths."""
+    secrets = Request(scope).cookies.get(address.cookie, "").split(".")
+    return [*filter(None, secrets)][-PAGES:]
+
+
+def session_cookie(address: Address, sessions: Sessions, secret: str, scope: Scope) -> str:
+    """The header's value, with a new secret. Lax, not Strict: Microsoft's answer is a GET from
+    another site."""
+    others = [one for one in _held(address, scope) if sessions.find(one) is None]
+    value = ".".join([*others, secret])
     path = "/" if address.secure else scope.get("root_path") or "/"  # __Host- wants "/"
     secure = "; Secure" if address.secure else ""
     return f"{address.cookie}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}"
