@@ -10,12 +10,13 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.web import one_time_address
 from tests.connected import connected
 from tests.gates import Gate
 
-from .client import PATIENCE, Person, at_the_page, page, token_in
+from .client import PATIENCE, Person, at_the_page, local_folder, page, token_in
 from .test_web_page import posted_by_a_browser
 from .test_web_people import by_header
 
@@ -62,3 +63,24 @@ def test_a_name_that_is_taken_while_a_form_is_tested_changes_nothing(cloud: Emul
     assert [answer.status_code for answer in answers] == [422]
     assert "There is already a storage called" in answers[0].text
     assert (storage.name, str(storage.remote.chunk_size)) == ("Before", "10Mi")
+
+
+@pytest.mark.parametrize("what", ["remove", "copy", "restore", "test", "repair", "reauthorize"])
+def test_a_form_of_a_storage_that_is_gone_does_nothing_to_one_that_took_its_name(
+    cloud: Emulator, tmp_path: Path, what: str
+) -> None:
+    storage, folder = connected(cloud, name="team"), local_folder(tmp_path)
+    if what == "repair":
+        storage.storages.conf.update("team", {"drive_id": None})
+    with at_the_page(local_folders=[folder]) as anna:
+        own_page = what in ("remove", "copy", "restore")
+        shown = anna.get("/storages/team" + f"/{what}" * own_page).text
+        form = posted_by_a_browser(shown)
+        Storages()["team"].remove()
+        other = connected(cloud, "business", name="team")
+        before = other.section_with_secrets()
+        late = anna.post(f"/storages/team/{what}", {**form, "local": str(folder)})
+    assert late.status_code == 404
+    assert "Nothing was done" in late.text
+    assert other.section_with_secrets() == before
+    assert other.list() == []

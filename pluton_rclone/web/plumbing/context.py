@@ -22,7 +22,7 @@ from pluton_rclone.microsoft.graph.drives import Quota, Shortcut
 from pluton_rclone.saved.renewal import name_now
 from pluton_rclone.storages.storage import Storage, Storages
 
-from .guard import Action, Address, Authorize, owner, permits, session_of
+from .guard import Action, Address, Authorize, form_of, owner, permits, session_of
 from .jobs import AnyWork, Jobs
 from .sessions import Session, Sessions
 from .view import link
@@ -141,7 +141,8 @@ def demand(request: Request, action: Action, storage: Storage | None = None) -> 
 
 def storage_of(request: Request, action: Action = "see", name: str | None = None) -> Storage:
     """The storage that the address names, for that action. StorageNotFound, also for one that the
-    person may not see; HTTPException if they may only see it."""
+    person may not see, or on another drive than a form was about; HTTPException if they may only
+    see it."""
     found: Storage | None = None
     with suppress(StorageNotFound):
         found = page_of(request).storages[name or request.path_params["storage"]]
@@ -150,6 +151,11 @@ def storage_of(request: Request, action: Action = "see", name: str | None = None
         raise StorageNotFound("There is no such storage here.", advice=advice)
     if action != "see":
         demand(request, action, found)
+    meant = form_of(request).get("of_drive")
+    if meant is not None and meant != (found.record()["drive_id"] or ""):
+        what = "Nothing was done: the storage of this name is on another drive now."
+        advice = "Look at it anew before you try again."
+        raise StorageNotFound(what, advice=advice)
     return found
 
 
