@@ -84,3 +84,24 @@ def test_a_form_of_a_storage_that_is_gone_does_nothing_to_one_that_took_its_name
     assert "Nothing was done" in late.text
     assert other.section_with_secrets() == before
     assert other.list() == []
+
+
+def test_the_health_of_a_storage_is_not_shown_for_one_that_took_its_name(cloud: Emulator) -> None:
+    connected(cloud, name="team")
+    with at_the_page() as anna:
+        assert "of 5 GiB used" in anna.get("/storages/team/health").text.replace("\u00a0", " ")
+        Storages()["team"].remove()
+        connected(cloud, "business", name="team")
+        assert "of 1 TiB used" in anna.get("/storages/team/health").text.replace("\u00a0", " ")
+
+
+def test_a_storage_that_was_signed_in_to_at_the_terminal_works_on_the_page_at_once(
+    cloud: Emulator,
+) -> None:
+    storage = connected(cloud, name="team")
+    token = storage.section_with_secrets()["token"]
+    storage.storages.conf.update("team", {"token": None})
+    with at_the_page() as anna:
+        assert "Does not work" in anna.get("/storages/team/health").text
+        storage.storages.conf.update("team", {"token": token})
+        assert "Works" in anna.get("/storages/team/health").text

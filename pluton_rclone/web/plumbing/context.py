@@ -48,19 +48,20 @@ class Seen:
 
 
 class Healths:
-    """The last look at every storage. Two people who look at once cause one look."""
+    """The last look at every storage, as long as it is as it was in rclone.conf. Two people who
+    look at once cause one look."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[float, Seen]] = {}
+        self._seen: dict[str, tuple[float, dict[str, str], Seen]] = {}
         self._locks: dict[str, threading.Lock] = {}
 
     def of(self, storage: Storage) -> Seen:
-        name = storage.remote_name
+        name, section = storage.remote_name, storage.masked_section()
         with self._locks.setdefault(name, threading.Lock()):
-            until, seen = self._seen.get(name, (0.0, Seen()))
-            if time.monotonic() >= until:
+            until, looked_at, seen = self._seen.get(name, (0.0, section, Seen()))
+            if time.monotonic() >= until or section != looked_at:
                 seen = _look(storage)
-                self._seen[name] = time.monotonic() + REMEMBERED, seen
+                self._seen[name] = time.monotonic() + REMEMBERED, section, seen
             return seen
 
     def forget(self, name: str) -> None:
