@@ -16,9 +16,10 @@ from pluton_rclone.web import one_time_address
 from tests.connected import connected
 from tests.gates import Gate
 
-from .client import PATIENCE, Person, at_the_page, local_folder, page, token_in
+from .client import PATIENCE, Person, answer_of, at_the_page, local_folder, page, token_in
 from .test_web_page import posted_by_a_browser
 from .test_web_people import by_header
+from .visitor import ANNA, BERT
 
 
 @pytest.mark.parametrize("identify", [None, by_header])
@@ -46,6 +47,17 @@ def test_two_pages_behind_one_host_keep_what_is_begun_on_each(home: Path, identi
     assert "You have left" in anna.post("/archive/leave").text
     assert anna.get(drafts[0]).status_code != 200
     assert anna.get(drafts[1]).status_code == 200
+
+
+def test_a_second_sign_in_of_a_tab_says_that_it_is_over(cloud: Emulator) -> None:
+    with at_the_page() as anna:
+        draft = anna.begin("Twice")
+        one, two = anna.to_microsoft(draft), anna.to_microsoft(draft)
+        assert anna.get(answer_of(cloud, ANNA, one)).url.path == f"{draft}/type"
+        late = anna.get(answer_of(cloud, BERT, two))
+        assert "Anna Berg" in anna.get(f"{draft}/type").text
+    assert late.status_code == 403
+    assert "was not begun in this browser, or is over." in late.text
 
 
 def test_a_name_that_is_taken_while_a_form_is_tested_changes_nothing(cloud: Emulator) -> None:

@@ -119,7 +119,8 @@ def callback(request: Request) -> Response:
     if taken is None:
         if state in mine.answered:
             raise CodeUsedTwice("This answer of Microsoft was already used.")
-        raise ForeignAnswer("This answer belongs to a sign-in that was not begun in this browser.")
+        what = "This answer belongs to a sign-in that was not begun in this browser, or is over."
+        raise ForeignAnswer(what)
     draft, found = taken
     assert isinstance(draft, Draft)
     answer: dict[str, Any] = {name: query.getlist(name) for name in query}
