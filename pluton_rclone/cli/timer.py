@@ -73,6 +73,7 @@ _TAKEN = (
 _BY_RESTIC = r"PLUTON_RESTIC_BINARY|RESTIC_PASSWORD.*"
 _MORE = {"restic": _BY_RESTIC, "again": _BY_RESTIC, "flow": f"{_BY_RESTIC}|PREFECT_API_URL"}
 _ENDLESS = {"mount", "serve", "web", "demo", "emulator", "worker"}
+_BY_A_PERSON = {"connect", "reauthorize", "encrypt"}
 
 
 def pinged(command: AnyCommand) -> AnyCommand:
@@ -148,7 +149,7 @@ def timer(
     \b
     pluton-rclone timer nightly -- copy /srv/data work:laptop/data
     pluton-rclone timer nightly --output ~/.config/systemd/user -- copy /srv/data work:data
-    pluton-rclone timer weekly --cron --at 04:30 -- sync --yes /srv/data work:laptop/data
+    pluton-rclone timer early --cron --at 04:30 -- sync --yes /srv/data work:laptop/data
     """
     from .app import application
 
@@ -169,6 +170,9 @@ def timer(
     with wanted.make_context(command[0], [*command[1:]], parent=of_program) as job:
         if {command[0], job.params.get("action")} & _ENDLESS:
             raise UsageError(f"{' '.join(command)!r} never ends: it is no job for a timer.")
+        if command[0] in _BY_A_PERSON:
+            what = f"{command[0]!r} is done by a person, once: it is no job for a timer."
+            raise UsageError(what, advice="Run it by itself.")
         if any(re.fullmatch("(?:--.*=)?-", word) for word in command):
             raise UsageError("There is nothing on stdin (-) there.", advice="Name a file.")
         if job.params.get("yes") is False and not job.params.get("dry_run"):

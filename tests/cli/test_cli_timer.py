@@ -201,6 +201,9 @@ def test_what_a_storage_the_network_and_restic_need_is_said_without_its_value(
         ("x", "--", "sync", "/a", "work-files:a"),
         ("x", "--", "again", "12"),
         ("x", "--", "remove", "work-files"),
+        ("x", "--", "connect", "work"),
+        ("x", "--", "reauthorize", "work-files"),
+        ("x", "--", "encrypt", "--keyring"),
         ("nächtlich", "--", "health"),
         ("x", "--output", "", "--", "health"),
         ("x", "--", "copy", "a\nb", "work-files:"),
@@ -256,6 +259,7 @@ def test_a_folder_that_no_unit_can_name_is_refused(
 def test_a_refusal_names_the_help_of_the_command_that_is_wrong(connected: Command) -> None:
     assert "See pluton-rclone copy --help." in connected("timer", "x", "--", "copy").err
     assert "never ends" in connected("timer", "x", "--", "web").err
+    assert "done by a person" in connected("timer", "x", "--", "connect", "work").err
 
 
 def test_a_unit_that_somebody_has_changed_stays(connected: Command, tmp_path: Path) -> None:
