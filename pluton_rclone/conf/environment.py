@@ -83,13 +83,11 @@ def from_command(command: str) -> str:
         endless = error.errno == errno.EFBIG
         why = "it printed more than a password" if endless else error.strerror
         raise _failed(argv[0], why or "it cannot be started") from None
-    if done.returncode != 0:
+    password = done.stdout.decode("utf-8", "surrogateescape").strip("\r\n")
+    if done.returncode != 0 or not password:
         from pluton_rclone.values.redaction import how_it_ended  # its patterns, only for a failure
 
         raise _failed(argv[0], how_it_ended(done.returncode, done.stderr), asks)
-    password = done.stdout.decode("utf-8", "surrogateescape").strip("\r\n")
-    if not password:
-        raise _failed(argv[0], "it printed nothing", asks)
     return password
 
 

@@ -35,6 +35,7 @@ def redact(text: str) -> str:
 
 
 def how_it_ended(code: int, stderr: bytes) -> str:
-    """Why a program failed, in words: its exit code, and 200 characters of its last line."""
+    """Why a program gave nothing, in words: how it ended, and 200 characters of its last line."""
     said = redact(stderr.decode(errors="replace").strip().rpartition("\n")[2])[:200]
-    return f"it ended with exit code {code}" + (f" and said: {said}" if said else "")
+    how = f"it ended with exit code {code}" if code > 0 else f"signal {-code} ended it"
+    return (how if code else "it printed nothing") + (f" and said: {said}" if said else "")

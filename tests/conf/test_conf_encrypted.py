@@ -169,6 +169,8 @@ def test_threads_that_want_the_password_at_once_ask_once(
     [
         ("false", "exit code 1"),
         ("true", "printed nothing"),
+        ('sh -c "echo No secret key >&2"', "printed nothing and said: No secret"),
+        ('sh -c "kill -9 $$"', "signal 9 ended it"),
         ("no-such-program-here", "no such program"),
         ("yes", "more than a password"),  # for ever
         ('sh -c "yes >&2"', "more than a password"),
