@@ -153,6 +153,7 @@ CLAIMS = Meaning(  # conditional access
     errors.InteractionRequired, "A rule of the organisation asks for more than the sign-in proved.",
     advice="Sign in again in a browser. If it comes back, ask your administrator: the sign-in log "
     "names the rule.", step=NextStep.REAUTHORIZE)
+_EVALUATED = Meaning(errors.TokenExpired, advice=CLAIMS.advice)  # unless a renewal helps
 BEHIND_PROXY = Meaning(
     errors.Unreachable, "The proxy did not let the connection through.", Who.YOU,
     "Check HTTPS_PROXY and NO_PROXY, or have the network's administrator allow it.")
@@ -217,6 +218,7 @@ _MESSAGES = (  # pattern, meaning; who got it, and with which code
     (r"database is read.?only", _FROZEN),  # rclone#9794: accessDenied
     (r"checked out|locked for (?:shared use|editing|exclusive)|locked by another",
      Meaning(errors.Conflict)),  # onedrive-api-docs#912, #1199: 423 accessDenied
+    (r"continuous access evaluation resulted in", _EVALUATED),  # EntraCP#356: 401
     (r"token has expired or is not yet valid|Lifetime validation failed", _BY_CLOCK),  # 401
     (r"\bE-?Tag does not match", Meaning(errors.Conflict)),  # abraunegg/onedrive#24: 412 notAllowed
     (r"server did not answer in time", _SLOW),  # rclone#2707: 504 UnknownError

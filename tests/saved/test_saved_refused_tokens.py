@@ -11,6 +11,7 @@ import pytest
 
 from pluton_rclone import Storage
 from pluton_rclone.emulator import RCLONE_CLIENT_ID, Emulator
+from pluton_rclone.emulator.faults import GraphFault
 from pluton_rclone.emulator.graph.patterns import item_address
 from pluton_rclone.emulator.quirks import FRESH_SIGNING_KEY
 from pluton_rclone.emulator.world import REVOKED
@@ -232,3 +233,20 @@ def test_whom_a_rule_keeps_out_again_and_again_is_told_who_knows_it(
     assert caught.value.next_step is NextStep.REAUTHORIZE
     assert caught.value.advice.startswith("Sign in again in a browser")
     assert "administrator" in caught.value.advice
+
+
+@pytest.mark.parametrize("call", ASKED)
+def test_who_is_kept_out_for_the_place_where_they_are_is_told_who_knows_the_rule(
+    cloud: Emulator, tmp_path: Path, call: str
+) -> None:
+    """rclone does not show the header that speaks of claims. Yvand/EntraCP#356."""
+    storage = connected(cloud, "business")
+    (tmp_path / "c.txt").write_bytes(b"c")
+    elsewhere = REVOKED.rpartition(" ")[0] + " LocationConditionEvaluationSatisfied"
+    cloud.faults.arm(GraphFault(401, "InvalidAuthenticationToken", elsewhere), times=None)
+
+    with pytest.raises(PlutonRcloneError) as caught:
+        CALLS[call](storage, tmp_path)
+
+    assert caught.value.next_step is NextStep.REAUTHORIZE
+    assert "ask your administrator: the sign-in log names the rule" in caught.value.advice
