@@ -243,6 +243,24 @@ def test_a_session_that_ends_while_a_sign_in_is_waited_for_is_said(
         anna.heading("Your session here has ended")  # by itself
 
 
+def test_what_is_drawn_anew_takes_no_focus_from_what_has_not_changed(
+    cloud: Emulator, chromium: Chromium
+) -> None:
+    """Whoever has the keyboard alone went back to the top of the page."""
+    with served(APP) as address, chromium.person(cloud) as context:
+        anna = Visitor(context, address)
+        anna.add("Keyboard")
+        anna.press("Sign in on another device")
+        copy = anna.page.get_by_role("button", name="Copy")
+        copy.focus()
+        for _ in range(2):
+            with anna.page.expect_response("**/waiting/*") as asked:
+                pass
+            asked.value.finished()
+        anna.page.evaluate("new Promise(done => setTimeout(done))")
+        assert copy.evaluate("button => button === document.activeElement")
+
+
 def test_the_health_of_a_storage_is_a_page_too(
     cloud: Emulator, chromium: Chromium, monkeypatch: pytest.MonkeyPatch
 ) -> None:

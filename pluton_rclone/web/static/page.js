@@ -25,7 +25,7 @@ async function partOf(answer, id) {
 // ---- parts that change while something goes on --------------------------------------------------------------------
 
 function follow(part) {
-  let busy = false, shown = "";
+  let busy = false, shown = part.innerHTML; // as the server drew it: what has not changed keeps its focus
   const timer = setInterval(async () => {
     if (busy) return;
     busy = true;
@@ -190,8 +190,8 @@ for (const form of document.querySelectorAll("form[data-busy]")) {
   }));
 }
 
-prepare(document);
 document.querySelectorAll("[data-every]").forEach(follow);
+prepare(document);
 const lazy = [...document.querySelectorAll("[data-lazy]")];
 for (let at = 0; at < AT_ONCE; at++) fill(lazy);
 document.querySelectorAll("[data-search]").forEach(search);
