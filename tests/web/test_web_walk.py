@@ -14,7 +14,7 @@ from pluton_rclone.errors import StorageNotFound
 from pluton_rclone.web.plumbing import guard
 from pluton_rclone.web.plumbing.context import Healths, Seen
 from tests.chromium import Chromium
-from tests.connected import connected
+from tests.connected import connected, emulated_drive
 
 from .attackers import eventually
 from .axe import violations
@@ -259,6 +259,26 @@ def test_what_is_drawn_anew_takes_no_focus_from_what_has_not_changed(
             asked.value.finished()
         anna.page.evaluate("new Promise(done => setTimeout(done))")
         assert copy.evaluate("button => button === document.activeElement")
+
+
+def test_long_names_fit_into_the_narrowest_window(
+    cloud: Emulator, home: Path, chromium: Chromium
+) -> None:
+    """320 pixels: an ordinary window at 400 % (WCAG 1.4.10)."""
+    storage = connected(cloud, name="N" * 100)
+    emulated_drive(cloud, "personal").write(f"{'d' * 120}/{'f' * 180}.txt", b"x")
+    at = f"storages/{storage.remote_name}"
+    pages = ["", at, f"{at}/files", f"{at}/files?path={'d' * 120}", "transfers", "nowhere"]
+    pages += [f"{at}/{form}" for form in ("copy", "restore", "edit", "remove", "health")]
+    with served(APP) as address, chromium.person(cloud, width=320) as context:
+        page = Visitor(context, address).page
+        top, wide = page.url, list[str]()
+        for path in pages:
+            page.goto(top + path)
+            page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+            if page.evaluate("document.documentElement.scrollWidth") > 320:
+                wide.append(path)
+    assert wide == []
 
 
 def test_the_health_of_a_storage_is_a_page_too(
