@@ -20,7 +20,7 @@ from .values import AGES, SIZES
 FILTERS = ("filters", "files_from", "min_size", "max_size", "min_age", "max_age")
 _GLOB = frozenset("[{*?\\")
 
-LISTED = "Only the files that FILE names, a path in SRC on each line; - is stdin."
+LISTED = "Only the files that FILE names, a path in SRC or NAME:PATH on each line; - is stdin."
 MORE = "Rules from FILE, one on each line, after those of --filter."
 RULE = "'- PATTERN' leaves out, '+ PATTERN' keeps; the first that matches counts."
 WITHOUT = "Leave out what matches, e.g. '*.tmp' or '/cache/**'."
