@@ -159,8 +159,9 @@ _PARTIAL = re.compile(r"\.[0-9a-f]{8}\.partial$")
 _OF_WHAT_IS_THERE = re.compile(r"Failed to (?!calculate dst hash|remove partially)|Couldn't ")
 """How rclone begins what it says of a file at the source, or of one to be deleted, and not of one
 in the making: its name may have that end by itself, left by an rclone that was killed."""
-_SECONDS = re.compile(r"rying again in (\d+(?:\.\d+)?)(ms|s|m)?")
-_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
+_WAIT = re.compile(r"rying again in ((?:\d+(?:\.\d+)?(?:h|ms|m|s)?)+)")
+_PART = re.compile(r"([\d.]+)(h|ms|m|s)?")  # Go writes 2h0m0s
+_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 _PLAIN = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d (?:([A-Z]+)\s*: )?(.*)", re.DOTALL)
 _LEVELS = {"warning": "notice", "fatal": "critical"}
 
@@ -189,8 +190,9 @@ def parse(line: bytes) -> Event:
             if pattern.match(text):
                 return kind(text=text, level=level, path=path, size=record.size)
     if _slows_down(text):
-        wait = _SECONDS.search(text)
-        seconds = float(wait[1]) * _UNIT[wait[2] or ""] if wait else None
+        wait = _WAIT.search(text)
+        parts = _PART.findall(wait[1]) if wait else ()
+        seconds = sum(float(number) * _UNIT[unit] for number, unit in parts) if wait else None
         return Throttled(text=text, level=level, seconds=seconds)
     return Notice(text=text, level=level, about=path or None)
 

@@ -129,6 +129,22 @@ def test_being_throttled(capture: str, seconds: list[float | None]) -> None:
     ] == seconds
 
 
+@pytest.mark.parametrize(
+    ("wait", "seconds"),
+    [
+        ("2h0m0s", 7200.0),
+        ("1m40s", 100.0),
+        ("1.5s", 1.5),
+        ("300ms", 0.3),
+        ("7200 seconds.", 7200.0),
+    ],
+)
+def test_how_long_to_wait_as_go_writes_it(wait: str, seconds: float) -> None:
+    event = line(level="notice", msg=f"Too many requests. Trying again in {wait}")
+    assert isinstance(event, events.Throttled)
+    assert event.seconds == pytest.approx(seconds)
+
+
 def test_plain_text_keeps_its_level() -> None:
     [event] = told("unknown-remote")
     assert isinstance(event, events.PlainText)
