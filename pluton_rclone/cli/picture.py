@@ -10,7 +10,7 @@ from rich.text import Text
 from pluton_rclone.rclone.events import Progress
 from pluton_rclone.rclone.transfer import Transfer
 from pluton_rclone.values.printable import printable
-from pluton_rclone.values.units import counted, human_bytes, human_seconds
+from pluton_rclone.values.units import counted, human_bytes, human_seconds, waiting
 
 from .output import no_color
 
@@ -28,8 +28,10 @@ def live(transfer: Transfer) -> None:
 
 def picture(progress: Progress, width: int, height: int) -> list[Text]:
     """A line for the whole and one for each file in flight, as many as fit, cut to `width`."""
-    shown = progress.in_flight[: max(0, min(MOST_FILES, height - 3))]
     lines = [_line([_bar(progress.fraction, width), *_counts(progress)], width)]
+    if progress.waits_until is not None:
+        lines.append(_line([Text(f"  {waiting(progress.waits_until)}", "yellow")], width))
+    shown = progress.in_flight[: max(0, min(MOST_FILES, height - 2 - len(lines)))]
     for file in shown:
         done = file.bytes / file.size if file.size > 0 else None
         numbers = f"{'' if done is None else f'{done:4.0%}'}  {human_bytes(file.speed):>10}/s"

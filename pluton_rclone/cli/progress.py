@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pluton_rclone.values.units import human_bytes
+from pluton_rclone.values.units import human_bytes, waiting
 
 from .output import Output
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # What --json prints of a report, and of each file in it.
 REPORTED: tuple[str, ...] = ("bytes", "total_bytes", "speed", "eta", "transfers", "total_transfers")
-REPORTED += ("checks", "errors", "elapsed", "in_flight")
+REPORTED += ("checks", "errors", "elapsed", "waits_until", "in_flight")
 IN_FLIGHT = ("name", "bytes", "size", "speed", "eta")
 PLAIN_SECONDS = 10.0
 
@@ -30,7 +30,8 @@ def follow(transfer: Transfer, output: Output) -> TransferResult:
                 {name: getattr(each, name) for name in IN_FLIGHT} for each in progress.in_flight
             ]
             record = {name: getattr(progress, name) for name in REPORTED}
-            output.line({"progress": record | {"in_flight": files}})
+            until = progress.waits_until and progress.waits_until.isoformat()
+            output.line({"progress": record | {"in_flight": files, "waits_until": until}})
     elif output.is_live:
         from .picture import live
 
@@ -53,11 +54,13 @@ def counting(output: Output, what: str) -> Iterator[Callable[[int], None]]:
 
 
 def _lines(transfer: Transfer, output: Output) -> None:
-    last = time.monotonic()
+    last, waits = time.monotonic(), False
     for progress in transfer:
-        if time.monotonic() - last < PLAIN_SECONDS:
+        until = progress.waits_until
+        if time.monotonic() - last < PLAIN_SECONDS and (waits or until is None):
             continue
-        last = time.monotonic()
+        last, waits = time.monotonic(), until is not None
         done, total = human_bytes(progress.bytes), human_bytes(progress.total_bytes)
         files = f"{progress.transfers}/{progress.total_transfers} files"
-        output.say(f"  {files}, {done} of {total}, {human_bytes(progress.speed)}/s")
+        told = "" if until is None else f"; {waiting(until)}"
+        output.say(f"  {files}, {done} of {total}, {human_bytes(progress.speed)}/s{told}")

@@ -113,7 +113,8 @@ CheckResult = like(results.CheckResult, same=bool, **KEPT)
 ENDED: dict[str, Any] = {"ended": Ended, "planned": many(Planned), "error": MAYBE}
 TransferResult = like(results.TransferResult, **ENDED, retry_helps=bool, **KEPT)
 InFlight = like(events.InFlight, *IN_FLIGHT)
-Progress = like(events.Progress, *REPORTED, in_flight=many(InFlight))
+IN_PROGRESS: dict[str, Any] = {"in_flight": many(InFlight), "waits_until": str | None}
+Progress = like(events.Progress, *REPORTED, **IN_PROGRESS)
 ProgressLine = made("ProgressLine", progress=Progress)
 ResultLine = made("ResultLine", "The last line of a transfer.", result=TransferResult)
 COUNTS = dict[str, int]

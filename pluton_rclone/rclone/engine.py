@@ -32,7 +32,7 @@ T = TypeVar("T")
 class Limits(NamedTuple):
     """How long a run may take, None for no limit: `time` seconds in all, and for a transfer `stall`
     seconds without a byte, a check or a listed entry (longer while files are compared: see
-    `transfer.COMPARING`). Microsoft's longest waits are shorter."""
+    `transfer.COMPARING`). Where Microsoft asks for a longer wait, it ends as Throttled."""
 
     time: float | None = None
     stall: float | None = 900.0

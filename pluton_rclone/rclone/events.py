@@ -9,6 +9,7 @@ times in seconds, speeds in bytes per second.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -56,6 +57,8 @@ class Progress(Event, frozen=True, gc=False, kw_only=True, rename="camel"):
     elapsed: float = field(default=0.0, name="elapsedTime")
     last_error: str = ""
     in_flight: tuple[InFlight, ...] = field(default=(), name="transferring")
+    waits_until: datetime | None = None
+    """The service wants nothing to be asked before."""
     raw: dict[str, Any] = {}
 
     @property

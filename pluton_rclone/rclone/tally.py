@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import logging
 import re
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
@@ -13,9 +14,12 @@ from pluton_rclone.errors import (
     NameRefused,
     PlutonRcloneError,
     RcloneError,
+    Stalled,
+    Throttled,
     TooManyDeletions,
     TransferFailed,
 )
+from pluton_rclone.values.units import waiting
 
 from . import events, left_out
 from .commands import Command
@@ -25,6 +29,11 @@ log = logging.getLogger(__name__)
 
 MESSAGES = 200
 """So many of the last notices and errors are kept to explain a failure."""
+
+_WORTH_TELLING = 10.0
+"""Seconds to wait: fewer are over before somebody has read of them."""
+_LONGEST_WAIT = 366 * 86400.0
+"""Seconds: more is none of Microsoft's, and of no calendar."""
 
 _COUNTS = ("bytes", "transfers", "checks", "renames", "server_side_copies", "server_side_moves")
 _LOUD = ("notice", "error", "critical")
@@ -74,6 +83,7 @@ class Tally:
         self.progress = self._before = events.Progress(text="")
         self.messages: collections.deque[str] = collections.deque(maxlen=MESSAGES)
         self.last_error: str | None = None
+        self._waits_until: datetime | None = None
         self._failed: dict[str, events.Failed] = {}
         self._earlier: dict[str, events.Failed] = {}
         self._begun: set[str] = set()  # of `_earlier`, in the present round
@@ -94,6 +104,20 @@ class Tally:
         self.add(event)
         return self.progress if isinstance(event, events.Progress) else event
 
+    @property
+    def waits_until(self) -> datetime | None:
+        """The service wants nothing to be asked before that, if it is still to come."""
+        until = self._waits_until
+        return until if until is not None and until > datetime.now(timezone.utc) else None
+
+    def stalled(self, seconds: float) -> Stalled | Throttled:
+        """Why nothing went on for so long."""
+        what = f"No byte and no check for {seconds:g} s."
+        if (until := self.waits_until) is None:
+            return Stalled(what, why=self.last_error)
+        advice = "Run it again after that; with fewer transfers at a time it asks for less."
+        return Throttled(f"{waiting(until)}.", why=what.rstrip("."), advice=advice)
+
     def add(self, event: events.Event) -> None:
         self._quiet &= event.level in _LOUD
         if self._unfound:
@@ -101,6 +125,7 @@ class Tally:
         match event:
             case events.Progress():
                 event = events.together(self._before, event)
+                event = msgspec.structs.replace(event, waits_until=self.waits_until)
                 if _counts(event) != _counts(self.progress):
                     self.steps += 1
                 self.progress = event
@@ -139,6 +164,10 @@ class Tally:
                 elif event.text.startswith("Made directory"):
                     self._making.pop(event.path, None)
                 return
+            case events.Throttled(seconds=float(seconds)) if seconds >= _WORTH_TELLING:
+                until = datetime.now(timezone.utc) + timedelta(seconds=min(seconds, _LONGEST_WAIT))
+                self._waits_until = until = max(until, self._waits_until or until)
+                self.progress = msgspec.structs.replace(self.progress, waits_until=until)
             case _:
                 self._folders += event.text == _FOLDER_MOVED
                 self._kept |= event.text == _NOT_DELETING

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError, Stalled, TimedOut
+from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError, TimedOut
 from pluton_rclone.process import SETTLING, Child
 from pluton_rclone.process.interrupts import interruptible
 from pluton_rclone.process.system import KILL
@@ -303,12 +303,16 @@ class Transfer:
         with self._lock:
             while self._listening and len(self._kept) >= EVENTS_KEPT:
                 self._changed.wait()
+            before = tally.progress.waits_until
             event = tally.line(line)
+            is_to_wait = tally.progress.waits_until not in (None, before)
             if tally.steps != self._steps:
                 self._steps, self._active = tally.steps, time.monotonic()
-            if tally is self._seen:  # an event of the dry run is not passed on
-                return
-            is_progress = event is tally.progress
+            if tally is self._seen:  # of the dry run nothing else is passed on
+                if not is_to_wait:
+                    return
+                self._tally.add(event)
+            is_progress = is_to_wait or event is tally.progress
             self._serial += is_progress
             self._kept.append(event)
             if is_progress or self._listening:
@@ -382,9 +386,8 @@ class Transfer:
         if total_left <= 0:
             self._stop(TimedOut(f"The {self.command} took longer than {total:g} s."), "timed out")
             return None
-        if stall_left <= 0:
-            what = f"No byte and no check for {stall:g} s."
-            self._stop(Stalled(what, why=tally.last_error), "stalled")
+        if stall is not None and stall_left <= 0:
+            self._stop(tally.stalled(stall), "stalled")
             return None
         wait = max(0.01, min(60.0, total_left, stall_left))
         self._looks_at = now + wait

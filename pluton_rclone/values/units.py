@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 def human_bytes(count: float | None) -> str:
@@ -24,6 +28,11 @@ def human_seconds(seconds: float) -> str:
     if minutes >= 60:
         return f"{minutes // 60} h {minutes % 60} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def waiting(until: datetime) -> str:
+    """'Microsoft asks to wait until 2026-11-30 19:03:12', by this machine's clock."""
+    return f"Microsoft asks to wait until {until.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def counted(count: int, thing: str, several: str | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,15 @@ def test_nothing_is_wider_than_the_terminal(width: int) -> None:
     progress = Progress(text="", bytes=1, total_bytes=2, in_flight=(InFlight(name, 1, 2),) * 3)
 
     assert all(cell_len(line) <= width for line in lines(progress, width))
+
+
+def test_a_wait_that_microsoft_asks_for_is_told_with_its_end_and_takes_a_line() -> None:
+    until = datetime(2026, 11, 30, 19, 3, 12).astimezone()
+    many = (InFlight("a.jpg"),) * 20
+    drawn = lines(Progress(text="", in_flight=many, waits_until=until), height=10)
+
+    assert drawn[1] == "  Microsoft asks to wait until 2026-11-30 19:03:12"
+    assert len(drawn) == len(lines(Progress(text="", in_flight=many), height=10))
 
 
 def test_no_more_files_than_there_is_room_for() -> None:

@@ -640,6 +640,21 @@ def test_a_transfer_is_watched_and_cancelled(
         assert cancelled
 
 
+def test_a_wait_that_microsoft_asks_for_is_shown_with_its_end(
+    cloud: Emulator, tmp_path: Path
+) -> None:
+    storage, folder = connected(cloud), local_folder(tmp_path)
+    cloud.faults.throttle("7200", times=None, where="createUploadSession")
+    with at_the_page(local_folders=[folder]) as anna:
+        started = anna.post(
+            f"/storages/{storage.remote_name}/copy", {"local": str(folder), "path": "x"}
+        )
+        text = until(anna, started.url.path, "Microsoft asks to wait until <time datetime=")
+        assert "Time left" in text
+        anna.post(f"{started.url.path}/cancel")
+        until_over(anna)
+
+
 class Slow(Storages):
     """Storages whose only one has an rclone that takes its time."""
 
