@@ -55,6 +55,22 @@ FILTERS = {
 }
 
 
+@pytest.mark.parametrize("from_there", [False, True], ids=["from here", "from there"])
+@pytest.mark.parametrize("option", ["--exclude=a.txt", "--max-size=1", "--files-from={names}"])
+def test_a_filter_of_a_single_file_is_refused_where_rclone_would_pass_over_it(
+    connected: Command, cloud: Emulator, source: Path, option: str, from_there: bool
+) -> None:
+    (source / "names").write_text("b.tmp\n")
+    cloud.files.drive_of(ANNA).write("there/a.txt", b"there")
+    ends = ["work-files:there/a.txt", str(source / "sub")]
+    if not from_there:
+        ends = [str(source / "a.txt"), "work-files:arrived"]
+    ran = connected("copy", *ends, option.format(names=source / "names"))
+    assert (ran.code, "is a file: filters select files in a folder" in ran.err) == (2, True)
+    assert not (source / "sub/a.txt").exists()
+    assert cloud.files.drive_of(ANNA).find("arrived") is None
+
+
 @pytest.fixture
 def filters(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
     (tmp_path / "rules").write_text("# ours\n\n- *.tmp\n+ **\n")
