@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from apprise.plugins import NotifyBase
 
 CREDENTIAL = "pluton-rclone-notify"
+PING_TIME = 10.0
+"""Seconds in which a service answers a ping, or the run goes on without it."""
 PING = (
     "Call URL/start, then URL or URL/fail, as Healthchecks and its like want it. "
     "[default: PLUTON_RCLONE_PING, which others on this machine cannot read]"
@@ -122,7 +124,7 @@ def _caller(ctx: Context, ping: str) -> Callable[[str], None]:
 
         path = parts.path.rstrip("/") + end
         try:
-            with Http() as http:
+            with Http(longest=PING_TIME) as http:
                 status = http.once("GET", parts._replace(path=path).geturl(), None).status
             trouble = f"it answered {status}" if status >= 300 else ""  # none is followed
         except PlutonRcloneError as error:

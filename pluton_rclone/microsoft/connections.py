@@ -22,9 +22,9 @@ class Overrun(requests.RequestException):
     """An answer beyond a limit, which is its text."""
 
 
-def late() -> Overrun:
-    """For an answer that takes longer than `TOTAL_TIME`."""
-    return Overrun(f"its answer did not end within {TOTAL_TIME:g} s")
+def late(seconds: float) -> Overrun:
+    """For an answer that takes longer than that."""
+    return Overrun(f"its answer did not end within {seconds:g} s")
 
 
 class Session(requests.Session):
@@ -42,17 +42,17 @@ class Session(requests.Session):
         """None: for one that is not followed, requests would read the whole body, too."""
 
 
-def body(response: requests.Response, until: float) -> bytes:
-    """The whole body, unpacked. `Overrun` if it is larger than `LARGEST`, or still arrives at
-    `until`, by time.monotonic()."""
+def body(response: requests.Response, began: float, seconds: float) -> bytes:
+    """The whole body, unpacked. `Overrun` if it is larger than `LARGEST`, or still arrives so many
+    seconds after it `began`, by time.monotonic()."""
     packed = response.headers.get("Content-Encoding", "").lower() in ("gzip", "deflate")
     unpack = zlib.decompressobj(32 + zlib.MAX_WBITS).decompress if packed else None
     blocks: list[bytes] = []
     room = LARGEST
     try:
         while block := response.raw.read1(64 * 1024, decode_content=False):
-            if time.monotonic() > until:
-                raise late()
+            if time.monotonic() > began + seconds:
+                raise late(seconds)
             blocks.append(unpack(block, room + 1) if unpack else block)
             room -= len(blocks[-1])
             if room < 0:

@@ -91,7 +91,8 @@ class Http:
     """A connection pool that threads may share. `cancel` ends waiting. If Microsoft asks one
     request to wait, all requests wait, as its documents demand; `patience`: seconds that one
     request waits in all. `clock_offset`: seconds by which Microsoft's clock is ahead of ours, None
-    before the first answer; `throttled`: the number of answers that asked to slow down."""
+    before the first answer; `throttled`: the number of answers that asked to slow down. `longest`:
+    seconds that one answer may take, None for those of the longest pages."""
 
     clock_offset: float | None = None
     throttled = 0
@@ -102,9 +103,10 @@ class Http:
         cancel: threading.Event | None = None,
         now: Callable[[], float] = time.monotonic,
         patience: float = LONGEST_WAIT,
+        longest: float | None = None,
     ) -> None:
         self._cancel = cancel or threading.Event()
-        self._patience = patience
+        self._patience, self._longest = patience, longest
         self._now = now
         self._lock = threading.Lock()
         self._session: requests.Session | None = None
@@ -168,21 +170,21 @@ class Http:
 
         from . import connections
 
-        until = time.monotonic() + connections.TOTAL_TIME
+        began, seconds = time.monotonic(), self._longest or connections.TOTAL_TIME
         sent = {"headers": headers, "data": data, "params": params, **_LIMITS}
 
         def ask() -> tuple[requests.Response, bytes]:
             with self._lock:
                 session = self._session = self._session or connections.Session()
             with session.request(method, url, **sent) as response:
-                return response, connections.body(response, until)
+                return response, connections.body(response, began, seconds)
 
         # A socket's limit restarts at every byte, and headers may take their time: nobody waits.
         asked = aside(ask, "pluton-rclone http")
-        wait([asked], connections.TOTAL_TIME)
+        wait([asked], seconds)
         try:
             if not asked.done():
-                raise connections.late()
+                raise connections.late(seconds)
             response, content = asked.result()
         except (OSError, HTTPError) as problem:  # each of requests' is the first; it lets some by
             raise _unreachable(url, problem) from None

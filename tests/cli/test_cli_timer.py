@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import socket
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -89,6 +90,16 @@ def test_a_ping_that_fails_does_not_fail_the_run_and_its_address_is_not_said(
     assert "127.0.0.1 was not told of this run: " in closed.err
     assert "secret" not in ran.err + closed.err
     assert connected("health", "--ping", "file:///etc/passwd").code == 2
+
+
+def test_a_service_that_does_not_answer_a_ping_holds_up_no_run(
+    connected: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pluton_rclone.cli.timer.PING_TIME", 0.2, raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        ran = connected("health", "--ping", f"http://127.0.0.1:{silent.getsockname()[1]}/")
+    assert ran.code == 0
+    assert ran.err.count("not told of this run: its answer did not end within 0.2 s") == 2, ran.err
 
 
 def test_a_redirect_of_a_ping_is_not_taken_for_an_answer(
