@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Union
 
-from pluton_rclone.errors import AccessDenied, ItemNotFound, NothingFound
+from pluton_rclone.errors import PlutonRcloneError
 from pluton_rclone.values.encoding import ONEDRIVE_ENCODING
 from pluton_rclone.values.paths import require_path
 from pluton_rclone.values.units import human_bytes
@@ -105,7 +105,7 @@ def _readable(entries: Iterable[Listed], unread: list[Finding]) -> Iterator[List
     """The entries of a listing that goes on to its end where something in it cannot be read."""
     try:
         yield from entries
-    except (AccessDenied, ItemNotFound, NothingFound) as problem:
+    except PlutonRcloneError as problem:
         if not (paths := problem.details.get("unread")):  # the source itself
             raise
         why = (problem.why or "") if len(paths) == 1 else ""

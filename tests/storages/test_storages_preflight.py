@@ -73,6 +73,24 @@ def test_so_is_a_folder_of_a_source_in_a_storage(cloud: Emulator) -> None:
     assert found(scan) == [("2026", "unreadable"), ("forms", "name_forms_at_root")]
 
 
+@pytest.mark.parametrize("statuses", [(423, 403), (403, 423)], ids=["locked first", "locked last"])
+def test_whatever_keeps_each_of_several_folders_from_being_listed(
+    cloud: Emulator, statuses: tuple[int, int]
+) -> None:
+    other, storage = connected(cloud, "personal"), connected(cloud, "business")
+    drive = emulated_drive(cloud, "personal")
+    for name, status in zip(("one", "two"), statuses, strict=True):
+        folder = drive.folder(f"photos/{name}")
+        cloud.faults.refuse(status, times=None, where=f"{re.escape(folder.id)}|/delta")
+    drive.write("photos/forms", b"x")
+    scan = storage.preflight("photos", of=other)
+    assert found(scan) == [
+        ("forms", "name_forms_at_root"),
+        ("one", "unreadable"),
+        ("two", "unreadable"),
+    ]
+
+
 @pytest.mark.parametrize("left_out", ["link", "twin"])
 def test_what_a_transfer_leaves_out_is_no_reason_not_to_know_what_fits(
     cloud: Emulator, source: Path, left_out: str
