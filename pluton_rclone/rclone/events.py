@@ -162,6 +162,8 @@ _PARTIAL = re.compile(r"\.[0-9a-f]{8}\.partial$")
 _OF_WHAT_IS_THERE = re.compile(r"Failed to (?!calculate dst hash|remove partially)|Couldn't ")
 """How rclone begins what it says of a file at the source, or of one to be deleted, and not of one
 in the making: its name may have that end by itself, left by an rclone that was killed."""
+_OF_A_CHUNK = "Failed to remove temporary chunk"
+"""Of a file that a chunker could not make, and has said so."""
 _WAIT = re.compile(r"rying again in ((?:\d+(?:\.\d+)?(?:h|ms|m|s)?)+)")
 _PART = re.compile(r"([\d.]+)(h|ms|m|s)?")  # Go writes 2h0m0s
 _UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
@@ -183,7 +185,7 @@ def parse(line: bytes) -> Event:
         return Skipped(text=text, level=level, path=path, size=size, action=action)
     of_a_file = not record.object_type.endswith(".Fs")
     if level == "error":
-        if not path or not of_a_file:
+        if not path or not of_a_file or text.startswith(_OF_A_CHUNK):
             return Notice(text=text, level=level, about=path or None)
         if not _OF_WHAT_IS_THERE.match(text):
             path = _PARTIAL.sub("", path)

@@ -115,6 +115,15 @@ def test_a_file_that_somebody_else_left_unfinished_keeps_its_name(message: str) 
     assert event.path == name
 
 
+def test_a_chunk_that_a_chunker_could_not_remove_is_no_file_that_failed() -> None:
+    """The file has failed before, under its own name."""
+    text = "Failed to remove temporary chunk: itemNotFound: The resource could not be found."
+    name = "CON.rclone_chunk.001_bw90av"
+    event = line(level="error", msg=text, object=name, objectType="*onedrive.Object")
+    assert isinstance(event, events.Notice)
+    assert (event.about, event.level) == (name, "error")
+
+
 def test_an_error_of_the_whole_run_is_no_file() -> None:
     assert not [event for event in told("copy-source-missing") if isinstance(event, events.Failed)]
 
