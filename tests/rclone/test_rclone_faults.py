@@ -427,6 +427,13 @@ def test_the_names_of_files_do_not_say_what_is_wrong(
     assert type(faults.fault(text.replace("{}", told))) is kind
 
 
+def test_a_file_in_the_place_of_the_destination_is_called_one() -> None:
+    text = 'Failed to create file system for destination "od:a/b.txt": is a file not a directory'
+    error = faults.fault(text)
+    assert error.what == "The destination is a file, where a folder is needed."
+    assert "Name the folder" in error.advice
+
+
 @pytest.mark.parametrize("place", ["{} {}", "{1} {0}"])
 def test_of_a_very_long_message_both_ends_count(place: str) -> None:
     text = place.format("x" * 10**6, "accessDenied: Access denied")
