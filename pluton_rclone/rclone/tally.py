@@ -177,6 +177,7 @@ class Tally:
                     self._earlier.update(self._failed)
                     self._failed.clear()
                     self._begun.clear()
+                    self._making.clear()  # it tries again what it could not make
                     self._before_round = self.progress.transfers
                     self._kept = False
                     self._end_of_round()

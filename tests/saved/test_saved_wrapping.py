@@ -122,3 +122,16 @@ def test_what_was_connected_for_reading_only_is_not_written_through_a_crypt(
     storages.conf.update("work", {"pluton_granted_scopes": "Files.Read"})
     with pytest.raises(AccessDenied, match="'work' was connected for reading only"):
         storages.reach("secret").rclone.mkdir("secret:new")
+
+
+def test_a_folder_that_a_union_has_made_is_not_told_as_failed(
+    storages: Storages, tmp_path: Path
+) -> None:
+    """rclone says in its log that it makes one there, and not that it has."""
+    storages.conf.add("two", {"type": "union", "upstreams": "home:one work:two"})
+    (tmp_path / "source/deep").mkdir(parents=True)
+    (tmp_path / "source/CON").write_text("refused")
+    (tmp_path / "source/deep/a.txt").write_text("a")
+    result = storages.rclone("two").copy(tmp_path / "source", "two:x").wait()
+    assert [file.path for file in result.failed] == ["CON"]
+    assert storages.rclone("two").stat("two:x/deep/a.txt")
