@@ -17,11 +17,12 @@ from pluton_rclone.rclone.commands import Command, LogLevel, progress_flags
 from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.rclone.locations import Location, is_local
 from pluton_rclone.rclone.runner import Runner, nothing
+from pluton_rclone.values.drive_ids import normal_drive_id
 
 from . import office
 from .lent import Lent, is_refusal
 from .shortcuts import Shortcuts
-from .wrapping import below, require_apart, runs_of
+from .wrapping import below, require_apart, runs_of, spots
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.listing import Entry
@@ -252,11 +253,13 @@ def suit(problem: PlutonRcloneError, drives: Sequence[Mapping[str, str]]) -> Non
 
 
 def destination(command: Command, conf: Conf, names: Sequence[str]) -> dict[str, str] | None:
-    """The section of the OneDrive that a command writes to, also through a remote that wraps it;
-    None for a place that is in none of these."""
+    """The section of the OneDrive that a command writes to, also through a remote that wraps it, of
+    several a library's; None for a place that is in none of these."""
     name, colon, _ = command.places[-1].partition(":") if command.places else ("", "", "")
     name = conf.storage_of(name)
     if not colon or name not in names:
         return None
-    name = next(iter(below(conf, name)), "")
-    return conf.whole_section(name) if name else None
+    drives = {drive for drive, *_ in spots(conf, command.places[-1])}
+    found = [conf.whole_section(one) for one in below(conf, name)]
+    found = [one for one in found if normal_drive_id(one.get("drive_id", "")) in drives]
+    return min(found, key=lambda one: one.get("drive_type") != "documentLibrary", default=None)

@@ -84,6 +84,29 @@ def test_they_are_found_behind_a_link_that_rclone_follows(
     assert {"plain.txt", "link/letter.txt", "link/report.docx", "link/deep/TABLE.XLSX"} <= names()
 
 
+@pytest.mark.parametrize(
+    ("section", "at"),
+    [
+        ({"type": "combine", "upstreams": "mine=home: team=sharepoint:"}, "both:team/x"),
+        ({"type": "union", "upstreams": "home:old:ro sharepoint:"}, "both:x"),
+    ],
+    ids=["combine", "union"],
+)
+def test_so_they_do_where_the_library_is_one_of_several_drives(
+    cloud: Emulator,
+    library: Storage,
+    source: Path,
+    names: Callable[[], set[str]],
+    section: dict[str, str],
+    at: str,
+) -> None:
+    connected(cloud, "personal", name="home")
+    library.storages.conf.add("both", section)
+    result = library.storages.rclone("both").copy(source, at).result()
+    assert result.notices == (SAID,)
+    assert names() == {"letter.txt", "report.docx", "deep", "deep/TABLE.XLSX"}
+
+
 def test_without_office_files_there_is_one_run_and_nothing_to_say(
     library: Storage, source: Path
 ) -> None:
