@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from .rclone.transfer import Transfer as Transfer
     from .remote.onedrive import OneDriveRemote as OneDriveRemote
     from .remote.schema import remote_schema as remote_schema
+    from .runs.record import RunRecord as RunRecord
     from .runs.run import Run as Run
-    from .runs.store import RunRecord as RunRecord
     from .setup.connect import StorageSetup as StorageSetup
     from .storages.storage import Storage as Storage
     from .storages.storage import Storages as Storages
@@ -66,8 +66,8 @@ _NAMES = {
     "rclone.transfer": "Transfer",
     "remote.onedrive": "OneDriveRemote",
     "remote.schema": "remote_schema",
+    "runs.record": "RunRecord",
     "runs.run": "Run",
-    "runs.store": "RunRecord",
     "setup.connect": "StorageSetup",
     "storages.storage": "Storage Storages",
     "values.size": "Size",

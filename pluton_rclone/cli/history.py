@@ -11,8 +11,8 @@ import click
 from msgspec.structs import replace
 
 from pluton_rclone.errors import StorageNotFound, UsageError
+from pluton_rclone.runs.record import RunRecord
 from pluton_rclone.runs.run import Run
-from pluton_rclone.runs.store import RunRecord
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes, human_seconds
 

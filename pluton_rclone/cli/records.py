@@ -20,7 +20,7 @@ from pluton_rclone.microsoft.graph import drives
 from pluton_rclone.preflight.finding import Summary
 from pluton_rclone.rclone import events, results
 from pluton_rclone.remote.inspect import Finding
-from pluton_rclone.runs import run, store
+from pluton_rclone.runs import record, run
 
 from .progress import IN_FLIGHT, REPORTED
 
@@ -134,7 +134,7 @@ RECORDED: dict[str, Any] = {
     "began": str,
     "failed": many(FailedFile),
 }
-Recorded = like(store.RunRecord, **RECORDED)
+Recorded = like(record.RunRecord, **RECORDED)
 
 OF_PLAN = "A plan, the remotes that it means, and what rclone.conf does not have."
 PlanChecked = made("PlanChecked", OF_PLAN, plan=dict[str, Any], storages=list[str], notes=list[str])

@@ -1,8 +1,7 @@
 """The records of all runs of one rclone.conf: a SQLite file beside it, written by many processes.
 
 What the file cannot do (a full disk, a read-only folder, a damaged file) is said once, and never
-stands in the way of a run; what of it can be read is. A run that has begun and whose process is
-gone did not end.
+stands in the way of a run; what of it can be read is.
 """
 
 from __future__ import annotations
@@ -10,30 +9,21 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-
 from pluton_rclone import errors
 from pluton_rclone.conf import system
-from pluton_rclone.process.system import (
-    began,
-    exit_code,
-    give_to_owner,
-    is_alive,
-    new_private_file,
-)
+from pluton_rclone.process.system import exit_code, give_to_owner, new_private_file
 from pluton_rclone.rclone.commands import is_dry
 from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
 from pluton_rclone.rclone.runner import nothing
 from pluton_rclone.values.redaction import redact
 
+from .record import COLUMNS, RunRecord, read, this_process
 from .run import Run
 
 if TYPE_CHECKING:
@@ -49,7 +39,6 @@ KEPT = 10_000
 FAILURES = 1_000
 """So many failed files of a run are kept with their errors; all are counted."""
 _PATIENCE = 10.0  # seconds for the others' writes
-_ELSEWHERE = 86_400.0  # seconds in which a run of another machine is taken to go on
 _VERSION = 1
 """Of the file. A newer pluton-rclone's is read as far as it is understood, and not written."""
 _SCHEMA = f"""
@@ -64,7 +53,6 @@ CREATE INDEX began ON runs (began);
 CREATE INDEX of_storage ON storages (name, run);
 CREATE INDEX of_run ON storages (run);
 """
-_COLUMNS = ("id", "began", "seconds", "ended", "exit_code", "bytes", "files", "deletes", "failures")
 _ADVICE = "Make it readable and writable; remove it if it is damaged: it is made anew."
 _said: set[Path] = set()
 _Row = tuple[int | None, float]  # its number, and when the run began
@@ -74,43 +62,6 @@ None if there is no such remote."""
 Bases = Callable[[str], list[tuple[str, str]] | None]
 """The path and id ("" if unknown) of the base folder that a remote of this name begins at now, in
 each of them; None if there is no such remote."""
-
-
-class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a run. `ended` is as in `TransferResult`, or "differs" (check), "running" or
-    "did not end" (its process was killed, or the machine stopped); then the counts are None.
-
-    `seconds` it took; `exit_code` as the command line gives it; `files` were transferred or
-    compared; `failures` counts the failed or differing files, `failed` holds the first FAILURES
-    with their errors (`FailedFile.record`), `error` the error of the run. `drives` are the ids of
-    those that each storage was on: another one may have its name since (`Runs.is_of`). `bases` are
-    the base folders in them, path and id, that its paths began at (`Runs.has_base_of`).
-    """
-
-    id: int
-    run: Run
-    began: datetime
-    seconds: float | None = None
-    ended: str
-    exit_code: int | None = None
-    bytes: int | None = None
-    files: int | None = None
-    deletes: int | None = None
-    failures: int | None = None
-    error: dict[str, Any] | None = None
-    failed: list[dict[str, Any]] = []
-    notices: list[str] = []
-    drives: dict[str, list[str]] = {}
-    bases: dict[str, list[tuple[str, str]]] = {}
-
-    @property
-    def ok(self) -> bool:
-        """Whether it is done, and nothing failed or differs."""
-        return self.ended == "done"
-
-    def record(self) -> dict[str, Any]:
-        """As a JSON object."""
-        return dict(msgspec.to_builtins(self))
 
 
 class Recording:
@@ -208,7 +159,7 @@ class Runs:
             return Recording(self, None, notice, {})
         now = time.time()
         where = {"drives": _known(self.drives, run), "bases": _known(self.bases, run)}
-        row = (json.dumps(run.record()), now, _owner(), json.dumps(where))
+        row = (json.dumps(run.record()), now, this_process(), json.dumps(where))
 
         def insert(db: sqlite3.Connection) -> _Row:
             db.execute("DELETE FROM runs WHERE began < ?", (now - KEPT_DAYS * 86_400,))
@@ -329,17 +280,17 @@ class Runs:
         if storage is not None:
             where += " AND id IN (SELECT run FROM storages WHERE name = ?)"
             values = (*values, os.fsencode(storage).decode(errors="replace"))
-        columns = f"run, owner, told, {', '.join(_COLUMNS)}"
+        columns = f"run, owner, told, {', '.join(COLUMNS)}"
         query = f"SELECT {columns} FROM runs WHERE {where} ORDER BY id DESC"
         found: list[RunRecord] = []
         problems: list[Exception] = []
 
-        def read(db: sqlite3.Connection) -> None:
+        def look(db: sqlite3.Connection) -> None:
             for row in db.execute(query, values):  # as far as a damaged file goes
                 if len(found) == most:
                     break
                 try:
-                    one = _record(*row)
+                    one = read(*row)
                     if storage is None or self.is_of(storage, one):
                         found.append(one)
                 except Exception as error:  # noqa: BLE001 - the others can be read
@@ -347,7 +298,7 @@ class Runs:
 
         try:
             if self.path.exists():
-                self._read(read)
+                self._read(look)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is said
             problems.append(error)
         if problems and not found:
@@ -379,35 +330,10 @@ def _understood(db: sqlite3.Connection) -> sqlite3.Connection:
     return db
 
 
-def _record(run: str, owner: str, told: str | None, *values: Any) -> RunRecord:
-    known = {**dict(zip(_COLUMNS, values, strict=True)), **json.loads(told or "{}")}
-    known["ended"] = known["ended"] or _state(owner, known["began"])
-    known["began"] = datetime.fromtimestamp(known["began"], timezone.utc)
-    done, ours = json.loads(run), Run.__struct_fields__
-    if newer := [name for name in done if name not in ours]:
-        done = {name: done[name] for name in done if name in ours}
-        done["withheld"] = [*done.get("withheld", ()), *newer]  # not done again without them
-    return msgspec.convert({**known, "run": done}, RunRecord)
-
-
 def _known(find: Callable[[str], T | None], run: Run) -> dict[str, T]:
     """What is found of each storage of a run."""
     found = ((name, find(name)) for name in run.storages)
     return {name: each for name, each in found if each is not None}
-
-
-def _owner() -> str:
-    return f"{os.getpid()} {began(os.getpid())} {socket.gethostname()}"
-
-
-def _state(owner: str, since: float) -> str:
-    """Of a run that has not ended."""
-    pid, start, host = owner.split(" ", 2)
-    if host == socket.gethostname():
-        goes_on = is_alive(int(pid)) and began(int(pid)) == start
-    else:
-        goes_on = time.time() - since < _ELSEWHERE
-    return "running" if goes_on else "did not end"
 
 
 def _redacted(value: Any) -> Any:

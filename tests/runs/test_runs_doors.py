@@ -24,7 +24,7 @@ from pluton_rclone.errors import (
     TransferFailed,
     UsageError,
 )
-from pluton_rclone.runs.store import RunRecord
+from pluton_rclone.runs.record import RunRecord
 from tests.command_line import run_here
 from tests.connected import connected, emulated_drive
 from tests.forked import Forks

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from pluton_rclone import errors
-from pluton_rclone.runs.store import RunRecord
+from pluton_rclone.runs.record import RunRecord
 from pluton_rclone.storages.storage import Storage
 from pluton_rclone.values.token_text import MASKED
 
