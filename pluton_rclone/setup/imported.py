@@ -54,14 +54,19 @@ def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
         return Imported(SignIn(token, account, ()), app, options)
     with Http() as http:
 
-        def renewed(_: str = "") -> Token:
-            nonlocal token
-            token = refresh(app, token, http=http) if app else _renewed_by_rclone(token, home)
-            return token
+        def renewed() -> Token:
+            return refresh(app, token, http=http) if app else _renewed_by_rclone(token, home)
 
         if token.expired():
-            renewed()
-        account = Graph(home, token, http=http, renew=renewed).me()
+            token = renewed()
+        try:
+            account = Graph(home, token, http=http).me()
+        except errors.TokenExpired as refusal:  # by Microsoft's clock; ours may be wrong
+            try:
+                token = renewed()
+            except errors.SignInError:  # it is of another cloud, say
+                raise refusal from None
+            account = Graph(home, token, http=http).me()
     granted = options.get(BY_NAME["granted_scopes"].key) or options.get("access_scopes", "")
     scopes = short_names(granted.split()) or token.scopes
     return Imported(SignIn(token, account, scopes), app, options)

@@ -430,7 +430,7 @@ def test_the_names_of_files_do_not_say_what_is_wrong(
 def test_a_file_in_the_place_of_the_destination_is_called_one() -> None:
     text = 'Failed to create file system for destination "od:a/b.txt": is a file not a directory'
     error = faults.fault(text)
-    assert error.what == "The destination is a file, where a folder is needed."
+    assert error.what == "There is a file where a folder is needed."
     assert "Name the folder" in error.advice
 
 
