@@ -185,7 +185,7 @@ _KEEPING = ("backup_dir", "suffix", "immutable", "max_transfer")
 _RULES = ("-f", "--exclude", "--files", "--filter", "--include")
 _SELECTING_FLAGS: tuple[str, ...] = (
     *(f"--{name.replace('_', '-')}" for name in _SELECTING[2:]),
-    *(*_RULES, "--hash-filter", "--metadata-"),
+    *(*_RULES, "--hash-filter", "--metadata-exclude", "--metadata-filter", "--metadata-include"),
 )
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import PlutonRcloneError, TokenExpired, UsageError, Who
+from pluton_rclone.errors import PlutonRcloneError, TokenExpired, Who
 from pluton_rclone.process import Completed
 from pluton_rclone.rclone import commands
 from pluton_rclone.rclone.commands import Command, LogLevel, progress_flags
@@ -139,13 +139,6 @@ class SavedRclone(Rclone):
         """As `office.is_folder_here`, also of a remote's."""
         return office.is_folder_here(place) if is_local(place) else self._shortcuts.is_folder(place)
 
-    def _require_folder(self, place: str) -> None:
-        """UsageError for a file, of which rclone passes over filters without a word."""
-        if self._is_folder(place) is False:
-            what = f"{place!r} is a file: filters select files in a folder."
-            advice = "Leave them out, or name the folder that holds the file."
-            raise UsageError(what, advice=advice)
-
     def compare(
         self, command: Command, on_progress: Callable[[int], None] | None = None
     ) -> CheckResult:
@@ -170,8 +163,6 @@ class SavedRclone(Rclone):
         its own. UsageError for places of which one is the other, or in it, by whatever remotes they
         are named, and for a shortcut that would be deleted."""
         require_apart(command, self._conf, self._is_folder)
-        if command.selecting and command.words[0] in commands.TRANSFERS:
-            self._require_folder(command.places[0])
         shortcuts = self._shortcuts
         command = shortcuts.looking(command)
         notices = shortcuts.require_own(command) if recorded else []
@@ -180,6 +171,9 @@ class SavedRclone(Rclone):
             if text not in notices:  # each of several runs may say so
                 notices.append(text)
 
+        source = command.places[0]
+        if command.selecting and is_local(source) and office.is_folder_here(source) is False:
+            notice(f"{source!r} is a file: filters select files in a folder, and do not hold here.")
         before = self._lent.refusals
         section = destination(command, self._conf, self._names) or {}
         into_a_library = section.get("drive_type") == "documentLibrary"

@@ -55,20 +55,32 @@ FILTERS = {
 }
 
 
-@pytest.mark.parametrize("from_there", [False, True], ids=["from here", "from there"])
-@pytest.mark.parametrize("option", ["--exclude=a.txt", "--max-size=1", "--files-from={names}"])
-def test_a_filter_of_a_single_file_is_refused_where_rclone_would_pass_over_it(
-    connected: Command, cloud: Emulator, source: Path, option: str, from_there: bool
+@pytest.mark.parametrize(
+    ("word", "option"),
+    [("copy", "--exclude=a.txt"), ("sync", "--max-size=1"), ("move", "--files-from={names}")],
+)
+def test_a_filter_of_a_single_file_which_rclone_passes_over_ends_no_run_and_is_said(
+    connected: Command, cloud: Emulator, source: Path, word: str, option: str
 ) -> None:
-    (source / "names").write_text("b.tmp\n")
-    cloud.files.drive_of(ANNA).write("there/a.txt", b"there")
-    ends = ["work-files:there/a.txt", str(source / "sub")]
-    if not from_there:
-        ends = [str(source / "a.txt"), "work-files:arrived"]
-    ran = connected("copy", *ends, option.format(names=source / "names"))
-    assert (ran.code, "is a file: filters select files in a folder" in ran.err) == (2, True)
-    assert not (source / "sub/a.txt").exists()
-    assert cloud.files.drive_of(ANNA).find("arrived") is None
+    """A script gives the same filters to whatever it backs up, folders and files."""
+    (source / "names").write_text("a.txt\n")
+    sure = ["--yes"] if word != "copy" else []
+    given = option.format(names=source / "names")
+    ran = connected(word, *sure, str(source / "a.txt"), "work-files:arrived", given)
+    assert (ran.code, "note    " in ran.err) == (0, True), ran.err
+    assert "is a file: filters select files in a folder, and do not hold here" in ran.err
+    assert cloud.files.drive_of(ANNA).find("arrived/a.txt")
+    assert (source / "a.txt").exists() is (word != "move")
+
+
+def test_metadata_that_a_single_file_is_given_is_no_filter(
+    connected: Command, cloud: Emulator, source: Path
+) -> None:
+    metadata = ("--", "--metadata", "--metadata-set=description=mine")
+    ran = connected("copy", str(source / "a.txt"), "work-files:arrived", *metadata)
+    assert ran.code == 0, ran.err
+    assert "filters" not in ran.err
+    assert cloud.files.drive_of(ANNA).find("arrived/a.txt")
 
 
 @pytest.fixture
