@@ -110,6 +110,11 @@ class Tally:
         until = self._waits_until
         return until if until is not None and until > datetime.now(timezone.utc) else None
 
+    def wait(self, until: datetime) -> None:
+        """The service wants nothing to be asked before that, or a later moment that it has said."""
+        self._waits_until = until = max(until, self._waits_until or until)
+        self.progress = msgspec.structs.replace(self.progress, waits_until=until)
+
     def stalled(self, seconds: float) -> Stalled | Throttled:
         """Why nothing went on for so long."""
         what = f"No byte and no check for {seconds:g} s."
@@ -165,9 +170,8 @@ class Tally:
                     self._making.pop(event.path, None)
                 return
             case events.Throttled(seconds=float(seconds)) if seconds >= _WORTH_TELLING:
-                until = datetime.now(timezone.utc) + timedelta(seconds=min(seconds, _LONGEST_WAIT))
-                self._waits_until = until = max(until, self._waits_until or until)
-                self.progress = msgspec.structs.replace(self.progress, waits_until=until)
+                wait = timedelta(seconds=min(seconds, _LONGEST_WAIT))
+                self.wait(datetime.now(timezone.utc) + wait)
             case _:
                 self._folders += event.text == _FOLDER_MOVED
                 self._kept |= event.text == _NOT_DELETING

@@ -305,13 +305,14 @@ class Transfer:
                 self._changed.wait()
             before = tally.progress.waits_until
             event = tally.line(line)
-            is_to_wait = tally.progress.waits_until not in (None, before)
+            until = tally.progress.waits_until
+            is_to_wait = until not in (None, before)
             if tally.steps != self._steps:
                 self._steps, self._active = tally.steps, time.monotonic()
-            if tally is self._seen:  # of the dry run nothing else is passed on
-                if not is_to_wait:
+            if tally is self._seen:  # of the dry run only a wait is passed on
+                if until is None or not is_to_wait:
                     return
-                self._tally.add(event)
+                self._tally.wait(until)  # its level, and names, are not those of the run
             is_progress = is_to_wait or event is tally.progress
             self._serial += is_progress
             self._kept.append(event)

@@ -40,6 +40,23 @@ def test_a_wait_that_microsoft_asks_for_is_an_event_with_its_seconds(
     assert storage.rclone.throttled == 1
 
 
+def test_a_wait_while_a_move_is_looked_at_first_says_nothing_of_its_files(
+    cloud: Emulator, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks at DEBUG, where the move itself was told to say less: what that does not name was
+    taken for missing."""
+    monkeypatch.setattr("pluton_rclone.rclone.tally._WORTH_TELLING", 0.5)
+    storage = connected(cloud, "business")
+    storage.upload(source, "x").result()
+    cloud.faults.throttle("1")
+    moved = storage.rclone.move(
+        storage.at("x"), str(tmp_path / "back"), files_from=["letter.txt"], log_level="NOTICE"
+    )
+    assert any(isinstance(event, Throttled) for event in moved.events())
+    assert moved.wait().failed == ()
+    assert (tmp_path / "back/letter.txt").read_bytes() == b"letter"
+
+
 @pytest.mark.parametrize(
     ("status", "asked"), [(500, False), (503, True), (None, False)], ids=["500", "503", "reset"]
 )
