@@ -98,6 +98,18 @@ def test_a_form_of_a_storage_that_is_gone_does_nothing_to_one_that_took_its_name
     assert other.list() == []
 
 
+def test_a_form_goes_on_where_a_repair_has_spelled_the_drive_anew(cloud: Emulator) -> None:
+    storage = connected(cloud, name="team")
+    spelled = storage.record()["drive_id"].upper()
+    storage.storages.conf.update("team", {"drive_id": spelled, "encoding": "None,Slash"})
+    with at_the_page() as anna:
+        form = posted_by_a_browser(anna.get("/storages/team/remove").text)
+        storage.repair()
+        assert storage.record()["drive_id"] != spelled
+        assert anna.post("/storages/team/remove", form).status_code == 200
+    assert "team" not in Storages()
+
+
 def test_the_health_of_a_storage_is_not_shown_for_one_that_took_its_name(cloud: Emulator) -> None:
     connected(cloud, name="team")
     with at_the_page() as anna:

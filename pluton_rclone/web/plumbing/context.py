@@ -21,6 +21,7 @@ from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.graph.drives import Quota, Shortcut
 from pluton_rclone.saved.renewal import name_now
 from pluton_rclone.storages.storage import Storage, Storages
+from pluton_rclone.values.drive_ids import normal_drive_id
 
 from .guard import Action, Address, Authorize, form_of, owner, permits, session_of
 from .jobs import AnyWork, Jobs
@@ -153,7 +154,8 @@ def storage_of(request: Request, action: Action = "see", name: str | None = None
     if action != "see":
         demand(request, action, found)
     meant = form_of(request).get("of_drive")
-    if meant is not None and meant != (found.record()["drive_id"] or ""):
+    ids = () if meant is None else (meant, found.record()["drive_id"] or "")
+    if len(set(map(normal_drive_id, ids))) > 1:  # a repair may have spelled it anew
         what = "Nothing was done: the storage of this name is on another drive now."
         advice = "Look at it anew before you try again."
         raise StorageNotFound(what, advice=advice)
