@@ -90,9 +90,9 @@ def above(conf: Conf, name: str) -> str:
     return ", ".join(repr(each) for each, section in found if name in _wrapped(section))
 
 
-def spots(conf: Conf, place: str) -> list[Spot]:
-    """Where a place of rclone's lies, in each OneDrive below it; none for any other place.
-    OptionInvalid as of `with_wrapped`."""
+def spots(conf: Conf, place: str, but: str = "\0") -> list[Spot]:
+    """Where a place of rclone's lies, in each OneDrive below it; none for any other place. `but`:
+    how the upstreams of a union end that do not count. OptionInvalid as of `with_wrapped`."""
     name = place.partition(":")[0].partition(",")[0]
     if is_local(place) or name not in conf:
         return []
@@ -108,7 +108,7 @@ def spots(conf: Conf, place: str) -> list[Spot]:
             hidden = (HIDDEN + root,) if root else ()
             yield (normal_drive_id(section.get("drive_id", "")), *hidden, *_names(f"{base}/{path}"))
             return
-        for folder, wrapped in _upstreams(section):
+        for folder, wrapped in _upstreams(section, but):
             first, *rest = _names(path) or [folder]
             if section.get("type") != "combine":
                 known = section.get("type") in _TRANSPARENT
@@ -219,7 +219,7 @@ def _wrapped(section: Mapping[str, str]) -> Iterator[str]:
             yield name.partition(",")[0]
 
 
-def _upstreams(section: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _upstreams(section: Mapping[str, str], but: str = "\0") -> Iterator[tuple[str, str]]:
     """What `remote` and `upstreams` name: `NAME:path`, `NAME,option=value:path`, in a combine
     `folder=NAME:path`, with that folder, in a union perhaps `NAME:path:ro`; several are separated
     by spaces, and quoted if they hold some."""
@@ -228,4 +228,5 @@ def _upstreams(section: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     combined = section.get("type") == "combine"
     for place in space_separated(section["upstreams"]) if "upstreams" in section else ():
         folder, _, inside = place.partition("=") if combined else ("", "", place)
-        yield folder, re.sub(":(?:ro|nc|writeback)$", "", inside)
+        if combined or not place.endswith(but):
+            yield folder, re.sub(":(?:ro|nc|writeback)$", "", inside)

@@ -107,6 +107,15 @@ def test_so_they_do_where_the_library_is_one_of_several_drives(
     assert names() == {"letter.txt", "report.docx", "deep", "deep/TABLE.XLSX"}
 
 
+def test_they_are_checked_as_all_else_where_a_union_only_reads_the_library(
+    cloud: Emulator, library: Storage, source: Path
+) -> None:
+    connected(cloud, "personal", name="home")
+    library.storages.conf.add("both", {"type": "union", "upstreams": "home: sharepoint::ro"})
+    result = library.storages.rclone("both").copy(source, "both:x").result()
+    assert (result.transfers, result.notices) == (3, ())
+
+
 def test_without_office_files_there_is_one_run_and_nothing_to_say(
     library: Storage, source: Path
 ) -> None:
