@@ -253,7 +253,7 @@ def destination(command: Command, conf: Conf, names: Sequence[str]) -> dict[str,
     name = conf.storage_of(name)
     if not colon or name not in names:
         return None
-    drives = {drive for drive, *_ in spots(conf, command.places[-1], but=":ro")}
+    drives = {drive for drive, *_ in spots(conf, command.places[-1], but=(":ro",))}
     found = [conf.whole_section(one) for one in below(conf, name)]
     found = [one for one in found if normal_drive_id(one.get("drive_id", "")) in drives]
     return min(found, key=lambda one: one.get("drive_type") != "documentLibrary", default=None)

@@ -90,7 +90,7 @@ def above(conf: Conf, name: str) -> str:
     return ", ".join(repr(each) for each, section in found if name in _wrapped(section))
 
 
-def spots(conf: Conf, place: str, but: str = "\0") -> list[Spot]:
+def spots(conf: Conf, place: str, but: tuple[str, ...] = ()) -> list[Spot]:
     """Where a place of rclone's lies, in each OneDrive below it; none for any other place. `but`:
     how the upstreams of a union end that do not count. OptionInvalid as of `with_wrapped`."""
     name = place.partition(":")[0].partition(",")[0]
@@ -219,7 +219,7 @@ def _wrapped(section: Mapping[str, str]) -> Iterator[str]:
             yield name.partition(",")[0]
 
 
-def _upstreams(section: Mapping[str, str], but: str = "\0") -> Iterator[tuple[str, str]]:
+def _upstreams(section: Mapping[str, str], but: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
     """What `remote` and `upstreams` name: `NAME:path`, `NAME,option=value:path`, in a combine
     `folder=NAME:path`, with that folder, in a union perhaps `NAME:path:ro`; several are separated
     by spaces, and quoted if they hold some."""
