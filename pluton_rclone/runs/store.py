@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
@@ -261,13 +262,18 @@ class Runs:
         return now in run.drives.values()
 
     def has_base_of(self, storage: str, run: RunRecord) -> bool:
-        """Whether the remote of this name begins at the folder that it began at in the run, which
-        may have been moved, or either is unknown. Else its paths lead to other places."""
+        """Whether what the run names in the remote of this name is where it was: the remote begins
+        at the same path, or at the same folder, which was moved, or either is unknown; or the run
+        names nothing below its base folder."""
         now, then = self.bases(storage), run.bases.get(storage)
         if now is None or then is None:
             return True
+        words = run.run.source or "", run.run.destination, *run.run.options
+        below = re.compile(rf"(?:^|=){re.escape(storage)}[:,]")
+        if any(path for path, _ in now) and not any(map(below.search, words)):
+            return True  # NAME:/path, in the drive's own remote
         pairs = zip(now, then, strict=False)
-        return all(one == other or one[1] == other[1] != "" for one, other in pairs)
+        return all(one[0] == other[0] or one[1] == other[1] != "" for one, other in pairs)
 
     def _select(
         self,

@@ -260,6 +260,33 @@ def test_a_run_is_done_again_in_a_base_folder_that_was_moved(
     ]
 
 
+def test_a_run_is_done_again_in_a_base_folder_that_was_made_anew(
+    cloud: Emulator, storage: Storage, source: Path
+) -> None:
+    """It has another id, and the paths lead where they led: again refused what was lost there."""
+    storage.update(base_folder="Backups")
+    assert run_here("copy", source, "Work:up").returncode == 0
+    drive = emulated_drive(cloud, "personal")
+    drive.delete(found(drive, "Backups"))
+    storage.update(base_folder="Backups")
+    told = run_here("again", 1)
+    assert told.returncode == 0, told.stderr
+    assert len(storage.list("up")) == FILES
+
+
+def test_a_run_at_the_drives_root_is_done_again_below_another_base_folder(
+    cloud: Emulator, storage: Storage, source: Path
+) -> None:
+    storage.update(base_folder="A")
+    assert run_here("copy", source, "Work:/up").returncode == 0
+    storage.update(base_folder="B")
+    told = run_here("again", 1)
+    assert told.returncode == 0, told.stderr
+    assert len(storage.list("/up")) == FILES
+    storage.update(base_folder="")  # which takes away the remote that the run named
+    assert run_here("again", 1).returncode == UsageError.exit_code
+
+
 def test_options_are_shown_as_a_shell_takes_them_and_again_says_what_failed(
     cloud: Emulator, storage: Storage, source: Path
 ) -> None:
