@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from pluton_rclone.errors import ConsentRequired, DriveNotFound, RegistrationError, UsageError, Who
+from pluton_rclone.errors import (
+    ConsentRequired,
+    DriveNotFound,
+    PlutonRcloneError,
+    RegistrationError,
+    UsageError,
+    Who,
+)
 from pluton_rclone.microsoft.clouds import Cloud, cloud
 from pluton_rclone.microsoft.entra.account import Account, require_same
 from pluton_rclone.microsoft.entra.app import AppRegistration
@@ -287,12 +295,20 @@ class Steps:
             state.brought = tuple(name for name in state.brought if name != "base_folder")
         if state.drive is None or chosen.id != state.drive.id:
             state.options.pop("root_folder_id", None)
-        others = bool(state.scopes) and chosen.owner not in ("", self._account().name)
         # not if it was found without that
-        state.shared = (state.shared or others) and not self._lacks("shared")
+        state.shared = not self._lacks("shared") and (state.shared or self._is_of_others(chosen))
         state.kind = next(kind for kind, word in DRIVE_TYPES.items() if word == chosen.type)
         state.drive, state.folder, state.folder_id = chosen, state.typed, ""
         return chosen
+
+    def _is_of_others(self, drive: Drive) -> bool:
+        """Whether a drive, of an account that was granted others' files, is not its own. Names do
+        not tell: the owner may be called the same, or be called otherwise at the sign-in."""
+        if not self._state.scopes or drive.type == "documentLibrary":
+            return False
+        with suppress(PlutonRcloneError):
+            return drive.id not in {own.id for own in self.drives()}
+        return True
 
     def choose_own_drive(self) -> Drive:
         """The only drive of the chosen type. DriveNotFound; UsageError names several."""

@@ -132,6 +132,24 @@ def test_what_others_share_is_asked_for_again_also_if_it_was_granted_for_another
     assert command("ls", "Team:").code == 0
 
 
+def test_the_drive_of_somebody_who_is_called_the_same_is_not_taken_for_an_own_one(
+    command: Command, cloud: Emulator, browser: Callable[..., None]
+) -> None:
+    """Often it is the same person's other account. Its files could not be reached again."""
+    browser(BERT)
+    theirs = cloud.files.drive_of("admin@contoso.onmicrosoft.com")
+    theirs.share(theirs.root, BERT)
+    cloud.world.person("admin@contoso.onmicrosoft.com").name = cloud.world.person(BERT).name
+    assert command("connect", "Library", "--site", SITE).code == 0
+    assert command("connect", "Other", "--type", "business", "--drive", theirs.id).code == 0
+    cloud.world.part(Sessions).consents.clear()
+    cloud.world.revoke_tokens(cloud.world.person(BERT))
+    again = command("reauthorize", "Other")
+
+    assert again.code == 0, again.err
+    assert "files that others share with you" in again.err
+
+
 def test_somebody_else_is_refused_unless_that_is_meant(
     connected: Command, browser: Callable[..., None]
 ) -> None:
