@@ -87,7 +87,9 @@ def from_command(command: str) -> str:
     if done.returncode != 0 or not password:
         from pluton_rclone.values.redaction import how_it_ended  # its patterns, only for a failure
 
-        raise _failed(argv[0], how_it_ended(done.returncode, done.stderr), asks)
+        # without a failure, what stands on stderr may be the password
+        said = done.stderr if done.returncode else b""
+        raise _failed(argv[0], how_it_ended(done.returncode, said), asks)
     return password
 
 

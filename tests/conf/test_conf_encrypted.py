@@ -3,6 +3,7 @@ wrong."""
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -169,7 +170,7 @@ def test_threads_that_want_the_password_at_once_ask_once(
     [
         ("false", "exit code 1"),
         ("true", "printed nothing"),
-        ('sh -c "echo No secret key >&2"', "printed nothing and said: No secret"),
+        ('sh -c "echo No secret key >&2; exit 2"', "exit code 2 and said: No secret"),
         ('sh -c "kill -9 $$"', "signal 9 ended it"),
         ("no-such-program-here", "no such program"),
         ("yes", "more than a password"),  # for ever
@@ -184,6 +185,16 @@ def test_a_password_command_that_fails_is_told(
     monkeypatch.setenv("RCLONE_PASSWORD_COMMAND", command)
     with pytest.raises(ConfigPasswordMissing, match=why):
         Conf(plain).names()
+
+
+def test_a_password_that_is_printed_to_the_wrong_place_is_not_told(
+    plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain.write_bytes(encryption.encrypt(b"", encryption.key_from_password("geheim")))
+    monkeypatch.setenv("RCLONE_PASSWORD_COMMAND", 'sh -c "echo geheim >&2"')
+    with pytest.raises(ConfigPasswordMissing, match="printed nothing") as refusal:
+        Conf(plain).names()
+    assert "geheim" not in json.dumps(refusal.value.record())
 
 
 def test_missing_wrong_and_blank_passwords_have_their_own_errors(
