@@ -60,7 +60,8 @@ _HELP = {
     "root_folder_id": "Use this folder as the drive's root: for folders that no path leads to.",
     "access_scopes": "Only used when rclone itself signs in; a refresh carries none.",
     "tenant": "The tenant's id or domain, for app-only access and registrations of one tenant.",
-    "disable_site_permission": "Only used when rclone itself signs in.",
+    "disable_site_permission": "Only used when rclone itself signs in: instead of the permissions "
+    "asked for, all but Sites.Read.All.",
     "expose_onenote_files": "Show OneNote notebooks, to delete them: they cannot be read as files.",
     "server_side_across_configs": "Let Microsoft copy between remotes of one account or tenant.",
     "list_chunk": "How many entries one listing request asks for.",

@@ -79,9 +79,9 @@ def test_what_was_granted_is_what_the_remote_says(cloud: Emulator) -> None:
     first, _ = signed_in(cloud, BERT, least())
     second, _ = signed_in(cloud, BERT, least("sharepoint"), account=first.account)
 
-    assert remote_options(first.scopes)["disable_site_permission"] is True
     assert "Files.ReadWrite " in remote_options(first.scopes)["access_scopes"]
-    assert remote_options(second.scopes)["disable_site_permission"] is False
+    assert "Sites." not in remote_options(first.scopes)["access_scopes"]
+    assert "Sites.Read.All" in remote_options(second.scopes)["access_scopes"]
 
 
 def test_a_storage_that_is_only_read_from_asks_for_reading(cloud: Emulator) -> None:

@@ -79,12 +79,10 @@ def test_openids_own_scopes_are_left_out() -> None:
     ) == ("Files.Read",)
 
 
-def test_rclones_options_agree_with_what_was_granted() -> None:
+def test_rclone_itself_asks_for_what_was_granted_and_no_more() -> None:
+    """Beside `disable_site_permission` rclone passes over `access_scopes`: it would ask for all
+    files of everybody, which an administrator may forbid."""
     assert remote_options(["Files.ReadWrite", "User.Read"]) == {
         "access_scopes": "Files.ReadWrite offline_access",
-        "disable_site_permission": True,
+        "disable_site_permission": False,
     }
-    assert (
-        remote_options(["Files.ReadWrite.All", "Sites.Read.All"])["disable_site_permission"]
-        is False
-    )

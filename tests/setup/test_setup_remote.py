@@ -59,7 +59,7 @@ def test_a_sign_in_brings_its_registration() -> None:
         "client_id": CLIENT_ID,
         "tenant": TENANT,
         "certificate": "",
-        "disable_site_permission": True,  # nobody was asked for Sites.Read.All
+        "disable_site_permission": False,  # rclone would pass over access_scopes
     }
 
 

@@ -84,13 +84,12 @@ def in_words(scopes: Iterable[str]) -> str:
 
 
 def remote_options(granted: Iterable[str]) -> dict[str, Any]:
-    """rclone's options for what was granted: `access_scopes`, `disable_site_permission`. rclone
-    uses them at its own `config reconnect`; its refresh sends no scope."""
-    names = short_names(granted)
-    asked = [name for name in names if name != "User.Read"]
-    without_sites = bool(missing(names, ["Sites.Read.All"]))
+    """rclone's options for what was granted. rclone uses `access_scopes` at its own `config
+    reconnect` (its refresh sends no scope), but not beside `disable_site_permission`, which asks
+    for everybody's files instead (its onedrive.go, `makeOauthConfig`)."""
+    asked = [name for name in short_names(granted) if name != "User.Read"]
     scopes = " ".join([*asked, "offline_access"])
-    return {"access_scopes": scopes, "disable_site_permission": without_sites}
+    return {"access_scopes": scopes, "disable_site_permission": False}
 
 
 def admin_consent_url(
