@@ -11,7 +11,7 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from pluton_rclone.errors import ConfigLocked, ConfigNotWritable, ConfigUnreadable
 from pluton_rclone.process.log import Log
@@ -239,17 +239,20 @@ class ConfigFile:
 
     def _write_temporary(self, beside: Path, data: bytes) -> tuple[Path, Identity]:
         """A new file, synced, or none, with the owner of the present one, and at most its mode."""
-        path = beside.with_name(f"{_temporary(beside)}{os.urandom(8).hex()}")
+        path = _new_temporary(beside)
         try:
             with new_private_file(path) as file:
-                file.write(data)
-                file.flush()
-                system.keep_mode_and_owner(file.fileno(), self._stat(), 0o600)
-                os.fsync(file.fileno())
-                return path, _identity(os.fstat(file.fileno()))
+                return path, self._fill(file, data)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
+
+    def _fill(self, file: BinaryIO, data: bytes) -> Identity:
+        file.write(data)
+        file.flush()
+        system.keep_mode_and_owner(file.fileno(), self._stat(), 0o600)
+        os.fsync(file.fileno())
+        return _identity(os.fstat(file.fileno()))
 
     def wait_for_savers(self, put: Put, foreigners: Iterable[int]) -> bool:
         """Wait until no rclone can still save what it read before our content was put in place.
@@ -287,12 +290,17 @@ class ConfigFile:
     def check_writable(self, size: int) -> None:
         """ConfigNotWritable if a save of `size` bytes would fail; tries all that it needs."""
         path = self.path
+        temporary = _new_temporary(path)
         try:
             if journal.is_mount_point(path):
                 path.open("r+b").close()
-            self._write_temporary(path, b"\n" * size)[0].unlink()
+            with new_private_file(temporary) as file:
+                remove(temporary)  # a kill while it is written leaves nothing, but on Windows
+                self._fill(file, b"\n" * size)
         except OSError as error:
             raise not_writable(path, error) from None
+        finally:
+            remove(temporary)
 
 
 def content(path: Path) -> bytes | None:
@@ -355,6 +363,10 @@ def _odd_kind(path: Path) -> str | None:
 def _temporary(path: Path) -> str:
     """What the names of our temporary files beside the path begin with."""
     return f".{path.name}.pluton-save-"
+
+
+def _new_temporary(path: Path) -> Path:
+    return path.with_name(f"{_temporary(path)}{os.urandom(8).hex()}")
 
 
 def _identity(found: os.stat_result) -> Identity:

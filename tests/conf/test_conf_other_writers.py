@@ -278,6 +278,17 @@ def test_what_came_out_is_not_removed_unread(path: Path, monkeypatch: pytest.Mon
     assert disk.ConfigFile(path).leftover_temporaries() == []
 
 
+def test_a_look_whether_it_can_be_written_leaves_nothing_if_it_is_killed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = []
+    monkeypatch.setattr(
+        os, "fsync", lambda _: there.append(disk.ConfigFile(path).leftover_temporaries())
+    )
+    Conf(path).check_writable()
+    assert there == [[]]
+
+
 def test_a_folder_that_cannot_be_synced_does_not_call_a_change_failed(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
