@@ -12,6 +12,7 @@ from pluton_rclone.microsoft.graph.graph import drive_path
 from pluton_rclone.microsoft.graph.locations import rooted
 from pluton_rclone.microsoft.http import Http
 from pluton_rclone.remote.onedrive import OneDriveRemote
+from pluton_rclone.remote.rules import SECRET_SOON, days_left
 from pluton_rclone.saved.base_folder import with_id, with_path
 from pluton_rclone.saved.registration import registration
 from pluton_rclone.saved.remote import SavedRemote
@@ -24,7 +25,6 @@ from .report import ConnectionReport, OnStep, Step, StepFailed, Walk
 
 NEARLY_FULL = 0.9  # Microsoft says "nearing" below 10 % left (microsoft-graph-docs quota.md)
 IDLE_DAYS = 90  # without use, a refresh token expires then (entra-docs refresh-tokens.md)
-SECRET_SOON = 30  # days
 CLOCK_OFF = 120.0  # seconds; Microsoft refuses tokens from about five minutes on
 
 
@@ -129,7 +129,7 @@ def _token(
 def _secret_ends(remote: OneDriveRemote) -> errors.PlutonRcloneError | None:
     if (end := remote.secret_expires) is None:
         return None
-    days = (end - datetime.now(timezone.utc).date()).days
+    days = days_left(end)
     if days > SECRET_SOON:
         return None
     if days < 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Literal
 
 from pluton_rclone.errors import RemoteError
@@ -19,12 +19,11 @@ from .names import name_fault
 from .onedrive import NO_DRIVE, TYPE, OneDriveRemote
 from .options import BY_NAME, OPTIONS, PREFIX, TRUE
 from .pairs import BASE
-from .rules import token_fault
+from .rules import SECRET_SOON, days_left, token_fault
 from .versions import known_faults, lacks
 
 Severity = Literal["error", "warning"]
 _Row = tuple[str, Severity, str, str]
-_SECRET_NOTICE = timedelta(days=30)
 _SIGN_IN = "Re-authorize it: drive and options stay as they are."
 # Without a drive and a token that can be renewed, there is nothing to check a new sign-in against.
 _ANEW = "Remove it and connect it anew. What is on the drive stays there."
@@ -157,10 +156,10 @@ def _secret_end(section: Mapping[str, str]) -> Iterator[_Row]:
     except ValueError:
         return
     advice = "Make a new client secret in the app registration and set it here."
-    left = end - date.today()
-    if left < timedelta():
+    left = days_left(end)
+    if left < 0:
         yield "client_secret", "error", f"the client secret expired on {end}", advice
-    elif left <= _SECRET_NOTICE:
+    elif left <= SECRET_SOON:
         yield "client_secret", "warning", f"the client secret expires on {end}", advice
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import date, datetime, timezone
 from typing import Any, NamedTuple
 
 from pluton_rclone.values.drive_ids import is_personal
@@ -21,6 +22,7 @@ CHUNK_LIMIT = 250 * MIB
 CHUNK_WARNING = 60 * MIB  # Graph documents less for a request
 CHUNK_TOP = Size(190 * CHUNK)  # rclone cannot print 191
 CUTOFF_LIMIT = 4 * MIB
+SECRET_SOON = 30  # days; a client secret that expires sooner is warned of
 # http to this machine alone: our own endpoint for a certificate is there
 ADDRESS = r"(https://[^\s/]+|http://127\.0\.0\.1:[0-9]{1,5})(/\S*)?"
 PERMISSIONS = "off|(read|write|failok)(,(read|write|failok))*"
@@ -120,6 +122,11 @@ def reads_only(granted: Iterable[str], asked: Iterable[str] = ()) -> bool:
     rclone or variables made, those that were asked for count; without any, it may."""
     known = [*granted] or [*asked]
     return bool(known) and not any("Write" in scope for scope in known)
+
+
+def days_left(end: date) -> int:
+    """Days until a client secret that expires on this day does; it is UTC's, whoever asks."""
+    return (end - datetime.now(timezone.utc).date()).days
 
 
 def address_fault(address: str) -> str | None:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from datetime import date, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -25,8 +25,8 @@ GOOD = {"type": "onedrive", "drive_id": "b!x", "drive_type": "business", "token"
 
 
 def day(after: int) -> str:
-    """The day so many days from now."""
-    return (date.today() + timedelta(days=after)).isoformat()
+    """The day so many days from now, in UTC."""
+    return (datetime.now(timezone.utc) + timedelta(days=after)).date().isoformat()
 
 
 def found(section: dict[str, str], name: str = "anna", **more: object) -> list[tuple[str, str]]:
@@ -37,6 +37,24 @@ def found(section: dict[str, str], name: str = "anna", **more: object) -> list[t
 
 def test_a_good_remote_has_no_findings() -> None:
     assert found(GOOD, version=Version(1, 75, 2)) == []
+
+
+@pytest.mark.parametrize("zone", ["UTC-14", "UTC+12"])
+def test_a_client_secret_expires_on_utcs_day_as_the_test_of_the_connection_says(
+    zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At any moment the day is another one in one of these zones, where an error was found before
+    the secret had expired, or none after."""
+    try:
+        with monkeypatch.context() as there:
+            there.setenv("TZ", zone)
+            time.tzset()
+            today, yesterday = (
+                found(GOOD | {"pluton_secret_expires": day(after)}) for after in (0, -1)
+            )
+    finally:
+        time.tzset()
+    assert (today, yesterday) == ([("client_secret", "warning")], [("client_secret", "error")])
 
 
 @pytest.mark.parametrize(
