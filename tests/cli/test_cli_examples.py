@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import socket
 import sys
 from contextlib import suppress
@@ -25,13 +26,14 @@ from tests.connected import ANNA, BERT, connected, remote_of
 from tests.forked import Forks
 from tests.terminal import Terminal
 
-PROGRAM = f'exec {sys.executable} -m pluton_rclone "$@"'
+PYTHON = shlex.quote(sys.executable)
+PROGRAM = f'exec {PYTHON} -m pluton_rclone "$@"'
 STAND_INS = {
     "restic": "exit 0",
     "pass": "echo secret",
     "ssh": "exec cat rclone.conf",  # what `export` printed there
     "less": "exec cat",
-    "jq": f"exec {sys.executable} -c 'import json, sys; json.load(sys.stdin)'",
+    "jq": f"exec {PYTHON} -c 'import json, sys; json.load(sys.stdin)'",
 }
 ANSWERS = {
     "[y/N]: ": "y",
@@ -111,7 +113,7 @@ def here(example: str, folder: Path) -> str:
     """The example with folders of this test, and a real rclone, in place of those that it names."""
     example = re.sub(r"^0 4 \* \* 0 +", "", example)  # a crontab's time
     example = re.sub("(history|again) 12", r"\1 1", example)
-    rclone = find_binary().path
+    rclone = shlex.quote(str(find_binary().path))
     for theirs, ours in (
         ("/srv/data", folder / "data"),
         ("/mnt/work", folder / "mounted"),

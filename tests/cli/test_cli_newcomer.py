@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -317,7 +318,7 @@ def test_every_suggested_command_is_about_the_file_that_this_one_was_about(
         ("test", "nobody"): f"{ours} storages",
         ("restore", "x"): f"{ours} copy NAME:path FOLDER",
         ("set", "Work files", "client_secret=y"): f"{ours} set NAME --secret client_secret",
-        ("health", "--rclone", rclone): f"{ours} --rclone {rclone} test NAME",
+        ("health", "--rclone", rclone): f"{ours} --rclone {shlex.quote(rclone)} test NAME",
         ("import", str(other)): f"{ours} import NAME '{other}'",
     }
     for words, command in suggested.items():

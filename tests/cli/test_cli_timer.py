@@ -165,7 +165,7 @@ def test_the_cron_line_runs_the_command_as_it_was_typed(
 
     assert (minute, hour, stars) == ("5", "4", ["*", "*", "*"])
     assert "%" not in command.replace(r"\%", "")
-    assert f" && PATH={shlex.quote(os.environ['PATH'])} /" in command.replace(r"\%", "%")
+    assert f" && PATH={shlex.quote(os.environ['PATH'])} " in command.replace(r"\%", "%")
     assert ran.returncode == 0, ran.stderr
     assert "a.txt" in connected("ls", "work-files:a").out
 

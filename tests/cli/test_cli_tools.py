@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -24,12 +25,15 @@ from tests.terminal import PATIENCE, Terminal
 def restic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A restic that prints what it was started with."""
     path = tmp_path / "restic"
-    path.write_text(
-        f"#!{sys.executable}\nimport json, os, sys\n"
+    program = path.with_suffix(".py")
+    program.write_text(
+        "import json, os, sys\n"
         "print(json.dumps([sys.argv[1:], os.environ['RESTIC_REPOSITORY'], "
         "open(os.environ['RCLONE_CONFIG']).read()]))\n"
         "sys.exit(3)\n"
     )
+    line = shlex.join(["exec", sys.executable, str(program)])
+    path.write_text(f'#!/bin/sh\n{line} "$@"\n')
     path.chmod(0o755)
     monkeypatch.setenv("PLUTON_RESTIC_BINARY", str(path))
 

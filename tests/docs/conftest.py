@@ -20,7 +20,7 @@ Screen = Callable[..., str]
 VARIABLE = (
     (r"(https://\S+/oauth2/v2\.0/authorize)\?\S+", r"\1?…"),
     (r"\(\d+\.\d s\)", "(0.1 s)"),
-    (r"\d+\.\d+\.\d+ \(\S*rclone\)", "1.75.2 (/usr/local/bin/rclone)"),
+    (r"\d+\.\d+\.\d+ \(/[^()\n]*/rclone\)", "1.75.2 (/usr/local/bin/rclone)"),
     (r"\.pluton-connection-test-\S+\.tmp", ".pluton-connection-test-….tmp"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2026-12-01 12:00 UTC"),
     (r"(it expires on|Timestamp:) \d{4}-\d\d-\d\d\S*", r"\1 2027-03-01"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -57,7 +58,7 @@ def normal(text: str, work: Path) -> str:
     """The text as the page shows it; rclone's own lines lose what differs from run to run."""
     for pattern, shown in (
         (re.escape(str(work)), "/home/anna"),
-        (re.escape(sys.executable), "/usr/bin/python3"),
+        (re.escape(shlex.quote(sys.executable)), "/usr/bin/python3"),
         # in an environment that is activated
         (re.escape(shutil.which("pluton-rclone") or "\0"), "/usr/bin/python3 -I -m pluton_rclone"),
         (re.escape(os.environ["PATH"]), "/usr/local/bin:/usr/bin:/bin"),

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import pickle
+import shlex
 import sys
 import threading
 from collections.abc import Iterator
@@ -331,7 +332,7 @@ def test_the_executable_that_was_set_is_used_for_everything(tmp_path: Path) -> N
     told = tmp_path / "told"
     wrapper = tmp_path / "wrapper"
     real = os.path.join(os.path.dirname(sys.executable), "rclone")
-    wrapper.write_text(f'#!/bin/sh\necho "$1" >> {told}\nexec {real} "$@"\n')
+    wrapper.write_text(f'#!/bin/sh\necho "$1" >> {told}\nexec {shlex.quote(real)} "$@"\n')
     wrapper.chmod(0o755)
     ours.set_executable_file(wrapper)
     ours.copy("source", "place:", show_progress=False)

@@ -5,6 +5,7 @@ or squatted by somebody else. `make attack` runs it; `-s` shows the figures."""
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -56,7 +57,8 @@ def test_killed_at_random_moments_no_token_file_or_storage_is_lost_and_nothing_r
     argv = [sys.executable, "-m", "tests.saved.killing", str(kills), "17", str(tmp_path), what]
     disks = [str(runtime), "/dev/shm"] if place == "full" else []
     folders = {"session": runtime, "tests": tempfile.gettempdir(), "ours": OURS}
-    preparation = PLACES[place].format(**folders)
+    quoted = {name: shlex.quote(str(folder)) for name, folder in folders.items()}
+    preparation = PLACES[place].format(**quoted)
     prepared = inside(preparation, [*argv, *disks])
     done = subprocess.run(prepared, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shlex
 import stat
 import time
 from collections.abc import Callable
@@ -66,7 +67,7 @@ def both(cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bo
         drop = "-dac_override,-dac_read_search"
         script.write_text(
             f"#!/bin/sh\nexec setpriv --bounding-set={drop} --inh-caps={drop} "
-            f'{find_binary().path} "$@"\n'
+            f'{shlex.quote(str(find_binary().path))} "$@"\n'
         )
         script.chmod(stat.S_IRWXU)
         monkeypatch.setenv("PLUTON_RCLONE_BINARY", str(script))
