@@ -252,7 +252,7 @@ class ItemNotFound(GraphError):
 
 
 class NameRefused(GraphError):
-    default_advice = "Rename the file."
+    default_advice = "Give it another name."
     default_next_step = NextStep.PREFLIGHT
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pluton_rclone.errors import ItemNotFound, NothingFound
+from pluton_rclone.errors import ItemNotFound, NameRefused, NothingFound
 from pluton_rclone.values.drive_ids import normal_drive_id
 
 if TYPE_CHECKING:
@@ -22,11 +22,16 @@ if TYPE_CHECKING:
 def with_id(remote: OneDriveRemote, rclone: Rclone, place: str) -> OneDriveRemote:
     """The remote with the id of its base folder at `place`, which is made if it is missing. A
     shortcut, which is not always listed, gets no id. ItemNotFound if the folder may not be made, or
-    is a file."""
+    is a file; NameRefused."""
     entry = _listed(rclone, place)
     missing = entry is None and rclone.stat(place) is None
     if missing and not remote.reads_only:
-        rclone.mkdir(place)
+        try:
+            rclone.mkdir(place)
+        except NameRefused as refusal:
+            what = f"OneDrive takes no folder {remote.base_folder!r}."
+            advice = "Choose another base folder."
+            raise NameRefused(what, why=refusal.why, advice=advice) from None
         entry, missing = _listed(rclone, place), False
     if missing or (entry and not entry.is_dir):
         raise ItemNotFound(

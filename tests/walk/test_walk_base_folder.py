@@ -14,7 +14,12 @@ from pluton_rclone import Storage, Storages, StorageSetup
 from pluton_rclone.conf.export import as_conf, as_environment
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.drives.drive import Drive
-from pluton_rclone.errors import ConfigNotWritable, ConnectionTestFailed, StorageNotFound
+from pluton_rclone.errors import (
+    ConfigNotWritable,
+    ConnectionTestFailed,
+    NameRefused,
+    StorageNotFound,
+)
 from pluton_rclone.rclone.binary import find_binary
 from pluton_rclone.setup.connect import DriveKind
 from tests.cli.conftest import Command
@@ -313,3 +318,17 @@ def test_restic_cannot_open_a_repository_below_a_root_folder_id_on_business(
     write_repository(emulated_drive(cloud, "business"), "Backups/r", PASSWORD["RESTIC_PASSWORD"])
     with rooted.restic("r", binary=restic, environment=PASSWORD) as opened:
         assert b"config/> does not exist" in opened.run("cat", "config", timeout=300).stderr
+
+
+@pytest.mark.parametrize("folder", ["con", "Backups/desktop.ini", "x" * 256])
+def test_a_base_folder_that_onedrive_takes_nowhere_is_named_and_another_asked_for(
+    cloud: Emulator, folder: str
+) -> None:
+    """The advice was "Rename the file.", where a folder was about to be chosen."""
+    with pytest.raises(ConnectionTestFailed) as refused:
+        Storages().add("work", remote_of(cloud, "personal", base_folder=folder))
+    assert isinstance(refused.value.__cause__, NameRefused)
+    assert f"OneDrive takes no folder {folder!r}." in refused.value.what
+    assert "The provided name is" in str(refused.value)
+    assert refused.value.advice == "Choose another base folder."
+    assert refused.value.next_step is None
