@@ -76,9 +76,13 @@ def _drives(conf: Conf, name: str) -> list[str] | None:
 
 
 def _bases(conf: Conf, name: str) -> list[tuple[str, str]] | None:
-    """As `runs.store.Bases`. Before `remote.pairs`, paths began at the drive's root."""
+    """As `runs.store.Bases`. Before `remote.pairs`, paths began at the drive's root; so do those of
+    what wraps the drive of a pair."""
     with suppress(PlutonRcloneError):
-        pairs = ((conf.drive_of(one) != one, conf.whole_section(one)) for one in below(conf, name))
+        sections = with_wrapped(conf, [name]).values()
+        named = {conf.storage_of(name), *itertools.chain.from_iterable(map(_wrapped, sections))}
+        bases = (one for one in below(conf, name) if one in named)
+        pairs = ((conf.drive_of(one) != one, conf.whole_section(one)) for one in bases)
         found = (section if pair else {} for pair, section in pairs)
         return [(section.get(BASE, ""), section.get(BASE_ID, "")) for section in found]
     return None

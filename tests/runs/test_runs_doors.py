@@ -287,6 +287,19 @@ def test_a_run_at_the_drives_root_is_done_again_below_another_base_folder(
     assert run_here("again", 1).returncode == UsageError.exit_code
 
 
+def test_a_run_through_an_alias_of_the_drive_is_done_again_below_another_base_folder(
+    cloud: Emulator, storage: Storage, source: Path
+) -> None:
+    """Somebody's own alias of the drive's section leads past the base folder: again refused."""
+    storage.update(base_folder="A")
+    storage.storages.conf.add("deep", {"type": "alias", "remote": "work-drive:deep"})
+    assert run_here("copy", source, "deep:up").returncode == 0
+    storage.update(base_folder="B")
+    told = run_here("again", 1)
+    assert told.returncode == 0, told.stderr
+    assert len(storage.list("/deep/up")) == FILES
+
+
 def test_options_are_shown_as_a_shell_takes_them_and_again_says_what_failed(
     cloud: Emulator, storage: Storage, source: Path
 ) -> None:
