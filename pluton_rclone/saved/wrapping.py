@@ -138,6 +138,28 @@ def spelled_out(conf: Conf, place: str) -> list[str]:
     return list(inner) or [f"{name}:{path.strip('/')}"]
 
 
+def looked_through(conf: Conf, place: str) -> tuple[str, str]:
+    """The remote, and the path in it, that a place stands for, through aliases of a storage.
+    StorageNotFound where something else lies on one: it gives files other names, or other places.
+    """
+    name, _, path = place.partition(":")
+    name = name.partition(",")[0]
+    owner, found = conf.storage_of(name), below(conf, name)
+    section = conf.whole_section(owner)
+    if section.get("type") == "onedrive":
+        return owner, path if conf.drive_of(name) != name else f"/{path}"
+    if found and section.get("type") == "alias":
+        return looked_through(conf, f"{section['remote']}/{path}")
+    if found:
+        on = " and ".join(map(repr, found))
+        raise StorageNotFound(
+            f"What would arrive through {name!r} cannot be told before.",
+            why=f"a remote of type {section['type']} has names, sizes or places of its own in {on}",
+            advice="Go on without a preflight: what OneDrive refuses is named then.",
+        )
+    return name, path
+
+
 def holds(outer: Spot, inner: Spot) -> bool | None:
     """Whether a spot is another one or is in it; None if that cannot be told."""
     for one, other in zip(outer, inner, strict=False):

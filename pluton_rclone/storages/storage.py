@@ -238,8 +238,7 @@ class Storage:
         on_progress: Callable[[int], None] | None = None,
         **options: Unpack[FilterOptions],
     ) -> CheckResult:
-        """Compare a local folder with `path` by QuickXorHash. Differences are the result.
-        RcloneTooOld."""
+        """Compare a local folder with `path` by QuickXorHash. Tells differences. RcloneTooOld."""
         self.require()
         place, at = locations.local(source), self.at(path)
         return self.rclone.check(place, at, direction=direction, on_progress=on_progress, **options)
@@ -255,16 +254,18 @@ class Storage:
         """What OneDrive would refuse or spoil if `source` were copied into the folder `path`; found
         while it is iterated. `of`: `source` is a path in that storage. With filters or copy_links
         rclone lists the source: unreadable files are left to the transfer, and with filters links.
-        StorageNotFound if this is not a OneDrive itself."""
+        StorageNotFound if this is neither a OneDrive nor an alias of a folder in one."""
         from pluton_rclone.preflight import Source, library_prefix, preflight
         from pluton_rclone.rclone.commands import LINK_END, LINKS
+        from pluton_rclone.saved.wrapping import looked_through
 
-        # first StorageNotFound, which says what the remote is
-        remote, drive = self.storages[self.remote_name].remote, self.drive()
+        name, inside = looked_through(self.storages.conf, self.at(path))
+        if name != self.remote_name:
+            return self.storages[name].preflight(source, inside, of=of, **options)
+        remote, drive = self.storages[name].remote, self.drive()
         place = locations.local(source) if of is None else of.at(os.fsdecode(source))
         entries: Source = source if of is None else of.walk(os.fsdecode(source))
-        both = self.storages.rclone
-        rclone = self.rclone if of is None else both(of.remote_name, self.remote_name)
+        rclone = self.rclone if of is None else self.storages.rclone(of.remote_name, name)
 
         def not_there_yet() -> int:
             dry = rclone.copy(place, self.at(path), dry_run=True, **options).wait()
@@ -315,8 +316,7 @@ class Storage:
         self.check_writable()
         before = self._saved.section
         wanted = repaired(self._saved, self.storages.binary, drive_id)
-        known = {"encoding", *wanted.to_section()}  # what else the section has stays
-        known.discard(BASE)  # saved before `remote.pairs`, it becomes a pair
+        known = {"encoding", *wanted.to_section()} - {BASE}  # what else it has stays; BASE: a pair
         old = {key: value for key, value in before.items() if key in known}
         return self.storages._change(self._saved, old, wanted, on_step, same_sign_in=True)
 

@@ -139,6 +139,36 @@ def test_a_preflight_takes_files_from_another_remote_but_knows_onedrives_rules_a
     assert "'team'" in remotes("preflight", "work-files:letters", "vault:").err
 
 
+def test_a_preflight_says_why_it_cannot_look_through_what_wraps_a_storage(
+    remotes: Command, letters: None
+) -> None:
+    """It said whose the sign-in is, which nobody had asked."""
+    Storages().conf.add("both", {"type": "union", "upstreams": "work-files:a team:b"})
+    for arguments in (
+        ("preflight", "work-files:letters", "vault:new"),
+        ("copy", "--preflight", "work-files:letters", "both:new"),
+    ):
+        refused = remotes(*arguments, "--json")
+        assert (refused.code, refused.error["error"]) == (5, "storage_not_found")
+        assert "cannot be told before" in refused.error["what"]
+        assert "of its own in" in refused.error["why"]
+        assert "without a preflight" in refused.error["advice"]
+        assert refused.error["next_step"] is None
+
+
+def test_a_preflight_looks_through_an_alias_of_a_storage(
+    remotes: Command, letters: None, tmp_path: Path
+) -> None:
+    for name, place in {"deep": "team:a/b", "deeper": "deep:c"}.items():
+        Storages().conf.add(name, {"type": "alias", "remote": place})
+    (tmp_path / "disk/desktop.ini").write_text("")
+    (tmp_path / "disk/forms").mkdir()
+    found = remotes("preflight", "--json", "disk:", "deeper:new")
+    assert [one.get("path") for one in found.lines] == ["desktop.ini", None], found.err
+    assert remotes("set", "team", "base_folder=Base").code == 0
+    assert remotes("preflight", "--json", "disk:", "deep:").lines[0]["path"] == "desktop.ini"
+
+
 @pytest.mark.parametrize("there", ["s3:bucket/new", "team:new"])
 def test_tokens_of_both_sides_are_lent_and_come_home_renewed(
     there: str, remotes: Command, letters: None
