@@ -95,7 +95,7 @@ def _run(arguments: Sequence[str], output: Output) -> int:
     from pluton_rclone.values.paths import require_path
 
     from .app import LazyGroup, application
-    from .output import GIVEN, NAMED, ReaderGone, exit_code, refused, with_command
+    from .output import GIVEN, NAMED, VARIABLES, ReaderGone, exit_code, refused, with_command
 
     if "_PLUTON_RCLONE_COMPLETE" in os.environ:
         from . import complete as complete
@@ -133,4 +133,5 @@ def _run(arguments: Sequence[str], output: Output) -> int:
     finally:  # the next command of this process is another one
         NAMED.clear()
         GIVEN.clear()
+        VARIABLES.clear()
     return result if isinstance(result, int) else 0

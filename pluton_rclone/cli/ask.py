@@ -187,7 +187,9 @@ def sign_in(setup: StorageSetup, method: Method, output: Output, *, confirm: boo
             show_address=lambda url: show(url, open_in_browser(url))
         )
     else:
-        pasted = paste(output, "Paste what `rclone authorize onedrive` printed")
+        which = f"a token of the app registration {setup.app.client_id}" if setup.has_app else ""
+        which = which or "what `rclone authorize onedrive` printed"
+        pasted = paste(output, f"Paste {which}, or a whole remote")
         if not pasted.strip():
             advice = "Give the token on stdin: … --method token < token.json"
             raise UsageError("Nothing was pasted.", advice=advice)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,21 +22,20 @@ from pluton_rclone.errors import (
     TokenInvalid,
     UsageError,
 )
-from pluton_rclone.microsoft.clouds import CLOUDS, cloud, refuse_rclone_registration
-from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
+from pluton_rclone.microsoft.clouds import CLOUDS
 from pluton_rclone.microsoft.graph.drives import Drive
 from pluton_rclone.remote.rules import drive_id_fault
 from pluton_rclone.setup.connect import DRIVE_TYPES, DriveKind, StorageSetup
-from pluton_rclone.values.drive_ids import normal_drive_id
 from pluton_rclone.values.units import human_bytes, human_drive_type
 
 from . import ask
 from .ask import METHOD, Method, sign_in, usual_method
 from .context import FILE, Context, command, flag, valued
-from .output import Output, ours
+from .output import VARIABLES, Output, ours
 from .storages import print_step
 from .transfers import SURE, confirm
 from .values import GIVEN, contradiction, parse_settings, refuse_contradictions
+from .wanted import ID, Wanted, refuse_another, registration
 
 TYPES: dict[DriveKind, str] = {
     "personal": "OneDrive Personal: your own OneDrive storage",
@@ -73,22 +71,6 @@ CONTRADICTIONS = (
     *(("--user", f"--method {method}") for method in ("browser", "device", "rclone", "token")),
     *(("--certificate", f"--method {method}") for method in ("browser", "device", "token")),
 )
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """The options of `connect` that say which app registration, and which drive."""
-
-    kind: DriveKind | None = None
-    site: str | None = None
-    drive_id: str | None = None
-    user: str | None = None
-    base_folder: str = ""
-    client_id: str | None = None
-    client_secret_file: Path | None = None
-    certificate: Path | None = None
-    tenant: str | None = None
-    region: str | None = None
 
 
 @command(click.argument("name", required=False), REMOTE_NAME)
@@ -141,9 +123,9 @@ def connect(
     output, storages = ctx.output, ctx.new_storages
     refuse_contradictions(*CONTRADICTIONS)
     options, wanted = parse_settings(settings), Wanted(**given)
-    app = registration(wanted)
     if method is None and (wanted.user or wanted.certificate):
         method = "app"
+    app = registration(wanted, may_come=method == "token")
     if wanted.base_folder:
         options["base_folder"] = wanted.base_folder
     kind = wanted.kind or ("sharepoint" if wanted.site else None)
@@ -176,9 +158,12 @@ def connect(
         setup.choose_type(kind)
     setup.set_options(**options)
     output.say(f"Add storage: {friendly}")
+    if VARIABLES not in ([], [ID]):
+        output.say(f"From the environment: {', '.join(VARIABLES)}")
     if method is None and not setup.has_app:
         output.say("No app registration is given: signing in through rclone's own.")
     sign_in(setup, method or usual_method(setup), output, confirm=True)
+    refuse_another(setup, app, wanted)
     drive = locate(setup, output, replace(wanted, kind=kind), method)
     if wanted.kind and setup.drive_type != wanted.kind:
         other = "--site" if wanted.site else "--drive" if wanted.drive_id else "what was pasted"
@@ -235,7 +220,7 @@ def import_(
         advice = f"The storage's name comes first: {ours('import', 'NAME', name)}"
         raise UsageError(f"{name!r} is a file, and no storage is named.", advice=advice)
     remote = ctx.new_storages.free_name(name, remote_name)
-    setup = StorageSetup(registration(Wanted()))
+    setup = StorageSetup(registration(Wanted(), may_come=True))
     setup.name = name
     text = ask.text_of(file.read()) if file else ask.paste(output, "Paste the remote, or the token")
     account, drive = setup.use_token(chosen(output, text, section)), setup.chosen_drive
@@ -265,69 +250,33 @@ def chosen(output: Output, text: str, section: str | None) -> str:
     return found[section]
 
 
-def registration(wanted: Wanted) -> AppRegistration | None:
-    """The registration of the options, or of the environment; None if neither names one."""
-    secret, certificate = wanted.client_secret_file, wanted.certificate
-    environment, named = dict(os.environ), "PLUTON_ONEDRIVE_CLIENT_ID"
-    if wanted.client_id:
-        if environment.get(named, wanted.client_id) != wanted.client_id:
-            environment = {}  # its secret is another registration's
-        environment[named] = wanted.client_id
-    found = AppRegistration.from_environment(environment)
-    if found is None:
-        refuse_rclone_registration(cloud(wanted.region or "global"), wanted.tenant or "common")
-        if secret or certificate:
-            raise UsageError(
-                "A client secret or certificate belongs to an app registration, and none is given.",
-                advice="Give its id with --client-id as well.",
-            )
-        return None
-    changes: dict[str, Any] = {"tenant": wanted.tenant, "region": wanted.region}
-    changes = {key: value for key, value in changes.items() if value is not None}
-    # Either takes the place of what the environment has.
-    if secret:
-        changes |= {"client_secret": ask.secret_in(secret), "certificate": None}
-    if certificate:
-        changes |= {"client_secret": None, "certificate": Certificate.at(certificate)}
-    return replace(found, **changes)
-
-
 def locate(
     setup: StorageSetup, output: Output, wanted: Wanted, method: Method | None = None
 ) -> Drive:
     """The drive that the options name, the only one, or the one that the person chooses, who signs
     in once more, by the same method, where it needs further permissions."""
     if setup.chosen_drive is not None:  # a pasted remote brought it along
-        refuse_another(setup.chosen_drive, wanted)
-    else:
-        if wanted.drive_id:
-            return setup.choose_drive(wanted.drive_id)
-        if wanted.user:
-            return setup.choose_drive(setup.user_drive(wanted.user))
-        again = method if method == "device" else usual_method(setup)
-        typed = setup.folder
-        if wanted.kind or not ask.interactive(output):
-            pick_drive(setup, output, wanted.kind or setup.suggested_type(), wanted.site, again)
-        while setup.chosen_drive is None:
-            labels = [(label, one) for one, label in TYPES.items()]
-            default = list(TYPES).index(setup.suggested_type()) + 1
-            kind = ask.choose(output, "Drive type", labels, option="--type", default=default)
-            try:
-                pick_drive(setup, output, kind, None, again)
-            except (GraphError, ConsentRequired) as error:  # another type may do
-                output.error(error)
-        if typed:  # rather than the address's own folder
-            setup.set_options(base_folder=typed)
+        return setup.chosen_drive
+    if wanted.drive_id:
+        return setup.choose_drive(wanted.drive_id)
+    if wanted.user:
+        return setup.choose_drive(setup.user_drive(wanted.user))
+    again = method if method == "device" else usual_method(setup)
+    typed = setup.folder
+    if wanted.kind or not ask.interactive(output):
+        pick_drive(setup, output, wanted.kind or setup.suggested_type(), wanted.site, again)
+    while setup.chosen_drive is None:
+        labels = [(label, one) for one, label in TYPES.items()]
+        default = list(TYPES).index(setup.suggested_type()) + 1
+        kind = ask.choose(output, "Drive type", labels, option="--type", default=default)
+        try:
+            pick_drive(setup, output, kind, None, again)
+        except (GraphError, ConsentRequired) as error:  # another type may do
+            output.error(error)
+    if typed:  # rather than the address's own folder
+        setup.set_options(base_folder=typed)
     assert setup.chosen_drive is not None
     return setup.chosen_drive
-
-
-def refuse_another(pasted: Drive, wanted: Wanted) -> None:
-    """UsageError if the options name another place than the drive that was pasted."""
-    another = wanted.drive_id and normal_drive_id(wanted.drive_id) != pasted.id
-    if wanted.site or another:
-        what = f"what was pasted ({pasted.name}, {pasted.id})"
-        raise contradiction("--site" if wanted.site else f"--drive {wanted.drive_id}", what)
 
 
 def pick_drive(

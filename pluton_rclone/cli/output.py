@@ -25,6 +25,8 @@ NAMED: dict[str, str] = {}
 only one."""
 GIVEN: dict[str, str] = {}
 """--config and --rclone, as they were given."""
+VARIABLES: list[str] = []
+"""The variables that the app registration comes from, as far as no option took their place."""
 CONNECTING = ("connect", "import", "web")
 COMMANDS = {
     NextStep.CONNECT: "The command is: pluton-rclone connect NAME",
@@ -252,7 +254,18 @@ def with_command(error: PlutonRcloneError, command: str) -> PlutonRcloneError:
         error.advice = f"See pluton-rclone {command} --help."
     elif command not in CONNECTING:
         error.advice = advice(error)
+    if variables := _variables_of(error):
+        why = (error.why or "").rstrip(".")
+        error.why = f"{why}{why and '; '}from the environment: {', '.join(variables)}"
     return error
+
+
+def _variables_of(error: PlutonRcloneError) -> list[str]:
+    """Those that what is wrong with an app registration comes from."""
+    if option := str(error.details.get("option") or ""):
+        option = "region" if option == "address" else option  # it may be of another cloud
+        return [name for name in VARIABLES if name.endswith(f"_{option.upper()}")]
+    return VARIABLES if isinstance(error, errors.RegistrationError | errors.AccountError) else []
 
 
 def exit_code(error: PlutonRcloneError) -> int:

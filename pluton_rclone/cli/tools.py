@@ -12,8 +12,9 @@ import click
 
 from . import complete
 from .app import application
-from .connect import CLIENT_ID, Wanted, registration
+from .connect import CLIENT_ID
 from .context import FILE, FOLDER, Context, command, flag, needs, valued
+from .wanted import Wanted, registration
 
 FOLDERS = (
     "A folder that the page may copy from and restore to; may be repeated. [default: "
@@ -56,7 +57,7 @@ def web(
         if not no_browser:
             open_in_browser(address)
 
-    app = registration(Wanted(client_id=client_id))
+    app = registration(Wanted(client_id=client_id), may_come=True)
     _ = ctx.new_storages.binary  # without one, nothing that is done on the page would end well
     serve(ctx.new_storages, app=app, local_folders=folders or None, on_ready=ready, **given)
 

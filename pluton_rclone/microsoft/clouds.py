@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pluton_rclone.errors import OptionInvalid, RegistrationError
+from pluton_rclone.errors import OptionInvalid, RegistrationError, Who
 
 COPY_ADDRESS = "Copy the address from the browser while the site, library or folder is open."
 WORDS_FOR_TENANTS = frozenset({"common", "organizations", "consumers"})
@@ -147,13 +147,13 @@ def _unreachable_for_rclone(name: str) -> OptionInvalid:
     return OptionInvalid(what, why=why, advice=advice, option="region")
 
 
-def refuse_personal(cloud: Cloud, tenant: str) -> None:
+def refuse_personal(cloud: Cloud, tenant: str = "consumers") -> None:
     """RegistrationError if personal accounts are asked for in a cloud without any."""
     if tenant == "consumers" and cloud.region != "global":
         what = f"There are no personal accounts in {cloud.name}."
         why = "Microsoft serves personal accounts through the global cloud only"
         advice = "Use region global for a personal account, or a work account of this cloud."
-        raise RegistrationError(what, why=why, advice=advice)
+        raise RegistrationError(what, why=why, who=Who.YOU, advice=advice)
 
 
 def refuse_rclone_registration(cloud: Cloud, tenant: str = "common") -> None:
@@ -166,4 +166,4 @@ def refuse_rclone_registration(cloud: Cloud, tenant: str = "common") -> None:
         advice = f"Omit the tenant, or register an app at {cloud.portal} and give its client id."
     if cloud.region != "global" or tenant != "common":
         what = f"Without an app registration nobody can sign in to {where}."
-        raise RegistrationError(what, why=why, advice=advice)
+        raise RegistrationError(what, why=why, who=Who.YOU, advice=advice)

@@ -55,18 +55,28 @@ def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
     with Http() as http:
 
         def renewed() -> Token:
-            return refresh(app, token, http=http) if app else _renewed_by_rclone(token, home)
+            if app is None:
+                return _renewed_by_rclone(token, home)
+            try:
+                return refresh(app, token, http=http)
+            except errors.TokenExpired as problem:
+                what = f"The app registration {app.client_id} cannot renew this token."
+                advice = "Sign in again with that registration, and paste what that gives."
+                raise errors.TokenExpired(what, why=problem.why, advice=advice) from None
 
+        bare = app is not None and "type" not in options
         if token.expired():
-            token = renewed()
+            token, bare = renewed(), False
         try:
             account = Graph(home, token, http=http).me()
         except errors.TokenExpired as refusal:  # by Microsoft's clock; ours may be wrong
             try:
-                token = renewed()
+                token, bare = renewed(), False
             except errors.SignInError:  # it is of another cloud, say
                 raise refusal from None
             account = Graph(home, token, http=http).me()
+        if bare:  # it does not say whose it is: a registration can renew its own
+            token = renewed()
     granted = options.get(BY_NAME["granted_scopes"].key) or options.get("access_scopes", "")
     scopes = short_names(granted.split()) or token.scopes
     return Imported(SignIn(token, account, scopes), app, options)

@@ -15,7 +15,7 @@ from pluton_rclone.errors import (
     UsageError,
     Who,
 )
-from pluton_rclone.microsoft.clouds import Cloud, cloud
+from pluton_rclone.microsoft.clouds import Cloud, cloud, refuse_personal
 from pluton_rclone.microsoft.entra.account import Account, require_same
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.scopes import Place, in_words, missing, reading
@@ -189,6 +189,8 @@ class Steps:
         if kind not in DRIVE_TYPES:
             advice = f"Choose one of: {', '.join(DRIVE_TYPES)}."
             raise UsageError(f"There is no drive type {kind!r}.", advice=advice)
+        if kind == "personal":
+            refuse_personal(self._cloud())
         state = self._state
         state.shared = False
         if kind != state.kind:

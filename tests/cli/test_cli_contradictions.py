@@ -194,3 +194,69 @@ def test_set_leaves_alone_what_the_walk_or_the_sign_in_decides(
     assert "cannot be set as an option" in refused.error["what"]
     assert "onnect" in refused.error["advice"]
     assert len(cloud.requests) == before
+
+
+# ---- variables ----
+
+
+@pytest.mark.parametrize(
+    ("variables", "options", "code", "said"),
+    [
+        ({"REGION": "dod"}, (), 5, "The cloud US Government DoD"),
+        ({"TENANT": "a b"}, (), 5, "'a b' is not a tenant"),
+        ({"CLIENT_ID": "a b"}, (), 5, "The client id is empty or has spaces"),
+        ({"REGION": "us"}, ("--tenant", "consumers"), 3, "There are no personal accounts in"),
+        ({"REGION": "us"}, ("--type", "personal"), 3, "There are no personal accounts in"),
+        ({"TENANT": "consumers"}, ("--region", "us"), 3, "There are no personal accounts in"),
+        ({"REGION": "us"}, ("--site", SITE), 5, "This address belongs to"),
+        ({"TENANT": "contoso.com"}, ("--method", "rclone"), 3, "Without an app registration"),
+        ({"TENANT": "consumers"}, ("--method", "app", "--user", "x"), 3, "needs the tenant"),
+    ],
+)
+def test_an_error_about_what_a_variable_gave_names_it(
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    options: tuple[str, ...],
+    code: int,
+    said: str,
+) -> None:
+    """Only the option, or neither, was named: a person looked for it on the command line."""
+    for name, value in variables.items():
+        monkeypatch.setenv(f"PLUTON_ONEDRIVE_{name}", value)
+    refused = command(*CONNECT, *options)
+    assert (refused.code, said in refused.err) == (code, True), refused.err
+    (why,) = [line for line in refused.err.splitlines() if line.startswith("  Why ")]
+    assert all(f"PLUTON_ONEDRIVE_{name}" in why for name in variables)
+
+
+def test_an_option_takes_the_place_of_a_variable_that_nobody_could_use(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLUTON_ONEDRIVE_REGION", "mars")
+    made = command(*CONNECT, "--region", "global")
+    assert made.code == 0, made.err
+    assert "From the environment" not in made.err
+
+
+def test_without_a_client_id_a_region_that_a_variable_names_is_not_passed_over(
+    command: Command, cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was: the sign-in was one of the global cloud, through rclone's registration."""
+    monkeypatch.delenv("PLUTON_ONEDRIVE_CLIENT_ID")
+    monkeypatch.setenv("PLUTON_ONEDRIVE_REGION", "us")
+    refused = command(*CONNECT, "--json")
+    assert (refused.code, refused.error["error"]) == (3, "registration_error")
+    assert "PLUTON_ONEDRIVE_REGION" in refused.error["why"]
+    assert refused.error["who"] == "you"
+    assert cloud.requests == []
+
+
+def test_what_variables_give_to_a_sign_in_is_told_before_it(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLUTON_ONEDRIVE_TENANT", "consumers")
+    made = command(*CONNECT)
+    assert made.code == 0, made.err
+    told = "From the environment: PLUTON_ONEDRIVE_CLIENT_ID, PLUTON_ONEDRIVE_TENANT\n"
+    assert told in made.err.partition("Authorize with OneDrive")[0]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone.conf.export import as_conf
-from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator import PUBLIC_CLIENT_ID, RCLONE_CLIENT_ID, Emulator
 from tests.cli.conftest import AtTerminal, Command
 from tests.connected import remote_of
 from tests.terminal import Terminal
@@ -327,6 +327,67 @@ def test_a_pasted_remote_of_another_place_than_asked_for_is_not_saved(
     assert "what was pasted (OneDrive" in ran.err
     assert "contradict each other" in ran.err
     assert not (home / "rclone.conf").exists()
+
+
+def test_at_the_terminal_the_paste_of_the_registration_in_use_is_asked_for(
+    at_terminal: AtTerminal,
+) -> None:
+    """It asked for what `rclone authorize onedrive` prints, a token of rclone's own registration,
+    which another one cannot renew."""
+    with at_terminal("connect", "Pasted", "--method", "token") as terminal:
+        terminal.expect(f"Paste a token of the app registration {PUBLIC_CLIENT_ID}, or a whole")
+        terminal.press_ctrl_c()
+        assert terminal.end() == 130
+
+
+def test_a_pasted_token_of_another_registration_is_said_to_be_one(
+    command: Command, cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken, and the test said to re-authorize a storage that there was not."""
+    token = remote_of(cloud, "business", client_id=RCLONE_CLIENT_ID).to_section()["token"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(token.encode())))
+    ran = command("connect", "Pasted", "--method", "token", "--client-id", PUBLIC_CLIENT_ID)
+    assert ran.code == 3, ran.err
+    assert f"The app registration {PUBLIC_CLIENT_ID} cannot renew this token" in ran.err
+    assert "Sign in again with that registration" in ran.err
+
+
+REGISTRATION = ("client_id", "tenant", "region", "client_secret_file")
+
+
+@pytest.mark.parametrize("option", REGISTRATION)
+def test_a_pasted_remote_of_another_registration_than_asked_for_is_not_saved(
+    command: Command,
+    cloud: Emulator,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+) -> None:
+    """What was asked for was passed over without a word."""
+    secret = home / "secret"
+    secret.write_text("geheim")
+    asked = ("11112222-bbbb-3333-cccc-4444dddd5555", "fabrikam.com", "us", str(secret))
+    text = as_conf("old", remote_of(cloud, "business").to_section())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    name, value = f"--{option.replace('_', '-')}", asked[REGISTRATION.index(option)]
+    ran = command("connect", "Pasted", "--method", "token", name, value)
+    assert ran.code == 2, ran.err
+    assert f"ERROR {name}" in ran.err
+    assert "and what was pasted" in ran.err
+    assert "contradict each other" in ran.err
+    assert "geheim" not in ran.err
+    assert not (home / "rclone.conf").exists()
+
+
+def test_a_pasted_remote_of_the_registration_that_was_asked_for_is_saved(
+    command: Command, cloud: Emulator, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = as_conf("old", remote_of(cloud, "business").to_section())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    same = ("--client-id", PUBLIC_CLIENT_ID.upper(), "--tenant", "common", "--region", "global")
+    ran = command("connect", "Pasted", "--method", "token", *same)
+    assert ran.code == 0, ran.err
+    assert f"client_id = {PUBLIC_CLIENT_ID}" in section(home)
 
 
 @pytest.mark.parametrize("browser", ["sh -c 'sleep 600' %s", "'unbalanced %s", "/nowhere/browser"])
