@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NoReturn
@@ -66,6 +67,8 @@ def run(arguments: Sequence[str]) -> int:
 
     from .output import Outlet, Output, outlets
 
+    # urllib3's; errors and the connection test say it, once and for people
+    warnings.filterwarnings("ignore", "System time is way off")
     separator = arguments.index("--") if "--" in arguments else len(arguments)
     output = Output("--json" in arguments[:separator])  # behind it stands another command
     with outlets(), ExitStack() as stack:

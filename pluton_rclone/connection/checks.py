@@ -18,7 +18,7 @@ from pluton_rclone.saved.registration import registration
 from pluton_rclone.saved.remote import SavedRemote
 from pluton_rclone.values.drive_ids import normal_drive_id
 from pluton_rclone.values.token_text import TOKEN
-from pluton_rclone.values.units import counted, human_bytes, human_drive_type
+from pluton_rclone.values.units import counted, human_bytes, human_drive_type, human_seconds
 
 from .probe import listed, probe, sweep
 from .report import ConnectionReport, OnStep, Step, StepFailed, Walk
@@ -186,7 +186,7 @@ def _clock(step: Step, offset: float | None) -> None:
         step.status, step.text = "skipped", "Microsoft did not say what time it is"
         return
     way = "behind" if offset > 0 else "ahead of"
-    apart = f"is {abs(offset):.0f} s {way} Microsoft's"
+    apart = f"is {human_seconds(abs(offset))} {way} Microsoft's"
     step.text = "agrees with Microsoft's" if abs(offset) < 5 else f"this machine {apart}"
     if abs(offset) > CLOCK_OFF:
         why = "tokens seem to expire too early or too late"

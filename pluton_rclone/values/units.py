@@ -25,8 +25,11 @@ def human_bytes(count: float | None) -> str:
 def human_seconds(seconds: float) -> str:
     """200 -> '3 min 20 s'; never more than two units."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60} min"
+    hours = minutes // 60
+    if hours >= 48:
+        return f"{hours // 24} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 

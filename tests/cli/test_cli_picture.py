@@ -79,7 +79,15 @@ def test_the_end_of_a_long_path_is_kept_and_it_cannot_steer_the_terminal() -> No
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (200, "3 min 20 s"), (7500.0, "2 h 5 min")]
+    ("seconds", "text"),
+    [
+        (0.4, "0 s"),
+        (59, "59 s"),
+        (200, "3 min 20 s"),
+        (7500.0, "2 h 5 min"),
+        (172_799, "47 h 59 min"),
+        (180_000, "2 d 2 h"),
+    ],
 )
 def test_times_as_people_read_them(seconds: float, text: str) -> None:
     assert human_seconds(seconds) == text

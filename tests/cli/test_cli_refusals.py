@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -294,3 +295,13 @@ def test_of_what_cannot_be_imported_no_command_is_advised_that_needs_it_saved(
     ran = command("import", "New", str(tmp_path / "rclone.conf"), "--yes")
     assert (ran.code, "Sign in again" in ran.err) == (3, True), ran.err
     assert "pluton-rclone" not in ran.err
+
+
+def test_of_a_clock_that_is_far_off_no_library_complains_in_its_own_words(
+    connected: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """urllib3 warned on stderr at each connection, with a line of its source. The connection test,
+    and the error where no connection comes about, say what is wrong and what to do."""
+    monkeypatch.setattr("urllib3.connection.RECENT_DATE", date(2999, 1, 1))
+    ran = connected("health")
+    assert (ran.code, ran.err) == (0, "ok       Work files\n")

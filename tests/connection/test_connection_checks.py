@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -207,8 +208,14 @@ def test_what_will_be_trouble_soon_or_makes_it_slow_is_a_warning(
     report = storage.test()
     assert report.ok
     assert [step.name for step in report.warnings] == ["token", "clock", "quota", "throttling"]
-    assert "behind Microsoft's" in step_of(report, "clock")[1]
+    assert re.search(r"is 3 min 2\d s behind Microsoft's", step_of(report, "clock")[1])
     assert "2 times" in step_of(report, "throttling")[1]
+
+
+def test_a_clock_that_is_wrong_by_years_is_told_in_days(cloud: Emulator) -> None:
+    storage = connected(cloud)
+    cloud.world.advance(-(8 * 365 * 24 + 1) * 3600)
+    assert re.search("is 2920 d [01] h ahead of Microsoft's", step_of(storage.test(), "clock")[1])
 
 
 @pytest.mark.parametrize(
