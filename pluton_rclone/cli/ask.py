@@ -223,5 +223,6 @@ def show_code(output: Output, code: DeviceCode) -> None:
     minutes = max(1, round((code.expires - time.time()) / 60))
     output.say(
         f"On any device, open {code.verification_uri} and type the code {code.user_code}\n"
-        f"The code can be used for {counted(minutes, 'minute')}; waiting for you there."
+        f"The code can be used for {counted(minutes, 'minute')}; waiting for you there.\n"
+        "If the page shows an error (AADSTS…), `pluton-rclone errors AADSTS…` explains it."
     )
