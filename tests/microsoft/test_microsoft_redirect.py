@@ -22,6 +22,7 @@ from pluton_rclone.emulator import (
     WEB_REDIRECT_URI,
     Emulator,
 )
+from pluton_rclone.emulator.directory import Audience
 from pluton_rclone.microsoft.entra.account import Account
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.entra.redirect import Flow, begin_redirect, finish_redirect
@@ -216,3 +217,15 @@ def test_a_wrong_secret_is_for_the_developer(cloud: Emulator) -> None:
     assert refusal.value.details["aadsts"] == "AADSTS7000215"
     assert refusal.value.who is errors.Who.DEVELOPER
     assert "planted" not in json.dumps(refusal.value.record())
+
+
+def test_a_personal_account_at_a_registration_for_work_accounts_is_told_which_it_takes(
+    cloud: Emulator,
+) -> None:
+    """Microsoft gives no number: the advice was to compare secret and redirect address."""
+    cloud.world.registrations[WEB_CLIENT_ID].audience = Audience.ANY_TENANT
+    flow = begun()
+    answer = cloud.person(ANNA).visit(flow.url).answer
+    with pytest.raises(errors.RegistrationError, match="not enabled for consumers") as refused:
+        finish_redirect(APP, flow, answer)
+    assert "for personal accounts the registration must allow them" in refused.value.advice

@@ -700,3 +700,38 @@ def test_it_is_served_on_loopback_alone(home: Path) -> None:
             assert b"Connect your first OneDrive" in opened.read()
     with pytest.raises(UsageError, match="HTTPS"):
         serve(host="0.0.0.0")
+
+
+def test_a_storage_that_got_another_name_does_not_ask_for_another_name(cloud: Emulator) -> None:
+    """The failure of its saving stood there still, and saving it went nowhere."""
+    with at_the_page() as anna:
+        draft = ready_to_save(cloud, anna)
+        connected(cloud, "business", name="Mine")  # at the terminal, say
+        anna.post(f"{draft}/save")
+        until_over(anna)
+        assert "already a storage" in anna.get(f"{draft}/save").text
+        renamed = anna.post(f"{draft}/name", {"name": "Mine too"})
+        assert renamed.url.path == f"{draft}/save"
+        assert "already a storage" not in renamed.text
+        assert "<button>Test connection" in renamed.text.replace(' class="main"', "")
+        anna.post(f"{draft}/test")
+        until_over(anna)
+        anna.post(f"{draft}/save")
+        until_over(anna)
+    assert sorted(Storages()) == ["Mine", "Mine too"]
+
+
+@pytest.mark.parametrize("let_in", [True, False])
+@pytest.mark.parametrize("answer", ["", "&error=access_denied"])
+def test_an_administrator_who_answered_is_not_told_to_sign_in_or_to_be_let_in(
+    cloud: Emulator, let_in: bool, answer: str
+) -> None:
+    """Microsoft leads from the address for an administrator to the page: it said that it did not
+    work, or asked a stranger for a one-time address of a terminal."""
+    with at_the_page() as anna:
+        browser = anna if let_in else Person(anna.app)
+        page = browser.get(f"/callback?admin_consent=True&tenant=1234{answer}")
+        assert page.status_code == 200
+        assert "Microsoft has your answer as an administrator." in page.text
+        assert "one-time address" not in page.text
+        browser.client.close()

@@ -130,8 +130,11 @@ def _number(answer: Mapping[str, Any], text: str) -> int | None:
 
 def _unnumbered(text: str) -> int:
     """The number that a refusal without one stands for; 0 for none. Microsoft names the
-    registration's `userAudience` where the tenant does not fit it."""
+    registration's `userAudience` where the tenant does not fit it, and says to personal accounts
+    that a client is not there or not theirs."""
     low = text.lower()
+    if "not enabled for consumers" in low:
+        return 700016
     if "useraudience" not in low:
         return 0
     return 9002331 if "consumer'" in low else 9002332

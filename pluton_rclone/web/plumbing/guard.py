@@ -35,6 +35,10 @@ log = logging.getLogger(__name__)
 MAX_BODY = 64 * 1024  # bytes: forms, no uploads
 MAX_FIELDS = 200
 AT_ONCE = 12  # requests of one owner: a browser has six; each may hold a thread and an rclone
+AGREED = (  # or not: that changes nothing here, and others' links may say either
+    "Microsoft has your answer as an administrator.",
+    "If you agreed, whoever sent you the address can sign in now. This page can be closed.",
+)
 PAGES = 8  # of one host that a browser is let in to at once
 PAUSE = 1.0  # seconds, at least, that those wait who ask for more, so that others need not
 _ADDRESS = re.compile(
@@ -226,6 +230,8 @@ class Guard:
     def _no_session(self, request: Request) -> Response:
         what = "This browser has not been let in."
         advice = "Open the one-time address that pluton-rclone web printed in its terminal."
+        if "admin_consent" in request.query_params:
+            return self.refuse(request, 200, *AGREED)
         if self.identify is not None:
             what, advice = "You are not signed in to Pluton.", "Sign in there first."
         elif request.cookies.get(self.address.cookie):

@@ -15,7 +15,7 @@ from pluton_rclone.microsoft.entra.device_code import DeviceCode
 from pluton_rclone.microsoft.entra.scopes import least
 
 from ..plumbing.context import page_of, see_other, session, storage_of, work_of
-from ..plumbing.guard import form_of
+from ..plumbing.guard import AGREED, form_of
 from ..plumbing.jobs import Waiting
 from ..plumbing.view import draw, link
 from .draft import Begun, Draft, draft_of, draw_step, onward
@@ -117,6 +117,8 @@ def callback(request: Request) -> Response:
     state = query.get("state", "")
     taken = mine.take_flow(state)
     if taken is None:
+        if "admin_consent" in query:  # by the address for an administrator, which has no state
+            return draw(request, "refused.html", what=AGREED[0], advice=AGREED[1])
         if state in mine.answered:
             raise CodeUsedTwice("This answer of Microsoft was already used.")
         what = "This answer belongs to a sign-in that was not begun in this browser, or is over."

@@ -45,8 +45,11 @@ def name(request: Request) -> Response:
         typed = " ".join(form_of(request).get("name", "").split())
         fault = name_fault(request, typed)
         if not fault:
+            work = work_of(request, Steps, draft.job)
             with session(request).lock:
                 draft.setup.name = typed
+                if work is not None and work.over and not work.ok:  # perhaps for the name before
+                    draft.job = None
             return onward(request, draft)
     return draw_step(request, draft, "name", name=typed, fault=fault, status=422 if fault else 200)
 
