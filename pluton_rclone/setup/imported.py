@@ -53,33 +53,37 @@ def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
         account = Account(own_id, name or "unknown", name, "", "work")
         return Imported(SignIn(token, account, ()), app, options)
     with Http() as http:
-
-        def renewed() -> Token:
-            if app is None:
-                return _renewed_by_rclone(token, home)
-            try:
-                return refresh(app, token, http=http)
-            except errors.TokenExpired as problem:
-                what = f"The app registration {app.client_id} cannot renew this token."
-                advice = "Sign in again with that registration, and paste what that gives."
-                raise errors.TokenExpired(what, why=problem.why, advice=advice) from None
-
         bare = app is not None and "type" not in options
         if token.expired():
-            token, bare = renewed(), False
+            token, bare = renewed(app, token, home, http), False
         try:
             account = Graph(home, token, http=http).me()
         except errors.TokenExpired as refusal:  # by Microsoft's clock; ours may be wrong
             try:
-                token, bare = renewed(), False
+                token, bare = renewed(app, token, home, http), False
             except errors.SignInError:  # it is of another cloud, say
                 raise refusal from None
             account = Graph(home, token, http=http).me()
         if bare:  # it does not say whose it is: a registration can renew its own
-            token = renewed()
+            token = renewed(app, token, home, http)
     granted = options.get(BY_NAME["granted_scopes"].key) or options.get("access_scopes", "")
     scopes = short_names(granted.split()) or token.scopes
     return Imported(SignIn(token, account, scopes), app, options)
+
+
+def renewed(
+    app: AppRegistration | None, token: Token, home: Cloud, http: Http | None = None
+) -> Token:
+    """A new token in place of one of the cloud `home` that is not saved yet, by its registration,
+    or by rclone where that is rclone's own. SignInError, which says to sign in again."""
+    if app is None:
+        return _renewed_by_rclone(token, home)
+    try:
+        return refresh(app, token, http=http)
+    except errors.TokenExpired as problem:  # there is no storage to re-authorize
+        problem.advice = f"Sign in again with the app registration {app.client_id}."
+        problem.next_step = None
+        raise
 
 
 def _renewed_by_rclone(token: Token, home: Cloud) -> Token:

@@ -228,9 +228,29 @@ class Steps:
         return cloud(self._state.app.region if self._state.app else "global")
 
     def _graph(self) -> Graph:
+        """With a token that is valid: who comes back after an hour goes on."""
         from pluton_rclone.microsoft.graph.graph import Graph
 
-        return Graph(self._cloud(), self._signed_in_token(), kind=self._account().kind)
+        token, turn = self._signed_in_token(), threading.Lock()
+
+        def renew(refused: str) -> Token:
+            with turn:  # it asks with several threads, and a refresh token may be good once
+                if self._signed_in_token().access_token == refused:
+                    self._state.token = self._renewed()
+                return self._signed_in_token()
+
+        if token.expired():
+            token = renew(token.access_token)
+        return Graph(self._cloud(), token, kind=self._account().kind, renew=renew)
+
+    def _renewed(self) -> Token:
+        from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
+
+        from .imported import renewed
+
+        if self._state.app_only:
+            return sign_in_as_app(self.app).token
+        return renewed(self._state.app, self._signed_in_token(), self._cloud())
 
     # ---- location ----
 

@@ -348,8 +348,8 @@ def test_a_pasted_token_of_another_registration_is_said_to_be_one(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(token.encode())))
     ran = command("connect", "Pasted", "--method", "token", "--client-id", PUBLIC_CLIENT_ID)
     assert ran.code == 3, ran.err
-    assert f"The app registration {PUBLIC_CLIENT_ID} cannot renew this token" in ran.err
-    assert "Sign in again with that registration" in ran.err
+    assert "was issued to another client application" in ran.err
+    assert f"Sign in again with the app registration {PUBLIC_CLIENT_ID}." in ran.err
 
 
 REGISTRATION = ("client_id", "tenant", "region", "client_secret_file")

@@ -6,10 +6,11 @@ from __future__ import annotations
 import threading
 import webbrowser
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from pluton_rclone import AppRegistration, DeviceCode, StorageSetup
+from pluton_rclone import AppRegistration, DeviceCode, Storages, StorageSetup
 from pluton_rclone.emulator import (
     DAEMON_CLIENT_ID,
     DAEMON_CLIENT_SECRET,
@@ -25,9 +26,11 @@ from pluton_rclone.errors import (
     DriveNotFound,
     InteractionRequired,
     OptionInvalid,
+    TokenExpired,
     UsageError,
     Who,
 )
+from pluton_rclone.microsoft.entra.token import ALREADY_EXPIRED
 from tests.connected import BERT, emulated_drive, link_to_another_drive
 
 from .signing_in import by_device_code
@@ -208,6 +211,50 @@ def test_an_application_and_unknown_permissions_lack_nothing(
 
 
 # ---- location ----
+
+
+# ---- an hour later ----
+
+
+@pytest.mark.parametrize("whose", ["Microsoft's", "ours"])
+def test_who_comes_back_after_an_hour_goes_on(
+    cloud: Emulator, setup: StorageSetup, whose: str
+) -> None:
+    """The access token had expired: the advice was to test a storage that there was not yet."""
+    if whose == "ours":
+        assert setup._state.token is not None
+        setup._state.token = replace(setup._state.token, expiry=ALREADY_EXPIRED)
+    with cloud.quirks.refresh_tokens_once():
+        cloud.world.advance(4000)
+        begun = len(cloud.requests)
+        setup.choose_own_drive()
+        renewals = [one for one in cloud.requests[begun:] if one.path.endswith("/token")]
+        assert len(renewals) == 1
+        setup.name = "Work"
+        assert setup.save(Storages()).list() == []
+
+
+def test_an_application_that_comes_back_after_an_hour_goes_on(cloud: Emulator) -> None:
+    tenant = cloud.world.person(BERT).tenant
+    roles = {"Files.ReadWrite.All", "Sites.Read.All", "User.ReadBasic.All"}
+    cloud.world.registrations[DAEMON_CLIENT_ID].granted_roles[tenant.id] = frozenset(roles)
+    made = StorageSetup(
+        AppRegistration(DAEMON_CLIENT_ID, tenant.id, client_secret=DAEMON_CLIENT_SECRET)
+    )
+    made.sign_in_as_app()
+    cloud.world.advance(2 * 24 * 3600)
+    assert made.user_drive(BERT).type == "business"
+
+
+def test_who_cannot_go_on_after_an_hour_is_asked_to_sign_in_again(
+    cloud: Emulator, setup: StorageSetup
+) -> None:
+    cloud.world.advance(4000)
+    cloud.world.revoke_tokens(cloud.world.person(BERT))
+    with pytest.raises(TokenExpired) as refused:
+        setup.choose_own_drive()
+    assert refused.value.advice.startswith("Sign in again")
+    assert refused.value.next_step is None
 
 
 def test_a_drive_can_be_named_by_its_id(cloud: Emulator, setup: StorageSetup) -> None:
