@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from pluton_rclone.errors import ConnectionTestFailed, StorageNotFound, UsageError
+from pluton_rclone.errors import AccountError, ConnectionTestFailed, StorageNotFound, UsageError
 from pluton_rclone.microsoft.entra.app import Certificate
 from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.values.units import counted, human_drive_type
@@ -153,7 +153,12 @@ def reauthorize(
             advice="Leave --method out, or connect it anew with --client-id.",
         )
     usual: Method = "app" if storage.remote_to_sign_in().client_credentials else usual_method(setup)
-    sign_in(setup, method or usual, output, confirm=other_account)
+    try:
+        sign_in(setup, method or usual, output, confirm=other_account)
+    except AccountError as problem:
+        if "expected" in problem.details:
+            problem.advice += " If it is to take this one over, give --other-account."
+        raise
     run_test(output, storage.reauthorize, setup)
     output.say(f"{storage.name} is connected again; drive and options are unchanged")
 

@@ -55,7 +55,7 @@ def authorize(
         end = time.monotonic() + timeout
         while not child.ended:
             if stop.wait(0.05):
-                raise errors.Cancelled("The sign-in was cancelled.")
+                raise errors.Cancelled("The sign-in was cancelled.", advice="Sign in again.")
             if time.monotonic() > end:
                 what = f"Nobody finished the sign-in within {timeout:.0f} seconds."
                 raise errors.SignInTimedOut(what)

@@ -34,6 +34,7 @@ from .client import (
     ORIGIN,
     PATIENCE,
     Person,
+    answer_of,
     at_the_page,
     local_folder,
     page,
@@ -42,7 +43,7 @@ from .client import (
     until_over,
 )
 from .server import served
-from .visitor import ANNA, BERT
+from .visitor import ADMIN, ANNA, BERT
 
 # ---- the walk ------------------------------------------------------------------------------------
 
@@ -735,3 +736,28 @@ def test_an_administrator_who_answered_is_not_told_to_sign_in_or_to_be_let_in(
         assert "Microsoft has your answer as an administrator." in page.text
         assert "one-time address" not in page.text
         browser.client.close()
+
+
+def test_who_signs_in_in_another_way_is_not_kept_by_the_one_before(cloud: Emulator) -> None:
+    """The page of the code said that it was cancelled, and that nothing is transferred twice."""
+    with at_the_page() as anna:
+        draft = anna.begin("Either way")
+        waiting = anna.post(f"{draft}/code").url.path
+        address = anna.to_microsoft(draft)
+        until_over(anna)
+        assert "Sign in again." in anna.get(waiting).text
+        anna.get(answer_of(cloud, ANNA, address))
+        assert anna.get(waiting).url.path == f"{draft}/type"
+
+
+def test_another_account_at_the_consent_is_not_said_to_be_allowed_somewhere(
+    cloud: Emulator,
+) -> None:
+    """The page has no place where it could be."""
+    with at_the_page() as bert:
+        draft = bert.begin("Library")
+        bert.sign_in(cloud, draft, BERT)
+        bert.post(f"{draft}/type", {"kind": "sharepoint"})
+        refused = bert.sign_in(cloud, draft, ADMIN)
+        assert refused.url.path == f"{draft}/authorize"
+        assert f"Sign in as {BERT}; connect what the other account has as" in refused.text

@@ -58,5 +58,5 @@ def require_same(expected: Account, actual: Account) -> None:
         what = f"{actual} signed in, and this storage belongs to {expected}."
         why = "drive and files of another account would not be the ones that were backed up"
         person = expected.username or expected.name
-        advice = f"Sign in as {person}, or allow the other account explicitly."
+        advice = f"Sign in as {person}; connect what the other account has as another storage."
         raise AccountError(what, why=why, advice=advice, expected=who, actual=other)

@@ -81,7 +81,7 @@ class LoopbackReceiver(LoopbackServer):
         while not self._answer.done():
             left = end - time.monotonic()
             if cancel is not None and cancel.is_set():
-                raise Cancelled("The sign-in was cancelled.")
+                raise Cancelled("The sign-in was cancelled.", advice="Sign in again.")
             if left <= 0:
                 what = f"Nobody finished the sign-in within {timeout:.0f} seconds."
                 raise SignInTimedOut(what, why=self._foreign)

@@ -49,7 +49,7 @@ class DeviceCode:
             while result is None:
                 # MSAL's own loop asks at once and then sleeps; Microsoft wants the interval first.
                 if stop.wait(max(1.0, min(flow["interval"], self.expires - time.time() + 1))):
-                    raise errors.Cancelled("The sign-in was cancelled.")
+                    raise errors.Cancelled("The sign-in was cancelled.", advice="Sign in again.")
                 if time.time() > self.expires:
                     advice = "Start again: you get a new code."
                     raise trouble or SignInTimedOut("The device code has expired.", advice=advice)

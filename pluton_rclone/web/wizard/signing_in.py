@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from pluton_rclone.errors import CodeUsedTwice, ForeignAnswer, PlutonRcloneError
+from pluton_rclone.errors import Cancelled, CodeUsedTwice, ForeignAnswer, PlutonRcloneError
 from pluton_rclone.microsoft.clouds import CLOUDS, cloud, refuse_rclone_registration
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.device_code import DeviceCode
@@ -199,7 +199,8 @@ def waiting(request: Request) -> Response:
     if work is None:
         return onward(request, draft, "authorize")
     over = work.over  # asked once, before everything that it decides
-    if over and work.error is None:
+    elsewhere = isinstance(work.error, Cancelled) and draft.setup.signed_in
+    if over and (work.error is None or elsewhere):
         return onward(request, draft)
     shown = {"work": work, "over": over, "error": work.error if over else None}
     return draw_step(request, draft, "authorize", "waiting.html", **shown)
