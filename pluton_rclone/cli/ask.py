@@ -134,6 +134,7 @@ def secret(
     if file is not None:
         return secret_in(file)
     if os.environ.get(variable):
+        output.say(f"{question}: that of {variable}")
         return os.environ[variable]
     if interactive(output):
         return str(click.prompt(question, hide_input=True, err=True, confirmation_prompt=twice))

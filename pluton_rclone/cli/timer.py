@@ -109,6 +109,14 @@ def pinged(command: AnyCommand) -> AnyCommand:
     return ping(notify(run))
 
 
+def _given(option: str) -> str:
+    """The option, or the variable that gave its value."""
+    context = click.get_current_context()
+    known = next(one for one in context.command.params if option in one.opts)
+    source = context.get_parameter_source(known.name or "")
+    return str(known.envvar) if source is click.core.ParameterSource.ENVIRONMENT else option
+
+
 def _caller(ctx: Context, ping: str) -> Callable[[str], None]:
     """Calls that address with an end; a failure is said, without the address. UsageError."""
     try:
@@ -117,7 +125,7 @@ def _caller(ctx: Context, ping: str) -> Callable[[str], None]:
     except ValueError:
         fits = False
     if not fits:
-        raise UsageError("--ping needs an http:// or https:// address.")
+        raise UsageError(f"{_given('--ping')} needs an http:// or https:// address.")
 
     def call(end: str) -> None:
         from pluton_rclone.microsoft.http import Http
@@ -257,14 +265,19 @@ def teller(file: str) -> Callable[[bool, str, str], list[str]]:
     if "://" in file:
         why = "others on this machine can read a command line, and an address holds secrets"
         advice = "Write the address into a file that only you can read, and name that."
-        raise UsageError("--notify takes a file.", why=why, advice=advice)
+        raise UsageError(f"{_given('--notify')} takes a file.", why=why, advice=advice)
     import logging
 
     from apprise import Apprise, AppriseAsset, NotifyType
 
     from .ask import secret_in
 
-    lines = secret_in(Path(file)).split("\n")
+    try:
+        lines = secret_in(Path(file)).split("\n")
+    except UsageError as problem:
+        if (variable := _given("--notify")) != "--notify":
+            problem.why = "; ".join(filter(None, (problem.why, f"{variable} names it")))
+        raise
     logging.getLogger("apprise").disabled = True  # it says whole addresses
     asset = AppriseAsset(app_id="pluton-rclone", app_desc="pluton-rclone", async_mode=False)
     services = []

@@ -272,7 +272,8 @@ def find_restic(path: str | os.PathLike[str] | None = None) -> str:
     named = path if path is not None else os.environ.get(VARIABLE)
     found = shutil.which(os.path.expanduser(named or "restic"))
     if found is None:
-        where = f"at {os.fspath(named)!r}" if named else "on PATH"
+        origin = f" (from {VARIABLE})" if path is None else ""
+        where = f"at {os.fspath(named)!r}{origin}" if named else "on PATH"
         raise errors.ResticNotFound(f"There is no restic {where}.")
     return found
 

@@ -260,3 +260,20 @@ def test_what_variables_give_to_a_sign_in_is_told_before_it(
     assert made.code == 0, made.err
     told = "From the environment: PLUTON_ONEDRIVE_CLIENT_ID, PLUTON_ONEDRIVE_TENANT\n"
     assert told in made.err.partition("Authorize with OneDrive")[0]
+
+
+def test_a_secret_that_a_variable_gives_is_said_to_be_its(
+    connected: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken without a word, where a person expects to be asked."""
+    monkeypatch.setenv("PLUTON_ONEDRIVE_LINK_PASSWORD", "geheim")
+    changed = connected(*SET, "--secret", "link_password")
+    assert (
+        changed.code,
+        "Link password: that of PLUTON_ONEDRIVE_LINK_PASSWORD" in changed.err,
+    ) == (
+        0,
+        True,
+    )
+    assert "link_password = geheim\n" in (home / "rclone.conf").read_text()
+    assert "geheim" not in changed.err

@@ -164,6 +164,12 @@ def test_an_address_on_the_command_line_and_a_missing_file_or_extra_are_refused(
     assert "takes a file" in connected("health", "--notify", "json://127.0.0.1/").err
     missing = connected("health", "--notify", str(tmp_path / "none"))
     assert (missing.code, "cannot be read" in missing.err) == (2, True)
+    assert "PLUTON_RCLONE_NOTIFY" not in missing.err
+    monkeypatch.setenv("PLUTON_RCLONE_NOTIFY", str(tmp_path / "none"))
+    assert "PLUTON_RCLONE_NOTIFY names it" in connected("health").err
+    monkeypatch.setenv("PLUTON_RCLONE_NOTIFY", "json://127.0.0.1/")
+    assert "PLUTON_RCLONE_NOTIFY takes a file" in connected("health").err
+    monkeypatch.delenv("PLUTON_RCLONE_NOTIFY")
     for name in ("apprise", "prometheus_client"):
         monkeypatch.setitem(sys.modules, name, None)
     for options, extra in (("--notify=x", "notify"), ("--format=prometheus", "prometheus")):

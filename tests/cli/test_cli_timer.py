@@ -343,3 +343,12 @@ def test_an_address_that_is_none_is_refused_before_the_run(
 ) -> None:
     ran = connected("copy", ".", "Work files:x", "--ping", address)
     assert (ran.code, "--ping needs an http" in ran.err) == (2, True)
+
+
+def test_an_address_that_is_none_is_told_to_be_a_variables(
+    connected: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--ping was named, which nobody had given."""
+    monkeypatch.setenv("PLUTON_RCLONE_PING", "ftp://x")
+    ran = connected("copy", ".", "Work files:x")
+    assert (ran.code, "ERROR PLUTON_RCLONE_PING needs an http" in ran.err) == (2, True)

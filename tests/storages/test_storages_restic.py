@@ -211,8 +211,11 @@ def test_a_restic_that_is_not_there_says_how_to_get_one(
     with pytest.raises(ResticNotFound, match="on PATH") as caught:
         find_restic()
     assert "PLUTON_RESTIC_BINARY" in caught.value.advice
-    with pytest.raises(ResticNotFound, match="nowhere"):
+    with pytest.raises(ResticNotFound, match=r"nowhere'\.$"):
         find_restic(tmp_path / "nowhere")
+    monkeypatch.setenv("PLUTON_RESTIC_BINARY", "nowhere")
+    with pytest.raises(ResticNotFound, match=r"'nowhere' \(from PLUTON_RESTIC_BINARY\)"):
+        find_restic()
 
 
 def test_a_restic_that_had_done_its_work_when_it_was_stopped_is_recorded_as_done(
