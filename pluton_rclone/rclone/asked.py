@@ -16,12 +16,14 @@ _ANSWERS = re.compile(
     rb'^rclone_http_status_code\{code="(\d+)",host="([^"]*)",method="([A-Z]*)"\} (\S+)$',
     re.MULTILINE,
 )
+_BUDGETED = re.compile(rb"(?:microsoft)?graph\.|[\w-]{1,63}\.sharepoint[.-]")
+"""The hosts of work and school accounts; others are those of the sign-in, or of other remotes."""
 _ANSWER_LIMIT = 1.0  # seconds
 
 
 class Asked(NamedTuple):
-    """HTTP answers since rclone started, without the sign-in: all, refusals (429, 503) among them,
-    and the resource units that they cost at most."""
+    """HTTP answers of Graph and SharePoint since rclone started: all, refusals (429, 503) among
+    them, and the resource units that they cost at most."""
 
     answers: int = 0
     refusals: int = 0
@@ -57,7 +59,7 @@ def parsed(text: bytes) -> Asked:
     """From the metrics' text."""
     answers = refusals = units = 0
     for code, host, method, number in _ANSWERS.findall(text):
-        if host.startswith(b"login."):
+        if not _BUDGETED.match(host):
             continue
         count = int(float(number))
         answers += count

@@ -123,6 +123,11 @@ class Throttled(Event, frozen=True, gc=False, kw_only=True):
 
     seconds: float | None = None
 
+    @property
+    def by_microsoft(self) -> bool:
+        """Whether rclone's OneDrive says so, which it does of each wait, and no other remote."""
+        return _OF_MICROSOFT.match(self.text) is not None
+
 
 class Notice(Event, frozen=True, gc=False, kw_only=True):
     """Any other message; `about` is the object that it names, if any."""
@@ -156,6 +161,7 @@ _FILE_EVENTS: tuple[tuple[re.Pattern[str], type[FileEvent]], ...] = (
     (re.compile(r"Unchanged skipping|OK$"), Checked),
 )
 _TOO_MANY = re.compile("too many requests", re.IGNORECASE)
+_OF_MICROSOFT = re.compile(r"Too many requests(?:\. Trying again| for Microsoft:)")
 _AGAIN = re.compile(r"low level retry \d+/\d+ \(error ")
 _PARTIAL = re.compile(r"\.[0-9a-f]{8}\.partial$")
 """The end of the name under which rclone writes a file until it is complete."""

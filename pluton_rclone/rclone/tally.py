@@ -169,7 +169,9 @@ class Tally:
                 elif event.text.startswith("Made directory"):
                     self._making.pop(event.path, None)
                 return
-            case events.Throttled(seconds=float(seconds)) if seconds >= _WORTH_TELLING:
+            case events.Throttled(seconds=float(seconds), by_microsoft=True) if (
+                seconds >= _WORTH_TELLING
+            ):
                 wait = timedelta(seconds=min(seconds, _LONGEST_WAIT))
                 self.wait(datetime.now(timezone.utc) + wait)
             case _:

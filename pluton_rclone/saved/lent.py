@@ -245,4 +245,4 @@ def slow_down(line: bytes) -> events.Throttled | None:
     from pluton_rclone.rclone import events
 
     event = events.parse(line)
-    return event if isinstance(event, events.Throttled) else None
+    return event if isinstance(event, events.Throttled) and event.by_microsoft else None

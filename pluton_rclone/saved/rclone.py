@@ -3,6 +3,7 @@ Office files of a library in a run of their own, and errors that know whose acco
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -22,7 +23,7 @@ from pluton_rclone.values.drive_ids import normal_drive_id
 from . import office
 from .lent import Lent, is_refusal
 from .shortcuts import Shortcuts
-from .wrapping import below, require_apart, runs_of, spots
+from .wrapping import below, is_of_another_service, require_apart, runs_of, spots
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.listing import Entry
@@ -74,11 +75,10 @@ class SavedRclone(Rclone):
 
     def suit(self, problem: PlutonRcloneError) -> None:
         """Make an error from rclone's log one of these remotes' accounts."""
-        suit(problem, self._drives())
+        suit(problem, self._sections())
 
-    def _drives(self) -> list[dict[str, str]]:
-        sections = (self._conf.whole_section(name) for name in self._names)
-        return [one for one in sections if one.get("type") == "onedrive"]
+    def _sections(self) -> list[dict[str, str]]:
+        return [self._conf.whole_section(name) for name in self._names]
 
     def execute(self, command: Command) -> Completed:
         once = super().execute
@@ -201,12 +201,12 @@ class SavedRclone(Rclone):
         def begun() -> Ended:
             return self._recording(command, notice).transferred if recorded else nothing
 
-        drives = self._drives()
+        sections = self._sections()
 
         def told(result: TransferResult) -> TransferResult:
             for error in (result.error, *(file.error for file in result.failed)):
                 if error is not None:
-                    suit(error, drives)
+                    suit(error, sections)
             from dataclasses import replace  # only here: rclone runs by now
 
             return replace(result, notices=(*notices, *result.notices))
@@ -233,12 +233,17 @@ class SavedRclone(Rclone):
             raise
 
 
-def suit(problem: PlutonRcloneError, drives: Sequence[Mapping[str, str]]) -> None:
-    """The same, if all are of personal accounts, which have no administrator, or of applications,
-    for which nobody can sign in."""
+def suit(problem: PlutonRcloneError, sections: Sequence[Mapping[str, str]]) -> None:
+    """The same of the remotes that have these sections: if all drives are of personal accounts,
+    which have no administrator, or of applications, for which nobody can sign in; and where another
+    service takes part, of which rclone's log says the same, it need not be Microsoft's."""
     from pluton_rclone.remote.options import TRUE
     from pluton_rclone.values.refusals import ASK_THE_OWNER, of_application
 
+    if any(map(is_of_another_service, sections)):
+        problem.what = re.sub(r"(^|: )Microsoft\b", r"\1The remote", problem.what)
+        problem.advice = problem.advice.replace("Wait as Microsoft says", "Wait as it says")
+    drives = [one for one in sections if one.get("type") == "onedrive"]
     if drives and all(one.get("client_credentials") in TRUE for one in drives):
         of_application(problem)
     personal = {one.get("drive_type") for one in drives} == {"personal"}

@@ -60,6 +60,11 @@ def below(conf: Conf, name: str) -> list[str]:
     return [each for each, section in sections if section.get("type") == "onedrive"]
 
 
+def is_of_another_service(section: Mapping[str, str]) -> bool:
+    """Whether it is a remote of somebody else's, such as S3 or WebDAV, and wraps none."""
+    return section.get("type") not in ("onedrive", "local") and not any(_upstreams(section))
+
+
 def runs_of(conf: Conf) -> Runs:
     """The records of runs of this rclone.conf, each run with the drives that it was on."""
     from pluton_rclone.runs.store import Runs

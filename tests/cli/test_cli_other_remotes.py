@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from pluton_rclone.emulator import Emulator
+from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.rclone.binary import find_binary
+from pluton_rclone.rclone.events import Throttled
 from pluton_rclone.storages.storage import Storages
 from tests.cli.conftest import Command
 from tests.connected import connected as save_storage
 from tests.connected import emulated_drive
+from tests.pace.known import holds
 
 KEY = "just-for-this-test"
 PASSWORD = "W_uzGzhuyMOw7EwZhZC6Op9sMgTCBEgKQNU"  # "secret", as rclone obscures it
@@ -81,6 +86,30 @@ def letters(cloud: Emulator) -> None:
     drive = emulated_drive(cloud, "personal")
     for name in ("one.txt", "two.txt", "deep/three.txt", "deep/four.txt"):
         drive.write(f"letters/{name}", f"Dear {name}".encode())
+
+
+class Busy(BaseHTTPRequestHandler):
+    """Asks whoever comes to wait for half a minute."""
+
+    def do_GET(self) -> None:
+        self.send_response(429)
+        self.send_header("Retry-After", "30")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_PROPFIND = do_HEAD = do_GET  # noqa: N815 - as http.server calls them
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def busy(remotes: Command) -> Iterator[str]:
+    """The address of a server that is none of Microsoft's."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
 
 
 def listed(command: Command, place: str) -> list[str]:
@@ -232,3 +261,33 @@ def test_before_a_storage_is_removed_what_lies_on_it_is_named(connected: Command
     refused = connected("remove", "Work files")
     assert refused.code == 2
     assert "Without it, 'vault' cannot be used. Forget 'Work files'?" in refused.err
+
+
+def test_where_another_remote_asks_to_wait_microsoft_did_not(busy: str) -> None:
+    storages = Storages()
+    account = {"url": busy, "auth_token": "x", "library": "there"}
+    storages.conf.add("busy", {"type": "seafile", **account})
+    rclone, team = storages.rclone("busy", "team"), storages["team"]
+    with rclone.copy("busy:letters", team.at("letters")) as transfer:
+        wait = next(event for event in transfer.events() if isinstance(event, Throttled))
+        assert (wait.seconds, wait.by_microsoft) == (30.0, False)
+        transfer.cancel()
+    assert [progress for progress in transfer if progress.waits_until] == []
+    assert rclone.throttled == 0
+    budget = budget_of(team.section_with_secrets())
+    assert budget is not None
+    assert holds(budget, budget.clock.now()) is None
+
+
+@pytest.mark.parametrize(
+    "words", [["ls", "busy:"], ["copy", "work-files:letters", "busy:x"]], ids=["ls", "copy"]
+)
+def test_what_another_remote_refuses_is_not_said_of_microsoft(
+    words: list[str], busy: str, remotes: Command, letters: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RCLONE_LOW_LEVEL_RETRIES", "1")
+    monkeypatch.setenv("RCLONE_RETRIES", "1")
+    Storages().conf.add("busy", {"type": "webdav", "url": busy, "vendor": "other"})
+    ran = remotes(*words)
+    assert (ran.code, "The remote asks to slow down" in ran.err) == (8, True), ran.err
+    assert "Microsoft" not in ran.err

@@ -24,11 +24,13 @@ rclone_http_status_code{code="201",host="contoso-my.sharepoint.com",method="PUT"
 rclone_http_status_code{code="429",host="graph.microsoft.com",method="POST"} 2
 rclone_http_status_code{code="503",host="graph.microsoft.com",method="GET"} 1
 rclone_http_status_code{code="200",host="login.microsoftonline.com",method="POST"} 1
+rclone_http_status_code{code="429",host="bucket.s3.example.com",method="PUT"} 40
+rclone_http_status_code{code="200",host="127.0.0.1:8080",method="PROPFIND"} 50
 rclone_bytes_transferred_total 4096
 """
 
 
-def test_sign_in_is_not_counted_and_downloads_cost_one_unit() -> None:
+def test_sign_in_and_other_services_are_not_counted_and_downloads_cost_one_unit() -> None:
     assert asked.parsed(METRICS) == asked.Asked(
         answers=12 + 3 + 4 + 3 + 1500 + 2 + 1,
         refusals=3,
