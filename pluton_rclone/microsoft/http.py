@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from pluton_rclone import errors
 from pluton_rclone.process.aside import aside
 from pluton_rclone.process.interrupts import interruptible
+from pluton_rclone.values.units import WORTH_TELLING
 
 from .clouds import CLOUDS, GERMANY_CLOSED, cloud
 
@@ -148,7 +149,8 @@ class Http:
                 if answer.status not in busy or over:
                     return answer
                 host = urlsplit(url).hostname
-                log.info("%s answered %d: waiting %.1f s", host, answer.status, pause)
+                level = logging.WARNING if pause >= WORTH_TELLING else logging.INFO
+                log.log(level, "%s answered %d: waiting %.1f s", host, answer.status, pause)
                 if answer.status == 429:
                     self._not_before = max(self._not_before, self._now() + pause)
                     continue

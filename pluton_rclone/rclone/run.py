@@ -18,6 +18,8 @@ from pluton_rclone.errors import (
     TimedOut,
     Unreachable,
 )
+from pluton_rclone.process.log import Log
+from pluton_rclone.values.units import waiting
 
 from .commands import Command
 from .runner import Callbacks, Order, Runner
@@ -29,12 +31,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+log = Log(__name__)
+
+_LEVEL = "--log-level=DEBUG"
+_LEVELS = (_LEVEL[:11], "--v", "-v", "--q", "-q")
+_LATER = 5.0  # seconds: each of rclone's threads says of a wait how long it is
+_DEBUG, _TOO_MANY = b'"level":"debug"', b"oo many requests"
 _OF_ALL = (SignInError, Throttled, Unreachable)
 """What a folder that is just being listed meets, and is not about it."""
 
 
 class Run:
-    """A run that is not a transfer, with its messages and its time limit."""
+    """A run that is not a transfer, with its messages and its time limit. It logs at DEBUG, where
+    rclone says that Microsoft asked it to wait: that is a warning, for whoever waits for it."""
 
     def __init__(
         self,
@@ -49,9 +58,12 @@ class Run:
         self._tally: Tally | None = None
         self._limit = time_limit
         self._asked = 0
+        self._told = 0.0
         watch = None if time_limit is None else self._watch
         on = Callbacks(stdout=on_stdout, stderr=self._hear, watch=watch)
-        self.child = runner.start(Order(command, on=on))
+        chosen = any(flag.startswith(_LEVELS) for flag in command.flags)
+        self._skips = not chosen
+        self.child = runner.start(Order(command, () if chosen else (_LEVEL,), on))
 
     @property
     def tally(self) -> Tally:
@@ -63,7 +75,13 @@ class Run:
         return self._tally
 
     def _hear(self, line: bytes) -> None:
+        if self._skips and _DEBUG in line and _TOO_MANY not in line:
+            return
         self.tally.line(line)
+        until = self.tally.waits_until
+        if until is not None and until.timestamp() > self._told + _LATER:
+            self._told = until.timestamp()
+            log.warning("%s.", waiting(until))
 
     @property
     def too_long(self) -> bool:

@@ -19,7 +19,7 @@ from pluton_rclone.errors import (
     TooManyDeletions,
     TransferFailed,
 )
-from pluton_rclone.values.units import waiting
+from pluton_rclone.values import units
 
 from . import events, left_out
 from .commands import Command
@@ -30,8 +30,6 @@ log = logging.getLogger(__name__)
 MESSAGES = 200
 """So many of the last notices and errors are kept to explain a failure."""
 
-_WORTH_TELLING = 10.0
-"""Seconds to wait: fewer are over before somebody has read of them."""
 _LONGEST_WAIT = 366 * 86400.0
 """Seconds: more is none of Microsoft's, and of no calendar."""
 
@@ -121,7 +119,7 @@ class Tally:
         if (until := self.waits_until) is None:
             return Stalled(what, why=self.last_error)
         advice = "Run it again after that; with fewer transfers at a time it asks for less."
-        return Throttled(f"{waiting(until)}.", why=what.rstrip("."), advice=advice)
+        return Throttled(f"{units.waiting(until)}.", why=what.rstrip("."), advice=advice)
 
     def add(self, event: events.Event) -> None:
         self._quiet &= event.level in _LOUD
@@ -170,7 +168,7 @@ class Tally:
                     self._making.pop(event.path, None)
                 return
             case events.Throttled(seconds=float(seconds), by_microsoft=True) if (
-                seconds >= _WORTH_TELLING
+                seconds >= units.WORTH_TELLING
             ):
                 wait = timedelta(seconds=min(seconds, _LONGEST_WAIT))
                 self.wait(datetime.now(timezone.utc) + wait)

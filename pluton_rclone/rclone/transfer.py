@@ -121,8 +121,9 @@ class Transfer:
         with self._starting:  # it may end before it is here
             first = self._bound(self._run)
             if looks:
-                # where it says what a list finds, and what a remote lacks
+                # where it says what a list finds, what a remote lacks, and that it is to wait
                 more = command.picks or not is_local(command.places[0])
+                more |= "--log-level=DEBUG" in flags
                 level: LogLevel = "DEBUG" if more else "NOTICE"
                 look = commands.look(command, by_file=by_file)
                 first = starting(look, commands.progress_flags(level))

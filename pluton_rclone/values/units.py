@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
+WORTH_TELLING = 10.0
+"""Seconds to wait for Microsoft: fewer are over before somebody has read of them."""
+
 
 def human_bytes(count: float | None) -> str:
     """1536 -> '1.5 KiB'; None -> 'unknown'."""

@@ -13,6 +13,7 @@ from pluton_rclone.rclone.engine import Limits, Rclone
 from pluton_rclone.rclone.events import Event, Throttled
 from pluton_rclone.rclone.tally import Tally
 from tests.cli.conftest import Command
+from tests.connected import emulated_drive
 
 UNTIL = r"Microsoft asks to wait until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 
@@ -46,12 +47,13 @@ def source(cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return str(tmp_path / "source")
 
 
-@pytest.mark.parametrize("looks_first", [False, True])
+@pytest.mark.parametrize("words", [["copy"], ["sync", "--yes"]], ids=["copy", "sync"])
+@pytest.mark.parametrize("from_here", [True, False])
 def test_it_is_told_while_it_lasts_and_as_the_reason_of_the_end(
-    connected: Command, source: str, looks_first: bool
+    connected: Command, source: str, words: list[str], from_here: bool
 ) -> None:
-    words = ["sync", "--yes", "work-files:there"] if looks_first else ["copy", source]
-    ran = connected(*words, "work-files:a")
+    """Also while a sync only looks at what it would delete."""
+    ran = connected(*words, source if from_here else "work-files:there", "work-files:a")
     assert ran.code == 8
     assert re.search(rf"0 B/s; {UNTIL}$", ran.err, re.MULTILINE), ran.err
     assert re.search(rf"^ERROR {UNTIL}\.", ran.err, re.MULTILINE), ran.err
@@ -66,3 +68,37 @@ def test_a_program_reads_until_when(connected: Command, source: str) -> None:
     assert abs(until - datetime.now(timezone.utc) - timedelta(hours=2)) < timedelta(hours=1)
     assert result["result"]["ended"] == "stalled"
     assert (ran.error["error"], ran.error["who"]) == ("throttled", "nobody: try again later")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["ls", "work-files:"],
+        ["stat", "work-files:a.txt"],
+        ["cat", "work-files:a.txt"],
+        ["about", "work-files:"],
+        ["size", "work-files:", "--include", "*.txt"],
+        ["check", "{here}", "work-files:"],
+        ["check", "work-files:", "{here}"],
+        ["delete", "--yes", "work-files:a.txt"],
+    ],
+    ids=" ".join,
+)
+def test_so_it_is_of_whatever_else_asks_microsoft(
+    connected: Command,
+    cloud: Emulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    words: list[str],
+) -> None:
+    """By a warning, which Python prints where nobody else takes it."""
+    monkeypatch.setattr("pluton_rclone.values.units.WORTH_TELLING", 0.5)
+    emulated_drive(cloud, "personal").write("a.txt", b"x")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here/a.txt").write_text("x")
+    cloud.faults.throttle("1")
+    ran = connected(*(word.format(here=tmp_path / "here") for word in words))
+    assert ran.code == 0, ran.err
+    (told,) = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert re.fullmatch(rf"{UNTIL}\.", told)

@@ -139,6 +139,21 @@ def test_when_one_request_is_asked_to_wait_all_wait(cloud: Emulator, clock: Cloc
     assert clock.now() == before  # the time is over for the second as well
 
 
+@pytest.mark.parametrize(("seconds", "level"), [("30", "WARNING"), ("2", "INFO")])
+def test_a_long_wait_is_told_while_it_lasts(
+    cloud: Emulator, clock: Clock, caplog: pytest.LogCaptureFixture, seconds: str, level: str
+) -> None:
+    caplog.set_level("INFO", "pluton_rclone.microsoft.http")
+    cloud.world.part(Faults).throttle(retry_after=seconds, times=1)
+
+    with pool(clock) as http:
+        http.request("GET", ME)
+
+    (told,) = caplog.records
+    assert told.levelname == level
+    assert told.getMessage() == f"graph.microsoft.com answered 429: waiting {seconds}.0 s"
+
+
 def test_the_waiting_has_an_end(cloud: Emulator, clock: Clock) -> None:
     cloud.world.part(Faults).throttle(retry_after=str(LONGEST_WAIT / 2), times=None)
 

@@ -45,7 +45,7 @@ def test_a_wait_while_a_move_is_looked_at_first_says_nothing_of_its_files(
 ) -> None:
     """It looks at DEBUG, where the move itself was told to say less: what that does not name was
     taken for missing."""
-    monkeypatch.setattr("pluton_rclone.rclone.tally._WORTH_TELLING", 0.5)
+    monkeypatch.setattr("pluton_rclone.values.units.WORTH_TELLING", 0.5)
     storage = connected(cloud, "business")
     storage.upload(source, "x").result()
     cloud.faults.throttle("1")
