@@ -40,6 +40,14 @@ class Place(NamedTuple):
         """The place as rclone reads it."""
         return local(self.path) if self.storage is None else self.storage.at(self.path)
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file. Asks Microsoft, unless it is here."""
+        if self.storage is None:
+            return os.path.isfile(self.path)
+        entry = self.storage.stat(self.path) if self.path.strip("/") else None
+        return entry is not None and not entry.is_dir
+
     def nothing(self, side: str = "") -> NothingFound:
         """There is nothing here; `side` says which one of two places it is: SRC, DST."""
         lead = f"{side} does not exist: there is" if side else "There is"

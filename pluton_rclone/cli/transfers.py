@@ -116,8 +116,8 @@ def transfer(
         into = parse_storage_place(destination, ctx)
         wanted = {name: options[name] for name in (*FILTERS, *LINKS) if name in options}
         look(output, start, into, wanted, anyway)
-    if question and not dry_run:
-        confirm(output, yes, question.format(source, destination))
+    if question and not (dry_run or yes or (word == "sync" and start.is_file)):
+        confirm(output, False, question.format(source, destination))
     verb = "moved" if word == "move" else "transferred"
     options["dry_run"] = dry_run
 
@@ -177,7 +177,7 @@ def sync(ctx: Context, **given: Any) -> None:
     """Make DST the same as SRC, deleting what SRC does not have.
 
     Asks first; try it with --dry-run. If SRC is empty, or much of DST would go, nothing is done:
-    --yes does not mean that.
+    --yes does not mean that. A single file is copied, and deletes nothing.
 
     \b
     pluton-rclone sync --dry-run /srv/data work:laptop/data

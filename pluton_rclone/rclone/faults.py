@@ -130,7 +130,8 @@ _BEFORE = (
           step=errors.NextStep.REAUTHORIZE),
     _rule(r"couldn't parse config item|chunk size: .{0,60} is not a multiple"
           r"|upload cutoff: .{0,60} is (?:greater|less)"
-          r"|tenant parameter must be set|unsupported protocol scheme",
+          r"|tenant parameter must be set|unsupported protocol scheme"
+          r"|check the value of the (?:remote|upstreams) setting",
           errors.OptionInvalid, "An option of the remote has a value that cannot work.",
           advice="Correct the value; chunk_size is a multiple of 320Ki."),
     _rule(r"didn't find backend called|no such backend", errors.RcloneTooOld,

@@ -317,7 +317,9 @@ class Tally:
             failed = self._finally_failed(broken=broken) + missing
         if stopped is None and exit_code != 0:
             not_made = self._making.keys() - {file.path for file in failed}
-            fault = TransferFailed("The folder could not be made.")
+            # a file that arrives in it makes it after all, with a time of its own
+            what = "The folder could not be made with its time, or not at all."
+            fault = TransferFailed(what)
             failed += tuple(FailedFile(path, fault, True, is_dir=True) for path in sorted(not_made))
         if command == "deletefile":  # what is wrong with the file is what is wrong with the run
             failed = ()

@@ -287,6 +287,25 @@ def test_files_are_synced_moved_shown_and_deleted(connected: Command, tmp_path: 
     assert connected("ls", "Work files:", "--json").lines[0]["name"] == "moved"
 
 
+@pytest.mark.parametrize("source", ["{here}/a.txt", "work-files:a.txt"])
+def test_a_sync_of_a_file_deletes_nothing_and_asks_nothing(
+    connected: Command, cloud: Emulator, tmp_path: Path, source: str
+) -> None:
+    drive = cloud.files.drive_of(ANNA)
+    drive.write("a.txt", b"new")
+    (tmp_path / "a.txt").write_text("new")
+    for number in range(20):
+        drive.write(f"x/{number}", b"kept")
+
+    synced = connected("sync", source.format(here=tmp_path), "work-files:x")
+    assert (synced.code, "1 file transferred" in synced.err) == (0, True), synced.err
+    assert drive.read("x/a.txt") == b"new"
+    assert [drive.read(f"x/{number}") for number in range(20)] == [b"kept"] * 20
+
+    folder = connected("sync", source.format(here=tmp_path).removesuffix("a.txt"), "work-files:x")
+    assert (folder.code, "needs --yes" in folder.err) == (2, True)
+
+
 def test_preflight_lists_what_onedrive_refuses_before_a_byte_is_sent(
     connected: Command, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.errors import AccessDenied, StorageNotFound
+from pluton_rclone.errors import AccessDenied, OptionInvalid, StorageNotFound
 from pluton_rclone.saved.wrapping import below, with_wrapped
 from tests.connected import BERT, connected, emulated_drive
 
@@ -135,3 +135,21 @@ def test_a_folder_that_a_union_has_made_is_not_told_as_failed(
     result = storages.rclone("two").copy(tmp_path / "source", "two:x").wait()
     assert [file.path for file in result.failed] == ["CON"]
     assert storages.rclone("two").stat("two:x/deep/a.txt")
+
+
+def test_with_a_single_try_it_may_be_there_all_the_same(storages: Storages, tmp_path: Path) -> None:
+    """A file that arrived in it has made it, and rclone calls the run a failure."""
+    storages.conf.add("two", {"type": "union", "upstreams": "home:one work:two"})
+    (tmp_path / "source/deep").mkdir(parents=True)
+    (tmp_path / "source/deep/a.txt").write_text("a")
+    result = storages.rclone("two").copy(tmp_path / "source", "two:x", retries=1).wait()
+    (deep,) = result.failed
+    assert str(deep.error) == "The folder could not be made with its time, or not at all."
+    assert storages.rclone("two").stat("two:x/deep/a.txt")
+
+
+def test_an_option_of_a_remote_that_wraps_others_is_named(storages: Storages) -> None:
+    storages.conf.add("alone", {"type": "union", "upstreams": "home:one"})
+    with pytest.raises(OptionInvalid, match="An option of the remote") as refusal:
+        storages.rclone("alone").list("alone:x")
+    assert "can't point to a single upstream" in str(refusal.value.why)
