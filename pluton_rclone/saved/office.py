@@ -33,9 +33,20 @@ _IGNORED = ("--ignore-size", "--ignore-checksum")
 _BY_CONTENT = {"--checksum", "-c", "--size-only"}
 # Flags that select files, or that delete the other run's files at the destination.
 _SELECTING = ("--include", "--exclude", "--filter", "--files-from", "-f", "--delete-excluded")
-_EXCLUDING = (b"- ", b"#", b";")
-# A regular expression: globs ignore case only for all rules at once (--ignore-case).
-_ANY = "*.{{(?i:" + _TYPES.replace(" ", "|") + ")}}"
+_CLEAR = b"!"  # a rule that takes back those before it
+
+
+def _none_of(ends: set[str]) -> str:
+    """A regular expression for the ends of names but these: rclone's have no "not"."""
+    firsts = "".join(sorted({end[0] for end in ends if end}))
+    others = [f"[^{firsts}./][^./]*" if firsts else "[^./]+", *([] if "" in ends else [""])]
+    longer = [one + _none_of({end[1:] for end in ends if end[:1] == one}) for one in firsts]
+    return f"(?:{'|'.join(longer + others)})"
+
+
+# Regular expressions: globs ignore case only for all rules at once (--ignore-case).
+_OFFICE = "- *.{{(?i:" + _TYPES.replace(" ", "|") + ")}}\n"
+_OTHERS = "- {{(?i:[^./]*|[^/]*[.]" + _none_of(set(_TYPES.split())) + ")}}\n"
 
 
 class Runs(NamedTuple):
@@ -53,9 +64,9 @@ def is_folder_here(place: str) -> bool | None:
 
 
 def runs(command: Command, is_folder: Callable[[str], bool | None] = is_folder_here) -> Runs:
-    """The runs of a transfer into a library: two for a folder, else one. The caller's rules that
-    only exclude go with both. Rules that include cannot be combined with ours (rclone takes the
-    first match): there the caller sets the flags. A list of files is split."""
+    """The runs of a transfer into a library: two for a folder, else one. The caller's rules go with
+    both, after ours: of what a run leaves out, they say nothing (the first match counts). Where the
+    caller's flags select, the caller sets those flags, too. A list of files is split."""
     flags = command.flags
     if command.words[0] not in TRANSFERS or any(flag.startswith(_IGNORED) for flag in flags):
         return Runs(command)
@@ -70,15 +81,14 @@ def runs(command: Command, is_folder: Callable[[str], bool | None] = is_folder_h
     if flags[-1:] == ("--filter-from=-",):
         assert isinstance(command.stdin, bytes)
         given, flags = command.stdin, flags[:-1]
-    rules = [line.strip() for line in given.splitlines() if line.strip()]
     selects = any(flag.startswith(_SELECTING) for flag in flags)
-    excludes = all(rule.startswith(_EXCLUDING) for rule in rules)
-    if selects or not excludes or not folder:
+    clears = _CLEAR in map(bytes.strip, given.split(b"\n"))
+    if selects or clears or not folder:
         return Runs(command)
     flags = (*flags, "--filter-from=-")
     return Runs(
-        command._replace(flags=flags, stdin=f"- {_ANY}\n".encode() + given),
-        command._replace(flags=_by_time(flags), stdin=given + f"+ {_ANY}\n- *\n".encode()),
+        command._replace(flags=flags, stdin=_OFFICE.encode() + given),
+        command._replace(flags=_by_time(flags), stdin=_OTHERS.encode() + given),
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import Corrupted, RcloneError, TransferFailed
-from pluton_rclone.rclone.commands import TransferOptions, transfer
+from pluton_rclone.rclone.commands import Command, TransferOptions, transfer
 from pluton_rclone.rclone.events import Progress
 from pluton_rclone.saved.office import SAID, SUFFIXES, runs
 from tests.connected import connected, emulated_drive
@@ -170,15 +170,59 @@ def test_rules_that_exclude_hold_for_office_files(
     assert names() == {"letter.txt", "report.docx"}
 
 
-def test_rules_that_include_leave_the_flags_to_the_caller(
+@pytest.mark.parametrize(
+    ("rules", "found"),
+    [
+        (["+ /report.docx", "- *"], {"report.docx"}),
+        (["+ *.xlsx", "+ *.txt", "- **"], {"letter.txt"}),
+        (["+ *.{XLSX,txt}", "- **"], {"letter.txt", "deep", "deep/TABLE.XLSX"}),
+        (["+ /deep/**", "- *"], {"deep", "deep/TABLE.XLSX"}),
+        (["- *.docx", "+ *", "- /deep/**"], {"letter.txt", "deep", "deep/TABLE.XLSX"}),
+    ],
+)
+def test_rules_that_include_hold_for_office_files(
+    library: Storage,
+    source: Path,
+    names: Callable[[], set[str]],
+    rules: list[str],
+    found: set[str],
+) -> None:
+    options: TransferOptions = {"filters": rules, "create_empty_src_dirs": False}
+    library.upload(source, "x", **options).result()
+    assert names() == found
+    assert library.upload(source, "x", **options).result().transfers == 0
+
+
+def test_flags_and_rules_that_take_ours_back_leave_it_to_the_caller(
     library: Storage, source: Path, names: Callable[[], set[str]]
 ) -> None:
     with pytest.raises(Corrupted, match="report") as caught:
-        library.upload(source, "x", filters=["+ /report.docx", "- *"], retries=1).result()
+        library.upload(source, "x", filters=["!", "+ /report.docx", "- *"], retries=1).result()
     assert "Office files" in caught.value.advice
     ignoring = ["--ignore-size", "--ignore-checksum"]
-    library.upload(source, "x", filters=["+ /report.docx", "- *"], extra=ignoring).result()
+    library.upload(source, "x", filters=["!", "+ /report.docx", "- *"], extra=ignoring).result()
     assert names() == {"report.docx"}
+
+
+ENDS = ["", ".", ".txt", ".doc", ".docxx", ".docx.gz", ".xlsx~", "docx", ".pps", ".ppsx.b", ".d"]
+
+
+def test_the_second_run_takes_each_name_that_the_first_leaves_out_and_no_other(
+    library: Storage, tmp_path: Path
+) -> None:
+    folder = tmp_path / "all"
+    folder.mkdir()
+    for end in (*SUFFIXES, *map(str.upper, SUFFIXES), *ENDS):
+        (folder / f"a{end}").write_bytes(b"PK")
+        (folder / f"b.c{end}").write_bytes(b"PK")
+    found, taken = runs(transfer("copy", folder, "x:", {"filters": ["- c"]})), []
+    for run in (found.first, found.office):
+        assert run is not None
+        listed = Command(("lsf",), ("--filter-from=-",), (str(folder),), run.stdin)
+        taken.append(set(library.rclone.execute(listed).stdout.decode().split()))
+    first, second = taken
+    assert second == {name for name in os.listdir(folder) if name.lower().endswith(SUFFIXES)}
+    assert first == set(os.listdir(folder)) - second
 
 
 def test_a_file_that_fails_in_the_first_run_is_told_after_the_second(
@@ -252,11 +296,7 @@ def test_every_type_is_left_out_of_the_first_run_and_alone_in_the_second(
     assert isinstance(first, bytes)
     assert isinstance(second, bytes)
     assert suffix[1:].encode() in first.splitlines()[0]
-    assert second.splitlines() == [
-        b"- *.tmp",
-        first.splitlines()[0].replace(b"- ", b"+ ", 1),
-        b"- *",
-    ]
+    assert first.splitlines()[1:] == second.splitlines()[1:] == [b"- *.tmp"]
     assert set(found.office.flags) - set(found.first.flags) == {
         "--ignore-size",
         "--ignore-checksum",
