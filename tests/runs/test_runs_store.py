@@ -199,6 +199,20 @@ def test_a_run_is_kept_for_ninety_days_and_the_file_stays_small(
     assert [one.id for one in runs.last()] == [KEPT + 51]
 
 
+def test_a_clock_that_is_years_ahead_for_a_while_does_not_empty_the_history(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(20):
+        runs.begin(RUN).exited(0)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 10 * 366 * 86_400)
+    runs.begin(RUN).exited(0)
+    monkeypatch.undo()
+    runs.begin(RUN).exited(0)
+    assert [one.id for one in runs.last()] == [*range(22, 2, -1)]
+    assert [one.ended for one in runs.last()] == ["done"] * 20
+
+
 def test_of_many_processes_at_once_no_record_is_lost_and_nobody_hears_of_a_lock(
     runs: Runs, forks: Forks
 ) -> None:
