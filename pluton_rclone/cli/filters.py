@@ -70,8 +70,8 @@ def _lines(file: Any) -> Iterator[str]:
     """As rclone reads such a file: blanks around a line, empty lines and comments do not count."""
     if file is None:
         return
-    # a name may hold other line breaks
-    for line in map(str.strip, os.fsdecode(file.read()).split("\n")):
+    # a name may hold other line breaks; Windows writes a mark before the first line
+    for line in map(str.strip, os.fsdecode(file.read()).removeprefix("\ufeff").split("\n")):
         if line and not line.startswith(("#", ";")):
             yield line
 

@@ -216,6 +216,10 @@ def delete(ctx: Context, place: str, dry_run: bool, yes: bool, **given: Any) -> 
     if entry is None:
         raise Place(storage, path).nothing()
     options = selection(**given)
+    if not options and any(given.values()):
+        why = "as a filter, a file without rules selects everything"
+        advice = "Write rules into it, or leave the option out to delete all of it."
+        raise UsageError("The filters hold no rule.", why=why, advice=advice)
     if options and not entry.is_dir:
         raise UsageError(f"{path!r} is a file: filters select files in a folder.")
     drives = storage.onedrives

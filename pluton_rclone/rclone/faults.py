@@ -97,7 +97,8 @@ _BEFORE = (
     _as(r": (?:connect|read|write|socket|sendto): (?:permission denied|operation not permitted)"
         r"\W*$", FORBIDDEN),  # of a connection: that of a file stands behind its path
     # the local disk: Go's words are at the end
-    _rule(r": (?:no space left on device|disk quota exceeded)\W*$", errors.QuotaFull,
+    _rule(r": (?:no space left on device|disk quota exceeded"
+          r"|file too big for remaining disk space)\W*$", errors.QuotaFull,
           "The disk is full, or what this user may have of it.",
           advice="Free room on this machine's disk."),
     _rule(r": file name too long\W*$", errors.PathTooLong,

@@ -170,6 +170,31 @@ def test_delete_with_filters_deletes_what_they_select_and_keeps_folders(
     assert (one.code, "a.txt" in names()) == (2, True)
 
 
+@pytest.mark.parametrize("rules", ["", "\n# all of it\n"])
+def test_a_filter_without_a_rule_deletes_nothing(
+    rules: str, connected: Command, cloud: Emulator, tmp_path: Path
+) -> None:
+    """Its file may have been cut off: it would select everything."""
+    (tmp_path / "rules").write_text(rules)
+    drive = cloud.files.drive_of(ANNA)
+    drive.write("x/a.txt", b"kept")
+    words = ["delete", "--yes", "Work files:x"]
+    refused = connected(*words, "--filter-from", str(tmp_path / "rules"))
+    assert (refused.code, "hold no rule" in refused.err) == (2, True)
+    assert connected(*words, "--files-from", str(tmp_path / "rules")).code == 0
+    assert drive.read("x/a.txt") == b"kept"
+
+
+@pytest.mark.parametrize("option", ["--files-from", "--filter-from"])
+def test_a_list_may_be_written_on_windows(
+    option: str, connected: Command, cloud: Emulator, source: Path, tmp_path: Path
+) -> None:
+    lines = ["a.txt", "old.txt"] if option == "--files-from" else ["+ /a.txt", "+ /old.txt", "- **"]
+    (tmp_path / "list").write_bytes("\r\n".join(lines).encode("utf-8-sig"))
+    ran = connected("copy", str(source), "Work files:x", option, str(tmp_path / "list"))
+    assert (ran.code, "2 files transferred" in ran.err) == (0, True), ran.err
+
+
 @pytest.mark.parametrize(
     "option", [{"min_age": "30d"}, {"max_size": 5}, {"max_depth": 1}, {"extra": ["--include=*"]}]
 )

@@ -372,9 +372,16 @@ def test_a_code_beside_which_rclone_prints_no_status_means_what_its_status_does(
     assert (type(error), error.details["retry"]) == (kind, retry)
 
 
-@pytest.mark.parametrize("words", ["no space left on device", "disk quota exceeded"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "write /restored/x.partial: no space left on device",
+        "write /restored/x.partial: disk quota exceeded",
+        "preallocate: file too big for remaining disk space",
+    ],
+)
 def test_a_full_disk_here_is_not_a_full_drive_there(words: str) -> None:
-    error = faults.fault(f"Failed to copy: write /restored/x.partial: {words}")
+    error = faults.fault(f"Failed to copy: {words}")
     assert type(error) is errors.QuotaFull
     assert error.advice == "Free room on this machine's disk."
 
