@@ -82,7 +82,9 @@ def lend(
             options = stack.enter_context(endpoint).options()
             return {**options, TOKEN: json.dumps(token)} if token else options
 
-        yield stack.enter_context(conf.private(names, others, lambda why: notice(f"{why} {lost}")))
+        yield stack.enter_context(
+            conf.private(names, others, lambda why: notice(f"{str(why).rstrip('.')}. {lost}"))
+        )
 
 
 def _giver(

@@ -246,7 +246,7 @@ def test_where_rclone_conf_cannot_be_written_the_whole_token_is_lent(
     told: SimpleQueue[str] = SimpleQueue()
     with lend(expired.storages.conf, ["expired"], NEWEST, notice=told.put) as loan:
         assert secrets_of(cloud)[-1] in loan.path.read_text()
-        assert "A token that is renewed now is lost" in told.get(timeout=PATIENCE)
+        assert "). A token that is renewed now is lost" in told.get(timeout=PATIENCE)
 
 
 def test_a_repair_takes_nothing_from_an_rclone_that_runs(cloud: Emulator) -> None:
