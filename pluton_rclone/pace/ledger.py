@@ -158,6 +158,12 @@ class Ledger(Shelf):
             raise error
         log.info("this process counts alone what it asks of Microsoft: %s", error)
         self._is_broken = "locked" not in str(error)
+        if type(error).__name__ == "DatabaseError":  # damaged, as by a loss of power: made anew
+            self._db = None
+            with suppress(OSError):
+                for end in ("", "-wal", "-shm"):
+                    (runtime_folder() / f"{FILE}{end}").unlink(missing_ok=True)
+                self._is_broken = False
         self._patience = 0.0  # whoever holds it may stand still: waited for once
 
 

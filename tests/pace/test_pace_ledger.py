@@ -191,18 +191,29 @@ def test_one_process_at_a_time_finds_out_whether_a_limit_holds(app: str) -> None
     assert order == ["one", "other"]
 
 
-@pytest.mark.parametrize("trouble", ["no database", "a folder"])
-def test_where_the_file_cannot_be_used_each_counts_alone(trouble: str) -> None:
+def test_where_the_file_cannot_be_used_each_counts_alone() -> None:
     path = runtime_folder() / FILE
-    if trouble == "a folder":
-        path.mkdir()
-    else:
-        path.write_bytes(b"rclone" * 1000)
+    path.mkdir()
     one, other = budget("one"), budget("other")
     one.spend(1.0, 10)
     assert (one.left(MINUTE, 1.0), other.left(MINUTE, 1.0)) == (50, 60)
-    if trouble == "a folder":
-        path.rmdir()
+    path.rmdir()
+
+
+@pytest.mark.parametrize("kept", [0, 100], ids=["no database", "damaged"])
+def test_a_file_that_is_damaged_is_made_anew_and_shared(kept: int) -> None:
+    """As by a loss of power; for the rest of the machine's time, each would count alone."""
+    path = runtime_folder() / FILE
+    before = budget("before")
+    before.spend(1.0, 5)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    good = path.read_bytes()
+    path.unlink()
+    path.write_bytes(good[:kept] + b"\xff" * (len(good) - kept))
+    one, other = budget("one"), budget("other")
+    one.spend(1.0, 10)
+    assert (one.left(MINUTE, 1.0), other.left(MINUTE, 1.0)) == (50, 50)
 
 
 def test_what_cannot_be_understood_is_made_anew() -> None:
