@@ -158,7 +158,8 @@ class Ledger(Shelf):
             raise error
         log.info("this process counts alone what it asks of Microsoft: %s", error)
         self._is_broken = "locked" not in str(error)
-        if type(error).__name__ == "DatabaseError":  # damaged, as by a loss of power: made anew
+        # Damaged, as by a loss of power: made anew. By its name, as a Python may lack sqlite3.
+        if type(error).__name__ == "DatabaseError":
             self._db = None
             with suppress(OSError):
                 for end in ("", "-wal", "-shm"):

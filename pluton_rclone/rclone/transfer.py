@@ -19,7 +19,7 @@ from pluton_rclone.process.interrupts import interruptible
 from pluton_rclone.process.system import KILL
 
 from . import commands
-from .commands import Command, LogLevel
+from .commands import Command
 from .locations import is_local
 
 if TYPE_CHECKING:
@@ -122,11 +122,10 @@ class Transfer:
             first = self._bound(self._run)
             if looks:
                 # where it says what a list finds, what a remote lacks, and that it is to wait
-                more = command.picks or not is_local(command.places[0])
-                more |= "--log-level=DEBUG" in flags
-                level: LogLevel = "DEBUG" if more else "NOTICE"
+                far = not is_local(command.places[0])
+                more = command.picks or far or "--log-level=DEBUG" in flags
                 look = commands.look(command, by_file=by_file)
-                first = starting(look, commands.progress_flags(level))
+                first = starting(look, commands.progress_flags("DEBUG" if more else "NOTICE"))
             self._latest = first
             self._child = first(self._line, self._watch, self._end)
             try:
