@@ -131,11 +131,7 @@ def test_no_two_features_are_one() -> None:
 def test_lines_end_at_a_line_feed_alone_for_us_as_for_rclone() -> None:
     """str.splitlines() also ends them at U+2028, U+0085 and others, which names may hold."""
     package = Path(pluton_rclone.__file__).parent
-    harmless = {
-        "cli/app.py",
-        "pace/memory.py",
-        "saved/office.py",
-    }  # ours, /proc, bytes
+    harmless = {"cli/app.py", "pace/memory.py"}  # ours, /proc
     found = {
         path.relative_to(package).as_posix()
         for path in package.rglob("*.py")
