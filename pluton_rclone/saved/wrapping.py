@@ -152,7 +152,8 @@ def looked_through(conf: Conf, place: str) -> tuple[str, str]:
     owner, found = conf.storage_of(name), below(conf, name)
     section = conf.whole_section(owner)
     if section.get("type") == "onedrive":
-        return owner, path if conf.drive_of(name) != name else f"/{path}"
+        inside = path.strip("/")  # to rclone "team:/" is no other place than "team:"
+        return owner, inside if conf.drive_of(name) != name else f"/{inside}"
     if found and section.get("type") == "alias":
         return looked_through(conf, f"{section['remote']}/{path}")
     if found:

@@ -16,6 +16,7 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.rclone.binary import find_binary
 from pluton_rclone.rclone.events import Throttled
+from pluton_rclone.saved.wrapping import looked_through
 from pluton_rclone.storages.storage import Storages
 from tests.cli.conftest import Command
 from tests.connected import connected as save_storage
@@ -196,6 +197,18 @@ def test_a_preflight_looks_through_an_alias_of_a_storage(
     assert [one.get("path") for one in found.lines] == ["desktop.ini", None], found.err
     assert remotes("set", "team", "base_folder=Base").code == 0
     assert remotes("preflight", "--json", "disk:", "deep:").lines[0]["path"] == "desktop.ini"
+
+
+@pytest.mark.parametrize("inside", ["", "sub", "/sub/"])
+def test_what_it_looks_at_through_an_alias_is_below_the_base_folder(
+    inside: str, remotes: Command, letters: None
+) -> None:
+    """It was the drive's root, where an alias names a storage without a folder."""
+    assert remotes("set", "team", "base_folder=Base").code == 0
+    Storages().conf.add("flat", {"type": "alias", "remote": f"team:{inside}"})
+    assert remotes("copy", "work-files:letters/one.txt", "flat:q").code == 0
+    name, path = looked_through(Storages().conf, "flat:q")
+    assert [entry.path for entry in Storages()[name].list(path)] == ["one.txt"]
 
 
 @pytest.mark.parametrize("there", ["s3:bucket/new", "team:new"])
