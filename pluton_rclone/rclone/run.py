@@ -22,7 +22,7 @@ from pluton_rclone.process.log import Log
 from pluton_rclone.values.units import waiting
 
 from .commands import Command
-from .runner import Callbacks, Order, Runner
+from .runner import TOLD, Callbacks, Order, Runner
 
 if TYPE_CHECKING:
     from .listing import Entry
@@ -33,8 +33,6 @@ T = TypeVar("T")
 
 log = Log(__name__)
 
-_LEVEL = "--log-level=DEBUG"
-_LEVELS = (_LEVEL[:11], "--v", "-v", "--q", "-q")
 _LATER = 5.0  # seconds: each of rclone's threads says of a wait how long it is
 _DEBUG, _TOO_MANY = b'"level":"debug"', b"oo many requests"
 _OF_ALL = (SignInError, Throttled, Unreachable)
@@ -61,9 +59,8 @@ class Run:
         self._told = 0.0
         watch = None if time_limit is None else self._watch
         on = Callbacks(stdout=on_stdout, stderr=self._hear, watch=watch)
-        chosen = any(flag.startswith(_LEVELS) for flag in command.flags)
-        self._skips = not chosen
-        self.child = runner.start(Order(command, () if chosen else (_LEVEL,), on))
+        self._skips = TOLD not in command.flags
+        self.child = runner.start(Order(command, (TOLD,), on))
 
     @property
     def tally(self) -> Tally:

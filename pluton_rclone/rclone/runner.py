@@ -100,7 +100,10 @@ class BareRclone:
 
     def start(self, order: Order) -> Child:
         """RcloneNotFound if the binary cannot be started."""
-        flags = (*self._global_flags(order.config or self._config), *order.flags)
+        own, command = self._global_flags(order.config or self._config), order.command
+        given = (*own, *command.words, *command.flags)
+        chosen = order.flags == (TOLD,) and any(word.startswith(_LOUDER) for word in given)
+        flags = own if chosen else (*own, *order.flags)
         memory = {} if MEMORY.keys() & os.environ.keys() or not order.command.is_brief else MEMORY
         try:
             return process.start(
@@ -129,6 +132,10 @@ MEMORY = {"GOGC": "off", "GOMEMLIMIT": "256MiB"}
 """For brief commands, unless the caller set one of them: Go collects garbage several times while
 rclone starts, 13 of its 72 ms of CPU. Below the limit there is no need: an `about` takes 70 MiB
 instead of 68, the list of a folder with 300,000 files 292 instead of 195."""
+
+TOLD = "--log-level=DEBUG"
+"""For a run that is not a transfer, whose log counts nothing: a caller's own takes its place."""
+_LOUDER = ("-v", "--verbose", "-q", "--quiet")  # rclone refuses these beside it
 
 KEPT = frozenset(
     f"RCLONE_{name}"

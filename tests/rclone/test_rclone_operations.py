@@ -178,6 +178,16 @@ def test_stat(filled: Rclone) -> None:
     assert filled.stat("place:nowhere/at/all") is None
 
 
+@pytest.mark.parametrize("flag", ["-v", "--verbose", "-q"])
+def test_a_callers_flag_takes_the_place_of_our_log_level(
+    flag: str, filled: Rclone, way: str, filled_places: dict[str, Path]
+) -> None:
+    """rclone refuses both together."""
+    said = Rclone(filled.binary, config=filled_places[way], flags=[flag])
+    assert said.list("place:base") == filled.list("place:base") != []
+    assert filled.run("lsf", flag, places=["place:base"]).stdout
+
+
 def test_about(engine: Rclone) -> None:
     about = engine.about("place:")
     assert about.total is not None
