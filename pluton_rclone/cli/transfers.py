@@ -216,7 +216,7 @@ def delete(ctx: Context, place: str, dry_run: bool, yes: bool, **given: Any) -> 
     if entry is None:
         raise Place(storage, path).nothing()
     options = selection(**given)
-    if not options and any(given.values()):
+    if given["filter_from"] and not options.get("filters"):
         why = "as a filter, a file without rules selects everything"
         advice = "Write rules into it, or leave the option out to delete all of it."
         raise UsageError("The filters hold no rule.", why=why, advice=advice)

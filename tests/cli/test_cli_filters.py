@@ -179,8 +179,9 @@ def test_a_filter_without_a_rule_deletes_nothing(
     drive = cloud.files.drive_of(ANNA)
     drive.write("x/a.txt", b"kept")
     words = ["delete", "--yes", "Work files:x"]
-    refused = connected(*words, "--filter-from", str(tmp_path / "rules"))
-    assert (refused.code, "hold no rule" in refused.err) == (2, True)
+    for more in ((), ("--min-age", "0s")):
+        refused = connected(*words, "--filter-from", str(tmp_path / "rules"), *more)
+        assert (refused.code, "hold no rule" in refused.err) == (2, True)
     assert connected(*words, "--files-from", str(tmp_path / "rules")).code == 0
     assert drive.read("x/a.txt") == b"kept"
 
