@@ -117,7 +117,8 @@ def has_office_files(folder: str, is_enough: Callable[[], bool]) -> bool:
     for path, folders, names in os.walk(folder):
         if is_enough():
             return False
-        if any(name.lower().endswith(SUFFIXES) for name in names):
+        # casefold: to rclone's (?i:), as to Unicode, "ſ" is an "s"
+        if any(name.casefold().endswith(SUFFIXES) for name in names):
             return True
         if any(os.path.islink(os.path.join(path, name)) for name in folders):
             return True

@@ -225,6 +225,16 @@ def test_the_second_run_takes_each_name_that_the_first_leaves_out_and_no_other(
     assert first == set(os.listdir(folder)) - second
 
 
+def test_a_name_that_only_rclone_takes_for_one_of_the_types_arrives(
+    library: Storage, tmp_path: Path, names: Callable[[], set[str]]
+) -> None:
+    """The first run left it out, and there was no second one."""
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "alone/table.xl\u017fx").write_bytes(b"PK")
+    library.upload(tmp_path / "alone", "x").result()
+    assert names() == {"table.xl\u017fx"}
+
+
 def test_a_file_that_fails_in_the_first_run_is_told_after_the_second(
     cloud: Emulator, library: Storage, source: Path, names: Callable[[], set[str]]
 ) -> None:
