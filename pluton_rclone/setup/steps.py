@@ -235,8 +235,11 @@ class Steps:
 
         def renew(refused: str) -> Token:
             with turn:  # it asks with several threads, and a refresh token may be good once
-                if self._signed_in_token().access_token == refused:
-                    self._state.token = self._renewed()
+                old = self._signed_in_token()
+                if old.access_token == refused:
+                    new = self._renewed()
+                    if self._state.token is old:  # nobody signed out or in meanwhile
+                        self._state.token = new
                 return self._signed_in_token()
 
         if token.expired():

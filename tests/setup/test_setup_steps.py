@@ -7,6 +7,7 @@ import threading
 import webbrowser
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,8 @@ from pluton_rclone.errors import (
     UsageError,
     Who,
 )
-from pluton_rclone.microsoft.entra.token import ALREADY_EXPIRED
+from pluton_rclone.microsoft.entra.sign_in import refresh
+from pluton_rclone.microsoft.entra.token import ALREADY_EXPIRED, Token
 from tests.connected import BERT, emulated_drive, link_to_another_drive
 
 from .signing_in import by_device_code
@@ -232,6 +234,22 @@ def test_who_comes_back_after_an_hour_goes_on(
         assert len(renewals) == 1
         setup.name = "Work"
         assert setup.save(Storages()).list() == []
+
+
+def test_who_signs_out_while_it_is_renewed_stays_signed_out(
+    cloud: Emulator, setup: StorageSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The token came back, without an account, or into the sign-in of the next one."""
+    cloud.world.advance(4000)
+
+    def meanwhile(*given: Any, **options: Any) -> Token:
+        setup.sign_out()
+        return refresh(*given, **options)
+
+    monkeypatch.setattr("pluton_rclone.setup.imported.refresh", meanwhile)
+    with pytest.raises(UsageError, match="Nobody has signed in"):
+        setup.choose_own_drive()
+    assert (setup.signed_in, setup.account) == (False, None)
 
 
 def test_an_application_that_comes_back_after_an_hour_goes_on(cloud: Emulator) -> None:
