@@ -9,9 +9,8 @@ TOOLS := .venv-tools
 FLOORS := .venv-floors$(OF_PYTHON)
 THIRD := .venv-third-parties
 # More than the cores: while one waits for an rclone, a browser or a clock, another one works.
-WORKERS ?= 8
 # Hardly any of the quick ones waits, and each worker begins with 5 s of CPU: all tests are collected.
-test-quick once floors: WORKERS := 4
+WORKERS ?= $(if $(filter test-quick once floors,$(MAKECMDGOALS)),4,8)
 # A venv leads to where it was made: in a checkout that was moved or copied since, it is made anew.
 moved = $(shell [ ! -s $1/.ready ] || [ "$$(cat $1/.ready)" = "$$(cd -P $1 && pwd)" ] || echo anew)
 # What shows that everything imports and runs once; the whole suite is `make test`.

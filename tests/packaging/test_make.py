@@ -57,6 +57,16 @@ def test_any_python_has_a_venv_and_the_empty_one_is_the_default(python: str, ven
     assert said == f".ci/venv {venv} constraints.txt .\n"
 
 
+@pytest.mark.parametrize(("target", "usual"), [("test", 8), ("test-quick", 4)])
+def test_how_many_workers_there_are_may_come_from_the_environment(
+    target: str, usual: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WORKERS", raising=False)
+    assert f" -n {usual} " in would_run(target)
+    monkeypatch.setenv("WORKERS", "2")
+    assert " -n 2 " in would_run(target)
+
+
 def test_a_python_in_a_folder_with_a_space_is_found(tmp_path: Path) -> None:
     python = tmp_path / "my own" / "python"
     python.parent.mkdir()
