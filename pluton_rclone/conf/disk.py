@@ -297,6 +297,7 @@ class ConfigFile:
             with new_private_file(temporary) as file:
                 remove(temporary)  # a kill while it is written leaves nothing, but on Windows
                 self._fill(file, b"\n" * size)
+            temporary.unlink(missing_ok=True)  # where nothing may be removed, it is told
         except OSError as error:
             raise not_writable(path, error) from None
         finally:

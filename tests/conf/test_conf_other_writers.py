@@ -289,6 +289,20 @@ def test_a_look_whether_it_can_be_written_leaves_nothing_if_it_is_killed(
     assert there == [[]]
 
 
+def test_a_look_whether_it_can_be_written_tells_that_nothing_may_be_removed_there(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a folder that may only be added to (chattr +a): a save would fail."""
+
+    def refused(_: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with monkeypatch.context() as there:
+        there.setattr(Path, "unlink", refused)
+        with pytest.raises(ConfigNotWritable):
+            Conf(path).check_writable()
+
+
 def test_a_folder_that_cannot_be_synced_does_not_call_a_change_failed(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
