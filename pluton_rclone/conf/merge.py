@@ -103,10 +103,9 @@ def repaired_section(
     if now is None:
         return document.with_section(name, new) if old is None else document
     token = later_token(now, new)
-    moved = (old or {}).get("type") != new.get("type")  # to the other section of a pair
     fallen = {
         key: new.get(key)
         for key in {**(old or {}), **new}
-        if (key != TOKEN or moved) and new.get(key) != (old or {}).get(key) == now.get(key)
+        if new.get(key) != (old or {}).get(key) == now.get(key)
     }
     return document.changed(name, fallen if token is None else {**fallen, TOKEN: token})

@@ -166,6 +166,12 @@ def test_a_token_that_came_with_our_change_is_made_again_with_it() -> None:
     assert found.sections == {"work": after}
 
 
+def test_another_sign_in_is_made_again_whole_also_if_its_token_expires_earlier() -> None:
+    before, after = document(work=OLD), {**OLD, "pluton_sign_in": "2", "token": token(2001)}
+    found = repaired_section(before, "work", before=before, after=document(work=after))
+    assert found.sections == {"work": after}
+
+
 def test_what_moved_to_the_other_section_of_a_pair_leaves_the_first_whole() -> None:
     alias = {"type": "alias", "remote": "work-drive:Backups"}
     found = repaired_section(
