@@ -1,4 +1,4 @@
-"""Microsoft's sign-in service and the OneDrive part of Microsoft Graph, played on this machine.
+"""Microsoft's sign-in service and the OneDrive part of Microsoft Graph, emulated on this machine.
 
 with Emulator() as cloud:
     # HTTPS_PROXY, SSL_CERT_FILE, REQUESTS_CA_BUNDLE: all a client needs
@@ -56,8 +56,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # The server brings uvicorn and trustme along; the robot that plays a person (person.py) needs
-    # neither.
+    # The server imports uvicorn and trustme; the simulated person (person.py) needs neither.
     if name == "Emulator":
         from .server import Emulator
 

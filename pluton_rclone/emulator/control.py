@@ -1,6 +1,6 @@
-"""The control page of the emulated Microsoft: who is there, failures to switch on, codes to type.
+"""The control page of the emulated Microsoft: accounts, failures to switch on, device codes.
 
-It is what `http://127.0.0.1:PORT/` of the door shows. Plain forms that work without scripts.
+The door serves it at `http://127.0.0.1:PORT/`. Its plain forms work without scripts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .world import World
 
 LOGIN = CLOUDS["global"].login
 WORK = "bert@contoso.onmicrosoft.com"
-SHOWN = 15  # requests, the last ones
+SHOWN = 15  # the most recent requests
 MAX_FORM = 4096
 
 _STYLE = """
@@ -43,7 +43,7 @@ Undo = Callable[[], object]
 
 @dataclass(frozen=True)
 class Failure:
-    """A switch of the page: `on` makes Microsoft behave so, and returns what ends it."""
+    """A switch on the page: `on` makes Microsoft fail this way and returns how to undo it."""
 
     label: str
     meaning: str
@@ -142,11 +142,11 @@ FAILURES = {
         lambda world: world.part(Quirks).bare_answer(503, times=None).off,
     ),
 }
-"""By the name that the page's form sends."""
+"""The failures by the name that the page's form sends."""
 
 
 class Control:
-    """The page of one world, and which failures are on."""
+    """The page of one world, and the failures that are on."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -165,7 +165,7 @@ class Control:
         return HTMLResponse(page("Emulated Microsoft", self._content()))
 
     async def switch(self, request: Request) -> Response:
-        """POST: a failure on, or off again."""
+        """POST: switch a failure on or off."""
         name = (await self._form(request)).get("failure", "")
         undo = self._on.pop(name, None)
         if undo is not None:
@@ -175,14 +175,14 @@ class Control:
         return _back()
 
     async def expire(self, request: Request) -> Response:
-        """POST: every token of an account ends."""
+        """POST: revoke every token of an account."""
         person = self.world.people.get((await self._form(request)).get("account", ""))
         if person is not None:
             self.world.revoke_tokens(person)
         return _back()
 
     async def address(self, request: Request) -> Response:
-        """POST: to the page behind an address of Microsoft's, such as that for an administrator."""
+        """POST: open an address of Microsoft's here, such as the one for an administrator."""
         parts = urlsplit((await self._form(request)).get("address", "").strip())
         if place(parts.hostname or "") is None:
             return _back()
@@ -190,7 +190,7 @@ class Control:
         return RedirectResponse(f"/{parts.hostname}{parts.path}{query}", 303)
 
     async def _form(self, request: Request) -> dict[str, str]:
-        """What was sent from this page; nothing if another site sent it."""
+        """The form sent from this page; empty if another site sent it or it is too long."""
         if request.headers.get("origin", self.world.door) != self.world.door:
             return {}
         body = b""

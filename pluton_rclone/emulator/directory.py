@@ -1,5 +1,4 @@
-"""Who and what is registered with the emulated Microsoft: tenants and their policies, people,
-apps."""
+"""The directory of the emulated Microsoft: tenants, their policies, people, app registrations."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ PERSONAL_TENANT_ID = (
 
 
 class Consent(enum.Enum):
-    """Who may agree to an app's permissions in a tenant."""
+    """Who may consent to an app's permissions in a tenant."""
 
     ALLOWED = "allowed"  # every person, for themselves
     # Microsoft's policy since summer 2025: administrators for Files.*.All, Sites.*.All
@@ -26,7 +25,7 @@ class Consent(enum.Enum):
 
 @dataclass
 class Policies:
-    """What an organisation demands; one line each to set in a test."""
+    """What an organisation enforces; a test sets each policy in one line."""
 
     user_consent: Consent = Consent.ALLOWED
     device_code_allowed: bool = (
@@ -36,17 +35,17 @@ class Policies:
         None  # an AADSTS code that stops every sign-in and refresh, such as "AADSTS53000"
     )
     multi_factor_since: float | None = (
-        None  # sign-ins before this clock value, or without it, get AADSTS50076
+        None  # sign-ins before this time, or without a second factor, get AADSTS50076
     )
     withheld: frozenset[str] = (
         frozenset()
-    )  # permissions that are left out of every token: granted less than asked
+    )  # permissions left out of every token: less is granted than was asked for
     assignment_required: bool = False  # people who are not in Registration.assigned get AADSTS50105
 
 
 @dataclass
 class Tenant:
-    """One organisation in one cloud; the personal accounts are one as well."""
+    """One organisation in one cloud; all personal accounts are one tenant as well."""
 
     id: str
     domain: str
@@ -66,7 +65,7 @@ class Tenant:
 
 @dataclass
 class Person:
-    """Somebody with an account."""
+    """A person with an account."""
 
     username: str
     name: str
@@ -83,7 +82,7 @@ class Person:
         default_factory=set
     )  # ids of other tenants that invited this account
     tokens_valid_from: float = (
-        0.0  # set by World.revoke_tokens: older grants are dead (AADSTS50173)
+        0.0  # set by World.revoke_tokens: older grants are revoked (AADSTS50173)
     )
 
     @property
@@ -99,11 +98,11 @@ class Person:
 
 @dataclass(frozen=True)
 class Secret:
-    """A client secret, kept as a hash: nothing in the emulator's memory dump or repr is worth
-    stealing."""
+    """A client secret, kept as a hash so that neither a memory dump nor a repr of the emulator
+    reveals it."""
 
     sha256: str
-    expires: float | None = None  # the world's clock; None: does not end
+    expires: float | None = None  # by the world's clock; None: never
 
     @classmethod
     def of(cls, value: str, expires: float | None = None) -> Secret:
@@ -115,17 +114,17 @@ class Secret:
 
 @dataclass
 class SignInFault:
-    """A refusal that is played on demand, whatever the request."""
+    """A refusal on demand, whatever the request."""
 
     code: str  # "AADSTS90033", or an OAuth error that Microsoft sends without a number
     at: str  # "authorize", "token", "devicecode"
-    times: int = 1  # how often it still happens; negative: for ever
+    times: int = 1  # how often it is still to happen; negative: always
     username: str | None = None  # only for this account
     text: str | None = None  # instead of the text that belongs to the code
 
 
 class Audience(enum.Enum):
-    """Whose accounts an app takes: `signInAudience` of the registration."""
+    """Whose accounts an app accepts: `signInAudience` of the registration."""
 
     THIS_TENANT = "AzureADMyOrg"
     ANY_TENANT = "AzureADMultipleOrgs"
@@ -158,7 +157,7 @@ class Registration:
     roles: tuple[str, ...] = ()  # application permissions listed in the registration
     granted_roles: dict[str, frozenset[str]] = field(
         default_factory=dict
-    )  # tenant id -> roles an administrator gave
+    )  # tenant id -> roles that an administrator granted
     assigned: set[str] = field(default_factory=set)  # user names, where assignment is required
     publisher_verified: bool = (
         True  # False: people of other tenants need their administrator (AADSTS90094)
@@ -171,13 +170,13 @@ class Registration:
 
     @property
     def confidential(self) -> bool:
-        """Has credentials of its own and no public flows: must present them everywhere."""
+        """Whether the app has credentials of its own."""
         return bool(self.secrets or self.certificates)
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What an access token allows: `world.authenticate` gives it to whoever serves a request."""
+    """What an access token allows; `world.authenticate` returns it."""
 
     person: Person | None  # None for app-only
     app: Registration
@@ -187,11 +186,11 @@ class Grant:
     app_only: bool = False
     issued: float = 0.0
     expires: float = 0.0
-    session: str = ""  # one sign-in and all tokens that came of it
+    session: str = ""  # identifies one sign-in and all tokens issued from it
     device_code: bool = (
-        False  # the sign-in was made with a device code; Microsoft keeps the mark through refreshes
+        False  # the sign-in used a device code; Microsoft remembers this through refreshes
     )
-    refused: str = ""  # why Graph takes it no more although it has not expired
+    refused: str = ""  # why Graph no longer accepts it although it has not expired
 
     def allows(self, *scopes: str) -> bool:
         """Whether any of these permissions was granted."""

@@ -17,17 +17,16 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-RESET = "pluton.reset"  # the ASGI extension with which the server's connection is reset
+RESET = "pluton.reset"  # the ASGI extension that resets the connection
 
-# Parameters of addresses that open something by themselves: pre-authenticated downloads, codes,
-# tokens.
+# Query parameters that grant access by themselves: pre-authenticated downloads, codes, tokens.
 _SECRET = re.compile(
     r"(?i)\b(tempauth|access_token|id_token|refresh_token|code|device_code|client_secret)=[^&]*"
 )
 
 
 class Dispatch:
-    """Every request comes through here once; kept as thin as the log allows."""
+    """Handles every request once; kept as thin as the log allows."""
 
     def __init__(self, world: World, entra: App, graph: App) -> None:
         self._world = world
@@ -58,7 +57,7 @@ class Dispatch:
         answered = False
 
         def note(status: int) -> None:
-            # Before the first byte leaves: whoever has an answer finds its request in the log.
+            # Before the first byte leaves, so that a client with an answer finds its request here.
             nonlocal answered
             answered = True
             seconds = time.monotonic() - started

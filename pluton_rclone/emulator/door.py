@@ -1,7 +1,7 @@
 """A door for an ordinary browser, which has neither the proxy nor the CA: plain HTTP on loopback.
 
-`http://127.0.0.1:PORT/HOST/path` is `https://HOST/path` for every host that is played, and what
-leads from there to another of these hosts leads through the door again. `/` is the control page.
+`http://127.0.0.1:PORT/HOST/path` is `https://HOST/path` for every emulated host; links and
+redirects to these hosts are rewritten to lead through the door again. `/` is the control page.
 With a door, the discovery document and device codes name addresses that go through it.
 """
 
@@ -46,7 +46,7 @@ class Door:
 
 
 class _Rewritten:
-    """Sends an answer whose ways to Microsoft's hosts lead through the door; pages are short."""
+    """Rewrites an answer's links to Microsoft's hosts; buffers whole pages, which are short."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -75,7 +75,7 @@ class _Rewritten:
 def _changed(name: bytes, value: bytes) -> bytes:
     if name == b"location":
         return _through(value.decode("latin-1")).encode("latin-1")
-    if name == b"set-cookie":  # not every browser keeps a secure cookie of plain http
+    if name == b"set-cookie":  # some browsers drop a Secure cookie over plain HTTP
         return re.sub(rb"(?i); *(secure|samesite=none)", b"", value)
     return value
 

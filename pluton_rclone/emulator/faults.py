@@ -1,5 +1,4 @@
-"""What Graph answers when it refuses: an exception inside the emulator, a JSON error body
-outside."""
+"""Graph's refusals: an exception inside the emulator, a JSON error body outside."""
 
 from __future__ import annotations
 
@@ -8,8 +7,7 @@ from typing import Any
 
 
 class GraphFault(Exception):
-    """Raised anywhere while a Graph request is answered; becomes the error body of the Graph
-    documentation.
+    """Raised anywhere while a Graph request is handled; becomes the error body of Graph's docs.
 
     `inner_codes` are more detailed codes, outermost first (`innerError.code`,
     `innerError.innerError.code`, …), as in error-507-quota.json of the facts.
@@ -34,8 +32,7 @@ class GraphFault(Exception):
     def body(
         self, *, date: str, request_id: str, client_request_id: str | None = None
     ) -> dict[str, Any]:
-        """The answer's JSON. `date` is UTC, `2026-01-01T00:00:00`, without a zone, as Graph writes
-        it."""
+        """The answer's JSON. `date` is UTC, `2026-01-01T00:00:00`, without a zone, as in Graph."""
         inner: dict[str, Any] = {}
         for code in reversed(self.inner_codes):
             inner = {"code": code, "innerError": inner} if inner else {"code": code}
@@ -50,7 +47,7 @@ class GraphFault(Exception):
 class BareFault(GraphFault):
     """A refusal without a Graph body: what a gateway in front of Graph answers instead of Graph.
 
-    `raw` is the body as it is sent, `content_type` what stands in its header ("" for none).
+    `raw` is the body as it is sent, `content_type` the value of its header ("" for none).
     """
 
     def __init__(self, status: int, raw: bytes = b"", content_type: str = "") -> None:
@@ -61,14 +58,14 @@ class BareFault(GraphFault):
 
 
 class ConnectionCut(GraphFault):
-    """No answer at all: the connection is reset once the request is here."""
+    """No answer at all: the connection is reset once the request has arrived."""
 
     def __init__(self) -> None:
         super().__init__(0, "", "")
 
 
 class TokenRefused(GraphFault):
-    """401: no access token, an expired one, one of another cloud, or nothing that we ever issued.
+    """401: the access token is missing, expired, from another cloud, or was never issued here.
 
     Source: error-401-invalid-token.json of the facts (code and messages of live answers).
     """

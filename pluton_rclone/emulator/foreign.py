@@ -1,7 +1,7 @@
-"""A route to somebody else's local server, which then answers for one of Microsoft's host names.
+"""A route to another local server, which then answers for one of Microsoft's host names.
 
-Made for an OpenID provider that nobody here wrote: the product's sign-in meets a third party's
-opinion of OAuth.
+It is made for a third-party OpenID provider: the product's sign-in meets an independent
+implementation of OAuth.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Answer:
 
 
 class ForeignServer:
-    """Answers for `host` below `path` with what a plain HTTP server on this machine says."""
+    """Answers for `host` below `path` with the responses of a plain HTTP server on this machine."""
 
     def __init__(self, host: str, path: str, address: tuple[str, int]) -> None:
         self.host = host.lower()
@@ -63,7 +63,7 @@ class ForeignServer:
         more = True
         while more:
             message = await receive()
-            if message["type"] == "http.disconnect":  # the client left: half a question is none
+            if message["type"] == "http.disconnect":  # drop an incomplete request
                 return
             body += message.get("body", b"")
             more = message.get("more_body", False)

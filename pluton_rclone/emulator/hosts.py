@@ -1,7 +1,7 @@
-"""Which host names of Microsoft are played, and which cloud and service each belongs to.
+"""The emulated host names of Microsoft, with the cloud and the service that each belongs to.
 
-Source: clouds.json of the facts; written here a second time on purpose, so that a wrong host in the
-product is not answered by a double that shares the mistake.
+Source: clouds.json of the facts; repeated here on purpose, so that the emulator does not share a
+mistake in the product's own list.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import lru_cache
 
 
 class Service(enum.Enum):
-    """What answers behind a host name."""
+    """The service behind a host name."""
 
     LOGIN = "login"  # the sign-in service, Microsoft Entra
     DEVICE_PAGE = "device page"  # where a person types a device code
@@ -89,8 +89,7 @@ DEVICE_PAGE_HOSTS = ("microsoft.com", "www.microsoft.com", "aka.ms")
 
 @lru_cache(maxsize=4096)
 def place(host: str) -> tuple[str, Service] | None:
-    """The cloud ("global", "us", "de", "cn") and the service of a host name; None when it is
-    nobody's."""
+    """The cloud ("global", "us", "de", "cn") and the service of a host name; None if unknown."""
     host = host.lower().rstrip(".")
     for hosts in CLOUDS.values():
         if host == hosts.login or host in hosts.login_aliases:
@@ -108,7 +107,7 @@ def place(host: str) -> tuple[str, Service] | None:
 
 
 def certificate_names() -> list[str]:
-    """Every name for the server's certificate, wildcards where Microsoft makes up host names."""
+    """Every name for the server's certificate, wildcards where Microsoft generates host names."""
     names = [*CONTENT_HOSTS, *DEVICE_PAGE_HOSTS, *(f"*.{suffix}" for suffix in CONTENT_SUFFIXES)]
     for hosts in CLOUDS.values():
         names += [hosts.login, *hosts.login_aliases, hosts.graph, f"*.{hosts.sharepoint}"]

@@ -1,4 +1,4 @@
-"""Who lives in a new world: the tenants, people and app registrations that are there by default."""
+"""The default tenants, people and app registrations of a new world."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ DAEMON_CLIENT_SECRET = "emulated~daemon~secret~value"
 SINGLE_TENANT_CLIENT_ID = "33334444-dddd-5555-eeee-6666ffff7777"
 SINGLE_TENANT_WEB_CLIENT_ID = "44445555-eeee-6666-ffff-777700008888"
 
-# The registration of rclone itself, as clouds.json of the facts has it. Its secret is public (in
-# rclone's source); here is only its hash, because the emulator has to recognise it and nobody has
-# to read it.
+# rclone's own registration, as in clouds.json of the facts. Its secret is public (in rclone's
+# source); only its hash is here, because the emulator has to recognise it but not to know it.
 RCLONE_CLIENT_ID = "b15665d9-eda6-4092-8539-0eec376afd59"
 RCLONE_SECRET_SHA256 = "ed3db726467234178b455e6064a0873ec95faeb9a49503b19d59796b562ac00d"
 
@@ -67,8 +66,7 @@ def stable_id(*parts: str) -> str:
 
 
 def client_id(base: str, cloud: str) -> str:
-    """The id of the same kind of registration in another cloud: each cloud has registrations of its
-    own."""
+    """The id of the same registration in another cloud: each cloud has its own registrations."""
     return base if cloud == "global" else stable_id("registration", base, cloud)
 
 

@@ -1,12 +1,11 @@
-"""A person at a browser, played over HTTP: follows redirects, fills the forms of the sign-in pages,
-presses buttons.
+"""A simulated person at a browser: follows redirects, fills in the sign-in forms, presses buttons.
 
     python -m pluton_rclone.emulator.person ADDRESS     # as $BROWSER: "python -m … %s &"
 
-The command reaches the emulator through the environment alone (HTTPS_PROXY, SSL_CERT_FILE). Who
-sits there is PLUTON_EMULATOR_PERSON (anna@outlook.com), what they answer PLUTON_EMULATOR_ANSWER
-(accept or cancel; own: nobody is played). Sign-ins alone are answered; any other address, such as
-that of a page of ours, goes to the real person's own browser, with the variables that they had.
+The command finds the emulator through the environment (HTTPS_PROXY, SSL_CERT_FILE).
+PLUTON_EMULATOR_PERSON names the person (default: anna@outlook.com), PLUTON_EMULATOR_ANSWER the
+answer (accept or cancel; own: no simulation). Only sign-ins are answered; any other address, such
+as a page of ours, opens in the user's own browser, with the variables that were set outside.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 PERSON_VARIABLE = "PLUTON_EMULATOR_PERSON"
 ANSWER_VARIABLE = "PLUTON_EMULATOR_ANSWER"
-OUTSIDE_VARIABLE = "PLUTON_EMULATOR_OUTSIDE"  # JSON: what the emulator changed; null: was not set
+OUTSIDE_VARIABLE = "PLUTON_EMULATOR_OUTSIDE"  # JSON: values before the emulator; null: not set
 DEFAULT_PERSON = "anna@outlook.com"
 
 MAX_STEPS = 30  # pages and redirects of one visit
@@ -40,7 +39,7 @@ DEVICE_PAGE = "https://microsoft.com/devicelogin"
 
 @dataclass
 class Form:
-    """One form of a page: where it goes, its fields, its buttons as (id, name, value)."""
+    """One form of a page: its action, its fields, its buttons as (id, name, value)."""
 
     id: str
     action: str
@@ -91,9 +90,9 @@ class _Forms(HTMLParser):
 class Visit:
     """How a visit ended.
 
-    `address` is the last address, a redirect address of the app when the way led there; `answer`
-    are the parameters that it was called with (code, state, error, …), from the query, the fragment
-    or the posted form. `error` is the text of Microsoft's error page, if that is where it ended.
+    `address` is the last address: the app's redirect address, if the visit got there. `answer` has
+    the parameters of the call to it (code, state, error, …), from the query, the fragment or the
+    posted form. `error` is the text of Microsoft's error page, if the visit ended there.
     `permissions` are those that a consent page showed.
     """
 
@@ -127,10 +126,9 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 class Browser:
-    """Cookies, TLS and the proxy; no scripts.
+    """A browser with cookies, TLS and a proxy, but without scripts.
 
-    Without arguments it goes by the environment, as any program does that is meant to meet the
-    emulator.
+    Without arguments it follows the environment, as any other client of the emulator does.
     """
 
     def __init__(self, *, proxy_url: str | None = None, ca_file: str | None = None) -> None:
@@ -144,7 +142,7 @@ class Browser:
         self._opener.addheaders = [("User-Agent", "pluton-rclone-person/1 (a person, played)")]
 
     def open(self, address: str, form: Mapping[str, str] | None = None) -> _Page:
-        """GET, or POST when a form is given. Refusals (4xx) are pages as well."""
+        """GET, or POST if a form is given. Refusals (4xx) are pages as well."""
         data = None if form is None else urlencode(form).encode()
         response: HTTPResponse | urllib.error.HTTPError
         try:
@@ -159,8 +157,7 @@ class Browser:
 
 
 class PersonAtBrowser:
-    """One person with one browser; cookies stay from visit to visit, so a second sign-in may ask
-    less."""
+    """One person with one browser; it keeps its cookies, so a second sign-in may ask for less."""
 
     def __init__(self, username: str, browser: Browser) -> None:
         self.username = username
@@ -169,9 +166,8 @@ class PersonAtBrowser:
     def visit(self, address: str, *, accept: bool = True, for_organisation: bool = False) -> Visit:
         """Open an address and answer the pages until there is nothing left to press.
 
-        `accept=False` presses Cancel where permissions are asked for. An app's redirect address is
-        called when it is on this machine; any other is not, and the visit ends with what it would
-        have been called with.
+        `accept=False` presses Cancel on the consent page. An app's redirect address is called only
+        if it is on this machine; otherwise the visit ends with the parameters of that call.
         """
         return self._walk(self.browser.open(_led_to(address)), accept, for_organisation, "")
 
@@ -243,8 +239,8 @@ def _parameters(address: str) -> dict[str, str]:
 
 
 def _led_to(address: str) -> str:
-    """Where a page on disk leads: a program that opens a browser keeps the address out of its
-    arguments."""
+    """The address that a page on disk redirects to; programs open such a page to keep the address
+    out of the browser's arguments."""
     if not address.startswith("file:"):
         return address
     text = Path(urllib.request.url2pathname(urlsplit(address).path)).read_text(encoding="utf-8")
@@ -253,8 +249,7 @@ def _led_to(address: str) -> str:
 
 
 def reachable(address: str) -> bool:
-    """Microsoft's hosts, which are the emulator's, and this machine; nothing else is ever
-    called."""
+    """Whether an address is on an emulated host or on this machine; no other is ever called."""
     from .hosts import place
 
     host = urlsplit(address).hostname or ""
@@ -262,7 +257,7 @@ def reachable(address: str) -> bool:
 
 
 def _is_sign_in(address: str) -> bool:
-    """One of Microsoft's, by its own name or through the door; or rclone's, which leads there."""
+    """Whether it is Microsoft's, directly or through the door, or rclone's, which leads there."""
     from .hosts import place
 
     parts = urlsplit(address)
@@ -271,8 +266,8 @@ def _is_sign_in(address: str) -> bool:
 
 
 def _hand_over(address: str) -> None:
-    """To the person's own browser, if they have one that can be seen; never to one that would take
-    over their terminal."""
+    """Open the address in the user's own browser, if there is a display or they set $BROWSER: a
+    browser that Python finds by itself could take over the terminal."""
     import webbrowser
 
     outside: dict[str, str | None] = json.loads(os.environ.get(OUTSIDE_VARIABLE) or "{}")
@@ -288,11 +283,11 @@ def _hand_over(address: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """The command: 0 when the pages were walked to an end, 1 when they ended on an error page."""
+    """The exit code: 0 after the last page, 1 after an error page, 2 for wrong arguments."""
     answer = os.environ.get(ANSWER_VARIABLE, "accept")
     try:
         found = [_led_to(argument) for argument in arguments]
-    except FileNotFoundError:  # the program that opened us has ended, and its page with it
+    except FileNotFoundError:  # the program that opened us has ended and removed it
         return 1
     addresses = [each for each in found if each.startswith(("https://", "http://"))]
     if len(addresses) == len(arguments) == 1 and (answer == "own" or not _is_sign_in(addresses[0])):

@@ -1,7 +1,7 @@
-"""The local CONNECT proxy: the one door to the emulated hosts; every other host is refused.
+"""The local CONNECT proxy: the only way to the emulated hosts; every other host is refused.
 
-There is no relay behind it. Once the tunnel is agreed, the same socket is taken over by TLS and the
-HTTP server, so a byte passes through this process once.
+It relays nothing: once the tunnel is established, TLS and the HTTP server take over the same
+socket, so each byte passes through this process once.
 """
 
 from __future__ import annotations
@@ -52,8 +52,7 @@ class ProxyConnection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self._connections.add(self)
-        # asyncio does this itself only for sockets whose protocol is spelt out
-        # (`proto=IPPROTO_TCP`).
+        # asyncio does this by itself only for sockets created with `proto=IPPROTO_TCP`.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def connection_lost(self, error: Exception | None) -> None:

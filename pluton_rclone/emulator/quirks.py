@@ -1,16 +1,16 @@
-"""What Microsoft really does, beside its documents: quirks by name, off until a test asks for one.
+"""What Microsoft really does, beyond its documents: quirks by name, off until a test needs one.
 
     quirk = cloud.quirks.no_license("bert@contoso.onmicrosoft.com")  # on
     quirk.off()  # off again
     with cloud.quirks.bare_answer(503, times=None): ...  # on for a while
     cloud.quirks.on("cache_library", BERT)  # by name
-    CATALOGUE["cache_library"].source  # where people met it
+    CATALOGUE["cache_library"].source  # where it was observed
 
 Each quirk is a method: the first line of its docstring says what Microsoft does, its `source` where
-people met it, which is an issue (repository#number) or a fixture or transcript of a public project.
-Only shapes and codes are taken from there. "Capture D01" is a case of captures.json of the facts.
-`username` is an account of the world, `drive` a drive of `cloud.files`, `times` how many requests
-meet the quirk, None for all of them.
+that was observed: an issue (repository#number), or a fixture or transcript of a public project,
+from which only shapes and codes are taken. "Capture D01" is a case of captures.json of the facts.
+`username` is an account of the world, `drive` a drive of `cloud.files`, `times` the number of
+requests that meet the quirk (None: all).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 FRESH_SIGNING_KEY = "Signing key is invalid."  # rclone#6747
 RPS = "Unable to initialize RPS"  # rclone#5270: passes by itself
 
-# How "this account has no OneDrive" is said: status, code, message; behind each the capture.
+# Answers that mean "this account has no OneDrive": status, code, message; each with its capture.
 NO_DRIVE: dict[str, tuple[int, str, str]] = {
     "spo": (400, "BadRequest", "Tenant does not have a SPO license."),  # G01
     "mysite": (404, "ResourceNotFound", "User's mysite not found."),  # G03
@@ -46,7 +46,7 @@ NO_DRIVE: dict[str, tuple[int, str, str]] = {
     "mysite url, later": (503, "BadRequest", "Unable to retrieve user's mysite URL."),  # G06
 }
 
-# The quota member as people got it; the numbers are those of the captures.
+# Quota members that people received; the numbers are those of the captures.
 QUOTAS: dict[str, dict[str, Any]] = {
     "zeros": {"deleted": 0, "remaining": 0, "total": 0, "used": 0},  # Q01
     "exceeded": {  # Q02
@@ -64,8 +64,7 @@ QUOTAS: dict[str, dict[str, Any]] = {
     },
 }
 
-# Which addresses an answer without a body of Microsoft's can come from, as `where` of an armed
-# fault.
+# The addresses that a bare answer can come from, as `where` of an armed fault.
 _UPLOADS = r"/uploadSession|^[^/]*\.up\.1drv\.com/"
 _PLACES = {"graph": r"^(microsoft)?graph\.", "upload": _UPLOADS, "download": r"/y4m|download\.aspx"}
 
@@ -80,7 +79,7 @@ class Quirks:
         self._sign_in = world.part(SignInTrouble)
 
     def on(self, name: str, *arguments: Any, **options: Any) -> Switch:
-        """A quirk by its name in the CATALOGUE; KeyError when there is none."""
+        """Switch on a quirk by its name in CATALOGUE; KeyError if there is none."""
         switch: Switch = getattr(self, CATALOGUE[name].name)(*arguments, **options)
         return switch
 
@@ -104,7 +103,7 @@ class Quirks:
     ) -> Switch:
         """A page ("html"), a sentence ("text") or nothing ("empty") with the status, no JSON.
 
-        `at` says which service answers so: "graph", "upload", "download" or "sign-in"; `where` is a
+        `at` is the service that answers: "graph", "upload", "download" or "sign-in"; `where` is a
         regular expression that is searched in `host/path`, instead of all addresses of that
         service. `username` needs an access token: not for "sign-in", "upload" and "download".
         """
@@ -142,14 +141,13 @@ class Quirks:
         "rclone#3970"
     )
     def no_license(self, username: str, form: str = "spo") -> Switch:
-        """This account has no OneDrive, every address of a drive says so; `form` is a key of
-        NO_DRIVE."""
+        """This account has no OneDrive, every drive address says; `form` is a key of NO_DRIVE."""
         fault = GraphFault(*NO_DRIVE[form])
         return self._arm(fault, where=r"/(me|users/[^/]+)/drive|/drives/", username=username)
 
     @quirk("OneDrive/onedrive-api-docs#912, #1199")
     def open_elsewhere(self, drive: Drive, path: str, *, times: int | None = None) -> Switch:
-        """423 whose code is accessDenied: somebody has the file open. Its record can be read."""
+        """423 with the code accessDenied: someone has the file open. Its metadata can be read."""
         words = "The file is currently checked out or locked for editing by another user."
         fault = GraphFault(423, "accessDenied", words)
         where = item_address(drive, path)
@@ -179,7 +177,7 @@ class Quirks:
 
     @quirk("rclone#9794; OneDrive/onedrive-api-docs#1929; obsidian-onedrive#171 (August 2026)")
     def service_read_only(self, username: str, *, times: int | None = None) -> Switch:
-        """403 accessDenied, serviceReadOnly on the own drive: Microsoft's store is at fault."""
+        """403 accessDenied, serviceReadOnly on the own drive: Microsoft's storage is at fault."""
         fault = GraphFault(
             403, "accessDenied", "Database Is Read Only", inner_codes=("serviceReadOnly",)
         )
@@ -187,7 +185,7 @@ class Quirks:
 
     @quirk("rclone#8695 (drive), #8736, #4342 (item)")
     def handle_invalid(self, drive: Drive, path: str | None = None) -> Switch:
-        """400 "ObjectHandle is Invalid": of a drive that is none, or with `path` of one item."""
+        """400 "ObjectHandle is Invalid" for a phantom drive or, with `path`, for one item."""
         if path is None:
             before, drive.root_readable = drive.root_readable, False
             return Switch(lambda: setattr(drive, "root_readable", before))
@@ -199,8 +197,7 @@ class Quirks:
         "guess"
     )
     def permanent_delete_unsupported(self, drive: Drive, *, status: int = 400) -> Switch:
-        """notSupported for permanentDelete, which rclone's hard_delete uses, on a personal
-        drive."""
+        """notSupported for permanentDelete, which rclone's hard_delete uses (personal drives)."""
         fault = GraphFault(status, "notSupported", "The request is not supported by the system.")
         return self._arm(fault, method="POST", where=f"({drive_address(drive)}).*/permanentDelete")
 
@@ -208,8 +205,7 @@ class Quirks:
         "OneDrive/onedrive-api-docs#1245, #1353; abraunegg/onedrive#907; microsoft-graph-docs#73"
     )
     def quota(self, drive: Drive, form: str = "exceeded") -> Switch:
-        """The quota as people got it: `form` is a key of QUOTAS. "exceeded" takes no bytes
-        either."""
+        """A quota that people received; `form` is a key of QUOTAS. "exceeded" refuses uploads."""
         quota = drive.quota
         before = quota.verbatim, quota.state
         quota.verbatim = QUOTAS[form]
@@ -227,8 +223,7 @@ class Quirks:
         "D02"
     )
     def bundles(self, username: str, *, first: bool = False) -> Switch:
-        """/me/drives lists "Bundles_…" with the own drive's id; with `first` before the own
-        drive."""
+        """/me/drives lists "Bundles_…" with the own drive's id; `first`: before the own drive."""
         name = "Bundles_b896e2bb7ca3447691823a44c4ad6ad7"
         drive = self._files.beside(username, name, drive_id=self._files.drive_of(username).id)
         return self._listed(username, drive, first=first)
@@ -247,20 +242,19 @@ class Quirks:
 
     @quirk("google/migration-planner pull request 45")
     def cache_library(self, username: str, *, first: bool = False) -> Switch:
-        """/me/drives lists PersonalCacheLibrary beside a work account's OneDrive, of the same
-        kind."""
+        """/me/drives lists PersonalCacheLibrary, of kind business, beside a work OneDrive."""
         drive = self._files.add(self._files.beside(username, "PersonalCacheLibrary", kind=BUSINESS))
         return self._listed(username, drive, first=first)
 
     @quirk("rclone#4068; capture D09")
     def organization_logos(self, username: str, *, first: bool = True) -> Switch:
-        """/me/drives lists the library "Organization Logos" of the organisation."""
+        """/me/drives lists the organisation's library "Organization Logos"."""
         drive = self._files.add(self._files.beside(username, "Organization Logos", kind=LIBRARY))
         return self._listed(username, drive, first=first)
 
     @quirk("microslop_one_drive's fixtures; captures D01, D02")
     def drives_say(self, username: str, name: str) -> Switch:
-        """/me/drives says another name and address of the own drive than /me/drive does."""
+        """/me/drives gives the own drive another name and address than /me/drive does."""
         own = self._files.drive_of(username)
         self._files.show_as(username, self._files.beside(username, name, drive_id=own.id))
         return Switch(lambda: self._files.show_as(username, None))
@@ -280,8 +274,7 @@ class Quirks:
 
     @quirk("OneDrive/onedrive-api-docs#1427, #1781, #1891; onedriver#157; onedrive-go; capture D07")
     def shortcuts_on_request(self, drive: Drive) -> Switch:
-        """Lists and delta leave shortcuts out unless `Prefer: Include-Feature=AddToOneDrive` is
-        sent."""
+        """Lists and delta omit shortcuts without `Prefer: Include-Feature=AddToOneDrive`."""
         before, drive.shortcuts_on_request = drive.shortcuts_on_request, True
         return Switch(lambda: setattr(drive, "shortcuts_on_request", before))
 
@@ -295,7 +288,7 @@ class Quirks:
 
     @quirk("Graph's permissions reference: delegated permissions never exceed the person's own")
     def site_forbidden(self, site: Site, username: str) -> Switch:
-        """403 for one site and its libraries, whatever was granted: this person is no member."""
+        """403 for one site and its libraries, whatever was granted: this person is not a member."""
         before = site.members
         everybody = set(self._world.people) if before is None else before
         site.members = everybody - {username}
@@ -305,7 +298,7 @@ class Quirks:
     def only_a_folder(
         self, drive: Drive, path: str, username: str, *, write: bool = True
     ) -> Switch:
-        """The root of another's drive is closed (403), a folder in it is shared with `username`."""
+        """403 for the root of another person's drive; one folder is shared with `username`."""
         folder = drive.folder(path)
         drive.share(folder, username, write=write)
         return Switch(lambda: _unshare(folder, username))
@@ -317,7 +310,7 @@ class Quirks:
         "messages"
     )
     def access_token_refused(self, username: str, message: str = REVOKED) -> Switch:
-        """401 for every access token made so far, before its end; the refresh token is good.
+        """401 for every access token so far, before it expires; the refresh token stays valid.
 
         `message`: REVOKED ("TokenIssuedBeforeRevocationTimestamp"), FRESH_SIGNING_KEY or any other.
         """
@@ -327,21 +320,21 @@ class Quirks:
 
     @quirk("rclone#5270; OneDrive/onedrive-api-docs#1489")
     def access_token_refused_once(self, username: str, *, times: int = 1) -> Switch:
-        """401 "Unable to initialize RPS", which passes with the same token."""
+        """401 "Unable to initialize RPS"; the same token works again afterwards."""
         return self._arm(
             GraphFault(401, "InvalidAuthenticationToken", RPS), username=username, times=times
         )
 
     @quirk("RFC 6749, 6; Lifetimes.rotated_refresh_token")
     def refresh_tokens_once(self) -> Switch:
-        """A refresh token can be used once only: the one it was exchanged for is good."""
+        """A refresh token works only once; only the one that it was exchanged for is valid."""
         lifetimes = self._world.lifetimes
         before, lifetimes.rotated_refresh_token = lifetimes.rotated_refresh_token, 0.0
         return Switch(lambda: setattr(lifetimes, "rotated_refresh_token", before))
 
     @quirk("AzureAD/msal-python#194 (AADSTS9002331); capture E04 (userAudience)")
     def personal_accounts_only(self, client_id: str) -> Switch:
-        """AADSTS9002331 (in a browser: "userAudience") unless /consumers is asked.
+        """AADSTS9002331 (in a browser: "userAudience") unless /consumers is used.
 
         The registration is for personal accounts only.
         """
@@ -351,8 +344,7 @@ class Quirks:
 
     @quirk("capture E05")
     def personal_account_refused(self, username: str) -> Switch:
-        """AADSTS500200: a personal account at a registration for organisations, said with a
-        number."""
+        """AADSTS500200 with its number: a registration for organisations, a personal account."""
         words = (
             f"User account '{username}' is a personal Microsoft account. "
             "Personal Microsoft accounts are not supported for this application "
@@ -362,14 +354,13 @@ class Quirks:
 
     @quirk("abraunegg/onedrive#2195, #1370; capture E01")
     def code_refused(self, username: str | None = None, *, times: int = -1) -> Switch:
-        """AADSTS70000 while an authorization code is redeemed: nothing is stored yet."""
+        """AADSTS70000 when an authorization code is redeemed, before anything is stored."""
         words = "The provided value for the 'code' parameter is not valid."
         return self._refused_sign_in("AADSTS70000", "code", words, times, username)
 
     @quirk("Microsoft's list of AADSTS codes, 700027")
     def certificate_removed(self, client_id: str) -> Switch:
-        """AADSTS700027: the certificate is taken off the registration while a client goes on with
-        it."""
+        """AADSTS700027: the registration has lost the certificate that a client still uses."""
         app = self._world.registrations[client_id]
         before, app.certificates = app.certificates, []
         return Switch(lambda: setattr(app, "certificates", before))
@@ -378,10 +369,9 @@ class Quirks:
 
     @quirk("microslop_one_drive's fixtures; captures A01 to A03")
     def current_personal_ids(self, username: str) -> Switch:
-        """A personal drive on SharePoint's backend: ids `CID!s` and a GUID, addresses with
-        `id=01…`.
+        """A personal drive on SharePoint's backend: ids `CID!sGUID`, addresses with `id=01…`.
 
-        Its items have other ids from now on; this cannot be taken back.
+        Its items get new ids, which cannot be undone.
         """
         drive = self._files.drive_of(username)
         drive.use_current_ids()

@@ -1,4 +1,4 @@
-"""Routes as one ASGI application, which no client breaks by leaving."""
+"""Routes as one ASGI application that tolerates clients that disconnect."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .dispatch import App
 
 
 def routed(routes: Iterable[BaseRoute]) -> App:
-    """An application that answers at `routes`. A program that is ended while it sends a form is no
-    fault of the service, as in the real cloud."""
+    """An application that serves `routes`. As in the real cloud, a client that ends while it sends
+    a form is no fault of the service."""
     return cast(
         "App", Starlette(routes=list(routes), exception_handlers={ClientDisconnect: _to_nobody})
     )
 
 
 async def _to_nobody(request: Request, error: Exception) -> Response:
-    """For the log alone: nginx's "client closed request"."""
+    """Only for the log: nginx's "client closed request"."""
     return Response(status_code=499)

@@ -35,19 +35,18 @@ from .world import Request, World
 if TYPE_CHECKING:
     from .person import PersonAtBrowser
 
-# seconds; shorter than a client's own patience, and connections would break under its hands
+# seconds; if this were shorter than a client's own limit, connections would break in use
 KEEP_ALIVE = 120
 
-# Rounds of the loop until a connection that was accepted at the end is known, and has ended;
-# asyncio would forget it, open, if its server were closed before.
+# Rounds of the event loop until a connection accepted at the last moment is registered and ended;
+# if its server were closed first, asyncio would leave it open.
 _ROUNDS = 5
 
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 
 class _HttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 on a socket that was a tunnel's: data may arrive before
-    `connection_made`."""
+    """uvicorn's HTTP/1.1 on the socket of a tunnel: data may arrive before `connection_made`."""
 
     _early: list[bytes] | None = None
 
@@ -64,7 +63,7 @@ class _HttpProtocol(HttpToolsProtocol):
         cycle: RequestResponseCycle | None = self.cycle
         if _QUICKACK is not None and cycle is not None and cycle.more_body:
             # urllib3 leaves Nagle's algorithm on behind a proxy: the rest of the request waits for
-            # this ACK, which Linux would hold back for 40 ms.
+            # this ACK, which Linux would delay by 40 ms.
             self.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
     def on_message_begin(self) -> None:
@@ -72,7 +71,7 @@ class _HttpProtocol(HttpToolsProtocol):
         cast("dict[str, Any]", self.scope)["extensions"] = {RESET: self._reset}
 
     def _reset(self) -> None:
-        """End the connection with a TCP reset: what was sent is not even acknowledged as closed."""
+        """End the connection with a TCP reset instead of an orderly close."""
         if not self.transport.is_closing():  # by the client
             linger = struct.pack("ii", 1, 0)
             self.transport.get_extra_info("socket").setsockopt(
@@ -81,7 +80,7 @@ class _HttpProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if self._early is None:  # lost before
+        if self._early is None:  # already lost
             cast("asyncio.Transport", transport).abort()
             return
         super().connection_made(cast("asyncio.Transport", transport))
@@ -94,21 +93,21 @@ class _HttpProtocol(HttpToolsProtocol):
             self._early = None
             return
         super().connection_lost(exc)
-        self.transport.close()  # uvicorn leaves a reset one open, of which Python 3.10 warns
+        self.transport.close()  # uvicorn leaves a reset one open; Python 3.10 warns
 
 
 class Emulator:
     """Microsoft on this machine. A context manager; `start` and `close` do the same by hand.
 
-    Clients need `environment` and nothing else. `world` is the state, for tests to look at and to
-    change while it serves; `requests` is what was asked. `content_folder` keeps file contents on
-    disk instead of in memory. `door` lets ordinary browsers in, at `world.door` (door.py).
+    Clients need only `environment`. `world` is the state, which tests may inspect and change while
+    it serves; `requests` is the request log. `content_folder` keeps file contents on disk instead
+    of in memory. `door` lets ordinary browsers in, at `world.door` (door.py).
     """
 
     def __init__(self, *, content_folder: Path | None = None, door: bool = False) -> None:
         self.world = World(content_folder=content_folder)
         self._has_door = door
-        self.refused_hosts: list[str] = []  # what clients wanted to reach outside, as host:port
+        self.refused_hosts: list[str] = []  # outside hosts that clients asked for, as host:port
         entra = troubled(entra_app(self.world), self.world.part(SignInTrouble))
         self._dispatch = Dispatch(self.world, entra, graph_app(self.world))
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -121,7 +120,7 @@ class Emulator:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The three variables with which a program meets this Microsoft instead of the real one."""
+        """The three variables that lead a program to this Microsoft instead of the real one."""
         return {
             "HTTPS_PROXY": self.proxy_url,
             "SSL_CERT_FILE": str(self.ca_file),
@@ -148,13 +147,12 @@ class Emulator:
 
     @property
     def requests(self) -> list[Request]:
-        """What was asked, oldest first; a request is in it before its answer leaves."""
+        """The requests so far, oldest first; each is listed before its answer leaves."""
         return self.world.requests
 
     @property
     def crashes(self) -> list[BaseException]:
-        """Faults of the emulator itself; empty unless there is a bug in it. Complete once it is
-        closed."""
+        """Exceptions of the emulator itself, each one a bug; complete once it is closed."""
         return self._dispatch.crashes
 
     @property
@@ -164,7 +162,7 @@ class Emulator:
 
     @property
     def faults(self) -> Faults:
-        """Trouble to arm in one line: `faults.throttle(times=3)`, `faults.latency = 0.06`."""
+        """Faults to arm in one line: `faults.throttle(times=3)`, `faults.latency = 0.06`."""
         return self.world.part(Faults)
 
     @property
@@ -173,19 +171,16 @@ class Emulator:
         return self.world.part(Quirks)
 
     def open_upload_sessions(self, drive: Drive | None = None) -> list[OpenUpload]:
-        """Upload sessions that were begun and neither finished, cancelled nor lost; of one drive or
-        of all."""
+        """The open upload sessions (not finished, cancelled, lost or expired) of `drive` or all."""
         return self.files.open_uploads(drive)
 
     @property
     def budgets(self) -> Budgets:
-        """Microsoft's budgets, off until `budgets.enable()`."""
+        """Microsoft's throttling budgets, off until `budgets.enable()`."""
         return self.world.part(Budgets)
 
     def person(self, username: str) -> PersonAtBrowser:
-        """Somebody who sits at a browser and answers the sign-in pages; KeyError when there is no
-        such account.
-        """
+        """A simulated person who answers the sign-in pages; KeyError if the account is unknown."""
         from .person import Browser, PersonAtBrowser
 
         account = self.world.person(username)
@@ -196,10 +191,9 @@ class Emulator:
     def sign_in(
         self, username: str, *scopes: str, client_id: str = inhabitants.PUBLIC_CLIENT_ID
     ) -> dict[str, Any]:
-        """The token answer for somebody who signed in and agreed, without walking through the
-        pages.
+        """The token answer for a person who signed in and consented, without the sign-in pages.
 
-        Without scopes: `Files.ReadWrite offline_access`, the least that a backup needs.
+        Without scopes: `Files.ReadWrite offline_access`, the minimum for a backup.
         """
         asked = " ".join(scopes) or "Files.ReadWrite offline_access"
         return sign_in(self.world, username, asked, client_id)
@@ -211,7 +205,7 @@ class Emulator:
     # ---- running ---------------------------------------------------------------------------------
 
     def start(self) -> Emulator:
-        """Serve, in a thread of its own; returns when the port is open."""
+        """Serve in a separate thread; return once the port is open."""
         if self._thread is not None:
             raise RuntimeError("the emulator is running already")
         self._folder = tempfile.TemporaryDirectory(prefix="pluton-emulator-")
@@ -234,7 +228,7 @@ class Emulator:
         return self
 
     def close(self) -> None:
-        """Stop serving, end every connection, remove the CA file. Twice is harmless."""
+        """Stop serving, end every connection, remove the CA file. A second call does nothing."""
         thread, self._thread = self._thread, None
         if thread is not None:
             assert self._loop is not None

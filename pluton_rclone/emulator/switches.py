@@ -1,4 +1,4 @@
-"""What a quirk is: a line of the catalogue, and a switch that a test holds while it is on."""
+"""Quirks: the entries of their catalogue, and the switch that a test holds while one is on."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .graph.faults import Rule
 
 @dataclass(frozen=True)
 class Quirk:
-    """A line of the catalogue."""
+    """An entry of the catalogue."""
 
     name: str
     meaning: str
-    source: str  # where people met it
+    source: str  # where it was observed
 
 
 CATALOGUE: dict[str, Quirk] = {}
@@ -31,11 +31,11 @@ class Switch:
 
     @property
     def met(self) -> int:
-        """How many requests it answered; 0 for quirks that change what Microsoft knows instead."""
+        """The number of requests it answered; 0 for quirks that change the world's state."""
         return sum(rule.met for rule in self._rules)
 
     def off(self) -> None:
-        """Microsoft as documented again; twice is harmless."""
+        """End the quirk; a second call does nothing."""
         undo, self._undo = self._undo, None
         if undo is not None:
             undo()

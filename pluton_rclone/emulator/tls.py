@@ -12,7 +12,7 @@ from .hosts import certificate_names
 
 @cache
 def authority() -> trustme.CA:
-    """One CA for all emulators of this process: a client that cached its trust goes on working."""
+    """One CA for all emulators of this process, so that clients that cache trust keep working."""
     return trustme.CA(organization_name="pluton-rclone emulator", key_type=trustme.KeyType.ECDSA)
 
 

@@ -1,4 +1,4 @@
-"""Trouble in front of the sign-in service: gateways that answer for it, connections that break."""
+"""Faults in front of the sign-in service: gateways that answer for it, connections that break."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class SignInTrouble(Faults):
 
 
 def troubled(app: App, trouble: SignInTrouble) -> App:
-    """The sign-in service behind the trouble that is armed for it."""
+    """The sign-in service behind the faults that are armed for it."""
 
     async def answered(scope: Scope, receive: Receive, send: Send) -> None:
         host = (

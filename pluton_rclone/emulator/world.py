@@ -1,7 +1,6 @@
-"""The state of one emulated Microsoft: people, tenants, apps, tokens, the clock, what was asked of
-it.
+"""The state of one emulated Microsoft: people, tenants, apps, tokens, the clock, the request log.
 
-Tests reach in and change it while it serves: every mutable thing is replaced or set in one step.
+Tests change it while it serves, so every mutable value is replaced or set in one step.
 """
 
 from __future__ import annotations
@@ -19,8 +18,7 @@ from .hosts import CLOUDS
 
 Part = TypeVar("Part")
 
-# What Graph says of a token that was good until the session was revoked (continuous access
-# evaluation).
+# What Graph says about a token whose session was revoked (continuous access evaluation).
 REVOKED = (
     "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: "
     "TokenIssuedBeforeRevocationTimestamp"
@@ -28,8 +26,7 @@ REVOKED = (
 
 
 class Request(NamedTuple):
-    """One request that reached the emulated Microsoft, as the log keeps it: nothing in it is
-    secret."""
+    """One request to the emulated Microsoft, as logged; it contains no secret."""
 
     method: str
     host: str
@@ -38,19 +35,19 @@ class Request(NamedTuple):
     status: int
     user_agent: str
     started: float  # time.monotonic()
-    seconds: float  # until the last byte of the answer was handed over
+    seconds: float  # until the answer began
     prefer: str = ""
 
 
 @dataclass
 class Lifetimes:
-    """How long things are good, in seconds."""
+    """How long tokens and codes are valid, in seconds."""
 
     access_token: float = 3599
     refresh_token: float = 90 * 24 * 3600  # without use; then AADSTS700082
     rotated_refresh_token: float = (
         90 * 24 * 3600
-    )  # a used one goes on working that long; 0: revoked by its use
+    )  # a used one keeps working this long; 0: revoked by its use
     authorization_code: float = 600
     device_code: float = 900
     device_poll_interval: int = (
@@ -59,7 +56,7 @@ class Lifetimes:
 
 
 class World:
-    """Everything that the emulated Microsoft knows."""
+    """The whole state of the emulated Microsoft."""
 
     def __init__(self, *, content_folder: Path | None = None) -> None:
         self.content_folder = content_folder  # where drives keep file contents; None: in memory
@@ -83,16 +80,15 @@ class World:
     # ---- the clock -------------------------------------------------------------------------------
 
     def now(self) -> float:
-        """Seconds since 1970, as Microsoft's clock has it; `advance` moves it."""
+        """Seconds since 1970 by Microsoft's clock; `advance` moves it."""
         return time.time() + self._clock_offset
 
     def advance(self, seconds: float) -> None:
-        """Let time pass here: tokens and codes grow older, nobody waits."""
+        """Move the clock forward: tokens and codes grow older without a wait."""
         self._clock_offset += seconds
 
     def shown(self, address: str) -> str:
-        """An `https://HOST/…` of ours as a person is to open it: through the door, if there is
-        one."""
+        """An emulated `https://HOST/…` as a person opens it: through the door, if there is one."""
         return address.replace("https:/", self.door, 1) if self.door else address
 
     # ---- who is there ----------------------------------------------------------------------------
@@ -117,14 +113,14 @@ class World:
         ]
 
     def add_tenant(self, domain: str, name: str, cloud: str = "global") -> Tenant:
-        """A further organisation."""
+        """Add an organisation."""
         tenant = Tenant(inhabitants.stable_id("tenant", domain), domain.lower(), name, cloud)
         self.tenants[tenant.id] = tenant
         return tenant
 
     def add_person(self, username: str, name: str, *, admin: bool = False) -> Person:
-        """A further account: in the tenant whose domain the user name ends with, otherwise a
-        personal one."""
+        """Add an account: in the tenant whose domain the user name ends with, otherwise a personal
+        one."""
         username = username.lower()
         local, _, domain = username.partition("@")
         tenant = next((tenant for tenant in self.tenants.values() if tenant.domain == domain), None)
@@ -138,17 +134,17 @@ class World:
         return person
 
     def add_registration(self, registration: Registration) -> Registration:
-        """A further app registration."""
+        """Add an app registration."""
         self.registrations[registration.client_id] = registration
         return registration
 
     # ---- tokens ----------------------------------------------------------------------------------
 
     def authenticate(self, authorization: str | None, cloud: str) -> Grant:
-        """What the bearer of an `Authorization` header may do in that cloud.
+        """The grant of the token in an `Authorization` header, in that cloud.
 
-        Raises `TokenRefused`, Graph's 401: no token, an unknown, expired or revoked one, one of
-        another cloud.
+        Raises `TokenRefused`, Graph's 401, if the token is missing, unknown, expired, revoked or
+        from another cloud.
         """
         scheme, _, token = (authorization or "").partition(" ")
         grant = self.access_tokens.get(token) if scheme.lower() == "bearer" else None
@@ -194,7 +190,7 @@ class World:
         )
 
     def username_of(self, authorization: str | None) -> str | None:
-        """Whose access token an `Authorization` header bears, good or not; None for nobody's."""
+        """The user name of a token in an `Authorization` header, valid or not; None if unknown."""
         grant = self.access_tokens.get((authorization or "").partition(" ")[2])
         return None if grant is None or grant.person is None else grant.person.username
 
@@ -207,8 +203,8 @@ class World:
         username: str | None = None,
         text: str | None = None,
     ) -> SignInFault:
-        """Play a refusal `times` times (negative: until removed): any row of Microsoft's list of
-        AADSTS codes, or with `text` any other.
+        """Refuse sign-ins `times` times (negative: until removed), with any code of Microsoft's
+        AADSTS list or, with `text`, any other.
 
         `at` is the endpoint: "authorize", "token" or "devicecode"; "code" is the token endpoint
         while an authorization code is redeemed.
@@ -218,22 +214,20 @@ class World:
         return fault
 
     def refuse_access_tokens(self, person: Person, message: str = REVOKED) -> None:
-        """Graph refuses every access token that this person has so far; the refresh tokens stay
-        good."""
+        """Make Graph refuse every access token that this person has so far; refresh tokens stay
+        valid."""
         for token, grant in list(self.access_tokens.items()):
             if grant.person is person:
                 self.access_tokens[token] = replace(grant, refused=message)
 
     def revoke_tokens(self, person: Person) -> None:
-        """Sign out everywhere: every token of this person is dead (AADSTS50173 at the next
-        refresh)."""
+        """Sign this person out everywhere: revoke every token (AADSTS50173 at the next refresh)."""
         person.tokens_valid_from = self.now()
 
     # ---- the rest of Microsoft -------------------------------------------------------------------
 
     def part(self, kind: Callable[[World], Part]) -> Part:
-        """The one `kind(world)` of this world, made when first asked for: drives, sign-in sessions,
-        …"""
+        """The single `kind(world)` of this world, made on first use: drives, sign-in sessions, …"""
         part = self._parts.get(kind)
         if part is None:
             part = self._parts.setdefault(kind, kind(self))

@@ -1,9 +1,8 @@
 """The delta feed of a drive: everything, then only what changed, in pages that a token continues.
 
-Microsoft's rules (driveitem-delta.md): the last word on an item counts when it comes twice, no
-order is promised, a token that is too old is answered with 410 and the feed starts over. Parents
-come first here, as they mostly do; `order` and `repeats` play the feeds that rclone cannot cope
-with.
+Microsoft's rules (driveitem-delta.md): if an item is listed twice, the last entry counts; no order
+is guaranteed; a token that is too old gets 410, and the feed starts over. Here parents come first,
+as they usually do; `order` and `repeats` produce the feeds that rclone cannot handle.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _KEPT_ENUMERATIONS = 64
 
 
 class Order(enum.Enum):
-    """In which order a full enumeration comes."""
+    """The order of a full enumeration."""
 
     PARENTS_FIRST = "parents first"
     CHILDREN_FIRST = "children first"
@@ -30,7 +29,7 @@ class Order(enum.Enum):
 
 @dataclass(frozen=True)
 class Page:
-    """Some items of the feed, and the token to go on with."""
+    """One page of the feed, and the token that continues it."""
 
     items: list[Item]
     token: str
@@ -38,35 +37,35 @@ class Page:
 
 
 class Walked(Protocol):
-    """A drive, as far as its feed looks at it."""
+    """The part of a drive that its feed needs."""
 
     def walk(self) -> Iterator[Item]: ...
 
 
 class Changes:
-    """The order of changes in one drive."""
+    """The log of changes in one drive."""
 
     def __init__(self) -> None:
         self.order = Order.PARENTS_FIRST
-        self.repeats = 0  # so many items come a second time in every full enumeration
+        self.repeats = 0  # how many items every full enumeration lists twice
         self._log: list[Item] = []
         self._enumerations: dict[int, tuple[list[Item], int]] = {}
         self._count = 0
         self._oldest = 0  # tokens from before this point are too old
 
     def note(self, item: Item) -> None:
-        """An item was made, changed or deleted."""
+        """Record that an item was created, changed or deleted."""
         item.sequence = len(self._log)
         self._log.append(item)
 
     def expire(self) -> None:
-        """Make every token given out so far too old: the next use is answered with 410."""
+        """Make every token issued so far too old: its next use gets 410."""
         self._oldest += len(self._log) + 1
         self._enumerations.clear()
 
     def page(self, drive: Walked, token: str | None, size: int) -> Page:
-        """The next `size` items for a token; None or "" starts with everything, "latest" after
-        everything."""
+        """The next `size` items after `token`; None or "" starts at the beginning, "latest" at the
+        end."""
         if token == "latest":
             return Page([], _token("s", self._oldest + len(self._log)), last=True)
         if not token:

@@ -1,4 +1,4 @@
-"""What a file holds: in memory, on disk, or zeros of any length without holding them."""
+"""The content of a file: in memory, on disk, or zeros of any length that take no room."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _SLICE = 1 << 20  # bytes handed out at a time
 
 
 class Content(Protocol):
-    """Bytes that do not change any more."""
+    """Immutable bytes."""
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """The length in bytes."""
 
     @property
     def quick_xor(self) -> str:
@@ -53,7 +53,7 @@ class InMemory:
 
 
 class OnDisk:
-    """Bytes in a file that the emulator made and nobody else changes."""
+    """Bytes in a file that the emulator made and no one else changes."""
 
     __slots__ = ("_hash", "_path", "size")
 
@@ -79,7 +79,7 @@ class OnDisk:
 
 
 class Zeros:
-    """So many zero bytes: large files for quotas and limits at no cost."""
+    """`size` zero bytes: large files for quotas and limits at no cost."""
 
     __slots__ = ("size",)
 
@@ -96,9 +96,9 @@ class Zeros:
 
 
 class Damaged:
-    """Another file's content with its first byte turned over, under the hash of the sound one.
+    """Another content with its first byte inverted, under the hash of the intact one.
 
-    What a download looks like when storage or transport went wrong without anybody's noticing.
+    This is what a download looks like after unnoticed corruption in storage or transport.
     """
 
     __slots__ = ("_sound", "size")
@@ -124,7 +124,7 @@ class Damaged:
 
 
 class Rewritten:
-    """Another content with a few bytes more: SharePoint writes a library's columns into Office
+    """Another content with a few bytes added, as SharePoint writes a library's columns into Office
     files."""
 
     __slots__ = ("_hash", "_sent", "size")

@@ -1,8 +1,8 @@
 """One drive: every change that can be made to its items, with quota, versions, recycle bin and
 change feed; and the SharePoint site whose library it may be.
 
-All checks of Microsoft's limits stand here, in tree.py and in names.py, so that a file put by a
-test and one sent by rclone meet the same rules. What is refused is raised as `GraphFault`.
+All checks of Microsoft's limits are here, in tree.py and in names.py, so that a file written by a
+test and one sent by rclone meet the same rules. Refusals are raised as `GraphFault`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .tree import Tree
 if TYPE_CHECKING:
     from pluton_rclone.emulator.directory import Person, Tenant
 
-MAX_FILE = 250 * 1000**3  # bytes; "250 GB" without saying whether binary: the smaller reading
+MAX_FILE = 250 * 1000**3  # bytes; documented as "250 GB": decimal, the smaller reading
 MAX_VERSIONS = 500
 OFFICE = (".docx", ".docm", ".dotx", ".xlsx", ".xlsm", ".xltx", ".pptx", ".pptm", ".potx", ".vsdx")
 
@@ -67,7 +67,7 @@ class Drive(Tree):
         self.lock = threading.RLock()
         self.changes = Changes()
         self.bin = RecycleBin()
-        self.version_bytes = 0  # of earlier versions of what is not deleted
+        self.version_bytes = 0  # of earlier versions of items that are not deleted
         self.files = 0
         super().__init__(id, kind, server_path, self.owner_actor, clock)
 
@@ -88,7 +88,7 @@ class Drive(Tree):
         return max(0, self.quota.total - self.used)
 
     def read(self, path: str) -> bytes:
-        """The content of the file at `path`, for tests; 404 when there is none."""
+        """The content of the file at `path`, for tests; 404 if there is none."""
         item = self.find(path)
         if item is None or item.content is None:
             raise refusals.not_found()
@@ -97,11 +97,11 @@ class Drive(Tree):
     # ---- making ----------------------------------------------------------------------------------
 
     def folder(self, path: str, author: Actor | None = None) -> Item:
-        """The folder at `path`; it and its parents are made when missing."""
+        """The folder at `path`; missing folders are created."""
         return self.folder_below(self.root, path, author)
 
     def folder_below(self, start: Item, path: str, author: Actor | None = None) -> Item:
-        """The same, from another folder than the root."""
+        """The folder at `path` below `start`; missing folders are created."""
         item = start
         for name in path.split("/"):
             if not name:
@@ -115,8 +115,8 @@ class Drive(Tree):
     def make_folder(
         self, parent: Item, name: str, *, conflict: str = "fail", author: Actor | None = None
     ) -> Item:
-        """A new folder; with `conflict` "rename" under a free name, with "replace" the one that is
-        there."""
+        """Create a folder; with `conflict` "rename" under a free name, with "replace" return an
+        existing one."""
         with self.lock:
             name, existing = self._place(parent, name, conflict, folder=True)
             if existing is not None:
@@ -126,7 +126,7 @@ class Drive(Tree):
             return self._adopt(parent, self._make(name, parent, None, author or self.owner_actor))
 
     def write(self, path: str, data: bytes | Content = b"", modified: float | None = None) -> Item:
-        """Put a file for a test, with its parents; `modified` is the client's time, seconds since
+        """Write a file for a test, with its parents; `modified` is the client's time, seconds since
         1970."""
         parent, _, name = path.rpartition("/")
         content = InMemory(data) if isinstance(data, bytes) else data
@@ -167,12 +167,11 @@ class Drive(Tree):
                 raise refusals.name_exists()
 
     def free_name(self, parent: Item, name: str, *, folder: bool) -> str:
-        """The name itself or, when it is taken, the one that conflict behaviour "rename" makes of
-        it."""
+        """`name` or, if it is taken, the name that conflict behaviour "rename" gives."""
         return self._place(parent, name, "rename", folder=folder)[0]
 
     def check_room(self, size: int) -> None:
-        """Raise Graph's refusal when a file of `size` bytes is too large or does not fit into the
+        """Raise Graph's refusal if a file of `size` bytes is too large or does not fit into the
         quota."""
         if size > MAX_FILE and self.enforce_limits:
             raise refusals.file_too_large()
@@ -182,7 +181,7 @@ class Drive(Tree):
             raise refusals.insufficient_storage()
 
     def replace_content(self, item: Item, content: Content, author: Actor | None = None) -> None:
-        """Give a file new content; what it held becomes a version."""
+        """Give a file new content; the previous content becomes a version."""
         with self.lock:
             self._keep_version(item)
             self._grow(item, content.size - item.size)
@@ -200,9 +199,9 @@ class Drive(Tree):
         description: str | None = None,
         author: Actor | None = None,
     ) -> None:
-        """Set what clients may set; times in milliseconds since 1970.
+        """Set the properties that clients may set; times in milliseconds since 1970.
 
-        On business drives and libraries another time makes a version of the file (rclone issue
+        On business drives and libraries a changed time creates a version of the file (rclone issue
         1716).
         """
         with self.lock:
@@ -229,7 +228,7 @@ class Drive(Tree):
         conflict: str = "fail",
         author: Actor | None = None,
     ) -> None:
-        """Move and rename in one; within the drive only."""
+        """Move and rename in one step, within the drive."""
         with self.lock:
             old = item.parent
             if old is None:
@@ -254,7 +253,7 @@ class Drive(Tree):
             self.touched(item, author)
 
     def copy(self, item: Item, parent: Item, name: str, author: Actor | None = None) -> Item:
-        """A copy of a file or a folder with all that it holds, from this or another drive; 409 if
+        """Copy a file, or a folder with its content, from this or another drive; 409 if the name is
         taken."""
         with self.lock:
             self.check_room(item.size)
@@ -266,19 +265,19 @@ class Drive(Tree):
             return made
 
     def delete(self, item: Item) -> None:
-        """Move an item, with all that it holds, to the recycle bin."""
+        """Move an item, with its content, to the recycle bin."""
         with self.lock:
             parent = item.parent
             versions = self._forget(item)
             self.bin.add(item, parent, item.size + versions, self.now())
 
     def delete_for_good(self, item: Item) -> None:
-        """Remove an item past the recycle bin: permanentDelete."""
+        """Delete an item without the recycle bin: permanentDelete."""
         with self.lock:
             self._forget(item)
 
     def restore(self, item_id: str) -> Item:
-        """Take an item out of the recycle bin to where it was, or to the root when that is gone."""
+        """Restore an item from the recycle bin to its folder, or to the root if that is gone."""
         with self.lock:
             item, parent = self.bin.take(item_id)
             if parent is None or parent.deleted:
@@ -295,13 +294,13 @@ class Drive(Tree):
             return item
 
     def share(self, item: Item, username: str, *, write: bool = True) -> None:
-        """Let somebody else at an item and all below it."""
+        """Share an item, and everything below it, with `username`."""
         (item.rarities.writers if write else item.rarities.readers).add(username)
 
     def add_shortcut(
         self, target_drive: Drive, target: Item, name: str, parent: Item | None = None
     ) -> Item:
-        """A folder of another drive, shown in this one: "Add shortcut to My files"."""
+        """Show a folder of another drive in this one: "Add shortcut to My files"."""
         with self.lock:
             folder = parent or self.root
             item = self._adopt(folder, self._make(name, folder, None, target_drive.owner_actor))
@@ -309,13 +308,13 @@ class Drive(Tree):
             return item
 
     def add_notebook(self, path: str) -> Item:
-        """A OneNote notebook: a package, neither file nor folder."""
+        """Add a OneNote notebook: a package, neither file nor folder."""
         item = self.write(path)
         item.rarities.package = "oneNote"
         return item
 
     def delete_version(self, item: Item, version_id: str) -> None:
-        """Remove an earlier version; 404 for none, 400 for the current one."""
+        """Delete an earlier version; 404 if it does not exist, 400 if it is the current one."""
         with self.lock:
             rare = item.rarities
             if version_id == f"{rare.version}.0":
@@ -325,14 +324,14 @@ class Drive(Tree):
             self.version_bytes -= version.content.size
 
     def version(self, item: Item, version_id: str) -> Version:
-        """An earlier version; 404 when there is none of that id."""
+        """The earlier version with that id; 404 if there is none."""
         for version in item.rarities.versions:
             if version.id == version_id:
                 return version
         raise refusals.not_found()
 
     def touched(self, item: Item, author: Actor | None = None) -> None:
-        """Note that an item changed: its eTag, its time, the delta feed."""
+        """Record a change of an item in its eTag, its time and the delta feed."""
         item.etag += 1
         item.modified = self.now()
         if author is not None:
@@ -357,7 +356,7 @@ class Drive(Tree):
             self.version_bytes -= rare.versions.pop(0).content.size
 
     def _forget(self, item: Item) -> int:
-        """Take a subtree out of the drive; returns the bytes of its earlier versions."""
+        """Remove a subtree from the drive; return the bytes of its earlier versions."""
         self._detach(item)
         versions = 0
         for each in self.walk(item):
@@ -381,7 +380,7 @@ def _version_bytes(item: Item) -> int:
 
 @dataclass(eq=False)
 class Site:
-    """One site. Its id is hostname,siteCollectionId,webId: it holds commas."""
+    """One site. Its id, hostname,siteCollectionId,webId, contains commas."""
 
     id: str
     name: str  # the last part of the address
@@ -394,7 +393,7 @@ class Site:
     libraries: list[Drive] = field(default_factory=list)  # the default one first
     subsites: list[Site] = field(default_factory=list)
     members: set[str] | None = None  # user names; None: everybody in the tenant
-    personal: bool = False  # the site round somebody's OneDrive for Business
+    personal: bool = False  # the site of a person's OneDrive for Business
     selected_apps: dict[str, str] = field(default_factory=dict)
     """Client id -> read, write (Sites.Selected)."""
 
@@ -415,7 +414,7 @@ class Site:
         return self.members is None or username in self.members
 
     def walk(self) -> Iterator[Site]:
-        """It and its subsites, at any depth."""
+        """The site and its subsites, at any depth."""
         yield self
         for site in self.subsites:
             yield from site.walk()

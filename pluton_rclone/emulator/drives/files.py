@@ -25,12 +25,11 @@ _MADE_2020 = 1_577_836_800_000  # 2020-01-01, when the organisations' sites were
 
 
 class Files:
-    """Every drive and every site. A person's own drive is made when first asked for, as Microsoft
-    does it."""
+    """Every drive and every site. A person's own drive is made on first use, as at Microsoft."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._making = threading.Lock()  # a test asks in its own thread, while it serves
+        self._making = threading.Lock()  # a test uses its own thread while the emulator serves
         self._drives: dict[str, Drive] = {}
         self._own: dict[str, Drive] = {}  # user name -> drive
         self._listed: dict[str, list[Drive]] = {}  # user name -> further drives in /me/drives
@@ -49,7 +48,7 @@ class Files:
     # ---- drives ----------------------------------------------------------------------------------
 
     def drive_of(self, who: Person | str) -> Drive:
-        """The own drive of a person (or user name)."""
+        """A person's own drive; `who` may be a user name."""
         person = self._world.person(who) if isinstance(who, str) else who
         with self._making:
             drive = self._own.get(person.username)
@@ -58,34 +57,34 @@ class Files:
         return drive
 
     def drives_of(self, person: Person) -> list[Drive]:
-        """What /me/drives lists: the own drive and what `list_too` added."""
+        """The drives that /me/drives lists: the own one and those that `list_too` added."""
         name = person.username
         own = [self._shown_as.get(name) or self.drive_of(person)] if person.licensed else []
         return self._listed_before.get(name, []) + own + self._listed.get(name, [])
 
     def drive(self, drive_id: str) -> Drive | None:
-        """The drive with that id; those of personal drives may differ in case and leading zeros."""
+        """The drive with that id; ids of personal drives may differ in case and leading zeros."""
         return self._drives.get(drive_id) or self._drives.get(normal_drive_id(drive_id))
 
     def add(self, drive: Drive) -> Drive:
-        """Let a drive be found by its id."""
+        """Register a drive under its id."""
         self._drives[normal_drive_id(drive.id)] = drive
         return drive
 
     def list_too(self, username: str, drive: Drive, *, first: bool = False) -> Drive:
-        """Show a further drive in that person's /me/drives; with `first` before the own one."""
+        """List another drive in that person's /me/drives; with `first` before the own one."""
         lists = self._listed_before if first else self._listed
         lists.setdefault(username, []).append(drive)
         return drive
 
     def unlist(self, username: str, drive: Drive) -> None:
-        """The opposite of `list_too`."""
+        """Undo `list_too`."""
         for lists in (self._listed_before, self._listed):
             if drive in lists.get(username, []):
                 lists[username].remove(drive)
 
     def show_as(self, username: str, drive: Drive | None) -> None:
-        """What /me/drives says of the own drive; None for what /me/drive says."""
+        """Set what /me/drives says about the own drive; None: the same as /me/drive."""
         if drive is None:
             self._shown_as.pop(username, None)
         else:
@@ -94,8 +93,8 @@ class Files:
     def beside(
         self, username: str, name: str, *, drive_id: str | None = None, kind: str | None = None
     ) -> Drive:
-        """A drive beside the own one of that person, at the same address; not yet listed or found
-        by id."""
+        """A drive beside that person's own one, at the same address; not yet listed, and not
+        registered."""
         person = self._world.person(username)
         base = f"https://my.microsoftpersonalcontent.com/personal/{person.cid}"
         if not person.tenant.personal:
@@ -113,13 +112,13 @@ class Files:
     def add_phantom(
         self, username: str, name: str = "ODCMetadataArchive", *, first: bool = False
     ) -> Drive:
-        """A drive that /me/drives lists and whose root cannot be read (rclone issue 8695)."""
+        """Add a drive that /me/drives lists but whose root cannot be read (rclone issue 8695)."""
         drive = self.beside(username, name)
         drive.root_readable = False
         return self.list_too(username, self.add(drive), first=first)
 
     def __iter__(self) -> Iterator[Drive]:
-        """Every drive there is so far."""
+        """Every drive that exists so far."""
         return iter(list(self._drives.values()))
 
     def _make_own(self, person: Person) -> Drive:
@@ -181,8 +180,7 @@ class Files:
         members: set[str] | None = None,
         followed_by: tuple[str, ...] = (),
     ) -> Site:
-        """A further site (`/sites/title` unless `path` says otherwise) with the library
-        "Documents"."""
+        """Add a site (`/sites/title` unless `path` says otherwise) with the library "Documents"."""
         name = (path or title).rpartition("/")[2].replace(" ", "")
         address = path or (f"{parent.path}/{name}" if parent is not None else f"/sites/{name}")
         site = self._make_site(tenant, name, title, address, parent)
@@ -192,7 +190,7 @@ class Files:
         return site
 
     def add_library(self, site: Site, name: str, path: str | None = None) -> Drive:
-        """A document library; `path` is its last part in the address."""
+        """Add a document library; `path` is the last part of its address."""
         part = path or name
         server_path = f"{site.path.lstrip('/')}/{part}".lstrip("/")
         drive = Drive(
@@ -209,7 +207,7 @@ class Files:
         return self.add(drive)
 
     def follow(self, username: str, site: Site) -> None:
-        """Put a site into /me/followedSites."""
+        """Add a site to that person's /me/followedSites."""
         self._followed.setdefault(username, []).append(site)
 
     def followed_by(self, username: str) -> list[Site]:
@@ -278,12 +276,11 @@ class Files:
     # ---- things in progress ----------------------------------------------------------------------
 
     def new_sink(self) -> Sink:
-        """Where the bytes of the next file go."""
+        """A sink for the bytes of the next file."""
         return sink(self._world.content_folder)
 
     def open_uploads(self, drive: Drive | None = None) -> list[OpenUpload]:
-        """The upload sessions that were begun and neither finished, cancelled nor lost; of one
-        drive or of all."""
+        """The open upload sessions (not finished, cancelled, lost or expired) of `drive` or all."""
         now = self._world.now()
         return [
             OpenUpload(each.intent.drive, each.intent.path, each.position, each.total)
@@ -292,18 +289,18 @@ class Files:
         ]
 
     def open_session(self, session: UploadSession) -> str:
-        """The secret part of the upload URL."""
+        """Register a session; return the secret part of its upload URL."""
         token = secrets.token_hex(16)
         self.sessions[token] = session
         return token
 
 
 class CopyJob:
-    """A server-side copy that is asked about with its monitor address."""
+    """A server-side copy, whose state its monitor address reports."""
 
     def __init__(self, drive: Drive, looks: int) -> None:
         self.drive = drive
-        self.looks = looks  # so often it is "inProgress" before it is done
+        self.looks = looks  # how often it reports "inProgress" before it is done
         self.item: Item | None = None
         self.error: tuple[str, str] | None = None
         self.work: Callable[[], Item] | None = None

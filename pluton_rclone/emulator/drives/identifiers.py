@@ -12,7 +12,7 @@ import hashlib
 import uuid
 
 _ALL = (1 << 128) - 1
-_STEP = 0x9E3779B97F4A7C15F39CC0605CEDC835  # odd: every count gives another 128-bit number
+_STEP = 0x9E3779B97F4A7C15F39CC0605CEDC835  # odd: every count gives a different number
 
 
 def library_drive_id(seed: str) -> str:
@@ -21,8 +21,7 @@ def library_drive_id(seed: str) -> str:
 
 
 def normal_drive_id(drive_id: str) -> str:
-    """The form under which a drive is found: ids of personal drives differ in case and in leading
-    zeros."""
+    """The canonical form of a drive id: personal ones vary in case and in leading zeros."""
     return drive_id if drive_id.startswith("b!") else drive_id.lower().lstrip("0")
 
 
@@ -45,7 +44,7 @@ class ItemIds:
         self._count = 0
 
     def next(self) -> tuple[int, str]:
-        """A new 128-bit number and the id that shows it."""
+        """A new 128-bit number and the id made from it."""
         count = self._count
         self._count = count + 1
         unique = (self._seed + count * _STEP) & _ALL
@@ -54,11 +53,11 @@ class ItemIds:
         return unique, self._prefix + base64.b32encode(unique.to_bytes(16, "big")).decode()[:26]
 
     def normal(self, item_id: str) -> str:
-        """The form under which an item is found: ids ignore case."""
+        """The canonical form of an item id: ids ignore case."""
         return item_id.upper()
 
     def on_current_backend(self, drive_id: str) -> CurrentIds:
-        """What makes the ids of the same drive from now on."""
+        """The source of this drive's ids from now on, on SharePoint's backend."""
         ids = CurrentIds(drive_id)
         ids._count = self._count
         return ids
@@ -87,7 +86,7 @@ class CurrentIds(ItemIds):
         return f"{self._drive}!s{unique:032x}"
 
     def in_address(self, unique: int) -> str:
-        """The id as it stands in the item's web address."""
+        """The id in the item's web address."""
         number = int.from_bytes(uuid.UUID(int=unique).bytes_le, "big")
         return self._start + "".join(_LETTERS[number >> shift & 31] for shift in range(125, -1, -5))
 

@@ -1,4 +1,4 @@
-"""One file or folder of a drive. Slots and few objects: a drive may hold a million of them."""
+"""One file or folder of a drive: slots and few objects, as a drive may hold a million items."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .content import Content
 
 @dataclass(frozen=True)
 class Actor:
-    """Who did something: a person, or an app without one."""
+    """The author of a change: a person, or an app without one."""
 
     id: str
     name: str
@@ -21,7 +21,7 @@ SYSTEM = Actor("00000000-0000-0000-0000-000000000000", "System Account")
 
 @dataclass(frozen=True)
 class Version:
-    """An earlier content of a file; counted in the quota until it is deleted."""
+    """An earlier version of a file; it counts against the quota until it is deleted."""
 
     id: str  # "1.0", "2.0", …
     content: Content
@@ -42,7 +42,7 @@ class Link:
 
 @dataclass
 class Rarities:
-    """What few items have."""
+    """Properties that few items have."""
 
     versions: list[Version] = field(default_factory=list)  # oldest first, without the current one
     version: int = 1  # the number of the current one
@@ -107,7 +107,7 @@ class Item:
         self.created = self.modified = self.client_created = self.client_modified = now
         self.author = self.editor = author
         self.etag = self.ctag = 1
-        self.sequence = 0  # when it changed last, see changes.py
+        self.sequence = 0  # the position of its last change, see changes.py
         self.deleted = False
         self.rare: Rarities | None = None
 
@@ -117,14 +117,14 @@ class Item:
 
     @property
     def rarities(self) -> Rarities:
-        """Its `Rarities`, made when first asked for."""
+        """Its `Rarities`, made on first use."""
         if self.rare is None:
             self.rare = Rarities()
         return self.rare
 
     @property
     def guid(self) -> str:
-        """The unique id of SharePoint, as it stands in eTags."""
+        """SharePoint's unique id, as in eTags."""
         digits = f"{self.unique:032X}"
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
@@ -138,7 +138,7 @@ class Item:
         return "/".join(reversed(names))
 
     def lies_in(self, folder: Item) -> bool:
-        """Whether it is `folder` or lies somewhere below it."""
+        """Whether the item is `folder` or lies below it."""
         item: Item | None = self
         while item is not None:
             if item is folder:

@@ -1,10 +1,10 @@
-"""Which names and paths OneDrive takes: from Microsoft's documents, written apart from the
+"""The names and paths that OneDrive accepts: from Microsoft's documents, independent of the
 product's own list.
 
 Sources, all as collected in limits.json of the facts: support article "Restrictions and limitations
 in OneDrive and SharePoint" (2021-03-03), OneDrive docs "Addressing resources in a drive"
-(2024-10-22), and for the trailing period of files and for control characters what rclone's
-developers found by trying (its `encoding` default).
+(2024-10-22), and, for the trailing period of files and for control characters, the experience of
+rclone's developers (its `encoding` default).
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _BAD_CHARACTER = re.compile(r'["*:<>?/\\|\x00-\x1f\x7f]')
 
 
 def fold(name: str) -> str:
-    """The form in which names are compared: without regard to case."""
+    """The form in which names are compared, which ignores case."""
     return name.lower()
 
 
 def check_name(name: str, *, kind: str, folder: bool, at_root: bool) -> None:
-    """Raise Graph's 400 for a name that OneDrive does not take.
+    """Raise Graph's 400 for a name that OneDrive does not accept.
 
-    `kind` is the drive's type (personal, business, documentLibrary); `at_root` says that the item
-    would lie directly in the drive's root.
+    `kind` is the drive's type (personal, business, documentLibrary); `at_root` says whether the
+    item would lie directly in the drive's root.
     """
     reason = _reason(name, kind, folder, at_root)
     if reason is not None:
@@ -76,7 +76,7 @@ def _reason(name: str, kind: str, folder: bool, at_root: bool) -> str | None:
 
 
 def check_length(length: int) -> None:
-    """Raise Graph's 400 for a path of `length` characters, the site's and the library's prefix
-    counted."""
+    """Raise Graph's 400 if `length` characters, with the site's and the library's prefix, are too
+    many for a path."""
     if length >= MAX_PATH:
         raise refusals.path_too_long()

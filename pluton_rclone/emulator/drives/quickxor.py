@@ -84,6 +84,6 @@ def quick_xor_hash(parts: Iterable[Buffer]) -> str:
 
 
 def of_zeros(length: int) -> str:
-    """The hash, in base64, of that many zero bytes: only the length leaves a trace."""
+    """The hash, in base64, of `length` zero bytes: only the length leaves a trace."""
     circle = length << (_WIDTH - 64)
     return base64.b64encode(circle.to_bytes(_WIDTH // 8, "little")).decode()

@@ -1,4 +1,4 @@
-"""How much a drive may hold, and how Graph tells it.
+"""How much a drive may hold, and how Graph reports it.
 
 Sources: quota-facet.json, quota-empty-composed.json, quota-exceeded-composed.json, and quota_states
 of limits.json.
@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Told(enum.Enum):
-    """What a client gets to see of the quota."""
+    """What clients see of the quota."""
 
     KNOWN = "known"
     UNKNOWN = "unknown"  # all zeros, as some SharePoint libraries answer: means "not reported"
@@ -21,7 +21,7 @@ class Told(enum.Enum):
 
 @dataclass
 class Quota:
-    """The room on a drive: `total` bytes are enforced whatever is told about them."""
+    """The room on a drive: `total` bytes are enforced, whatever clients are told."""
 
     total: int
     told: Told = Told.KNOWN
@@ -31,7 +31,7 @@ class Quota:
     def facet(
         self, used: int, deleted: int, *, personal: bool, files: int
     ) -> dict[str, Any] | None:
-        """The `quota` member of a drive; None when the drive has none."""
+        """The `quota` member of a drive; None if the drive has none."""
         if self.told is Told.RESTRICTED:
             return None
         if self.told is Told.UNKNOWN:

@@ -11,7 +11,7 @@ from .item import Item
 
 @dataclass(frozen=True)
 class Deleted:
-    """One thing that somebody deleted; of a folder, with all that it held."""
+    """One deleted item; a folder includes everything below it."""
 
     item: Item
     parent: Item | None
@@ -31,7 +31,7 @@ class RecycleBin:
         self.bytes += size
 
     def take(self, item_id: str) -> tuple[Item, Item | None]:
-        """Take an item out; 404 when it is not in here."""
+        """Take an item out; 404 if it is not here."""
         entry = self._entries.pop(item_id, None)
         if entry is None:
             raise refusals.not_found()
@@ -44,7 +44,7 @@ class RecycleBin:
         self.bytes = 0
 
     def names(self) -> list[str]:
-        """The names of what was deleted, in that order."""
+        """The names of the deleted items, in the order of deletion."""
         return [entry.item.name for entry in self._entries.values()]
 
     def __iter__(self) -> Iterator[Deleted]:

@@ -63,7 +63,7 @@ def not_allowed(message: str) -> GraphFault:
 
 
 def upload_name_exists() -> GraphFault:
-    """When the last fragment is here (upload-fragment-409.json)."""
+    """The answer to the last fragment (upload-fragment-409.json)."""
     return GraphFault(
         409,
         "nameAlreadyExists",
@@ -141,12 +141,12 @@ def upload_quota_reached() -> GraphFault:
 
 
 def personal_quota_reached() -> GraphFault:
-    """A small file sent to a personal drive (error-507-quota.json)."""
+    """The answer to a small file for a personal drive (error-507-quota.json)."""
     return GraphFault(507, "quotaLimitReached", "The user has reached their quota limit.")
 
 
 def quota_reached() -> GraphFault:
-    """When an upload session is made (create-upload-session-507.json)."""
+    """The answer when an upload session is created (create-upload-session-507.json)."""
     return GraphFault(507, "quotaLimitReached", "Insufficient Space Available")
 
 

@@ -1,4 +1,4 @@
-"""Where bytes go while they arrive: a buffer in memory or a file on disk, hashed on the way."""
+"""Where incoming bytes go: a buffer in memory or a file on disk, hashed on the way."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ _numbers = itertools.count(1)
 
 
 class Sink(Protocol):
-    """Takes bytes in order; can forget what came after a mark."""
+    """Takes bytes in order; can drop those after a mark."""
 
     @property
     def size(self) -> int:
-        """Bytes so far."""
+        """The number of bytes so far."""
 
     def write(self, data: Buffer) -> None:
-        """The next bytes."""
+        """Append the next bytes."""
 
     def mark(self) -> None:
-        """All bytes so far are good."""
+        """Keep all bytes so far."""
 
     def roll_back(self) -> None:
-        """Forget what came after the last mark."""
+        """Drop the bytes after the last mark."""
 
     def finish(self) -> Content:
-        """No more bytes will come."""
+        """End the stream; return its content."""
 
     def discard(self) -> None:
-        """Nobody wants the bytes."""
+        """Drop all bytes."""
 
 
 class MemorySink:
@@ -102,5 +102,5 @@ class DiskSink:
 
 
 def sink(folder: Path | None) -> Sink:
-    """A new one: in `folder`, or in memory when there is none."""
+    """A new sink: in `folder`, or in memory if it is None."""
     return MemorySink() if folder is None else DiskSink(folder)

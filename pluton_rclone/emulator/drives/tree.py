@@ -13,9 +13,7 @@ from .names import check_length, check_name, fold
 
 
 class Tree:
-    """Items below one root. What would break Microsoft's rules for names and paths is raised as
-    `GraphFault`.
-    """
+    """Items below one root. Raises `GraphFault` for what breaks the rules for names and paths."""
 
     def __init__(
         self, drive_id: str, kind: str, server_path: str, owner: Actor, clock: Callable[[], float]
@@ -34,7 +32,7 @@ class Tree:
 
     @property
     def count(self) -> int:
-        """How many items there are, without the root."""
+        """The number of items, without the root."""
         return len(self._items) - 1
 
     def now(self) -> int:
@@ -42,7 +40,7 @@ class Tree:
         return int(self._clock() * 1000)
 
     def item(self, item_id: str) -> Item:
-        """The item with that id ("root" for the root); 404 when there is none. Ids ignore case."""
+        """The item with that id ("root" for the root); 404 if there is none. Ids ignore case."""
         item = self._items.get(item_id)
         if item is None:
             item = self.root if item_id == "root" else self._items.get(self._ids.normal(item_id))
@@ -56,7 +54,7 @@ class Tree:
         return self._ids if isinstance(self._ids, CurrentIds) else None
 
     def use_current_ids(self) -> None:
-        """Move a personal drive to SharePoint's backend: every item has another id from now on."""
+        """Move a personal drive to SharePoint's backend: every item gets a new id."""
         self._ids = ids = self._ids.on_current_backend(self._drive_id)
         self.root.unique = ROOT
         for item in self._items.values():
@@ -64,7 +62,7 @@ class Tree:
         self._items = {item.id: item for item in self._items.values()}
 
     def find(self, path: str, start: Item | None = None) -> Item | None:
-        """The item at a path of plain names below `start` (the root); None when there is none."""
+        """The item at a path of plain names below `start` (the root); None if there is none."""
         item: Item | None = start or self.root
         for name in path.split("/"):
             if name:
@@ -93,8 +91,8 @@ class Tree:
     def _place(
         self, parent: Item, name: str, conflict: str, *, folder: bool
     ) -> tuple[str, Item | None]:
-        """The name to take in a folder and what has it already; 409 when it is taken and must not
-        be."""
+        """The name to use in a folder and the item that has it already; 409 if `conflict` is "fail"
+        and the name is taken."""
         if parent.children is None:
             raise refusals.invalid_request("The parent is not a folder.")
         self._check(parent, name, folder)
@@ -119,7 +117,7 @@ class Tree:
         check_length(self._path_length(parent) + len(name))
 
     def _path_length(self, folder: Item) -> int:
-        """Characters of what stands before a name in `folder`, its last slash included."""
+        """The characters before a name in `folder`, including the last slash."""
         length = self._prefix
         item: Item | None = folder
         while item is not None and item.parent is not None:
@@ -128,7 +126,7 @@ class Tree:
         return length
 
     def _check_below(self, item: Item, parent: Item, name: str) -> None:
-        """A moved folder's longest path must fit as well."""
+        """Check that every path below a moved folder still fits."""
         if not self.enforce_limits:
             return
         waiting = [(item, self._path_length(parent) + len(name))]

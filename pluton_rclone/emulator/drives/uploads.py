@@ -1,8 +1,8 @@
 """Upload sessions: a file that arrives in fragments, one after the other.
 
 Rules (driveitem-createuploadsession.md, limits.json): every fragment but the last is a multiple of
-320 KiB, less than 60 MiB, and starts where the one before it ended; a fragment that is here already
-is answered with 416; the session is gone (404) once it is finished, cancelled, lost or too old.
+320 KiB, less than 60 MiB, and starts where the one before it ended; a fragment that has already
+arrived gets 416; the session is gone (404) once it is finished, cancelled, lost or too old.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)$")
 
 
 class Owner(NamedTuple):
-    """Who opened a session: its fragments go on that account."""
+    """The party that opened a session and is charged for its fragments."""
 
     user: str  # "" for app-only
     app: str
@@ -35,7 +35,7 @@ class Owner(NamedTuple):
 
 @dataclass(frozen=True)
 class Intent:
-    """What the client wants to become of the bytes."""
+    """What the client wants the bytes to become."""
 
     drive: Drive
     parent: Item
@@ -48,11 +48,11 @@ class Intent:
 
     @property
     def path(self) -> str:
-        """Where the file will be, from the drive's root."""
+        """The path of the file from the drive's root."""
         return f"{self.parent.path()}/{self.name}".lstrip("/")
 
     def store(self, sink: Sink) -> tuple[Item, bool]:
-        """Make the file. Returns the item and whether it is new."""
+        """Store the file. Returns the item and whether it is new."""
         content = sink.finish()
         drive = self.drive
         with drive.lock:
@@ -71,12 +71,11 @@ class Intent:
 
 
 class OpenUpload(NamedTuple):
-    """An upload session that is left open, as a test sees it. It holds quota until Microsoft ends
-    it."""
+    """An open upload session, as tests see it. It holds quota until Microsoft ends it."""
 
     drive: Drive
     path: str  # from the drive's root
-    received: int  # bytes that are here
+    received: int  # bytes that have arrived
     total: int | None  # bytes of the file; None before the first fragment
 
 
@@ -90,7 +89,7 @@ class UploadSession:
         self.fragments = 0
         self.expires = now + LIFETIME
         self.lost = False
-        self.lost_after: int | None = None  # a fault: gone after so many fragments
+        self.lost_after: int | None = None  # a fault: lost after this many fragments
         self.owner = Owner("", "", "")
         self._sink = sink
         self._busy = False
@@ -101,7 +100,7 @@ class UploadSession:
         return [f"{self.position}-"]
 
     def begin(self, content_range: str, content_length: int | None, now: float) -> None:
-        """A fragment comes: raise what is wrong with it before its bytes are read."""
+        """Begin a fragment. Raises the refusal of an invalid one before its bytes are read."""
         match = _CONTENT_RANGE.match(content_range)
         if match is None:
             raise refusals.invalid_request("The Content-Range header is missing or malformed.")
@@ -143,12 +142,12 @@ class UploadSession:
         self.expires = now + LIFETIME
 
     def feed(self, data: bytes) -> None:
-        """Bytes of the fragment."""
-        if not self.lost:  # cancelled within it, as rclone does when it is interrupted
+        """Take bytes of the fragment."""
+        if not self.lost:  # cancelled in mid-fragment, as by an interrupted rclone
             self._sink.write(data)
 
     def end(self) -> tuple[Item, bool] | None:
-        """The fragment is here: the item and whether it is new when it was the last, otherwise
+        """End a fragment. Returns the item and whether it is new after the last one, otherwise
         None."""
         self._busy = False
         if self.lost:
@@ -172,12 +171,12 @@ class UploadSession:
             raise
 
     def abort(self) -> None:
-        """The connection broke within a fragment: as if it had never begun."""
+        """Undo a fragment whose connection broke."""
         self._busy = False
         if not self.lost:
             self._sink.roll_back()
 
     def cancel(self) -> None:
-        """The client gave up."""
+        """End the session at the client's request."""
         self.lost = True
         self._sink.discard()

@@ -24,7 +24,7 @@ def _codes() -> dict[str, dict[str, str]]:
 
 @dataclass(frozen=True)
 class Trace:
-    """What Microsoft writes below each refusal, so that its support can find it."""
+    """The lines below each refusal by which Microsoft's support can find it."""
 
     timestamp: datetime
     trace_id: str
@@ -98,7 +98,7 @@ class EntraError(Exception):
 
 
 class _Blank(dict[str, str]):
-    """Leaves placeholders that nobody filled."""
+    """Leaves unfilled placeholders as they are."""
 
     def __missing__(self, key: str) -> str:
         return f"{{{key}}}"

@@ -37,7 +37,7 @@ _DEVICE_PAGES = {
 
 
 class Entra:
-    """The handlers; each reads a request, asks the module that knows, writes the answer."""
+    """The handlers; each reads a request, calls the responsible module, writes the answer."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -200,7 +200,7 @@ class Entra:
 
 
 def entra_app(world: World) -> App:
-    """The sign-in service of every cloud of this world; it goes by the Host header."""
+    """The sign-in service of every cloud of this world; the Host header selects the cloud."""
     return routed(Entra(world).routes())
 
 

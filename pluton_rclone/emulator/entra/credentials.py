@@ -1,6 +1,4 @@
-"""How an app proves that it is itself: a secret, a signed assertion, or, for a public client,
-nothing at all.
-"""
+"""How an app authenticates: by secret, by signed assertion or, as a public client, not at all."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 @dataclass(frozen=True, repr=False)
 class Credentials:
-    """What came with a token request. `secret` is "" when it was sent empty, as rclone does
+    """The credentials of a token request. `secret` is "" if it was sent empty, as rclone does
     first."""
 
     client_id: str
@@ -56,7 +54,7 @@ def read_credentials(form: Mapping[str, str], authorization: str | None) -> Cred
 
 
 def check_public(credentials: Credentials, *, personal: bool) -> None:
-    """A public client sends nothing. Raises EntraError 700025, for personal accounts 90023."""
+    """Raise EntraError 700025, for personal accounts 90023, if a public client sent credentials."""
     if credentials.sent:
         raise EntraError(90023 if personal else 700025)
 
@@ -64,8 +62,8 @@ def check_public(credentials: Credentials, *, personal: bool) -> None:
 def check_confidential(
     app: Registration, credentials: Credentials, endpoint: Endpoint, now: float
 ) -> None:
-    """Raises EntraError: 7000218 (nothing sent), 7000215 (wrong secret), 7000222 (ended), 700027
-    (assertion), 700024 (its time is over).
+    """Raises EntraError: 7000218 (nothing sent), 7000215 (wrong secret), 7000222 (expired secret),
+    700027 (invalid assertion), 700024 (expired assertion).
     """
     if credentials.assertion:
         _check_assertion(app, credentials.assertion, endpoint, now)
@@ -101,7 +99,7 @@ def _check_assertion(app: Registration, assertion: str, endpoint: Endpoint, now:
                     issuer=app.client_id,
                     options={"require": ["exp", "iss", "sub", "aud"], "verify_exp": False},
                 )
-                if claims["exp"] <= now:  # by Microsoft's clock, not by the one of this machine
+                if claims["exp"] <= now:  # by Microsoft's clock, not this machine's
                     raise EntraError(700024, now=_moment(now), end=_moment(claims["exp"]))
                 return
     except jwt.InvalidTokenError:

@@ -20,7 +20,7 @@ from .sessions import DeviceCode, Flow, Sessions
 if TYPE_CHECKING:
     from pluton_rclone.emulator.world import World
 
-_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # nothing that looks like something else
+_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # no characters that look alike
 
 
 def issue(
@@ -31,7 +31,7 @@ def issue(
     try:
         app = find_app(world, endpoint, client_id)
     except EntraError as error:
-        # Asked from /common for an app of a single tenant, this endpoint has a code of its own.
+        # For a single-tenant app at /common, this endpoint has a code of its own.
         raise EntraError(50059) if error.code == 50194 else error from None
     check_audience(endpoint, app)
     scope = form.get("scope")
@@ -70,7 +70,7 @@ def enter(interaction: Interaction, host: str, user_code: str | None) -> Page:
     code = interaction.sessions.device_code_of(user_code)
     if code is None or code.session is not None or interaction.world.now() >= code.expires:
         return Page(pages.enter_code(action, wrong=True))
-    # A person who types a code is asked for the account, whoever is signed in at that browser.
+    # A person who types a code must choose the account, even in a browser that is signed in.
     return interaction.begin(
         Flow(
             code.endpoint, code.app, code.scopes, public=True, prompt="select_account", device=code

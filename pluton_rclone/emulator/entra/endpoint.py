@@ -1,5 +1,5 @@
-"""The first part of every address, `/{tenant}/…`: whose accounts an endpoint serves, and which app
-asks there.
+"""The first part of every address, `/{tenant}/…`: the accounts that an endpoint serves, and the app
+that uses it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A cloud and a tenant as the address has them. `tenant` is None for /common and
-    /organizations."""
+    """The cloud and the tenant of an address. `tenant` is None for /common and /organizations."""
 
     cloud: str
-    host: str  # the login host that was asked, an alias perhaps
+    host: str  # the login host of the request, perhaps an alias
     segment: str  # "common", "organizations", or the tenant's id
     tenant: Tenant | None
 
@@ -61,10 +60,10 @@ def find_endpoint(world: World, cloud: str, host: str, segment: str) -> Endpoint
 
 
 def find_app(world: World, endpoint: Endpoint, client_id: str) -> Registration:
-    """The registration, if this cloud and this endpoint know it.
+    """The registration, if it exists in this cloud and may use this endpoint.
 
     Raises EntraError: 900144 (no client id), 700016 (unknown here), 7000112 (disabled), 50194
-    (registered for one tenant, asked at /common), 9002332 (for work accounts only, asked at
+    (registered for one tenant, used at /common), 9002332 (for work accounts only, used at
     /consumers).
     """
     if not client_id:
@@ -90,7 +89,7 @@ def find_app(world: World, endpoint: Endpoint, client_id: str) -> Registration:
 
 
 def check_audience(endpoint: Endpoint, app: Registration) -> None:
-    """Raises EntraError 9002331 where an app for personal accounts only is not asked at
+    """Raise EntraError 9002331 if an app for personal accounts only is used elsewhere than at
     /consumers."""
     if app.audience is Audience.PERSONAL and (
         endpoint.tenant is None or not endpoint.tenant.personal
@@ -106,10 +105,10 @@ def check_audience(endpoint: Endpoint, app: Registration) -> None:
 
 
 def is_native_redirect(app: Registration, redirect_uri: str) -> bool:
-    """Whether the address belongs to the platform "Mobile and desktop": its sign-ins are a public
+    """Whether the address is of the platform "Mobile and desktop", whose sign-ins are a public
     client's.
 
-    Raises EntraError 50011 when it is not registered at all.
+    Raises EntraError 50011 if it is not registered at all.
     """
     for registered in app.native_redirects:
         if _same_redirect(registered, redirect_uri):
@@ -121,9 +120,7 @@ def is_native_redirect(app: Registration, redirect_uri: str) -> bool:
 
 
 def _same_redirect(registered: str, sent: str) -> bool:
-    """Equal in every character, except that the port of http://localhost does not count, nor a lone
-    slash there.
-    """
+    """Whether both are equal, apart from the port of http://localhost and a lone slash after it."""
     if registered == sent:
         return True
     return (known := _without_port(registered)) is not None and known == _without_port(sent)
@@ -142,8 +139,8 @@ def tenant_for(endpoint: Endpoint, app: Registration, person: Person) -> Tenant:
     """The tenant that this account signs in to here.
 
     Raises EntraError: 50034 (the account lives in another cloud), 50020 (no guest of that tenant),
-    500208 (personal account at /organizations, work account at /consumers), and the text without a
-    number with which an app that takes no personal accounts refuses one.
+    500208 (personal account at /organizations, work account at /consumers), 700016 (work account,
+    app for personal accounts only), or no number (personal account, app for work accounts only).
     """
     if person.tenant.cloud != endpoint.cloud:
         raise EntraError(50034, username=person.username, tenant=endpoint.segment)

@@ -1,5 +1,5 @@
-"""A person's way from the app's request to its redirect address: account, second factor, consent,
-answer."""
+"""A person's sign-in from the app's request to its redirect address: account, second factor,
+consent, answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pluton_rclone.emulator.world import World
 
 _RESPONSE_MODES = ("query", "fragment", "form_post")
-# Without a number: an app for personal accounts only, asked at /common.
+# Without a number: an app for personal accounts only, used at /common.
 _WRONG_AUDIENCE = (
     "The request is not valid for the application's 'userAudience' configuration. In order to use "
     "/common/ "
@@ -35,7 +35,7 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # base64url of a SHA-256
 
 @dataclass
 class Page:
-    """What the browser gets: a page, or a redirect when `location` is set; perhaps a cookie."""
+    """What the browser gets: a page, or a redirect if `location` is set; perhaps a cookie."""
 
     html: str = ""
     location: str | None = None
@@ -45,8 +45,7 @@ class Page:
 
 
 class Interaction:
-    """One browser request on the way; `cookie` is what this browser was given at its last
-    sign-in."""
+    """One browser request of a sign-in; `cookie` is from this browser's last sign-in."""
 
     def __init__(self, world: World, trace: Trace, cookie: str | None) -> None:
         self.world = world
@@ -58,8 +57,8 @@ class Interaction:
     # ---- the first request -----------------------------------------------------------------------
 
     def authorize(self, endpoint: Endpoint, query: Mapping[str, str]) -> Page:
-        """GET or POST /oauth2/v2.0/authorize. Raises EntraError where there is no address to go
-        back to."""
+        """GET or POST /oauth2/v2.0/authorize. Raises EntraError if there is no address to redirect
+        to."""
         app = find_app(self.world, endpoint, query.get("client_id", ""))
         redirect_uri = query.get("redirect_uri", "")
         if not redirect_uri:
@@ -109,7 +108,7 @@ class Interaction:
         flow.scopes = parse(scope, cloud=flow.endpoint.cloud, app=flow.app.name)
 
     def begin(self, flow: Flow) -> Page:
-        """The first page: the account, unless this browser has one."""
+        """The first page: the account, unless this browser is signed in."""
         self.sessions.flows[flow.id] = flow
         if flow.prompt not in ("login", "select_account", "create"):
             person = self.sessions.browsers.get(self.cookie or "")
@@ -121,7 +120,7 @@ class Interaction:
         return Page(pages.sign_in(flow, self._accounts(flow)))
 
     def _accounts(self, flow: Flow) -> list[Person]:
-        """Whom the account picker offers: everybody of this cloud who can sign in here."""
+        """The people that the account picker offers: all of this cloud who can sign in here."""
         found = []
         for person in self.world.people.values():
             try:
@@ -134,7 +133,7 @@ class Interaction:
     # ---- the buttons -----------------------------------------------------------------------------
 
     def press(self, sent: Mapping[str, str]) -> Page:
-        """A form of one of the pages came in."""
+        """Handle the form that one of the pages sent."""
         flow = self.sessions.flows.get(sent.get("flow", ""))
         if flow is None:
             raise EntraError(50089)
@@ -178,7 +177,7 @@ class Interaction:
         return self._go_on(flow, accepted=False, for_tenant=False)
 
     def _go_on(self, flow: Flow, *, accepted: bool, for_tenant: bool) -> Page:
-        """The next page that is still needed, or the end."""
+        """The next page that is still needed, or the last."""
         assert flow.person is not None
         assert flow.tenant is not None
         if flow.tenant.policies.multi_factor_since is not None and not flow.multi_factor:
@@ -212,7 +211,7 @@ class Interaction:
         return self._finish(flow)
 
     def wanted(self, flow: Flow) -> frozenset[str]:
-        """What has to be agreed to; /.default means what the registration lists."""
+        """The permissions that need consent; /.default means those that the registration lists."""
         if flow.scopes.default:
             return frozenset(flow.app.delegated) - {"offline_access"}
         return flow.scopes.consented
@@ -304,7 +303,7 @@ class Interaction:
         )
 
     def _refuse(self, flow: Flow, error: EntraError) -> Page:
-        """Microsoft's error page; the app hears of it only when the person goes back from there."""
+        """Microsoft's error page; the app gets the error only if the person returns from there."""
         flow.refusal = error
         if flow.device is not None:
             flow.device.refusal = error
@@ -332,7 +331,7 @@ class Interaction:
         return {"error": error.error, "error_description": error.description(self.trace)}
 
     def _send_back(self, flow: Flow, fields: dict[str, str]) -> Page:
-        """To the app, in the response mode that it asked for, with its state as it was."""
+        """Send `fields` to the app in the response mode that it asked for, its state unchanged."""
         assert flow.redirect_uri is not None
         if flow.state is not None:
             fields["state"] = flow.state

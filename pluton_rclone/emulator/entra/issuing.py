@@ -1,5 +1,4 @@
-"""Making tokens: access tokens that Graph will know again, refresh tokens, id tokens,
-client_info."""
+"""Issuing tokens: access tokens that Graph recognises, refresh tokens, id tokens, client_info."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ def granted(world: World, session: Session, wanted: Scopes) -> frozenset[str]:
     """The permissions that a token of this session carries.
 
     A work account's token carries everything consented to for Graph so far, a personal account's
-    what was asked for. Raises EntraError 65001 when something asked for was never agreed to.
+    only what was requested. Raises EntraError 65001 if a requested permission lacks consent.
     """
     consented = world.part(Sessions).consented(session.person, session.tenant, session.app)
     withheld = session.tenant.policies.withheld
@@ -91,7 +90,7 @@ def app_only_answer(
 
 
 def client_info_of(person: Person, tenant: Tenant) -> str:
-    """Who signed in, as MSAL reads it: the account's id in its home tenant."""
+    """The account that signed in, as MSAL reads it: its id and its home tenant."""
     return base64url(
         json.dumps({"uid": person.id, "utid": person.tenant.id}, separators=(",", ":")).encode()
     )
@@ -104,8 +103,7 @@ def _refresh_token(world: World, session: Session, now: float) -> str:
 
 
 def _access_token(grant: Grant, now: float) -> str:
-    """Opaque for personal accounts; a JWT for work accounts, which nobody but Graph may read
-    into."""
+    """Opaque for personal accounts; for work accounts a JWT, which only Graph may interpret."""
     if grant.person is not None and grant.person.tenant.personal:
         return opaque("EwB", 820)
     claims: dict[str, Any] = {
@@ -130,7 +128,7 @@ def _access_token(grant: Grant, now: float) -> str:
             "upn": grant.person.username,
             "name": grant.person.name,
         }
-    # The nonce in the header is what makes Graph's tokens unverifiable for anybody else.
+    # The nonce in the header makes Graph's tokens unverifiable for anyone else.
     return signing_key().sign(claims, nonce=opaque("", 32))
 
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 
 def base64url(data: bytes) -> str:
-    """Without padding, as JOSE wants it."""
+    """Base64url without padding, as JOSE requires."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
@@ -48,8 +48,7 @@ class SigningKey:
 
 @cache
 def signing_key() -> SigningKey:
-    """One key for this process, made when the first token is; making one takes a noticeable
-    moment."""
+    """The key of this process, made for the first token, because that takes a noticeable moment."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     modulus = private.public_key().public_numbers().n
     return SigningKey(
@@ -58,5 +57,5 @@ def signing_key() -> SigningKey:
 
 
 def opaque(prefix: str, length: int) -> str:
-    """Random text that says nothing; `length` bytes of randomness."""
+    """`prefix` and `length` random bytes in base64url."""
     return prefix + secrets.token_urlsafe(length)

@@ -65,7 +65,7 @@ def _way(flow: Flow) -> tuple[str, dict[str, str]]:
 
 
 def sign_in(flow: Flow, accounts: Iterable[Person]) -> str:
-    """Which account: one button for each that fits here, or a name typed in."""
+    """The account picker: a button for each of `accounts`, or a name typed in."""
     action, fields = _way(flow)
     tiles = "".join(
         f'<button type="submit" class="account" id="account-{escape(person.username)}" '
@@ -86,7 +86,7 @@ def sign_in(flow: Flow, accounts: Iterable[Person]) -> str:
 
 
 def second_factor(flow: Flow) -> str:
-    """The moment where a real person takes the phone."""
+    """The second factor, for which a real person picks up the phone."""
     action, fields = _way(flow)
     content = "<p>Open your Authenticator app, and approve the request.</p>" + form(
         "multifactor",
@@ -141,7 +141,7 @@ def confirm_device(flow: Flow) -> str:
 
 
 def enter_code(action: str, *, wrong: bool) -> str:
-    """Where the device code is typed."""
+    """The page on which the device code is typed."""
     note = (
         '<p id="wrong">That code did not work. Check the code and try again.</p>' if wrong else ""
     )
@@ -156,12 +156,12 @@ def enter_code(action: str, *, wrong: bool) -> str:
 
 
 def done(title: str, text: str) -> str:
-    """The end of a way that leads to no redirect address."""
+    """The last page of a sign-in that ends at no redirect address."""
     return page(title, f'<p id="done">{escape(text)}</p>')
 
 
 def refusal(description: str, flow: Flow | None) -> str:
-    """Microsoft's own error page; with a button back to the app where there is a way back."""
+    """Microsoft's own error page, with a button back to the app if it can be reached."""
     way_back = ""
     if flow is not None and (flow.redirect_uri is not None or flow.device is not None):
         action, fields = _way(flow)

@@ -14,7 +14,7 @@ from .scopes import ADMIN_ONLY, MANAGED
 if TYPE_CHECKING:
     from pluton_rclone.emulator.world import World
 
-# Sent along with AADSTS50076: the client hands it unchanged to the next interactive sign-in.
+# Sent with AADSTS50076: the client passes it unchanged to the next interactive sign-in.
 _CLAIMS = {
     "access_token": {
         "capolids": {"essential": True, "values": ["00000000-0000-0000-0000-0000000000aa"]}
@@ -33,7 +33,7 @@ def check_account(person: Person, tenant: Tenant, app: Registration) -> None:
 
 
 def check_conditional_access(tenant: Tenant, *, device_code: bool) -> None:
-    """Raises EntraError with the policy's code; 53003 for a sign-in by device code where that is
+    """Raise EntraError with the policy's code, or 53003 for a sign-in by device code if that is
     blocked."""
     if tenant.policies.conditional_access:
         raise EntraError(int(tenant.policies.conditional_access.removeprefix("AADSTS")))
@@ -42,8 +42,8 @@ def check_conditional_access(tenant: Tenant, *, device_code: bool) -> None:
 
 
 def wants_second_factor(tenant: Tenant, authenticated: float, multi_factor: bool) -> bool:
-    """Whether this sign-in is too old, or was made without a second factor, for the tenant's
-    rule."""
+    """Whether the tenant's rule needs a second factor because this sign-in is too old or had
+    none."""
     since = tenant.policies.multi_factor_since
     return since is not None and (not multi_factor or authenticated < since)
 
@@ -55,9 +55,9 @@ def second_factor_required() -> EntraError:
 def check_consent(
     person: Person, tenant: Tenant, app: Registration, missing: frozenset[str]
 ) -> None:
-    """Whether this person may agree to the permissions that are missing.
+    """Check that this person may consent to the missing permissions.
 
-    Raises EntraError 90094, or 90095 where a request can be sent to an administrator.
+    Raises EntraError 90094, or 90095 if a request can be sent to an administrator.
     """
     if not missing or tenant.personal or person.admin:
         return
@@ -75,8 +75,8 @@ def check_consent(
 
 
 def play_fault(world: World, at: str, username: str | None) -> None:
-    """Raise the refusal that a test asked for with `world.refuse_sign_in`, if it is this one's
-    turn."""
+    """Raise the refusal that a test armed for this endpoint and account with
+    `world.refuse_sign_in`."""
     for fault in world.sign_in_faults:
         if fault.at == at and fault.times != 0 and fault.username in (None, username):
             fault.times -= 1

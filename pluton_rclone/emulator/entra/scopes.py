@@ -1,4 +1,4 @@
-"""Scopes: what a request names, what a consent page says about them, how an answer writes them."""
+"""Scopes: in a request, on a consent page, in an answer."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from .aadsts import EntraError
 
 OPENID = frozenset({"openid", "profile", "email", "offline_access"})
 
-# Delegated permissions and what the consent page tells the person; source: permissions.json of the
-# facts.
+# Delegated permissions and their text on the consent page; source: permissions.json of the facts.
 CONSENT_TEXTS = {
     "Files.Read": "Read your files",
     "Files.ReadWrite": "Have full access to your files",
@@ -29,8 +28,7 @@ CONSENT_TEXTS = {
 
 ADMIN_ONLY = frozenset({"Sites.FullControl.All"})
 
-# Not for users to agree to under Microsoft's managed consent policy (MC1097272, July and August
-# 2025).
+# Users cannot consent to these under Microsoft's managed policy (MC1097272, July and August 2025).
 MANAGED = frozenset(
     {"Files.Read.All", "Files.ReadWrite.All", "Sites.Read.All", "Sites.ReadWrite.All"}
 )
@@ -48,7 +46,7 @@ class Scopes:
 
     @property
     def consented(self) -> frozenset[str]:
-        """What a person has to agree to. Signing in at all means showing one's profile."""
+        """The permissions that need consent; `openid` includes reading the profile."""
         return self.graph | ({"User.Read"} if "openid" in self.openid else frozenset())
 
 

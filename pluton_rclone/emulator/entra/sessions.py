@@ -1,4 +1,4 @@
-"""What the sign-in service remembers: sign-ins on their way, codes, refresh tokens, consents,
+"""What the sign-in service remembers: unfinished sign-ins, codes, refresh tokens, consents,
 browsers."""
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Session:
     app: Registration
     tenant: Tenant
     cloud: str
-    # came through a native redirect or a public flow: no credentials may be sent with its tokens
+    # through a native redirect or a public flow: no credentials may be sent with its tokens
     public: bool
     scopes: Scopes
     authenticated: float
@@ -62,13 +62,13 @@ class DeviceCode:
     interval: float
     last_poll: float | None = None
     session: Session | None = None  # set when the person agreed
-    refusal: EntraError | None = None  # set when the person or a policy said no
+    refusal: EntraError | None = None  # set when the person or a policy refused
     redeemed: bool = False
 
 
 @dataclass
 class Flow:
-    """A person's way through the pages; the hidden field of every form names it."""
+    """A person's way through the pages; a hidden field of every form identifies it."""
 
     endpoint: Endpoint
     app: Registration
@@ -109,23 +109,23 @@ class Sessions:
         ] = {}  # (tenant's id, client id) -> permissions
 
     def consented(self, person: Person, tenant: Tenant, app: Registration) -> frozenset[str]:
-        """What this person, or an administrator for everybody there, has agreed to."""
+        """The permissions that this person, or an administrator for the tenant, consented to."""
         own = self.consents.get((person.id, app.client_id), frozenset())
         return own | self.tenant_consents.get((tenant.id, app.client_id), frozenset())
 
     def consent(self, person: Person, app: Registration, permissions: frozenset[str]) -> None:
-        """The person agrees for themselves."""
+        """Record a person's consent for themselves."""
         key = (person.id, app.client_id)
         self.consents[key] = self.consents.get(key, frozenset()) | permissions
 
     def consent_for_tenant(
         self, tenant: Tenant, app: Registration, permissions: frozenset[str]
     ) -> None:
-        """An administrator agrees for everybody in the tenant."""
+        """Record an administrator's consent for everyone in the tenant."""
         key = (tenant.id, app.client_id)
         self.tenant_consents[key] = self.tenant_consents.get(key, frozenset()) | permissions
 
     def device_code_of(self, user_code: str) -> DeviceCode | None:
-        """The sign-in that waits for this code, as a person types it."""
+        """The sign-in that waits for this code, in the form that a person types."""
         typed = user_code.replace("-", "").replace(" ", "").upper()
         return next((code for code in self.device_codes.values() if code.user_code == typed), None)

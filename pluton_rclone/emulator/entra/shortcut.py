@@ -1,5 +1,4 @@
-"""Signing somebody in without walking through the pages: for tests whose subject comes after the
-sign-in."""
+"""Sign-in without the pages, for tests whose subject comes after the sign-in."""
 
 from __future__ import annotations
 
@@ -15,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def sign_in(world: World, username: str, scopes: str, client_id: str) -> dict[str, Any]:
-    """The token endpoint's answer for a person who signed in and agreed to everything.
+    """The token endpoint's answer for a person who signed in and consented to everything.
 
-    `scopes` as in a request, separated by spaces. Raises EntraError where the account or the app
+    `scopes` as in a request, separated by spaces. Raises EntraError if the account or the app
     cannot be used.
     """
     person = world.person(username)

@@ -29,7 +29,7 @@ DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """One POST to the token endpoint, with the app that it says it is."""
+    """One POST to the token endpoint, with the app that it names."""
 
     world: World
     endpoint: Endpoint
@@ -46,7 +46,7 @@ class TokenRequest:
         return self.form.get("client_info") == "1"
 
     def need(self, parameter: str) -> str:
-        """Raises EntraError 900144 when it is not there."""
+        """The value of a parameter. Raises EntraError 900144 if it is missing."""
         value = self.form.get(parameter)
         if not value:
             raise EntraError(900144, parameter=parameter)
@@ -56,7 +56,7 @@ class TokenRequest:
 def answer(
     world: World, endpoint: Endpoint, form: Mapping[str, str], headers: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What the token endpoint says. Raises EntraError."""
+    """The answer of the token endpoint. Raises EntraError."""
     if "origin" in headers:
         raise EntraError(9002326)
     grant_type = form.get("grant_type")
@@ -161,7 +161,7 @@ def _device_code(request: TokenRequest) -> dict[str, Any]:
 
 
 def _check_rhythm(device: DeviceCode, now: float) -> None:
-    """RFC 8628: who asks faster than told has to wait five seconds longer from then on."""
+    """RFC 8628: a client that polls too fast must wait five seconds longer from then on."""
     last, device.last_poll = device.last_poll, now
     if last is not None and now - last < device.interval * 0.9:
         device.interval += 5
@@ -193,8 +193,8 @@ def _client_credentials(request: TokenRequest) -> dict[str, Any]:
 
 
 def _check_client(request: TokenRequest, session: Session) -> None:
-    """The token belongs to this app, and the app proves itself as it must (failing uses nothing
-    up)."""
+    """Check that the grant belongs to this app and that the app authenticates; a failure leaves the
+    grant usable."""
     if session.app is not request.app:
         raise EntraError(70000, text="The provided grant was issued to another client application.")
     if session.public:
@@ -211,7 +211,7 @@ def _check_tenant(request: TokenRequest, session: Session) -> None:
 def _check_session(
     request: TokenRequest, session: Session, *, fault_at: str | None = "token"
 ) -> None:
-    """Account and policies, as they are now."""
+    """Check the account and the policies as they are now."""
     if fault_at is not None:
         policy.play_fault(request.world, fault_at, session.person.username)
     if session.authenticated < session.person.tokens_valid_from:
@@ -232,8 +232,7 @@ def _check_age(world: World, token: RefreshToken) -> None:
 
 
 def _wanted(request: TokenRequest, session: Session) -> Scopes:
-    """What this request asks for; rclone's refresh names no scope and means what the sign-in asked
-    for."""
+    """The scopes of this request; if it has none, as in rclone's refresh, those of the sign-in."""
     scope = request.form.get("scope")
     if not scope:
         return session.scopes
@@ -251,5 +250,5 @@ def _verifies(challenge: str, verifier: str) -> bool:
 
 
 def body_of(answer: Mapping[str, Any]) -> bytes:
-    """JSON without blanks, as the service sends it."""
+    """JSON without whitespace, as the service sends it."""
     return json.dumps(answer, separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""Who may do what: the permissions that an app was granted, and what the person may do anyway.
+"""Access checks: the permissions that an app was granted, within the rights of the person.
 
 Source: permissions.json of the facts, `least_privilege_by_call`. Delegated permissions never exceed
 the person's own rights; the forms without `.All` reach the signed-in person's own drive only.
@@ -24,13 +24,13 @@ _PROFILE = frozenset(
 
 
 def _no_sharepoint() -> GraphFault:
-    """What personal accounts get from everything below /sites (many reports, such as
+    """The answer to personal accounts for everything below /sites (many reports, such as
     onedrive-api-docs 1773)."""
     return GraphFault(400, "BadRequest", "Tenant does not have a SPO license.")
 
 
 def actor(grant: Grant) -> Actor:
-    """Who is noted as the author of a change."""
+    """The recorded author of a change."""
     person = grant.person
     if person is None:
         return Actor(grant.app.client_id, grant.app.name)
@@ -106,7 +106,7 @@ def check_site(grant: Grant, site: Site) -> None:
 
 
 def check_libraries(grant: Grant, site: Site) -> None:
-    """The same for the list of its libraries, which the permissions for files reach too."""
+    """Raise Graph's refusal unless the site's libraries may be listed; file permissions suffice."""
     if grant.person is not None and grant.person.tenant.personal:
         raise _no_sharepoint()
     if grant.person is None and grant.app.client_id in site.selected_apps:
@@ -117,7 +117,7 @@ def check_libraries(grant: Grant, site: Site) -> None:
 
 
 def check_membership(grant: Grant, site: Site) -> None:
-    """Sites of another organisation, and those that do not admit the person, are refused."""
+    """Refuse sites of another organisation and those that do not admit the person."""
     if site.tenant is not grant.tenant:
         raise refusals.not_found()
     if grant.person is not None and not site.admits(grant.person.username):

@@ -1,6 +1,4 @@
-"""The ASGI application for the hosts of Graph, SharePoint and personal content: finds what answers
-a request.
-"""
+"""The ASGI application for the hosts of Graph, SharePoint and personal content."""
 
 from __future__ import annotations
 
@@ -399,7 +397,7 @@ async def _post(graph: Graph, call: Call, grant: Grant, spot: Place, action: str
 
 
 def _nearest(spot: Place) -> Item:
-    """The item, or the closest folder above it that exists: whose sharing decides."""
+    """The item, or the closest existing folder above it, whose sharing applies."""
     path = spot.path
     while path:
         item = spot.drive.find(path, spot.start)

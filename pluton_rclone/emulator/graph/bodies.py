@@ -24,7 +24,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.\-~/!'()*,;@&=+$:]*")
 
 
 def in_address(text: str) -> str:
-    """A path or a name as it stands in addresses; the usual ones need no work."""
+    """A path or a name, quoted for addresses; most need no quoting."""
     return text if _PLAIN.fullmatch(text) else quote(text, safe=_IN_PATH)
 
 
@@ -91,7 +91,7 @@ def web_url(drive: Drive, item: Item) -> str:
 
 
 class ItemWriter:
-    """Writes the items of one drive; what they have in common is written once."""
+    """Writes the items of one drive; common parts are written once."""
 
     def __init__(self, drive: Drive, download_base: str, ticket: str) -> None:
         self._drive = drive
@@ -310,7 +310,7 @@ def selected(body: dict[str, Any], select: str | None) -> dict[str, Any]:
 
 
 def selected_items(bodies: Iterable[dict[str, Any]], select: str | None) -> list[dict[str, Any]]:
-    """The same for each of several."""
+    """`selected` for each of `bodies`."""
     if not select:
         return list(bodies)
     return [selected(body, select) for body in bodies]

@@ -1,8 +1,8 @@
-"""Microsoft's documented budgets: how much a user and an app may ask before they are throttled.
+"""Microsoft's documented budgets: how many requests a user and an app may send before throttling.
 
-Off until `enable` is called. Each budget is a window that slides: what was asked in the last five
-minutes (or the last minute) must stay within it. Throttled requests count too, so whoever goes on
-asking waits longer; Retry-After is the time until there is room, if nobody asks until then.
+Off until `enable` is called. Each budget is a sliding window: the requests of the last five minutes
+(or the last minute) must stay within it. Throttled requests count, too, so a client that keeps
+sending waits longer; Retry-After is the time until there is room if no request comes until then.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ APP_UNITS: dict[int | None, int] = {
     15000: 3750,
     50000: 5000,
     None: 6250,
-}  # by licences, up to
+}  # by the number of licences, up to
 APP_WINDOW = 60.0
 TENANT_UNITS: dict[int | None, int] = {
     1000: 18750,
@@ -47,11 +47,11 @@ PERMISSIONS = 5  # anything with permissions
 
 Key = TypeVar("Key")
 
-_SLOTS = 60  # a window is counted in so many pieces
+_SLOTS = 60  # the pieces in which a window is counted
 
 
 class Asking(Protocol):
-    """Who is counted."""
+    """The party that is charged."""
 
     @property
     def user(self) -> str: ...
@@ -74,7 +74,7 @@ class Window:
         self._slots: deque[list[float]] = deque()  # [begin, amount]
 
     def add(self, amount: int, now: float) -> None:
-        """Spend."""
+        """Spend `amount`."""
         begin = now // self._width * self._width
         if not self._slots or self._slots[-1][0] != begin:
             self._slots.append([begin, 0])
@@ -82,7 +82,7 @@ class Window:
         self.spent += amount
 
     def left(self, now: float) -> float:
-        """What may still be spent; negative when more was asked than there was."""
+        """What may still be spent; negative after overspending."""
         while self._slots and self._slots[0][0] + self.seconds <= now:
             self.spent -= int(self._slots.popleft()[1])
         return self.limit - self.spent
@@ -101,7 +101,7 @@ class Window:
 
 
 class Verdict(NamedTuple):
-    """What the budgets say to a request that may go on: headers for its answer."""
+    """The result for a request within its budgets: headers for its answer."""
 
     headers: list[tuple[bytes, bytes]]
 
@@ -133,10 +133,10 @@ class Budgets:
     ) -> None:
         """Count from now on, from zero.
 
-        `time_scale` makes Microsoft's time run that much faster (10: five minutes take thirty
-        seconds); `share` makes every budget that much smaller (0.1: 300 requests instead of 3,000).
-        With 10 and 0.1 together the rates are Microsoft's own and everything takes a tenth of the
-        time. `licences` of the tenant choose the column of the table (None: more than 50,000).
+        `time_scale` is the factor by which Microsoft's time runs faster (10: five minutes take
+        thirty seconds); `share` scales every budget (0.1: 300 requests instead of 3,000). With 10
+        and 0.1 together the rates are Microsoft's own, and everything takes a tenth of the time.
+        `licences`, the tenant's number, selects the column of the table (None: more than 50,000).
         """
         self._users.clear()
         self._apps.clear()
@@ -146,12 +146,11 @@ class Budgets:
         self.enabled = True
 
     def disable(self) -> None:
-        """Count no more."""
+        """Stop counting."""
         self.enabled = False
 
     def charge(self, who: Asking, units: int) -> Verdict:
-        """Count one request of so many resource units. Raises Graph's 429 when a budget has no room
-        for it."""
+        """Count one request of `units` resource units. Raises Graph's 429 if a budget is spent."""
         if not self.enabled:
             return _FREE
         now = self._clock() * self._scale

@@ -1,5 +1,4 @@
-"""One request to the emulated Graph, and the answer to it: as little as possible round the ASGI
-scope."""
+"""One request to the emulated Graph and its answer: a thin layer over the ASGI scope."""
 
 from __future__ import annotations
 
@@ -29,11 +28,11 @@ _JSON = (
 
 
 class Broken(Exception):
-    """The client went away in the middle of its request."""
+    """The client disconnected in the middle of its request."""
 
 
 class Answer(NamedTuple):
-    """Status, headers and body; `stream` in the place of `body` for content."""
+    """Status, headers and body; for content, `stream` instead of `body`."""
 
     status: int
     body: bytes = b""
@@ -51,7 +50,7 @@ NO_CONTENT = Answer(204)
 
 
 class Call:
-    """A request: where it goes, who sent it, its body on demand."""
+    """A request: its address, its headers, its body on demand."""
 
     __slots__ = (
         "_query",
@@ -81,11 +80,11 @@ class Call:
         self.headers: Headers = scope["headers"]
         self._receive = receive
         self._query: dict[str, str] | None = None
-        self.arrived = time.monotonic()  # with its body, once that has been read
+        self.arrived = time.monotonic()  # updated once the body has been read
 
     @property
     def query(self) -> dict[str, str]:
-        """The parameters, decoded; the first one counts when a name comes twice."""
+        """The parameters, decoded; if a name is repeated, the first value counts."""
         if self._query is None:
             pairs = parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True)
             self._query = dict(reversed(pairs))
@@ -104,8 +103,8 @@ class Call:
         return int(value) if value is not None and value.isdigit() else None
 
     async def chunks(self, take: Callable[[bytes], None]) -> None:
-        """Hand each part of the body to `take` as it arrives. Raises `Broken` when the client
-        leaves."""
+        """Pass each part of the body to `take` as it arrives. Raises `Broken` if the client
+        disconnects."""
         more = True
         while more:
             message = await self._receive()

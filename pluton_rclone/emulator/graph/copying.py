@@ -1,4 +1,4 @@
-"""Server-side copies: accepted with 202, asked about at their monitor address."""
+"""Server-side copies: accepted with 202, followed at their monitor address."""
 
 from __future__ import annotations
 

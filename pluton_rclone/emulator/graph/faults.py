@@ -1,4 +1,4 @@
-"""Trouble that a test arms in one line, and that the next requests that fit meet.
+"""Faults that a test arms in one line and that the next matching requests meet.
 
 faults = world.part(Faults)
 faults.throttle(retry_after="2.128", times=3)
@@ -124,7 +124,7 @@ class Rule:
     method: str | None
     where: re.Pattern[str] | None
     times: int | None  # None: until it is cleared
-    skip: int  # so many fitting requests go through first
+    skip: int  # this many matching requests pass first
     username: str | None = None  # only requests with this person's access token
     met: int = 0  # how often it was met so far
 
@@ -137,10 +137,10 @@ class Faults:
         self._world = world
         self.latency = 0.0  # seconds from a request's last byte until its answer leaves
         self.turn: Callable[[Call], AbstractAsyncContextManager[None]] | None = None
-        """Around each request, from before it is counted until it is answered: a test's own hand
-        on when."""
-        self.large_folder: int | None = None  # folders with so many entries cannot be listed: 504
-        self.damaged_uploads = 0  # so many files arrive with another content than was sent
+        """Wraps each request from before it is counted until it is answered: a test controls the
+        timing."""
+        self.large_folder: int | None = None  # folders with this many entries or more get 504
+        self.damaged_uploads = 0  # this many files are stored with altered content
         self.lost_sessions: list[int] = []  # the next sessions are lost after that many fragments
         self.copy_looks = 0  # how often a copy's monitor says inProgress before it says completed
         self._rules: list[Rule] = []
@@ -154,7 +154,7 @@ class Faults:
         where: str | None = None,
         skip: int = 0,
     ) -> Rule:
-        """429 as SharePoint answers it. `retry_after` as it stands in the header: "2", "2.128" or a
+        """429 as SharePoint answers it. `retry_after` is the header's value: "2", "2.128" or a
         date."""
         return self.arm(_throttled(retry_after), times=times, where=where, skip=skip)
 
@@ -171,7 +171,7 @@ class Faults:
         return self.arm(_GraphThrottled(retry_after), times=times, where=where, skip=skip)
 
     def challenge(self, *, times: int | None = 1, where: str | None = None) -> Rule:
-        """403 that asks for more claims: conditional access."""
+        """403 that demands more claims: conditional access."""
         return self.arm(_insufficient_claims(), times=times, where=where)
 
     def malware(self, *, times: int | None = 1, where: str | None = "/content$") -> Rule:
@@ -203,7 +203,7 @@ class Faults:
         return self.arm(_BY_STATUS[status](), times=times, where=where, method=method, skip=skip)
 
     def lose_session(self, after_fragments: int = 1, *, times: int = 1) -> None:
-        """The next sessions are gone (404) after that many fragments."""
+        """Lose the next `times` sessions (404) after that many fragments."""
         self.lost_sessions += [after_fragments] * times
 
     def arm(
@@ -216,8 +216,7 @@ class Faults:
         skip: int = 0,
         username: str | None = None,
     ) -> Rule:
-        """Any other answer. With `username` only to that person's requests (not
-        pre-authenticated)."""
+        """Arm any fault. With `username`, only requests with that person's access token meet it."""
         pattern = None if where is None else re.compile(where)
         rule = Rule(fault, method, pattern, times, skip, username)
         with self._lock:
@@ -231,7 +230,7 @@ class Faults:
                 self._rules.remove(rule)
 
     def clear(self) -> None:
-        """No trouble any more."""
+        """End all faults."""
         with self._lock:
             self._rules.clear()
         self.latency = 0.0
@@ -242,7 +241,7 @@ class Faults:
         self.copy_looks = 0
 
     def check(self, method: str, address: str, authorization: str | None = None) -> None:
-        """Raise what the first fitting rule says. `address` is host and path."""
+        """Raise the fault of the first matching rule. `address` is host and path."""
         if not self._rules:
             return
         username = self._world.username_of(authorization)

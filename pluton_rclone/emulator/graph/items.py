@@ -45,7 +45,7 @@ def children(graph: Graph, call: Call, grant: Grant, drive: Drive, folder: Item)
         raise refusals.invalid_request("The item is not a folder.")
     if folder.rare is not None:
         if folder.rare.target is not None:
-            raise refusals.not_found()  # its children are asked of the drive that it leads to
+            raise refusals.not_found()  # its children are on the drive that it leads to
         if folder.rare.vault:
             # the locked Personal Vault, rclone issue 8736
             raise refusals.invalid_request("ObjectHandle is Invalid", "invalidResourceId")
@@ -70,7 +70,7 @@ def children(graph: Graph, call: Call, grant: Grant, drive: Drive, folder: Item)
 
 
 def _listed(call: Call, drive: Drive, found: Iterable[Item]) -> list[Item]:
-    """What a list shows: many accounts hide shortcuts unless a header asks for them
+    """The items that a list shows: many accounts hide shortcuts unless a header asks for them
     (`shortcuts_on_request`)."""
     wanted = (call.header(b"prefer") or "").lower()
     if not drive.shortcuts_on_request or "include-feature=addtoonedrive" in wanted:
@@ -79,7 +79,7 @@ def _listed(call: Call, drive: Drive, found: Iterable[Item]) -> list[Item]:
 
 
 def page_size(call: Call) -> int:
-    """How many entries an answer may have: `$top`, within Microsoft's bounds."""
+    """The largest number of entries in an answer: `$top`, within Microsoft's bounds."""
     top = call.query.get("$top", "")
     if not top:
         return PAGE
@@ -255,7 +255,7 @@ def current_version(versioned: Item) -> Version:
 
 
 def check_match(call: Call, drive: Drive, found: Item) -> None:
-    """412 when the request was meant for an earlier state of the item (If-Match)."""
+    """412 if the request was meant for an earlier state of the item (If-Match)."""
     wanted = call.header(b"if-match")
     if wanted is not None and wanted.strip() not in (
         "*",
@@ -269,7 +269,7 @@ def check_match(call: Call, drive: Drive, found: Item) -> None:
 
 
 def facets(body: dict[str, Any]) -> tuple[int | None, int | None, str | None]:
-    """created, modified (milliseconds since 1970) and description, as far as they are given."""
+    """created, modified (milliseconds since 1970) and description; None if not given."""
     info = body.get("fileSystemInfo")
     if info is not None and not isinstance(info, dict):
         raise refusals.invalid_request()

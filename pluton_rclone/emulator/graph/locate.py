@@ -1,4 +1,4 @@
-"""From the path of a Graph address to the item that it means.
+"""From the path of a Graph address to the item that it names.
 
 Forms (addressing-driveitems.md): `/root`, `/items/{id}`, `/root:/{path}:/…`,
 `/items/{id}:/{path}:/…`, and what rclone sends to China, where the colon does not work:
@@ -23,7 +23,7 @@ _CHILD = re.compile(r"children\('(.*)'\)(?:/(.*))?$")
 
 
 class Address(NamedTuple):
-    """An item by id and path, and what is wanted of it."""
+    """An item by id and path, and the action on it."""
 
     item_id: str  # "root" or an id
     path: str  # below that item, decoded; "" for the item itself
@@ -31,8 +31,8 @@ class Address(NamedTuple):
 
 
 def parse(rest: str, call: Call) -> Address | None:
-    """Read what follows the drive in an address, such as `root:/a/b:/content`; None when it is no
-    item."""
+    """Parse the part of an address after the drive, such as `root:/a/b:/content`; None if it names
+    no item."""
     rest = _COLON.sub(":", rest)  # Microsoft's own SDKs quote it; no name on OneDrive holds one
     if rest.startswith("items/"):
         tail = rest[6:]
@@ -68,22 +68,21 @@ def _action(text: str) -> str:
 
 @dataclass(frozen=True)
 class Place:
-    """Where something is or would be: a folder that exists and the path below it that may not."""
+    """The place of an item that may not exist: an existing folder and a path below it."""
 
     drive: Drive
     start: Item
     path: str
 
     def item(self) -> Item:
-        """What is there; 404 when nothing is."""
+        """The item at this place; 404 if there is none."""
         item = self.drive.find(self.path, self.start) if self.path else self.start
-        if item is None or item.deleted:  # while the request was still coming
+        if item is None or item.deleted:  # while the request was arriving
             raise refusals.not_found()
         return item
 
     def slot(self, author: Actor) -> tuple[Item, str]:
-        """The folder and the name for something to be put there; missing folders are made, as Graph
-        does."""
+        """The folder and the name for a new item; missing folders are created, as Graph does."""
         if not self.path:
             if self.start.parent is None:
                 raise refusals.invalid_request("The root is no file.")

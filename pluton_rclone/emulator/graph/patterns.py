@@ -9,8 +9,8 @@ from pluton_rclone.emulator.drives.drive import Drive
 
 
 def quoted(text: str) -> str:
-    """Text as it stands in addresses, percent-encoded or not."""
-    # Alternatives that are the same would make the search exponential.
+    """A pattern for `text` in addresses, percent-encoded or not."""
+    # Identical alternatives would make the search exponential.
     return "".join(
         re.escape(char) if plain == char else f"(?:{re.escape(char)}|{plain})"
         for char, plain in ((char, quote(char, safe="")) for char in text)
@@ -18,9 +18,9 @@ def quoted(text: str) -> str:
 
 
 def drive_address(drive: Drive) -> str:
-    """All addresses of a drive: by its id, and below /me/drive when it is somebody's own.
+    """All addresses of a drive: by its id, and below /me/drive if it is a person's own.
 
-    The latter means everybody's /me/drive: add a user name where that matters.
+    The latter matches everyone's /me/drive: add a user name where that matters.
     """
     own = "/me/drive(/|$)|" if drive.owner is not None else ""
     return f"{own}/drives/(?i:{quoted(drive.id)})(/|$)"
@@ -29,7 +29,7 @@ def drive_address(drive: Drive) -> str:
 def item_address(drive: Drive, path: str) -> str:
     """All addresses of an item: by its path from the root, by its id, by a path from a folder's id.
 
-    An item that is not there yet has no id, and needs a folder that is.
+    An item that does not exist yet has no id; it is matched through the folders that exist.
     """
     names = path.split("/")
     ways = [f"root:/{quoted(path)}(:|$)"]

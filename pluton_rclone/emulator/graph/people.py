@@ -1,4 +1,4 @@
-"""Who is asking and which drives are theirs: /me, /users, /me/drives, /drives/{id}."""
+"""The caller, other people, and their drives: /me, /users, /me/drives, /drives/{id}."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def user(graph: Graph, call: Call, grant: Grant, name: str) -> Answer:
 
 
 def users(graph: Graph, call: Call, grant: Grant) -> Answer:
-    """GET /users, which a person's token with `User.Read` alone may not."""
+    """GET /users, for which `User.Read` does not suffice."""
     access.check_users(grant)
     tenant = [one for one in graph.world.people.values() if one.tenant is grant.tenant]
     return page(graph, call, [_user(graph, call, one) for one in tenant], "users")
 
 
 def find(graph: Graph, grant: Grant, name: str) -> Person:
-    """The person of a user name or id in the caller's organisation; 404 when there is none."""
+    """The person with a user name or id in the caller's organisation; 404 if there is none."""
     for person in graph.world.people.values():
         if name.lower() in (person.username, person.id) and person.tenant is grant.tenant:
             return person
@@ -66,7 +66,7 @@ def _user(graph: Graph, call: Call, person: Person) -> dict[str, Any]:
 
 
 def own_drive(graph: Graph, call: Call, grant: Grant) -> Drive:
-    """The drive of /me/drive; 404 when none can be made (me-drive-not-provisioned.json)."""
+    """The drive of /me/drive; 404 if none can be made (me-drive-not-provisioned.json)."""
     person = _person(grant)
     access.check_own_drives(grant)
     if not person.licensed:

@@ -1,5 +1,4 @@
-"""What every part of the emulated Graph needs at hand: the world's drives, armed faults, budgets,
-tickets."""
+"""What all parts of the emulated Graph share: drives, armed faults, budgets, tickets."""
 
 from __future__ import annotations
 
@@ -30,7 +29,7 @@ TICKET_LIFETIME = 3600.0  # seconds; "a few minutes" or "1 hour", the documents 
 
 
 def principal(grant: Grant) -> Owner:
-    """On whose account a request goes: what Microsoft counts by."""
+    """The party that Microsoft charges for a request."""
     person = grant.person
     return Owner("" if person is None else person.username, grant.app.client_id, grant.tenant.id)
 
@@ -49,8 +48,7 @@ class Graph:
     # ---- pre-authenticated addresses -------------------------------------------------------------
 
     def ticket(self, who: Owner) -> str:
-        """The secret part of a pre-authenticated address: holds for any item, until the hour is
-        over."""
+        """The secret part of a pre-authenticated address: valid for any item, for up to an hour."""
         expires = int(self.world.now() + TICKET_LIFETIME) // 60 * 60
         return self._sealed("|".join(who), expires)
 
@@ -60,7 +58,7 @@ class Graph:
         return f"v1.{text}.{seal}"
 
     def holder(self, ticket: str) -> Owner:
-        """Who got a ticket; Graph's 401 when it is none of ours or too old."""
+        """The party that got a ticket; Graph's 401 if it was not issued here or has expired."""
         parts = ticket.split(".")
         if len(parts) == 4 and parts[1].isdigit():
             who = bytes.fromhex(parts[2]).decode() if _is_hex(parts[2]) else ""
@@ -73,7 +71,7 @@ class Graph:
     # ---- addresses -------------------------------------------------------------------------------
 
     def writer(self, drive: Drive, grant: Grant) -> ItemWriter:
-        """Writes items of that drive for that caller."""
+        """A writer of that drive's items for that caller."""
         return ItemWriter(drive, self.download_base(drive), self.ticket(principal(grant)))
 
     def sharepoint_base(self, drive: Drive) -> str:
@@ -83,13 +81,13 @@ class Graph:
         return f"https://{host}/{site_path}" if site_path else f"https://{host}"
 
     def download_base(self, drive: Drive) -> str:
-        """What a download address starts with; the item's id comes next."""
+        """The start of a download address; the item's id comes next."""
         if drive.kind == PERSONAL:
             return f"https://{PERSONAL_DOWNLOADS}/y4m{drive.id}?item="
         return f"{self.sharepoint_base(drive)}/_layouts/15/download.aspx?drive={drive.id}&UniqueId="
 
     def upload_url(self, drive: Drive, token: str) -> str:
-        """Where the fragments of a session go."""
+        """The address for the fragments of a session."""
         if drive.kind == PERSONAL:
             return f"https://{PERSONAL_UPLOADS}/up/{token}"
         return (
@@ -98,7 +96,7 @@ class Graph:
         )
 
     def monitor_url(self, drive: Drive, job: str) -> str:
-        """Where one asks how a copy goes on."""
+        """The address that reports the state of a copy."""
         if drive.kind == PERSONAL:
             return f"https://{PERSONAL_MONITOR}/monitor/{job}"
         return f"{self.sharepoint_base(drive)}/_api/v2.0/monitor/{job}"

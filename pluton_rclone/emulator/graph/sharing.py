@@ -105,7 +105,7 @@ def encode_address(address: str) -> str:
 
 
 def decode_address(share_id: str) -> str:
-    """The address again; 400 when it is none."""
+    """The address in a share id; 400 if it has none."""
     try:
         if not share_id.startswith("u!"):
             raise ValueError
@@ -116,8 +116,8 @@ def decode_address(share_id: str) -> str:
 
 
 def resolve(graph: Graph, share_id: str) -> tuple[Drive, Item]:
-    """What an encoded address leads to: a sharing link, or the web address of an item; 404 for
-    nothing."""
+    """The item of an encoded address, which is a sharing link or the item's web address; 404 if
+    there is none."""
     address = decode_address(share_id)
     linked = graph.files.links.get(address.partition("?")[0])
     if linked is not None:
@@ -145,7 +145,7 @@ def resolve(graph: Graph, share_id: str) -> tuple[Drive, Item]:
 
 
 def _plain_path(path: str) -> str:
-    """Without what the "copy link" button puts in front: `/:f:/r/sites/…`."""
+    """The path without the prefix that the "copy link" button adds: `/:f:/r/sites/…`."""
     parts = path.split("/")
     if len(parts) > 3 and parts[1].startswith(":") and parts[1].endswith(":") and parts[2] == "r":
         return "/" + "/".join(parts[3:])
@@ -161,7 +161,7 @@ def _personal(graph: Graph, query: str) -> tuple[Drive, Item]:
 
 
 def site_of(graph: Graph, share_id: str) -> Site:
-    """The site that an encoded address is or lies in; 404 for none."""
+    """The site that an encoded address names or lies in; 404 if there is none."""
     parts = urlsplit(decode_address(share_id))
     path = _plain_path(unquote(parts.path))
     while True:

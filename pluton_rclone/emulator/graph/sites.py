@@ -90,7 +90,7 @@ def libraries(graph: Graph, call: Call, grant: Grant, found: Site) -> Answer:
 
 
 def permit(graph: Graph, call: Call, grant: Grant, found: Site, body: dict[str, Any]) -> Answer:
-    """POST permissions: an administrator's tool lets an app with Sites.Selected at one site"""
+    """POST permissions: an administrator's tool gives an app with Sites.Selected one site"""
     if "Sites.FullControl.All" not in grant.scopes:
         raise refusals.access_denied()
     roles = body.get("roles")
@@ -132,8 +132,8 @@ def followed(graph: Graph, call: Call, grant: Grant) -> Answer:
 
 
 def find(graph: Graph, grant: Grant, site_id: str) -> Site:
-    """The site of an id: "root", a host name, host,collection,web, or the collection's GUID
-    alone."""
+    """The site with an id: "root", a host name, host,collection,web, or only the collection's
+    GUID."""
     if site_id == "root":
         return graph.files.root_site(grant.tenant)
     graph.files.root_site(grant.tenant)

@@ -64,7 +64,7 @@ def create_session(
 
 
 def session_of(graph: Graph, token: str) -> UploadSession:
-    """The session that an upload URL means; 404 when it is finished, cancelled, lost or too old."""
+    """The session of an upload URL; 404 if it is finished, cancelled, lost or expired."""
     session = graph.files.sessions.get(token)
     if session is None or session.lost or session.expires < graph.world.now():
         raise refusals.session_not_found()
@@ -221,7 +221,7 @@ def content_answer(call: Call, drive: Drive, item: Item, content: Content) -> An
 
 
 def _span(header: str, size: int) -> tuple[int, int] | None:
-    """First byte and the one after the last; None when the header is to be ignored (RFC 9110)."""
+    """First byte and the one after the last; None if the header is to be ignored (RFC 9110)."""
     match = _RANGE.match(header.strip())
     if match is None or match[1] == match[2] == "":
         return None
