@@ -1,5 +1,5 @@
 # Every target builds what it needs from nothing; `make help` lists them.
-# PYTHON=python3.12 chooses a Python, also one of pyenv's; each but the default has a venv of its own.
+# PYTHON=python3.12 selects a Python, also one of pyenv's; each but the default has its own venv.
 override PYTHON := $(or $(strip $(PYTHON)),python3)
 OF_PYTHON := $(if $(filter-out python3,$(PYTHON)),-$(subst $() $(),-,$(subst /,-,$(subst ',,$(patsubst /%,%,$(PYTHON))))))
 VENV := .venv$(OF_PYTHON)
@@ -8,15 +8,15 @@ READY := $(VENV)/.ready
 TOOLS := .venv-tools
 FLOORS := .venv-floors$(OF_PYTHON)
 THIRD := .venv-third-parties
-# More than the cores: while one waits for an rclone, a browser or a clock, another one works.
-# Hardly any of the quick ones waits, and each worker begins with 5 s of CPU: all tests are collected.
+# More workers than cores: while one waits for an rclone, a browser or a clock, another one runs.
+# The quick tests hardly wait, and collecting all tests costs each worker 5 s of CPU: fewer workers there.
 WORKERS ?= $(if $(filter test-quick once floors,$(MAKECMDGOALS)),4,8)
-# A venv leads to where it was made: in a checkout that was moved or copied since, it is made anew.
+# A venv has absolute paths: in a checkout that was moved or copied since, it is rebuilt.
 moved = $(shell [ ! -s $1/.ready ] || [ "$$(cat $1/.ready)" = "$$(cd -P $1 && pwd)" ] || echo anew)
-# What shows that everything imports and runs once; the whole suite is `make test`.
+# The tests that import and run everything once; the whole suite is `make test`.
 ONCE := tests/packaging tests/test_demo.py tests/test_readme.py tests/web/test_web_wording.py
 
-# Without it each of the thousands of commands that the tests start would compile the package anew.
+# With it, each of the thousands of commands that the tests start would recompile the package.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -74,7 +74,7 @@ test-pythons: ## Import and run everything once, on the lowest and the highest P
 once: $(READY) # for test-pythons, with PYTHON set
 	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not soak and not attack" $(ONCE) $(ARGS)
 
-# pytest and the like are the pinned ones; starlette's old test client warns of an anyio that is newer than it.
+# pytest and the like have their pinned versions; starlette's old test client warns about a newer anyio.
 floors: $(FLOORS)/.ready ## Run a part of the suite on the lowest versions that pyproject.toml declares
 	@$(FLOORS)/bin/python -m pytest -q -n $(WORKERS) -m "not soak and not attack" -W "ignore:The anyio.abc:DeprecationWarning" \
 	    $(ONCE) tests/rclone_python tests/values $(ARGS)

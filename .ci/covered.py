@@ -1,5 +1,5 @@
-"""The branch coverage of the last run of `make coverage`, by room: each line and each branch that
-a test process ran through. Commands, rclones and forks that the tests start are not counted.
+"""The branch coverage of the last `make coverage`, by room: each line and each branch that a test
+process executed. Commands, rclones and forks that the tests start are not counted.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Renews the pinned versions, each with its hashes, for every Python from 3.10 on.
+"""Renew the pinned versions, each with its hashes, for every Python from 3.10 on.
 
 constraints.txt   what `make install` installs: the newest versions, marked where Pythons differ
 .ci/floors.txt    what `make floors` installs: the lowest versions that pyproject.toml declares
-.ci/third-parties.txt  what `make third-parties` walks the emulator with
+.ci/third-parties.txt  the clients with which `make third-parties` tests the emulator
 .ci/tools.txt     what `make lock` and `make dist-check` use
 
-uv resolves for all Pythons at once; then the pip of every Python at hand tries each file. The files
-are written only if all of that worked. Otherwise the old ones stay, and the error says which step
-failed.
+uv resolves for all Pythons at once; then the pip of every available Python tries each file. The
+files are written only if every step succeeded. Otherwise the old ones stay, and the error names the
+step that failed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ FILES = {
 
 
 class Failed(Exception):
-    """A step that did not work; the message is the command and what it said."""
+    """A step that failed; the message is the command and its output."""
 
 
 def run(*command: str | Path) -> str:
@@ -69,7 +69,7 @@ def resolved(name: str) -> str:
 
 
 def check(python: str, texts: dict[str, str], folder: Path) -> None:
-    """The pip that comes with this Python finds all that each text pins, or Failed."""
+    """Check that this Python's pip finds all that each text pins; otherwise raise Failed."""
     venv = folder / "venv"
     run(python, "-m", "venv", "--clear", venv)
     for name, text in texts.items():

@@ -31,7 +31,7 @@ PERSON = "anna@outlook.com"
 
 
 class DemoFailed(Exception):
-    """A step did not end as it must."""
+    """A step did not end as it should."""
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def demonstrate(folder: Path, source: Path | None) -> None:
-    """All steps, in a folder of its own that the caller removes."""
+    """Run all steps in `folder`, which the caller removes."""
     say("Microsoft is an emulator in this demo: nothing leaves this machine, no account is needed.")
     say("MSAL, rclone and every command are real. For your own account, see the last lines.")
     if source is None:
@@ -107,7 +107,7 @@ def demonstrate(folder: Path, source: Path | None) -> None:
 
 
 def step(*arguments: str) -> None:
-    """Shows the command as a person would type it, and runs it."""
+    """Show a command as a person would type it, and run it."""
     say(f"\n$ pluton-rclone {shlex.join(arguments)}")
     sys.stdout.flush()
     code = run(arguments)
@@ -116,7 +116,7 @@ def step(*arguments: str) -> None:
 
 
 def plain_rclone(conf: Path, *arguments: str) -> None:
-    """The command line that an operator can use, and what it prints."""
+    """Show and run rclone's own command line, as an operator can use it."""
     binary = find_binary().path
     say(f"\n$ {shlex.join([binary, '--config', str(conf), *arguments])}")
     done = process.run([binary, "--config", str(conf), *arguments], env=os.environ)
@@ -140,7 +140,7 @@ def measure(folder: Path) -> tuple[int, int]:
 
 
 def compare(left: Path, right: Path) -> None:
-    """Raises unless both trees hold the same files with the same bytes, names compared as bytes."""
+    """Raise DemoFailed unless both trees have the same file names (as bytes) and contents."""
     trees = []
     for top in (os.fsencode(left), os.fsencode(right)):
         trees.append(

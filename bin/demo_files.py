@@ -1,5 +1,4 @@
-"""The demo's source folder: a few hundred files such as people really have, awkward names among
-them."""
+"""The demo's source folder: a few hundred realistic files, some with awkward names."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ AWKWARD_NAMES = (
 
 
 def make_source(folder: Path, *, seed: int = 1) -> None:
-    """Writes about 300 files (some 70 MiB) below `folder`; the same seed gives the same bytes."""
+    """Write about 300 files (some 70 MiB) below `folder`; the same seed gives the same bytes."""
     dice = random.Random(seed)
     for year in range(2021, 2027):
         for month in range(1, 13):
