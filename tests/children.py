@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def children_of(pid: int) -> list[int]:
-    """The kernel names them by the thread that forked them, and any thread may end meanwhile."""
+    """The child processes of `pid`. The kernel lists them by thread; a thread may end meanwhile."""
     found: list[int] = []
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():

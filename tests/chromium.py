@@ -28,14 +28,14 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-# Playwright would let every pop-up through.
+# Playwright's default flag that lets every pop-up through.
 POP_UPS = "--disable-popup-blocking"
 PATIENCE = 120_000.0
-"""Milliseconds until what does not come is given up: long, for a busy machine."""
+"""Milliseconds until a wait fails: long, for a busy machine."""
 
 
 def find_chromium() -> str:
-    """Debian's browser; FileNotFoundError says how to get it."""
+    """The path of Debian's Chromium; FileNotFoundError says how to install it."""
     found = shutil.which("chromium") or shutil.which("chromium", path="/usr/bin:/usr/lib/chromium")
     if found is None:
         raise FileNotFoundError(
@@ -45,7 +45,7 @@ def find_chromium() -> str:
 
 
 class Chromium:
-    """One browser, which starts when the first person needs it: a start and an end are 2 s of
+    """One browser, which starts when the first person needs it: starting and ending it takes 2 s of
     CPU."""
 
     def __init__(self, home: Path, end: ExitStack) -> None:
@@ -81,11 +81,11 @@ class Chromium:
         height: int = 900,
         scripts: bool = True,
     ) -> Iterator[BrowserContext]:
-        """An empty profile, for which the emulator is Microsoft; an ordinary one, which knows
-        nothing of it, if `cloud` is None."""
+        """An empty profile for which the emulator is Microsoft; if `cloud` is None, an ordinary one
+        without the emulator."""
         self._browser = self._browser or self._started(cloud)
         with self._browser.new_context(
-            # as arguments(cloud) of emulator/browser.py, but for this profile alone
+            # as arguments(cloud) of emulator/browser.py, but only for this profile
             proxy=None if cloud is None else {"server": cloud.proxy_url, "bypass": "localhost"},
             viewport={"width": width, "height": height},
             color_scheme=scheme,
@@ -98,13 +98,13 @@ class Chromium:
 
 @contextmanager
 def running(home: Path) -> Iterator[Chromium]:
-    """`home` is its empty HOME: certificates are trusted from there (emulator/browser.py)."""
+    """A browser whose HOME is the empty `home`, which keeps its CA (emulator/browser.py)."""
     with ExitStack() as end:
         yield Chromium(home, end)
 
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    """Not for a whole session: while Playwright runs, nothing else in this thread has a loop."""
+    """Scope module, not session: while Playwright runs, nothing else in this thread has a loop."""
     with running(tmp_path_factory.mktemp("browser")) as browser:
         yield browser

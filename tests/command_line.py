@@ -1,4 +1,4 @@
-"""The command line in this process, for tests that are not about the process: no Python starts, and
+"""The command line in this process, for tests that need no separate process: no Python starts, and
 nothing is imported again."""
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pluton_rclone.cli import run
 def run_here(
     *words: object, stdin: str = "", encoding: str = "utf-8"
 ) -> subprocess.CompletedProcess[str]:
-    """`pluton-rclone WORDS < stdin`, with the exit code, stdout and stderr of the process, whose
-    streams know the characters of this encoding (PYTHONIOENCODING)."""
+    """Run `pluton-rclone WORDS < stdin` with streams in this encoding (PYTHONIOENCODING); return
+    the exit code, stdout and stderr."""
     arguments = [str(word) for word in words]
     given, out, err = (
         io.TextIOWrapper(io.BytesIO(text), encoding, errors)

@@ -1,7 +1,7 @@
 """The four failures of the guide's "Common Issues", provoked in the emulator: `python -m
 tests.common_issues` prints them.
 
-Each is a real command of `pluton-rclone`, with the real MSAL and the real rclone, as the person
+Each shows a real command of `pluton-rclone`, with the real MSAL and the real rclone, as a person
 sees it.
 """
 
@@ -23,7 +23,7 @@ Prepare = Callable[[Emulator], None]
 
 
 def _nothing(cloud: Emulator) -> None:
-    """The world as it is."""
+    """Leave the world as it is."""
 
 
 def _no_drive(cloud: Emulator) -> None:
@@ -39,8 +39,7 @@ def _idle(cloud: Emulator) -> None:
     cloud.world.advance(91 * 24 * 3600)
 
 
-# the guide's heading: (who signs in, what the person answers, what was done to the world, the
-# command)
+# the guide's heading: (the person, whether they consent, the change to the world, the command)
 ISSUES: Mapping[str, tuple[str, bool, Prepare, list[str]]] = {
     "Authorization Failed": (ANNA, False, _nothing, ["connect", "OneDrive Personal Backups"]),
     "Drive Not Found": (BERT, True, _no_drive, ["connect", "Work", "--type", "business"]),
@@ -55,7 +54,7 @@ ISSUES: Mapping[str, tuple[str, bool, Prepare, list[str]]] = {
 
 
 def screen(issue: str, forks: Forks) -> tuple[str, int]:
-    """What the person sees, the command included, and the exit code."""
+    """The screen that the person sees, including the command, and the exit code."""
     person, accept, prepare, arguments = ISSUES[issue]
     with tempfile.TemporaryDirectory(prefix="common-issues-") as folder, Emulator() as cloud:
         kept = dict(os.environ)

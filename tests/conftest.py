@@ -1,4 +1,4 @@
-"""What every test may ask for: the emulated Microsoft, and a home folder of its own."""
+"""Fixtures for every test: the emulated Microsoft, an empty home folder, processes, a browser."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pluton_rclone.emulator import Emulator
     from tests.forked import Forks
 
-# The same examples in every run, and none is too slow: what is red is red for everybody, and says
-# something about the code. `--hypothesis-profile=explore` looks for new ones.
+# Every run has the same examples, and none is too slow: a failure is reproducible, and its cause is
+# in the code. `--hypothesis-profile=explore` looks for new examples.
 settings.register_profile(
     "suite",
     deadline=None,
@@ -45,18 +45,18 @@ settings.register_profile(
 settings.load_profile("suite")
 
 MEASURED: list[Coverage] = []
-"""What this process runs through, for `make coverage`: in each worker of pytest-xdist."""
+"""The coverage of this process, for `make coverage`; each worker of pytest-xdist has its own."""
 
 
 MEMORY = "/dev/shm"
 ROOM = 2 * 2**30
-"""Bytes that have to be free there: a whole run takes some hundred MB."""
+"""Bytes that must be free in MEMORY: a whole run takes some hundred MB."""
 
 
 def _work_in_memory(config: pytest.Config) -> None:
-    """Temporary folders lie in memory, unless TMPDIR says where. The tests save rclone.conf tens of
-    thousands of times, each time until it is on the disk: 4 ms (12 on a busy machine), and 0.2 of
-    CPU. Not in a container's 64 MB, or where no script can run."""
+    """Put temporary folders in memory, unless TMPDIR is set. The tests save rclone.conf tens of
+    thousands of times, and each sync to a disk takes 4 ms (12 on a busy machine), 0.2 of it CPU.
+    Not with a container's 64 MB, or where scripts cannot run."""
     try:
         disk = os.statvfs(MEMORY)
     except OSError:
@@ -65,24 +65,23 @@ def _work_in_memory(config: pytest.Config) -> None:
     if "TMPDIR" in os.environ or too_small or disk.f_flag & (os.ST_NOEXEC | os.ST_RDONLY):
         return
     folder = os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="tests-", dir=MEMORY)
-    tempfile.tempdir = None  # whoever asks again is told this one; workers inherit the variable
+    tempfile.tempdir = None  # looked up again on next use; workers inherit the variable
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def _forget_folders() -> None:
-    """Removes the words that killed programs left of their private folders, which are gone."""
+    """Remove the links that killed programs left to their private folders, which are gone."""
     words = Path(MEMORY, f"pluton-rclone-{os.getuid()}")
     for word in words.glob("*"):
         if word.is_symlink() and not word.exists():
             word.unlink(missing_ok=True)
-    with suppress(OSError):  # another run's are in it
+    with suppress(OSError):  # another run has links there
         words.rmdir()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Signals mean what they mean in the tests and in what they start, also where the suite runs in
-    a script's background or under nohup: there SIGINT or SIGHUP is ignored, and ignoring is
-    inherited (POSIX, Shell Command Language, 2.11).
+    """Restore SIGINT and SIGHUP for the tests and their processes. In a script's background, or
+    under nohup, they are ignored, which is inherited (POSIX, Shell Command Language, 2.11).
     """
     for number, usual in (
         (signal.SIGINT, signal.default_int_handler),
@@ -91,9 +90,9 @@ def pytest_configure(config: pytest.Config) -> None:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
     if not hasattr(config, "workerinput"):
-        config.add_cleanup(_forget_folders)  # the last of them
+        config.add_cleanup(_forget_folders)  # runs last
     _work_in_memory(config)
-    gc.disable()  # all that is made until the tests begin is there to stay
+    gc.disable()  # until the tests begin: all objects made so far stay
     if os.environ.get("COVERED"):
         from coverage import Coverage
 
@@ -102,8 +101,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection(session: pytest.Session) -> None:
-    """Each worker of pytest-xdist begins with another part of the files: the assertions of each are
-    rewritten once, and kept for all. Side by side, eight did that for all, in 10 s of CPU each."""
+    """Let each worker of pytest-xdist import a different part of the files first: the assertions of
+    a file are then rewritten once, for all. Eight workers each took 10 s of CPU to rewrite all."""
     worker = getattr(session.config, "workerinput", None)
     if worker is None:
         return
@@ -112,7 +111,7 @@ def pytest_collection(session: pytest.Session) -> None:
     files = {file for place in places for file in place.rglob("test_*.py")}
     files |= {place for place in places if place.is_file()}
     for file in sorted(files)[int(worker["workerid"][2:]) :: worker["workercount"]]:
-        with suppress(Exception):  # a fault is told when it is collected, if it is
+        with suppress(Exception):  # collection reports it, if the file is collected
             import_module(".".join(file.relative_to(root).with_suffix("").parts))
 
 
@@ -122,7 +121,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Thousands of tests and all modules are no garbage: each collection looked through them."""
+    """Exempt the tests and modules, which stay, from each garbage collection."""
     gc.freeze()
     gc.enable()
 
@@ -133,7 +132,7 @@ def pytest_unconfigure() -> None:
         measured.save()
 
 
-# What rclone, restic, Prefect, terminals, desktops, systemd and ours hear of the person who tests.
+# The variables that configure rclone, restic, Prefect, terminals, desktops, systemd and us.
 OF_A_PERSON = re.compile(
     "(RCLONE|RESTIC|PLUTON|PREFECT|XDG|DBUS|AWS)_.*|(HTTPS?|ALL|NO)_PROXY|(WAYLAND_)?DISPLAY|"
     "SSL_CERT_(FILE|DIR)|(CURL|REQUESTS)_CA_BUNDLE|NO_COLOR|FORCE_COLOR|COLUMNS|LINES|BROWSER|TZ|"
@@ -144,8 +143,8 @@ OF_A_PERSON = re.compile(
 
 @pytest.fixture(scope="session", autouse=True)
 def of_nobody() -> Iterator[None]:
-    """What the person who runs the tests has set in their shell changes nothing in the tests, but
-    for what fetches from a package index (outside.py)."""
+    """Isolate the tests from the user's shell variables, except for downloads from a package index
+    (outside.py)."""
     from tests.outside import ENVIRONMENT
 
     mask = os.umask(0o022)
@@ -159,9 +158,9 @@ def of_nobody() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def runtime_folder(of_nobody: None) -> Iterator[Path]:
-    """Private configs, sockets and notes lie in a folder of this run: nothing stays on the machine.
+    """A folder of this run for private configs, sockets and notes: nothing stays on the machine.
 
-    A short path of its own, because a unix socket's may have 107 bytes (unix(7)).
+    Its path is short, because that of a unix socket is limited to 107 bytes (unix(7)).
     """
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -169,10 +168,10 @@ def runtime_folder(of_nobody: None) -> Iterator[Path]:
     ):
         patch.setenv("XDG_RUNTIME_DIR", folder)
         patch.setenv("XDG_CACHE_HOME", f"{folder}/cache")
-        # nor is anything asked of the keyring of the person who runs the tests
+        # no test uses the keyring of the person who runs the tests
         patch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
-        # Half of what an rclone of these tests costs is Go's garbage collection while it starts
-        # (78 ms of CPU, 47 ms without). The limit is when it begins to collect after all.
+        # Go's garbage collection during start-up is a large part of an rclone's cost in these tests
+        # (78 ms of CPU, 47 ms without it). Above the limit, it collects after all.
         patch.setenv("GOGC", "off")
         patch.setenv("GOMEMLIMIT", "128MiB")
         yield Path(folder)
@@ -180,11 +179,11 @@ def runtime_folder(of_nobody: None) -> Iterator[Path]:
 
 @pytest.fixture(scope="session", autouse=True)
 def port_of_rclone() -> Iterator[None]:
-    """No connection of these tests takes the port of rclone's own sign-in by chance."""
+    """Keep connections of these tests from taking the port of rclone's own sign-in by chance."""
     from tests.rclone_port import kept_free
 
     held = None
-    with suppress(OSError):  # somebody has it now: who needs it waits in `rclone_port`
+    with suppress(OSError):  # it is in use: a test that needs it waits in `rclone_port`
         held = kept_free()
     yield
     if held is not None:
@@ -193,7 +192,7 @@ def port_of_rclone() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def forks(runtime_folder: Path) -> Iterator[Forks]:
-    """Starts commands of ours as processes, without a Python's start and imports for each."""
+    """Starts our commands as processes without Python's start-up and imports for each."""
     from tests.forked import forking
 
     with forking(runtime_folder) as forks:
@@ -202,8 +201,8 @@ def forks(runtime_folder: Path) -> Iterator[Forks]:
 
 @pytest.fixture(scope="session", autouse=True)
 def renewed_by_forks(forks: Forks) -> Iterator[Callable[..., None]]:
-    """A token is renewed by a fork, too: hundreds are, and a Python and its imports are 0.3 s of
-    CPU for each. Yields what the product does."""
+    """Renew tokens in forks, too: there are hundreds of renewals, and a new Python and its imports
+    take 0.3 s of CPU each. Yields the product's own function."""
     from pluton_rclone import process
 
     kept = process.to_the_end
@@ -216,7 +215,7 @@ def renewed_by_forks(forks: Forks) -> Iterator[Callable[..., None]]:
 def renewed_by_python(
     renewed_by_forks: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token is renewed by a Python of its own, as for users."""
+    """Renew tokens in a new Python, as the product does."""
     monkeypatch.setattr("pluton_rclone.process.to_the_end", renewed_by_forks)
 
 
@@ -242,7 +241,7 @@ def folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.fixture
 def keyring() -> Iterator[dict[str, str]]:
-    """A keyring of this process: its entries for rclone.conf, by path."""
+    """A keyring for this process; yields its entries for rclone.conf, by path."""
     from tests.keyrings import kept
 
     yield from kept()
@@ -250,9 +249,9 @@ def keyring() -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def cloud(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """Microsoft, emulated: whatever this test and its child processes ask of Microsoft lands here.
+    """The emulated Microsoft, which gets every request of this test and its child processes.
 
-    A fault of the emulator itself fails the test, whatever the client made of the answer.
+    An exception in the emulator itself fails the test, however the client handled the answer.
     """
     from pluton_rclone.emulator import Emulator
     from pluton_rclone.emulator.command import LEADING_AWAY
@@ -263,7 +262,7 @@ def cloud(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
             monkeypatch.delenv(name, raising=False)
         for name, value in emulator.environment.items():
             monkeypatch.setenv(name, value)
-        # Go reads the system's 290 certificates, too, which is 5 of the 50 ms of CPU of an rclone.
+        # Otherwise Go also reads the system's 290 certificates: 5 of an rclone's 50 ms of CPU.
         monkeypatch.setenv("SSL_CERT_DIR", os.devnull)
         yield emulator
     assert emulator.crashes == []
@@ -271,10 +270,10 @@ def cloud(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
 
 @pytest.fixture
 def browser(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """`browser("anna@outlook.com", accept=True)`: who sits at the browser that Python's webbrowser
-    opens.
+    """`browser("anna@outlook.com", accept=True)` sets the person at the browser that Python's
+    webbrowser opens.
 
-    The sign-in pages are answered in a thread, as the program that opened them has to receive the
+    A thread answers the sign-in pages, because the program that opened them has to receive the
     answer.
     """
     threads: list[threading.Thread] = []
@@ -286,7 +285,7 @@ def browser(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
         def visit(address: str) -> None:
             try:
                 person.visit(address, accept=accept)
-            except OSError as error:  # whoever opened the page did not wait for the answer
+            except OSError as error:  # the program that opened the page did not wait
                 failures.append(error)
 
         def opened(address: str, new: int = 0, autoraise: bool = True) -> bool:
@@ -304,19 +303,19 @@ def browser(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
 @pytest.fixture(autouse=True)
 def no_memory_of_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What other tests asked of Microsoft, and what they found out about its limits, is no matter
-    of this one, also in the file that processes share: the tests' own, not the machine's."""
+    """Forget the requests of other tests and the limits that they found, in memory and in the file
+    that processes share (in the tests' runtime folder, not the machine's)."""
     from pluton_rclone.pace import ledger
     from pluton_rclone.process import folders
 
     monkeypatch.setattr(ledger, "BUDGETS", {})
     for file in folders.runtime_folder().glob(f"{ledger.FILE}*"):
-        file.unlink(missing_ok=True)  # another worker may look there, too
+        file.unlink(missing_ok=True)  # another worker may remove it, too
 
 
 @pytest.fixture
 def runtime(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The runtime folder that a desktop session has, so that nothing is left in the machine's
+    """A runtime folder such as a desktop session has, so that nothing is left in the machine's
     memory."""
     folder = tmp_path_factory.mktemp("run")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))

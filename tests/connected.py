@@ -40,7 +40,7 @@ def person_of(kind: DriveKind) -> str:
 
 
 def emulated_drive(cloud: Emulator, kind: DriveKind) -> Drive:
-    """The drive that a storage of this kind lies on, as the emulator has it."""
+    """The emulator's drive for a storage of this kind."""
     if kind != "sharepoint":
         return cloud.files.drive_of(person_of(kind))
     tenant = cloud.world.person(BERT).tenant
@@ -49,7 +49,7 @@ def emulated_drive(cloud: Emulator, kind: DriveKind) -> Drive:
 
 
 def link_to_another_drive(cloud: Emulator) -> str:
-    """Of the folder Team in another account's drive; Bert may write there."""
+    """A link to the folder Team in another account's drive, where Bert may write."""
     theirs = cloud.files.drive_of("admin@contoso.onmicrosoft.com")
     folder = theirs.folder("Team")
     theirs.share(folder, BERT)
@@ -61,7 +61,7 @@ def link_to_another_drive(cloud: Emulator) -> str:
 def remote_of(
     cloud: Emulator, kind: DriveKind = "personal", *, seconds: float = 3599.0, **options: Any
 ) -> OneDriveRemote:
-    """A complete remote; its access token ends in `seconds` for rclone."""
+    """A complete remote; for rclone, its access token expires in `seconds`."""
     person = cloud.world.person(person_of(kind))
     scopes = options.pop("granted_scopes", _SCOPES[kind])
     client_id = options.get("client_id", PUBLIC_CLIENT_ID)
@@ -89,13 +89,13 @@ def remote_of(
 def connected(
     cloud: Emulator, kind: DriveKind = "personal", *, name: str | None = None, **options: Any
 ) -> Storage:
-    """A saved storage, by default with the name of its kind."""
+    """A saved storage, named after its kind by default."""
     return Storages().add_tested(name or kind, remote_of(cloud, kind, **options))
 
 
 def by_tenant_url(cloud: Emulator, name: str) -> Storage:
-    """Bert's OneDrive by way of SharePoint, with a token as rclone has it there, which nobody
-    renews."""
+    """Bert's OneDrive through SharePoint (tenant_url), with a token as rclone has it there, which
+    is never renewed."""
     storage = connected(cloud, "business", name=name)
     token = json.loads(storage.section_with_secrets()["token"])
     token |= {"refresh_token": "", "expiry": "2045-12-31T23:59:59Z"}
@@ -109,19 +109,19 @@ def by_tenant_url(cloud: Emulator, name: str) -> Storage:
 
 
 def saved(storage: Storage) -> SavedRemote:
-    """What the rooms below a storage work with."""
+    """The storage as the packages below `storages` see it."""
     home = storage.storages
     return saved_remote(home.conf, storage.remote_name, lambda: home.binary)
 
 
 def budget_for(storage: Storage, budget: Budget, monkeypatch: pytest.MonkeyPatch) -> Budget:
-    """Its account has this budget from now on."""
+    """Set the budget of the storage's account; return it."""
     monkeypatch.setitem(ledger.BUDGETS, ledger.account_of(storage.section_with_secrets()), budget)
     return budget
 
 
 def connected_as_app(cloud: Emulator) -> Storage:
-    """Bert's drive, app-only, is the storage contoso."""
+    """The storage contoso: Bert's drive, app-only."""
     tenant = cloud.world.person(BERT).tenant
     roles = {"Files.ReadWrite.All", "Sites.Read.All", "User.ReadBasic.All"}
     cloud.world.registrations[DAEMON_CLIENT_ID].granted_roles[tenant.id] = frozenset(roles)

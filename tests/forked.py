@@ -1,9 +1,9 @@
-"""Commands without the start of a Python each: a process that has everything imported forks one per
+"""Commands without Python's start-up: a process that has imported everything forks one for each
 command.
 
-Each is a process of its own, with the arguments, folder, environment and streams that it is given,
-and with its own terminal if it is to hear the Ctrl-C there. A shell's `pluton-rclone` is a small
-program that hands over to it, and ends with its exit code.
+Each fork has the arguments, folder, environment and streams that it is given, and its own terminal
+if it is to receive the Ctrl-C there. A shell's `pluton-rclone` is a small program that hands over
+to a fork and ends with its exit code.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from typing import IO
 ROOT = Path(__file__).parents[1]
 NUMBER = struct.Struct("!q")
 LEFT_OUT = ("pluton_rclone.__main__", "pluton_rclone.rclone_python", "pluton_rclone.flows.engine")
-"""What a fork imports if it needs it: Prefect is two thirds of all that could be imported."""
+"""Modules that a fork imports only if it needs them: Prefect is two thirds of all imports."""
 
-# `pluton-rclone WORDS`, the main() of MODULE if they begin with -m, or the code after -c. With json
-# and socket it would be 18 ms of CPU in place of 9.
+# Runs `pluton-rclone WORDS`, the main() of MODULE if they begin with -m, or the code after -c. With
+# json and socket it would take 18 ms of CPU instead of 9.
 _HAND_OVER = """\
 import _socket, marshal, os, sys
 there = _socket.socket(_socket.AF_UNIX)
@@ -50,7 +50,7 @@ sys.exit(code if code >= 0 else 128 - code)
 
 
 class Forked:
-    """A command that runs, as subprocess.Popen has it."""
+    """A running command, with the interface of subprocess.Popen."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -76,28 +76,28 @@ class Forked:
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
-            with suppress(ProcessLookupError):  # it has just ended, and nobody has said so yet
+            with suppress(ProcessLookupError):  # it has just ended, not yet reported
                 os.kill(self.pid, number)
 
 
 class Forks:
-    """Starts commands of ours as forks of one process.
+    """Starts our commands as forks of one server process.
 
-    That one starts with the first of them, at `path`, and ends with `end`.
+    The server starts with the first command, at `path`, and ends with `end`.
     """
 
     def __init__(self, path: Path, end: ExitStack) -> None:
         self._path = path
         self._script = path.with_suffix(".py")
         self._end = end
-        self._environment = dict(os.environ)  # of no test: by its variables a test finds its own
+        self._environment = dict(os.environ)  # of no test: tests find their processes by variables
         self._start = threading.Lock()
         self._started = False
 
     def _server(self) -> str:
         with self._start:
             if not self._started:
-                self._script.write_text(_HAND_OVER)  # once: one that is at work reads it
+                self._script.write_text(_HAND_OVER)  # once: a running command may be reading it
                 self._end.enter_context(_serving(self._path, self._environment))
                 self._started = True
         return str(self._path)
@@ -108,12 +108,12 @@ class Forks:
 
     @property
     def line(self) -> str:
-        """What a shell script runs `pluton-rclone "$@"` with."""
+        """The line of a shell script that runs `pluton-rclone "$@"`."""
         return f'exec {self._words()} "$@"'
 
     @property
     def browser(self) -> str:
-        """A $BROWSER as `emulator.command.browser()` has it."""
+        """A $BROWSER like that of `emulator.command.browser()`."""
         return f"{self._words()} -m pluton_rclone.emulator.person %s &"
 
     def start(
@@ -125,16 +125,16 @@ class Forks:
         cwd: Path | None = None,
         terminal: bool = False,
     ) -> Forked:
-        """`pluton-rclone ARGUMENTS` with these three files as its streams.
+        """Start `pluton-rclone ARGUMENTS` with these three files as its streams.
 
-        With `terminal` they are the terminal of a session of its own.
+        With `terminal` they are the terminal of a new session.
         """
         words = [str(argument) for argument in arguments]
         order = [words, str(cwd or Path.cwd()), dict(env or os.environ), terminal]
         return _ordering(self._server(), order, streams)
 
     def to_the_end(self, argv: Sequence[str], *, env: Mapping[str, str]) -> None:
-        """As `process.to_the_end` for `python -I -c CODE ...`: no kill of ours reaches it."""
+        """Like `process.to_the_end` for `python -I -c CODE ...`: killing us does not kill it."""
         _to_the_end(self._server())(argv, env=env)
 
     def run(
@@ -146,7 +146,7 @@ class Forks:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
-        """One command until its end; what it says goes to these files, or is kept."""
+        """Run one command to its end; its output goes to these files, or is captured."""
         with (
             tempfile.TemporaryFile() as given,
             tempfile.TemporaryFile() as out,
@@ -169,7 +169,7 @@ class Forks:
     def started(
         self, *arguments: object, env: Mapping[str, str] | None = None
     ) -> Iterator[tuple[Forked, IO[str]]]:
-        """One command that runs on, and its stdout; it is killed at the end."""
+        """A command in the background, and its stdout; it is killed at the end of the block."""
         reading, writing = os.pipe()
         with open(os.devnull, "r+b") as nothing, os.fdopen(reading) as said:
             streams = (nothing.fileno(), writing, nothing.fileno())
@@ -205,7 +205,7 @@ def _to_the_end(server: str) -> Callable[..., None]:
 
 @contextmanager
 def forking(folder: Path) -> Iterator[Forks]:
-    """`folder` is for a socket. What still runs at the end is killed."""
+    """Forks with their socket in `folder`; commands that still run at the end are killed."""
     with ExitStack() as end:
         yield Forks(folder / "forks", end)
 
@@ -236,10 +236,10 @@ def _import_all() -> None:
 
 
 def _serve(path: str) -> None:
-    """Forks a process per order, and returns in it alone."""
+    """Fork a process for each order; return only in that process."""
     _import_all()
     gc.collect()
-    gc.freeze()  # what is imported stays where it is: a fork copies no page for looking at it
+    gc.freeze()  # the collector leaves imported objects alone, so a fork copies no page for them
     here = socket.socket(socket.AF_UNIX)
     here.bind(path)
     here.listen(64)
@@ -247,7 +247,7 @@ def _serve(path: str) -> None:
     running: dict[int, tuple[int, socket.socket]] = {}
     while True:
         ready = select.select([here, sys.stdin, *running], [], [])[0]
-        if sys.stdin in ready:  # whoever wanted us closed it
+        if sys.stdin in ready:  # closed by the test process
             for pid, _ in running.values():
                 os.kill(pid, signal.SIGKILL)
             os._exit(0)
@@ -265,20 +265,20 @@ def _serve(path: str) -> None:
                 return _become(path, streams, *marshal.loads(order))
             for stream in streams:
                 os.close(stream)
-            with suppress(OSError):  # killed meanwhile: its command goes on, as any other would
+            with suppress(OSError):  # the caller was killed: its command continues, as any would
                 there.sendall(NUMBER.pack(pid))
             running[os.pidfd_open(pid)] = pid, there
         for pidfd in running.keys() & set(ready):
             pid, there = running.pop(pidfd)
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             os.close(pidfd)
-            with suppress(OSError):  # nobody waits for it
+            with suppress(OSError):  # the caller is gone
                 there.sendall(NUMBER.pack(code))
             there.close()
 
 
 def _ordered(there: socket.socket) -> tuple[list[int], bytes]:
-    """The streams of a command and its order; no order if it was killed before it gave one."""
+    """The streams of a command and its order; both empty if the caller was killed too early."""
     streams: list[int] = []
     try:
         head, streams, _, _ = socket.recv_fds(there, 8, 3)
@@ -301,7 +301,7 @@ def _become(
     environment: dict[str, str],
     terminal: bool,
 ) -> None:
-    """This process is that command from here on."""
+    """Turn this process into that command."""
     from pluton_rclone import __main__, process
     from pluton_rclone.cli import leave, main
 
@@ -317,7 +317,7 @@ def _become(
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    encoding = environment.get("PYTHONIOENCODING")  # as Python heeds it when it starts
+    encoding = environment.get("PYTHONIOENCODING")  # as Python applies it at start-up
     sys.stdin = open(0, encoding=encoding)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding=encoding)  # noqa: SIM115
     sys.stderr = open(2, "w", 1, encoding, "backslashreplace")  # noqa: SIM115
@@ -331,7 +331,7 @@ def _become(
             sys.exit(importlib.import_module(arguments[1]).main(arguments[2:]))
         sys.argv = [str(__main__.__file__), *arguments]
         main()
-    except SystemExit as end:  # each of them ends so
+    except SystemExit as end:  # each of them ends this way
         leave(int(end.code or 0))
 
 

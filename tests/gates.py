@@ -1,5 +1,5 @@
-"""A hand on when the emulated Graph answers: what two programs do at once has one order in a test,
-however busy the machine is."""
+"""Control over when the emulated Graph answers: two concurrent programs run in a fixed order in a
+test, however busy the machine is."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.graph.call import Call
 from tests.terminal import PATIENCE
 
-_AGAIN = 0.01  # real seconds between two looks of a request that waits
+_AGAIN = 0.01  # real seconds between two checks of a request that waits
 
 
 class Gate:
-    """Requests that `where` is found in ("METHOD host/path") wait from the moment on that `shut`
-    says so, until the gate is opened or the client goes. Others pass."""
+    """Requests that match `where` ("METHOD host/path") wait, once `shut` returns True, until the
+    gate is opened or the client disconnects. Other requests pass."""
 
     def __init__(
         self, cloud: Emulator, where: str, shut: Callable[[], bool] = lambda: True
@@ -28,7 +28,7 @@ class Gate:
         cloud.faults.turn = self._turn
 
     def wait(self) -> None:
-        """Until a request waits at it."""
+        """Wait until a request waits at the gate."""
         assert self._reached.wait(PATIENCE), f"nobody asked for {self._where.pattern}"
 
     def open(self) -> None:

@@ -1,4 +1,4 @@
-"""A keyring of this process: the real library, with a backend that keeps its entries in a dict."""
+"""A keyring for this process: the real library, with a backend that keeps its entries in a dict."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SERVICE = "rclone.conf"
 
 
 class Kept(KeyringBackend):
-    """What is kept for rclone.conf, by path."""
+    """The entries for rclone.conf, by path."""
 
     priority = 1
 

@@ -1,8 +1,8 @@
-"""Runs a connection test and kills itself (SIGKILL) at one point of it: `-m
+"""Run a connection test and kill this process (SIGKILL) at one point of the test: `-m
 tests.killed_test STORAGE STEP WHEN` for `tests.forked`.
 
-WHEN is "before" or "after" the step, or "during": then it is killed as soon as the first request of
-the step was answered (only for the steps that ask Microsoft through rclone). STORAGE "new" tests
+WHEN is "before", "after" or "during" the step. "during" means as soon as the first request of the
+step was answered (only for the steps that ask Microsoft through rclone). STORAGE "new" tests
 the remote on stdin, which is not saved.
 """
 

@@ -1,6 +1,6 @@
-"""The environment in which the tests were started: for what is fetched from a package index.
+"""The environment in which the tests were started, for downloads from a package index.
 
-Tests play Microsoft by setting HTTPS_PROXY and the like; a client that inherits those reaches
+Tests emulate Microsoft by setting HTTPS_PROXY and the like; a client that inherits those reaches
 nothing outside. This module is imported while tests are collected, before any fixture runs.
 """
 

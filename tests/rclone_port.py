@@ -1,9 +1,9 @@
 """rclone's own sign-in listens on one fixed port of the machine: tests that need it take turns.
 
 The port lies among those that Linux hands out by itself (ip_local_port_range(7): 32768 to 60999),
-so any connection of any program may have it. A socket that is bound to it, and does not listen,
-keeps it from being handed out; rclone, which sets SO_REUSEADDR as Go does for every listener, may
-listen beside it.
+so any connection of any program may have it. A socket that is bound to it and does not listen
+keeps it from being handed out; rclone can still listen there, because Go sets SO_REUSEADDR on every
+listener.
 """
 
 from __future__ import annotations
@@ -18,16 +18,15 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.rclone.authorize import PORT
 
 PATIENCE = 600.0
-"""Seconds until whoever has the port is given up on: other workers and other checkouts take turns
-as well."""
+"""Seconds to wait for the port: other workers and other checkouts take turns, too."""
 
 
 @contextmanager
 def rclone_port() -> Iterator[None]:
-    """The only one that runs `rclone authorize`, whichever worker, checkout or user asks.
+    """Hold the exclusive turn to run `rclone authorize`, across workers, checkouts and users.
 
-    The turn is a name of a unix socket without a file: valid where the port is (in this network
-    namespace), and given back by the kernel whatever happens to its owner.
+    The turn is an abstract unix socket: valid where the port is (in this network namespace), and
+    released by the kernel whatever happens to its owner.
     """
     with _had(_turn, "the turn"), _had(kept_free, f"port {PORT}"):
         yield
@@ -61,8 +60,8 @@ def _turn() -> socket.socket:
 
 
 def kept_free() -> socket.socket:
-    """Holds the port for an rclone. OSError while somebody listens on it, or while a connection has
-    it."""
+    """Hold the port for an rclone. Raises OSError while another program listens on it or a
+    connection uses it."""
     held = socket.socket()
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -74,7 +73,7 @@ def kept_free() -> socket.socket:
 
 
 def visit(cloud: Emulator, username: str, address: str, *, accept: bool = True) -> None:
-    """A person opens the address that rclone shows. rclone may end before its last page is out: no
-    matter."""
+    """Open the address that rclone shows, as a person does. rclone may end before its last page is
+    sent, which does not matter."""
     with suppress(HTTPException, OSError):
         cloud.person(username).visit(address, accept=accept)

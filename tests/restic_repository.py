@@ -1,9 +1,9 @@
-"""An empty restic repository whose key costs nothing to derive.
+"""An empty restic repository whose key is cheap to derive.
 
-`restic init` takes 1.8 s of CPU to find out what scrypt takes on this machine and to set it to half
-a second, which each restic takes that opens the repository; 0.02 s for this one. It is as restic
-0.14 makes one (https://restic.readthedocs.io/en/stable/100_references.html), but for scrypt's
-parameters.
+`restic init` takes 1.8 s of CPU to measure scrypt on this machine and to calibrate it to half a
+second, which every restic then takes to open the repository; with this one it takes 0.02 s. Apart
+from scrypt's parameters it is like a repository of restic 0.14
+(https://restic.readthedocs.io/en/stable/100_references.html).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.poly1305 import Poly1305
 from pluton_rclone.emulator.drives.drive import Drive
 
 POLYNOMIAL = "2c2c04562ec831"
-"""For cutting files into chunks: irreducible, as restic checks; of a repository made by restic."""
+"""For cutting files into chunks: irreducible, as restic checks; from a repository of restic."""
 
 
 def write_repository(drive: Drive, folder: str, password: str) -> None:
-    """As `restic init` leaves it there."""
+    """Write an empty repository into `folder`, as `restic init` does."""
     master, salt = os.urandom(64), os.urandom(64)
     user = hashlib.scrypt(password.encode(), salt=salt, n=2, r=1, p=1, dklen=64)
     secrets = {

@@ -1,4 +1,4 @@
-"""An HTTP server of a test, in a thread of its own for as long as a block."""
+"""A test's HTTP server, in a separate thread for the length of a block."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Server = TypeVar("Server", bound=HTTPServer)
 
 @contextmanager
 def serving(server: Server) -> Iterator[Server]:
-    """It answers until the block ends, and is closed then."""
+    """Serve until the block ends, then close the server."""
     with server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

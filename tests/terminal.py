@@ -1,7 +1,7 @@
-"""A program on a terminal of its own, with somebody who reads, types and presses Ctrl-C.
+"""A program on its own terminal, with a simulated person who reads, types and presses Ctrl-C.
 
-pexpect reads and waits; the program is not started by pexpect.spawn, which would fork this process,
-threads and all.
+pexpect reads and waits, but pexpect.spawn does not start the program: it would fork this process,
+which has threads.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from tests.forked import Forked, Forks
 
 PATIENCE = 120.0
-"""Seconds until a program that says nothing has failed: long, for a busy machine; it costs nothing
-where it is green."""
+"""Seconds until a silent program counts as failed: long, for a busy machine; passing tests never
+wait that long."""
 
 
 class Terminal:
-    """`with Terminal([program, …]) as terminal:`; at the end the program is gone, whatever it
-    did. With `forks`, `argv` are the arguments of a command of ours that they start."""
+    """`with Terminal([program, …]) as terminal:`; at the end the program is killed if it still
+    runs. With `forks`, `argv` are the arguments of a command of ours, started as a fork."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Terminal:
 
     @property
     def heard(self) -> str:
-        """All that has been on the screen so far, lines ended as everywhere else."""
+        """Everything that has been on the screen so far, with plain newlines."""
         return self._heard.getvalue().replace("\r\n", "\n")
 
     def expect(self, text: str) -> None:
@@ -82,15 +82,15 @@ class Terminal:
             raise AssertionError(f"{text!r} did not come; on the screen:\n{self.heard}") from None
 
     def answer(self, line: str) -> None:
-        """A line, and Return."""
+        """Type a line and Return."""
         self._screen.sendline(line)
 
     def press(self, text: str) -> None:
-        """These keys alone."""
+        """Type these keys, without Return."""
         self._screen.send(text)
 
     def answer_all(self, answers: Mapping[str, str]) -> int:
-        """Answer each of these questions whenever it comes, until the program ends; its exit
+        """Answer each of these questions whenever it comes, until the program ends; return its exit
         code."""
         questions = list(answers)
         while True:
@@ -105,20 +105,20 @@ class Terminal:
             self.answer(answers[questions[met - 1]])
 
     def press_ctrl_c(self) -> None:
-        """What the key does: SIGINT to every process in the foreground of the terminal.
+        """Send SIGINT to every process in the foreground of the terminal, as the key does.
 
-        A person is slower than readline, which loses the key between writing its prompt and
-        beginning to read.
+        The program must be waiting first, as for a person: readline loses the key between writing
+        its prompt and beginning to read.
         """
         self._wait_until_it_waits()
         self._screen.send("\x03")
 
     def interrupt(self) -> None:
-        """SIGINT to the program alone, as a supervisor sends it."""
+        """Send SIGINT only to the program, as a supervisor does."""
         os.kill(self.pid, signal.SIGINT)
 
     def _wait_until_it_waits(self) -> None:
-        """Until its main thread has slept for a moment."""
+        """Wait until the program's main thread has slept for a moment."""
         end, asleep = time.monotonic() + PATIENCE, 0
         while asleep < 3 and time.monotonic() < end:
             time.sleep(0.01)
@@ -126,7 +126,7 @@ class Terminal:
             asleep = asleep + 1 if state == "S" else 0
 
     def end(self) -> int:
-        """Wait until the program has ended, and closed its terminal; its exit code."""
+        """Wait until the program has ended and closed its terminal; return its exit code."""
         try:
             self._screen.expect_exact(pexpect.EOF)
         except pexpect.TIMEOUT:

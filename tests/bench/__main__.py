@@ -1,4 +1,4 @@
-"""Benchmarks: `python -m tests.bench [NAME…]`, all of them without a name. Ratios against peers, in
+"""Benchmarks: `python -m tests.bench [NAME…]`; without a name, all of them. Ratios against peers in
 the same run."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the token broker costs: commands with nothing to do, with it and with the whole token lent.
 
-`--expired`: with a token that has expired, which the one has Python renew, the other rclone. `--by
-processor` compares the work of all processes, also on a machine that has other work.
+`--expired`: with an expired token, which Python renews in the first case, rclone in the second.
+`--by processor` compares the CPU time of all processes, which works on a busy machine, too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LENDING = {"the whole token lent": "lent._giver = lambda *_: None", "with the br
 
 
 def worked() -> float:
-    """Seconds of the processor in processes that have ended."""
+    """CPU seconds of the child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as home, memory_folder() as folder, Emulator() as cloud:
         os.environ.update(environment(cloud, os.environ), RCLONE_CONFIG=f"{home}/rclone.conf")
-        os.environ["XDG_RUNTIME_DIR"] = home  # a ledger that knows nothing of other measurements
+        os.environ["XDG_RUNTIME_DIR"] = home  # an empty ledger, without other measurements
         storage = connected(cloud, "business")
         drive = emulated_drive(cloud, "business")
         for number in range(20):

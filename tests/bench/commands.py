@@ -1,8 +1,8 @@
 """A small command line beside the same job by bare rclone: `ls`, `stat`, `cat`, and transfers.
 
-On the emulated OneDrive for Business, which answers at once, so that start-up is what is compared.
-`python -m tests.bench commands`, with `--runs=` for less. To reach: bare + 80 ms for `ls`, `stat`
-and `cat`; transfers not slower than bare + 100 ms.
+On the emulated OneDrive for Business, which answers at once, so that start-up times are compared.
+`python -m tests.bench commands`, with `--runs=` for fewer runs. Goals: bare + 80 ms for `ls`,
+`stat` and `cat`; for transfers at most bare + 100 ms.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--mebibytes", type=int, default=512, help="of the file that is copied")
     options = parser.parse_args(arguments)
-    # as pip does: with PYTHONDONTWRITEBYTECODE a changed module is compiled at each start, for 3 ms
+    # as pip does: with PYTHONDONTWRITEBYTECODE a changed module is compiled at each start, in 3 ms
     compileall.compile_dir(pluton_rclone.__path__[0], quiet=1)
     with tempfile.TemporaryDirectory() as home, memory_folder() as folder, Emulator() as cloud:
         os.environ.update(environment(cloud, os.environ), RCLONE_CONFIG=f"{home}/rclone.conf")
-        os.environ["XDG_RUNTIME_DIR"] = home  # a ledger that knows nothing of other measurements
+        os.environ["XDG_RUNTIME_DIR"] = home  # an empty ledger, without other measurements
         storage = connected(cloud, "business")
         binary, drive = storage.rclone.binary.path, emulated_drive(cloud, "business")
         for number in range(20):
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> None:
         storage.upload(large, "large").result()
         there = folder / "there" / "large.bin"
         place = storage.remote_name + ":"
-        kept = lambda: None  # noqa: E731 - nothing is to be prepared
+        kept = lambda: None  # noqa: E731 - nothing to prepare
         gone = lambda: there.unlink(missing_ok=True)  # noqa: E731
         rows: dict[str, tuple[list[str], list[str], Callable[[], object]]] = {
             "ls of one folder": (["lsjson", place + "docs"], ["ls", place + "docs"], kept),

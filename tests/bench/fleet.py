@@ -1,10 +1,10 @@
 """How long a fleet of drives takes within Microsoft's documented budgets: predicted, and a small
 real run beside its prediction.
 
-The prediction is a flow: every rclone that runs asks at its own pace until a budget is spent, then
-all of them together at the rate of that budget (`pace.budgets`). What a file costs and how fast one
-rclone asks is measured first, on the emulated Microsoft without budgets. Then several jobs of one
-account share the documented budgets, with time scaled, in worker processes. Run with `python -m
+The prediction is a flow: every rclone sends requests at its own pace until a budget is spent, then
+all together at the rate of that budget (`pace.budgets`). The cost of a file and the pace of one
+rclone are measured first, on the emulated Microsoft without budgets. Then several jobs of one
+account share the documented budgets, with scaled time, in worker processes. Run with `python -m
 tests.bench.fleet`; docs/scale.md has the table of `--table`.
 """
 
@@ -44,7 +44,7 @@ print(sum(storage.upload(folder, name).result().transfers for name in names))
 
 
 class Work(NamedTuple):
-    """What something costs: requests, and resource units."""
+    """The cost of an operation: requests and resource units."""
 
     requests: float
     units: float
@@ -57,7 +57,7 @@ class Work(NamedTuple):
 
 
 class Pool:
-    """A budget that jobs share: `amount` at once, and then evenly."""
+    """A budget that jobs share: `amount` at once, then a steady rate."""
 
     def __init__(self, limit: Limit) -> None:
         self.counts = limit.counts
@@ -65,12 +65,12 @@ class Pool:
         self.refill = rate(limit) * limit.cost
 
     def of(self, work: Work) -> float:
-        """What of the work counts here."""
+        """The part of the work that this budget counts."""
         return work.units if self.counts == "units" else work.requests
 
 
 def predicted(jobs: Sequence[Work], at_once: int, speed: float, limits: Iterable[Limit]) -> float:
-    """Seconds for all jobs, so many at once, each with `speed` requests a second at most."""
+    """Seconds for all jobs, `at_once` at a time, each with at most `speed` requests a second."""
     pools, waiting = [Pool(limit) for limit in limits], list(reversed(jobs))
     running: list[Work] = []
     seconds = 0.0
@@ -78,7 +78,7 @@ def predicted(jobs: Sequence[Work], at_once: int, speed: float, limits: Iterable
         while waiting and len(running) < at_once:
             running.append(waiting.pop())
         each = Work(1.0, sum(job.units / job.requests for job in running) / len(running))
-        pace = speed * len(running)  # requests a second of all
+        pace = speed * len(running)  # requests a second of all jobs
         for pool in pools:
             if pool.left <= 0:
                 pace = min(pace, pool.refill / pool.of(each))
@@ -100,7 +100,7 @@ def predicted(jobs: Sequence[Work], at_once: int, speed: float, limits: Iterable
 
 
 def spent(requests: Iterable[Request]) -> Work:
-    """What requests cost, as a governor counts them (`rclone.asked`)."""
+    """The cost of requests, as a governor counts them (`rclone.asked`)."""
     found = [request for request in requests if not request.host.startswith("login.")]
     cheap = sum(
         request.method == "GET"
@@ -111,7 +111,7 @@ def spent(requests: Iterable[Request]) -> Work:
 
 
 def copied(cloud: Emulator, scale: int, folder: Path, names: Sequence[str], workers: int) -> float:
-    """Seconds in which worker processes, each with a share of the names, copy the folder there."""
+    """Seconds that worker processes, each with a share of the names, take to copy the folder."""
     argv = [sys.executable, "-c", WORK, str(scale), str(folder)]
     began = time.perf_counter()
     running = [
@@ -128,14 +128,14 @@ def copied(cloud: Emulator, scale: int, folder: Path, names: Sequence[str], work
 # ---- the table of docs/scale.md ------------------------------------------------------------------
 
 DAY = 960
-"""An app has the units of so many minutes in a day: 1,200,000 where it has 1,250 a minute. Source:
-as of `emulator.graph.budgets`."""
+"""An app's units for a day are those of this many minutes: 1,200,000 for 1,250 a minute. Source: as
+in `emulator.graph.budgets`."""
 FILE, FOLDER = Work(3.1, 5.8), Work(1.0, 2.0)
-"""A small file that is sent, as measured here; a folder of up to 1,000 entries that is listed."""
+"""The cost of uploading a small file, as measured here, and of listing up to 1,000 entries."""
 FILES, FOLDERS, CHANGED = 10_000, 1_000, 0.01
-"""Of each drive; and the share of files that changes in a day."""
+"""Files and folders of each drive, and the share of files that change in a day."""
 SPEED, RCLONES = 50.0, 4
-"""Requests a second of one rclone with four transfers, 60 ms away; and how many run at once."""
+"""Requests a second of an rclone with four transfers and 60 ms latency; rclones at a time."""
 SECTION = 4_500
 """Bytes of a remote in rclone.conf, with Microsoft's tokens."""
 

@@ -21,7 +21,7 @@ Numbers = Mapping[str, float]
 def alternate(
     candidates: Mapping[str, Callable[[], Numbers]], runs: int
 ) -> dict[str, list[Numbers]]:
-    """Every candidate once, then all again: what else the machine does meets all of them alike."""
+    """Run every candidate once, then all again, so that other load affects all of them equally."""
     found: dict[str, list[Numbers]] = {name: [] for name in candidates}
     for number in range(runs):
         for name, run in candidates.items():
@@ -75,10 +75,10 @@ def python(code: str, *arguments: str) -> Numbers:
 
 @contextmanager
 def memory_folder() -> Iterator[Path]:
-    """A folder in memory where there is /dev/shm, else on disk; gone afterwards."""
+    """A temporary folder in memory if there is a /dev/shm, otherwise on disk."""
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     folder = Path(tempfile.mkdtemp(prefix="pluton-rclone-bench-", dir=base))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a timeout tidies up, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a timeout cleans up, too
     try:
         yield folder
     finally:
@@ -86,7 +86,7 @@ def memory_folder() -> Iterator[Path]:
 
 
 def available_memory() -> int:
-    """Bytes that are free for use."""
+    """The bytes of available memory."""
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024

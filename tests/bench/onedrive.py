@@ -1,12 +1,12 @@
 """A storage beside bare rclone with its defaults, on the emulated OneDrive for Business, in two
 worlds.
 
-(a) every answer takes 60 ms; (b) besides, Microsoft's documented budgets are enforced, in a tenth
-of Microsoft's time: a tenth of the budgets, windows a tenth as long, a tenth of the files. The
-rates are Microsoft's own; the limits that we know are as much smaller. Run with `python -m
-tests.bench.onedrive`; `--files 2000 --items 100000` is the full size, and `--scale 1` is
-Microsoft's own time, which takes an hour and more. A listing is also held against bare rclone that
-reads the delta feed, which may leave entries out.
+(a) every answer takes 60 ms; (b) in addition, Microsoft's documented budgets are enforced, in a
+tenth of Microsoft's time: a tenth of the budgets, windows a tenth as long, a tenth of the files.
+The rates are Microsoft's own; the limits that we know are scaled in the same way. Run with `python
+-m tests.bench.onedrive`; `--files 2000 --items 100000` is the full size, and `--scale 1` is
+Microsoft's own time, which takes more than an hour. A listing is also compared with bare rclone
+reading the delta feed, which may leave entries out.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ BUDGETS[account_of(storage.section_with_secrets())] = Budget(
     [Limit(limit.amount / int(scale), limit.seconds / int(scale), limit.counts) for limit in LIMITS]
 )
 """
-"""Our storage; where time is scaled, the limits that we know are scaled too."""
+"""Our storage; if time is scaled, so are the limits that we know."""
 WALK = STORAGE + "print(sum(1 for _ in storage.walk(given[0], by=given[1])))"
 UPLOAD = STORAGE + "print(storage.upload(given[0], 'up').result().transfers)"
 
@@ -54,8 +54,8 @@ class Figure(NamedTuple):
 
 @contextmanager
 def world(name: str) -> Iterator[tuple[Emulator, Storage]]:
-    """A fresh Microsoft with one business storage, and a ledger of budgets that knows nothing of
-    another one; "b" has budgets."""
+    """A new emulated Microsoft with one business storage and an empty ledger of budgets; "b" has
+    budgets."""
     kept = dict(os.environ)
     with tempfile.TemporaryDirectory() as folder, Emulator() as cloud:
         os.environ.update(
@@ -73,7 +73,7 @@ def world(name: str) -> Iterator[tuple[Emulator, Storage]]:
 def measured(
     name: str, scale: int, fill: Callable[[Emulator], None], work: Callable[[Storage], None]
 ) -> Figure:
-    """Fill the drive, then work on it in that world, whose time runs `scale` times as fast."""
+    """Fill the drive, then measure `work` in that world, whose time runs `scale` times as fast."""
     with world(name) as (cloud, storage):
         fill(cloud)
         cloud.faults.latency = LATENCY
@@ -87,7 +87,7 @@ def measured(
 
 
 def bare(*arguments: str) -> Callable[[Storage], None]:
-    """rclone as anybody would start it."""
+    """rclone with its defaults."""
 
     def work(storage: Storage) -> None:
         argv = [storage.rclone.binary.path, *arguments]
@@ -97,9 +97,9 @@ def bare(*arguments: str) -> Callable[[Storage], None]:
 
 
 def ours(script: str, scale: int, wanted: int, *given: str) -> Callable[[Storage], None]:
-    """In a process of its own, as bare rclone is: the emulator would share this one's time with it.
+    """Our script in a separate process, like bare rclone: here it would compete with the emulator.
 
-    What is quick because it is not whole would be nothing.
+    It must do all the `wanted` work: a fast but incomplete run is worth nothing.
     """
 
     def work(storage: Storage) -> None:
@@ -118,7 +118,7 @@ def compare(
     folder: Path,
     count: int,
 ) -> None:
-    """Uploaded by both, one after the other, and the ratio."""
+    """Upload with both, one after the other, and print the ratio."""
     theirs = measured(name, scale, nothing, bare("copy", str(folder), "business:up"))
     mine = measured(name, scale, nothing, ours(UPLOAD, scale, count, str(folder)))
     print(
@@ -149,7 +149,7 @@ def tree(folders: int, each: int, top: str) -> Callable[[Emulator], None]:
 
 
 def list_drive(name: str, scale: int, items: int, each: int, top: str) -> None:
-    """The same drive listed by bare rclone, by bare rclone from its delta feed, and by us."""
+    """List the same drive with bare rclone, with bare rclone from its delta feed, and with us."""
     folders = items // each
     filled, place = tree(folders, each, top), top.rstrip("/")
     title = f"{folders * each} files in {folders} folders, {'deep inside' if top else 'root'}"
@@ -174,7 +174,7 @@ def list_drive(name: str, scale: int, items: int, each: int, top: str) -> None:
 
 
 def uploads(name: str, scale: int, count: int, large: int) -> None:
-    """Small files, and in world (a) one large file."""
+    """Upload small files, and in world (a) one large file."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = files(Path(temporary) / "small", count, 2000)
         compare(f"upload of {count} small files", name, scale, folder, count)
@@ -212,7 +212,7 @@ def main() -> None:
 
 
 def nothing(cloud: Emulator) -> None:
-    """An empty drive."""
+    """Leave the drive empty."""
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Preflight of a million files, beside `find -printf '%s %y %p\\n'` on the same tree in the same
 run.
 
-Median of alternating runs, each in a process of its own; the tree lies in memory where there is
-/dev/shm. Run with `python -m tests.bench.preflight`, with `--files` and `--runs` for less.
+Median of alternating runs, each in a separate process; the tree is in memory if there is a
+/dev/shm. Run with `python -m tests.bench.preflight`; `--files` and `--runs` reduce the work.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ print(summary.files, sum(summary.by_rule.values()))
 
 
 def camera(number: int) -> str:
-    """A name as machines make them."""
+    """A name such as machines generate."""
     return f"IMG_20240612_{number:08}.jpeg"
 
 
 def people(number: int) -> str:
-    """Names as people make them: every third beyond ASCII, every third with a character that rclone
-    translates."""
+    """A name such as people choose: every third has letters beyond ASCII, every third a character
+    that rclone translates."""
     return (
         f"Übersicht für März {number:06}.xlsx",
         f"report 12:30 {number:06}.pdf",
@@ -47,7 +47,7 @@ def people(number: int) -> str:
 
 
 def make_tree(root: Path, files: int, folders: int, name: Callable[[int], str]) -> None:
-    """`files` small files, evenly in `folders` folders of a hundred to a folder above them."""
+    """Make `files` small files, evenly in `folders` folders, a hundred of which share a parent."""
     for folder in range(folders):
         path = root / f"project {folder // 100:03}" / f"part {folder % 100:02}"
         path.mkdir(parents=True)
@@ -60,7 +60,7 @@ def make_tree(root: Path, files: int, folders: int, name: Callable[[int], str]) 
 
 
 def run(arguments: list[str], output: int | None) -> tuple[float, int, str]:
-    """Seconds, peak memory in KiB and what was printed."""
+    """Run a program; return seconds, peak memory in KiB and its output."""
     started = time.perf_counter()
     process = subprocess.Popen(arguments, stdout=output, text=True)
     printed = process.stdout.read() if process.stdout is not None else ""
@@ -95,7 +95,7 @@ def compare(root: Path, runs: int) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Make the trees, measure, take the trees away."""
+    """Make the trees, measure, remove the trees."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.preflight", description=__doc__)
     parser.add_argument("--files", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=5)

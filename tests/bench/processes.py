@@ -1,9 +1,9 @@
-"""Many processes of one account, foretold: the governors and budgets of `pace` and the emulator's
-budgets, with rclones that are played, by a clock that takes no time.
+"""Many processes of one account, simulated: the governors and budgets of `pace` and the emulator's
+budgets, with simulated rclones, on a virtual clock.
 
 `python -m tests.bench processes` prints, for 1, 2, 4 and 8 processes, seconds and refusals beside
 the time that the work takes at the rate of the lowest budget. `--how=ledger,alone,bare` measures
-real ones, for five minutes each: with the ledger, with each counting for itself, and bare rclones.
+real ones, for five minutes each: with the ledger, each counting for itself, and bare rclones.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from .onedrive import world
 
 LATENCY = 0.1  # seconds
 START = 0.5  # seconds in which all processes begin
-OFTEN = 0.2  # of the looks are late on a busy machine
-UNITS_A_FILE = 4  # of a small file that is uploaded: it is looked for, and written
+OFTEN = 0.2  # the share of looks that are late on a busy machine
+UNITS_A_FILE = 4  # for the upload of a small file: it is looked up and written
 REQUESTS_A_FILE = 2
 
 
 class Figure(NamedTuple):
-    """Of one run: seconds until all had ended, refusals, requests, resource units."""
+    """The result of a run: seconds until all had ended, refusals, requests, resource units."""
 
     seconds: float
     refused: int
@@ -48,7 +48,7 @@ class Figure(NamedTuple):
     units: int
 
     def allowed(self) -> float:
-        """Seconds that it takes at the rate of the lowest budgets."""
+        """Seconds that the run takes at the rate of the lowest budgets."""
         return max(
             spent / (limit.amount / limit.seconds)
             for limit, spent in ((LIMITS[0], self.units), (LIMITS[-1], self.requests))
@@ -59,7 +59,7 @@ class Figure(NamedTuple):
 
 
 class Virtual(Clock):
-    """The time of a simulation."""
+    """The clock of a simulation."""
 
     at = 1000.0
 
@@ -68,7 +68,7 @@ class Virtual(Clock):
 
 
 class Table(Shelf):
-    """The ledger of a simulation, for one process."""
+    """A simulation's ledger, for one process."""
 
     def __init__(self, common: Parts, owner: str) -> None:
         self._owner, self._common = owner, common
@@ -91,10 +91,10 @@ class Who(NamedTuple):
 
 
 class Watching(Governor):
-    """It is told what Microsoft's limit is as soon as it asks."""
+    """A governor that learns Microsoft's limit as soon as it asks."""
 
     def _warm_up(self, limit: Limit) -> None:
-        """There is nothing to be made ready."""
+        """Do nothing: there is nothing to prepare."""
 
     def _beyond(self, child: Governed, limit: Limit) -> None:
         left = self._budget.left(limit, self._clock.now()) * limit.cost
@@ -104,7 +104,7 @@ class Watching(Governor):
         self._budget.join(self)
 
     def look(self, child: Governed) -> float:
-        """Seconds until it wants to look again."""
+        """Look at the rclone; return the seconds until the next look."""
         self._planned = wait = self._look(child)
         return wait
 
@@ -113,8 +113,8 @@ class Watching(Governor):
 
 
 class Played:
-    """An rclone with so many transfers at once; each request takes `latency`, and the next one is
-    sent 10 ms later at the earliest (lib/pacer)."""
+    """A simulated rclone with `transfers` at once; each request takes `latency`, and the next one
+    is sent 10 ms later at the earliest (lib/pacer)."""
 
     pid, ended = 1, False
 
@@ -128,7 +128,7 @@ class Played:
         return not self._left and not self._under_way
 
     def begin(self) -> None:
-        """Send what may be sent now."""
+        """Send a request if one may be sent now."""
         now = self._world.clock.at
         if self.paused or not self._free or not self._left:
             return
@@ -213,13 +213,13 @@ class Simulation:
 
         with mock.patch.object(asked, "read", read):
             wait = governor.look(rclone)
-        busy = self._chance.random() < OFTEN  # the machine keeps it waiting
+        busy = self._chance.random() < OFTEN  # the machine delays it
         wait += self._late * self._chance.random() if busy else 0.0
         self.later(wait, lambda: self._watch(governor, rclone))
 
     def run(self) -> Figure:
         began = self.clock.at
-        with mock.patch.object(random, "random", self._chance.random):  # governors take turns by it
+        with mock.patch.object(random, "random", self._chance.random):  # for the governors' turns
             while self._events:
                 self.clock.at, _, what = heapq.heappop(self._events)
                 what()
@@ -241,7 +241,7 @@ def foretold(
 
 
 def measured(processes: int, files: int, smaller: float, how: str) -> Figure:
-    """`how`: "ledger", "alone" (each counts for itself) or "bare" (rclone alone)."""
+    """A real run. `how`: "ledger", "alone" (each counts for itself) or "bare" (only rclone)."""
     count = 0 if how == "bare" else processes
     with (
         tempfile.TemporaryDirectory() as temporary,
@@ -272,7 +272,7 @@ def main() -> None:
     parser.add_argument("--late", type=float, default=0.0, help="seconds that a look is late [0]")
     parser.add_argument("--how", default="foretold", help="foretold,ledger,alone,bare [foretold]")
     given = parser.parse_args()
-    alone = 0.0  # seconds of one process
+    alone = 0.0  # seconds that one process takes
     for processes in map(int, given.processes.split(",")):
         for how in given.how.split(","):
             if how == "foretold":

@@ -64,7 +64,7 @@ done(first=(time.perf_counter() - started) * 1000, entries=len(entries))
 
 
 def make_tree(root: Path, entries: int) -> None:
-    """That many entries: folders of 999 empty files each."""
+    """Make `entries` entries: folders of 999 empty files each."""
     root.mkdir()
     for number in range(entries // 1000):
         path = root / f"folder {number:05}"
@@ -78,7 +78,7 @@ def make_tree(root: Path, entries: int) -> None:
 
 
 def bare_listing(root: Path) -> Callable[[], Numbers]:
-    """The time until rclone has printed its first entry, and its last, into /dev/null or a pipe."""
+    """The time until bare rclone has written the whole listing to /dev/null."""
 
     def run() -> Numbers:
         started = time.perf_counter()
@@ -89,7 +89,7 @@ def bare_listing(root: Path) -> Callable[[], Numbers]:
 
 
 def first_line(root: Path) -> Numbers:
-    """When bare rclone prints its first entry, read from a pipe."""
+    """The time until bare rclone prints its first entry, read from a pipe."""
     started = time.perf_counter()
     with subprocess.Popen(
         [BINARY, "lsjson", "-R", str(root)], stdout=subprocess.PIPE, bufsize=0

@@ -21,7 +21,7 @@ from tests.terminal import PATIENCE, Terminal
 
 @dataclass
 class Ran:
-    """What one command did."""
+    """The result of one command."""
 
     code: int
     out: str
@@ -51,9 +51,9 @@ def command(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Command:
-    """`command("ls", "work:")` runs it; Anna sits at the browser."""
+    """`command("ls", "work:")` runs `pluton-rclone ls work:`; Anna answers in the browser."""
     monkeypatch.setenv("PLUTON_ONEDRIVE_CLIENT_ID", PUBLIC_CLIENT_ID)
-    monkeypatch.setattr(progress, "PLAIN_SECONDS", PATIENCE)  # else a busy machine has more to say
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", PATIENCE)  # a slow machine prints more
     browser("anna@outlook.com")
 
     def ran(*arguments: str) -> Ran:
@@ -67,7 +67,7 @@ def command(
 
 @pytest.fixture
 def connected(command: Command, cloud: Emulator) -> Command:
-    """As `command`, with Anna's OneDrive saved as the storage "Work files", the remote
+    """Like `command`, with Anna's OneDrive saved as the storage "Work files", the remote
     work-files."""
     save_storage(cloud, name="Work files")
     return command
@@ -75,7 +75,7 @@ def connected(command: Command, cloud: Emulator) -> Command:
 
 @pytest.fixture
 def programs(tmp_path: Path, forks: Forks) -> str:
-    """A PATH with our program first."""
+    """A PATH that has our program first."""
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "pluton-rclone").write_text(f"#!/bin/sh\n{forks.line}\n")
@@ -85,10 +85,10 @@ def programs(tmp_path: Path, forks: Forks) -> str:
 
 @pytest.fixture
 def at_terminal(cloud: Emulator, forks: Forks) -> AtTerminal:
-    """`with at_terminal("connect", person="anna@outlook.com") as terminal:` runs the program on a
-    terminal of its own.
+    """`with at_terminal("connect", person="anna@outlook.com") as terminal:` runs the program on its
+    own terminal.
 
-    $BROWSER plays the person; None: nobody answers at `browser`.
+    $BROWSER answers as the person; None: no one answers in the browser.
     """
 
     def start(

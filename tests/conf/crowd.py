@@ -1,5 +1,5 @@
-"""Processes that crowd around one rclone.conf; each logs what it did, so that a judge can say what
-must be there.
+"""Processes that use one rclone.conf at once; each logs its changes, so that `must_be_there` can
+tell the expected content.
 
 `-m tests.conf.crowd writer CONFIG LOG NAME SECONDS REMOTES`, a fork of tests/forked.py, adds,
 updates and deletes remotes of its own. `… borrower …` runs the real rclone through the library,
@@ -23,10 +23,10 @@ from tests.conf.real_rclone import RCLONE
 
 
 def writer(config: Path, log: IO[str], name: str, seconds: float, remotes: int) -> None:
-    """Adds and updates so many remotes, deletes every second, and goes on changing them until the
-    time is up.
+    """Add and update this many remotes, delete every second one, and continue to change them until
+    the time is up.
 
-    Every change stands in the log before it is made and after it is done.
+    The log has every change before it begins and after it is done.
     """
     conf = Conf(config)
     deadline = time.monotonic() + seconds
@@ -70,7 +70,7 @@ def _logged(log: IO[str], remote: str, number: int | None, change: Any) -> None:
 
 
 def borrower(config: Path, log: IO[str], name: str, seconds: float, _remotes: int) -> None:
-    """rclone as the library starts it."""
+    """Run rclone through the library."""
     conf = Conf(config)
     for _ in _again(seconds):
         with conf.private([name]) as private:
@@ -80,7 +80,7 @@ def borrower(config: Path, log: IO[str], name: str, seconds: float, _remotes: in
 
 
 def foreigner(config: Path, log: IO[str], name: str, seconds: float, _remotes: int) -> None:
-    """rclone as somebody else starts it, on the very file."""
+    """Run rclone without the library, on the file itself."""
     for _ in _again(seconds):
         _rclone(config, name)
         log.write("run\n")
@@ -88,7 +88,7 @@ def foreigner(config: Path, log: IO[str], name: str, seconds: float, _remotes: i
 
 
 def _again(seconds: float) -> Iterator[int]:
-    """As long as the time is not up; a few times on the slowest machine, too."""
+    """Count until the time is up, but at least a few times, on the slowest machine, too."""
     deadline = time.monotonic() + seconds
     for number in itertools.count():
         if number >= 3 and time.monotonic() >= deadline:
@@ -110,8 +110,8 @@ def _rclone(config: Path, name: str) -> None:
 def must_be_there(
     lines: Iterator[list[Any]],
 ) -> tuple[dict[str, int | None], dict[str, int | None]]:
-    """From a writer's log: what the last finished change of each remote made of it (None: gone),
-    and what the one change that was perhaps under way would have made of it."""
+    """From a writer's log: each remote's number after its last finished change (None: deleted), and
+    the number that the change in progress, if any, would have set."""
     finished: dict[str, int | None] = {}
     under_way: dict[str, int | None] = {}
     for remote, number, state in lines:

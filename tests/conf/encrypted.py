@@ -1,5 +1,5 @@
-"""A path whose text is stored as rclone encrypts it: the same tests then run on plain and on
-encrypted files."""
+"""A path whose text is encrypted as by rclone, so that the same tests run on plain and on encrypted
+files."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pluton_rclone.conf import encryption
 
 PASSWORD = "geheim"
 OTHERS = "# my disks\n[disk]\ntype = local\n\n; keep\n[vault]\ntype : crypt\nremote=anna:x\n"
-"""Other people's remotes, written by hand."""
+"""Foreign remotes, written by hand."""
 _KEY = encryption.key_from_password(PASSWORD)
 
 
 class EncryptedPath(PosixPath):
-    """`read_text` and `write_text` decrypt and encrypt; bytes are the bytes of the file."""
+    """`read_text` and `write_text` decrypt and encrypt; the methods for bytes do not."""
 
     def read_text(self, *_arguments: Any, **_more: Any) -> str:
         data = self.read_bytes()

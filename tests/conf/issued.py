@@ -1,4 +1,4 @@
-"""Remotes on the emulated Microsoft whose tokens end at once, and what it issued for each, in
+"""Remotes on the emulated Microsoft whose tokens expire at once, and the tokens issued for each, in
 order."""
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ ANNA = "anna@outlook.com"
 
 
 def short_lived(cloud: Emulator) -> None:
-    """Every request of every rclone finds its token at its end, for it counts ten seconds early: a
-    refresh each. For Microsoft each is good for nine, as a busy machine is slow to use it."""
+    """Make every rclone refresh before each request, because it treats a token as expired ten
+    seconds early. For Microsoft a token lasts nine seconds, as a busy machine is slow to use it."""
     cloud.world.lifetimes.access_token = 9
 
 
 def section(cloud: Emulator) -> dict[str, str]:
-    """A remote of Anna's, signed in for itself; its access token has just ended."""
+    """A remote of Anna's with its own sign-in; its access token has just expired."""
     answer = cloud.sign_in(ANNA)
     token = {
         "access_token": answer["access_token"],
@@ -39,7 +39,7 @@ def section(cloud: Emulator) -> dict[str, str]:
 def issued(cloud: Emulator, token: str) -> list[str]:
     """Every refresh token of the sign-in that this token (rclone's JSON) comes from, oldest
     first."""
-    tokens = dict(cloud.world.part(Sessions).refresh_tokens)  # it grows while it serves
+    tokens = dict(cloud.world.part(Sessions).refresh_tokens)  # a copy: the original grows
     session = tokens[refresh_token(token)].session.id
     return [text for text, known in tokens.items() if known.session.id == session]
 

@@ -1,9 +1,9 @@
-"""A process of its own that changes an rclone.conf and is killed at every point, or at random ones.
+"""A separate process that changes an rclone.conf and is killed at every point, or at random ones.
 
 `python -m tests.conf.killing FOLDER each PASSWORD`, `… some PASSWORD` (every 11th point) and `…
-random PASSWORD`, one after another where there are several; prints what it saw of each as a line of
-JSON. It forks from a small process without threads, so a thousand killed writers take seconds;
-nothing needs to be installed for it.
+random PASSWORD`, in sequence if there are several; prints the result of each as a line of JSON. It
+forks from a small process without threads, so a thousand killed writers take seconds; nothing needs
+to be installed for it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.ini import parse
 from pluton_rclone.errors import PlutonRcloneError
 
-# The modules whose every line is a point to be killed at: between them lie all the system calls of
-# a save.
+# The modules of which every line is a point to kill at: they contain all the system calls of a
+# save.
 _WATCHED = ("disk.py", "journal.py", "shared.py", "system.py")
 OLD = (
     "# by hand\n[anna]\ntype = memory\none = 1\ntwo = 1\n\n[bert]\ntype = memory\ndescription = "
@@ -41,7 +41,7 @@ def _encoded(text: str, password: str) -> bytes:
 
 
 def _sections(data: bytes, password: str) -> dict[str, dict[str, str]]:
-    """What an rclone would read from these bytes. Raises when it would not."""
+    """The sections that rclone would read from these bytes. Raises if it would refuse them."""
     if password:
         assert encryption.is_encrypted(data)
         data = encryption.decrypt(data, encryption.key_from_password(password))
@@ -54,7 +54,7 @@ def _conf(path: Path, password: str) -> Conf:
 
 
 def _change(path: Path, password: str, value: str) -> None:
-    """Shorter, longer, and both keys or none."""
+    """Set two keys together, and a third, longer or shorter, or delete it."""
     conf = _conf(path, password)
     conf.update(
         "anna", {"one": value, "two": value, "three": "y" * (int(value) % 7 * 3000) or None}
@@ -62,7 +62,7 @@ def _change(path: Path, password: str, value: str) -> None:
 
 
 def _killed_at_line(count: int, change: Callable[[], None]) -> bool:
-    """Change in a child that kills itself before the line `count`; False when it got through."""
+    """Change in a child that kills itself before line `count`; False if it finished before that."""
     child = os.fork()
     if child == 0:
         seen = 0
@@ -89,7 +89,7 @@ def _killed_at_line(count: int, change: Callable[[], None]) -> bool:
 
 
 def each(path: Path, password: str, step: int = 1) -> dict[str, Any]:
-    """Killed before every line of a save, or before every `step`th."""
+    """Kill a save before every line, or before every `step`th."""
     path.write_bytes(_encoded(OLD, password))
     # the first save pays for imports
     _change(path, password, "1")
@@ -121,8 +121,8 @@ def some(path: Path, password: str) -> dict[str, Any]:
 
 
 def recoded(path: Path, _: str, step: int = 17) -> dict[str, Any]:
-    """Killed before every `step`th line of encrypting, of a new password, and of decrypting: the
-    file has the one or the other, whole, and the next run does what is left to do.
+    """Kill encrypting, a change of the password and decrypting before every `step`th line: the file
+    is either the old or the new one, complete, and the next run finishes the work.
     """
     seen: dict[str, int] = {"killed": 0, "old": 0, "new": 0}
     faults: list[str] = []
@@ -150,7 +150,7 @@ def recoded(path: Path, _: str, step: int = 17) -> dict[str, Any]:
             seen["killed"] += killed
             seen["new" if found == [after] else "old"] += killed
             _conf(path, found[0]).encrypt(after or None)
-            # the lock of whoever was killed is free, and what it left is cleared away
+            # the killed process's lock is free, and its temporary files are removed
             _change(path, after, "2")
             left = [one.name for one in path.parent.iterdir() if "save-" in one.name]
             if left or _conf(path, after).section("anna")["one"] != "2":
@@ -159,8 +159,8 @@ def recoded(path: Path, _: str, step: int = 17) -> dict[str, Any]:
 
 
 def paired(path: Path, _: str, step: int = 13) -> dict[str, Any]:
-    """Killed before every `step`th line while a base folder is set, changed and cleared: there is
-    the storage with the one or with the other, never half of a pair.
+    """Kill setting, changing and clearing a base folder before every `step`th line: the storage has
+    either the old or the new one, never half of a pair.
     """
     seen: dict[str, int] = {"killed": 0, "old": 0, "new": 0}
     faults: list[str] = []
@@ -190,7 +190,7 @@ def paired(path: Path, _: str, step: int = 13) -> dict[str, Any]:
 
 
 def at_random(path: Path, password: str) -> dict[str, Any]:
-    """Fifty writers, each killed at some moment."""
+    """Kill fifty writers, each at a random moment."""
     path.write_bytes(_encoded(OLD, password))
     _change(path, password, "1")
     chance = random.Random(7)
@@ -204,8 +204,7 @@ def at_random(path: Path, password: str) -> dict[str, Any]:
         time.sleep(chance.uniform(0.0, 0.02))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        # Linux stops even a single write between two pages for SIGKILL; then the journal has it
-        # all.
+        # SIGKILL can stop even a single write between two pages; then the journal has everything.
         states.add(_state(path, password, faults, torn_beside_journal=True))
     return {"killed": 50, "states": len(states), "faults": faults}
 
@@ -213,9 +212,8 @@ def at_random(path: Path, password: str) -> dict[str, Any]:
 def _state(
     path: Path, password: str, faults: list[str], *, torn_beside_journal: bool = False
 ) -> str | None:
-    """Which version is there: as rclone reads the file, and as the library does; they may only
-    differ by a journal.
-    """
+    """The version that the library reads. rclone must read the same one, unless there is a
+    journal."""
     journal = path.with_name(f".{path.name}.pluton-journal").exists()
     try:
         conf = _conf(path, password)

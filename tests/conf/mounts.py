@@ -1,4 +1,4 @@
-"""Bind mounts and small disks without root: a command run in a mount namespace of its own (`unshare
+"""Bind mounts and small disks without root: a command runs in its own mount namespace (`unshare
 -rm`)."""
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from pathlib import Path
 
 
 def inside(preparation: str, argv: Sequence[str]) -> list[str]:
-    """The command, run where this shell preparation (mounts) has taken place; it all ends with
-    it."""
+    """The command, run after this shell preparation (mounts), which ends with the command."""
     return [
         "unshare",
         "--map-root-user",

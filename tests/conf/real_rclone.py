@@ -1,6 +1,4 @@
-"""The real rclone, asked what it reads from an rclone.conf: one daemon for many files, or one run
-for one file.
-"""
+"""What the real rclone reads from an rclone.conf: one daemon for many files, or a run for one."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ from pluton_rclone import process
 from tests.terminal import PATIENCE
 
 RCLONE = Path(sys.executable).with_name("rclone")
-# What a file that rclone cannot read leaves in place.
+# The content that stays in place after a file that rclone cannot read.
 _SENTINEL = {"sentinel": {"type": "memory"}}
 
 
@@ -32,7 +30,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     binary: Path = RCLONE,
 ) -> subprocess.CompletedProcess[bytes]:
-    """One run, with nothing of this machine's configuration but the password of rclone.conf."""
+    """One run without this machine's configuration, except the password of rclone.conf."""
     kept = {name: os.environ[name] for name in ("PATH", "RCLONE_CONFIG_PASS") if name in os.environ}
     return subprocess.run(
         [binary, "--config", config, "--ask-password=false", *arguments],
@@ -47,7 +45,7 @@ def run(
 def dump(
     config: Path, *, environment: Mapping[str, str] | None = None, binary: Path = RCLONE
 ) -> dict[str, dict[str, str]]:
-    """What `rclone config dump` prints."""
+    """The sections that `rclone config dump` prints."""
     done = run(config, "config", "dump", environment=environment, binary=binary)
     assert done.returncode == 0, done.stderr.decode()
     found: dict[str, dict[str, str]] = json.loads(done.stdout)
@@ -66,15 +64,13 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Daemon:
-    """`rclone rcd` on a private socket: `dump` and `update` take milliseconds instead of a start of
-    rclone.
-    """
+    """`rclone rcd` on a private socket: `dump` and `save` take milliseconds: no rclone starts."""
 
     def __init__(self, password: str | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="rc-"))
         self._socket = self.folder / "rc"
         sentinel = self.folder / "sentinel.conf"
-        # rclone looks at size and time only: no example may have this size
+        # rclone compares only size and time: no example may have this size
         sentinel.write_text("#" * 100_003 + "\n[sentinel]\ntype = memory\n")
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
         if password is not None:
@@ -95,7 +91,7 @@ class Daemon:
         self._sentinel = sentinel
 
     def _listens(self) -> bool:
-        """The socket is there before it listens."""
+        """Whether the daemon accepts connections; the socket exists before that."""
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:
                 one.connect(str(self._socket))
@@ -129,7 +125,7 @@ class Daemon:
             connection.close()
 
     def dump(self, config: Path) -> dict[str, dict[str, str]] | None:
-        """What rclone reads from the file; None when it refuses it."""
+        """The sections that rclone reads from the file; None if it refuses the file."""
         self._call("config/setpath", path=str(self._sentinel))
         assert self._call("config/dump") == _SENTINEL
         self._call("config/setpath", path=str(config))
@@ -137,7 +133,7 @@ class Daemon:
         return None if found == _SENTINEL else found
 
     def save(self, config: Path, name: str, key: str, value: str) -> None:
-        """Let rclone change one key, and so write the whole file anew."""
+        """Let rclone change one key, for which it rewrites the whole file."""
         self._call("config/setpath", path=str(config))
         self._call(
             "config/update",

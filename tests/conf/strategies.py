@@ -1,4 +1,4 @@
-"""What Hypothesis draws: remotes that the model accepts, and files as people and rclone write
+"""Strategies for Hypothesis: remotes that the model accepts, and files as people and rclone write
 them."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pluton_rclone.values.conf_text import parent_of, value_fault
 from pluton_rclone.values.encoding import WORDS
 from pluton_rclone.values.size import Size
 
-# Letters that break careless formats come often.
+# Characters that break careless formats are frequent.
 _ODD = st.sampled_from(list("\"'#;%=:[]{}\\/$&|<>()*?~!,.- @+äß€漢😀\u200d\u0301\x7f\x1b"))
 texts = st.text(st.one_of(_ODD, st.characters(codec="utf-8")), max_size=30).filter(
     lambda text: value_fault(text) is None
@@ -37,7 +37,7 @@ switches = st.booleans()
 
 @st.composite
 def tokens(draw: st.DrawFn) -> str:
-    """rclone's JSON text."""
+    """A token as rclone's JSON text."""
     moment = draw(st.datetimes(min_value=datetime(2001, 1, 1), max_value=datetime(2199, 1, 1)))
     fields: dict[str, Any] = {
         "access_token": draw(words),
@@ -57,7 +57,7 @@ def tokens(draw: st.DrawFn) -> str:
 
 
 def batches(size: int) -> st.SearchStrategy[dict[str, OneDriveRemote]]:
-    """So many remotes by name, none of which takes options of another one (`parent_of`)."""
+    """`size` remotes by name, none of which takes options of another one (`parent_of`)."""
     return st.dictionaries(names, remotes(), min_size=size, max_size=size).filter(
         lambda batch: not batch.keys() & set(map(parent_of, batch))
     )
@@ -199,9 +199,8 @@ _rubbish = st.text(st.one_of(_ODD, st.characters(codec="utf-8")), max_size=8)
 
 @st.composite
 def files(draw: st.DrawFn) -> bytes:
-    """An rclone.conf as a person, an editor on Windows or a bad disk would leave it; many of them
-    are refused.
-    """
+    """An rclone.conf as a person, an editor on Windows or a bad disk would leave it; many are
+    refused."""
     lines = draw(st.lists(_lines, max_size=12))
     if draw(st.integers(0, 4)) == 0:
         lines.append(draw(_rubbish))

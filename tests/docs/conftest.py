@@ -1,5 +1,5 @@
-"""Screens for the pages: what the command line prints, with whatever differs from run to run made
-the same."""
+"""Screens for the pages: the output of the command line, with fixed values for everything that
+differs between runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.terminal import PATIENCE
 
 Screen = Callable[..., str]
 
-# Each part that differs between two runs, and what stands in the page for it.
+# Each part that differs between two runs, and its replacement in the page.
 VARIABLE = (
     (r"(https://\S+/oauth2/v2\.0/authorize)\?\S+", r"\1?…"),
     (r"\(\d+\.\d s\)", "(0.1 s)"),
@@ -46,15 +46,15 @@ def normal(text: str, home: Path) -> str:
 def screen(
     cloud: Emulator, home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Screen:
-    """`screen("pluton-rclone ls Work:", "ls", "Work:")`: the command line shown, and what running
-    it prints."""
+    """`screen("pluton-rclone ls Work:", "ls", "Work:")`: the command line as shown, and its
+    output."""
     monkeypatch.setenv("PLUTON_ONEDRIVE_CLIENT_ID", PUBLIC_CLIENT_ID)
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(progress, "PLAIN_SECONDS", PATIENCE)  # none of these transfers is long
 
     def shown(line: str, *arguments: str) -> str:
         capfd.readouterr()
-        monkeypatch.setattr(sys, "stderr", sys.stdout)  # as on a terminal: one after the other
+        monkeypatch.setattr(sys, "stderr", sys.stdout)  # as on a terminal: in order
         run(arguments)
         return normal(f"$ {line}\n{capfd.readouterr().out}", home)
 

@@ -1,4 +1,4 @@
-"""Reads the pages of the documentation: their code blocks, by language."""
+"""Read the pages of the documentation: their code blocks, by language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client certificate as people make them for an app registration."""
+"""Client certificates such as people make for an app registration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 def made(key: Key, *, days: int = 30) -> x509.Certificate:
-    """A certificate that signs itself and ends in so many days."""
+    """A self-signed certificate that expires in `days`."""
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Pluton Backup Daemon")])
     now = datetime.now(timezone.utc)
     return (
@@ -52,7 +52,7 @@ def pfx(password: str | None = None) -> bytes:
 
 
 def on_an_unusual_curve(der: bytes, what: str) -> bytes:
-    """PEM of the same on prime239v3, which the library that reads it does not know."""
+    """PEM of the same object on the curve prime239v3, which the library does not support."""
     usual, unusual = bytes.fromhex("2A8648CE3D030107"), bytes.fromhex("2A8648CE3D030106")
     text = base64.encodebytes(der.replace(usual, unusual)).decode()
     return f"-----BEGIN {what}-----\n{text}-----END {what}-----\n".encode()
@@ -65,5 +65,5 @@ def _encryption(password: str | None) -> serialization.KeySerializationEncryptio
 
 
 def as_application(app: AppRegistration) -> TokenEndpoint:
-    """The endpoint from which an rclone gets the tokens of an application."""
+    """The endpoint from which rclone gets app-only tokens."""
     return TokenEndpoint(app.client_id, app.tenant, lambda: sign_in_as_app(app).token)

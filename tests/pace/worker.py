@@ -1,5 +1,5 @@
 """A process that copies a folder to a storage, within the small budgets of a test: `python -m
-tests.pace.worker NAME PATH SMALLER [alone]`. It says "ready", and takes the folder from a line on
+tests.pace.worker NAME PATH SMALLER [alone]`. It prints "ready" and reads the folder from a line on
 stdin."""
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Key = tuple[str, ...]
 
 
 def small_budget(storage: Storage, smaller: float, *, alone: bool = False) -> tuple[Key, Budget]:
-    """The budget of its account, in a smaller world; `alone`: without the ledger."""
+    """The budget of the storage's account, scaled down; `alone`: without the ledger."""
     small = [
         Limit(limit.amount / smaller, limit.seconds / smaller, limit.counts) for limit in LIMITS
     ]

@@ -1,4 +1,4 @@
-"""The real rclone, run by the tests of this folder, and trees of files for it."""
+"""The real rclone for the tests of this folder, and trees of files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import sys, pluton_rclone.preflight as p
 for finding in p.preflight(sys.argv[1]):
     print(finding.path, finding.rule.name)
 """
-# root without its right to read everything: what a test of unreadable files runs under
+# root without the capability to read everything, for tests of unreadable files
 ORDINARY_USER = (
     ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"] if os.geteuid() == 0 else []
 )
@@ -23,8 +23,8 @@ ORDINARY_USER = (
 def rclone(
     *arguments: str, environment: Mapping[str, str] | None = None, before: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run it with these arguments and nothing of this machine's configuration; `before` starts the
-    command."""
+    """Run rclone with these arguments and without this machine's configuration; `before` is put in
+    front of the command."""
     keep = {name: value for name, value in os.environ.items() if not name.startswith("RCLONE_")}
     keep["RCLONE_CONFIG"] = os.environ["RCLONE_CONFIG"] if environment is None else "/notfound"
     return subprocess.run(
@@ -38,8 +38,8 @@ def rclone(
 
 
 def unreadable_as_ordinary_user(source: Path) -> list[str]:
-    """What preflight finds in `source` without the right to read everything: "path rule",
-    sorted."""
+    """The findings of preflight in `source` without the right to read everything, as sorted "path
+    rule"."""
     done = subprocess.run(
         [*ORDINARY_USER, sys.executable, "-c", PROGRAM, str(source)],
         capture_output=True,
@@ -50,8 +50,8 @@ def unreadable_as_ordinary_user(source: Path) -> list[str]:
 
 
 def make(root: Path, files: Mapping[str, bytes]) -> Path:
-    """A folder with these files: paths, as Python carries them, and contents; "x/" is an empty
-    folder."""
+    """A folder with these files: paths (with surrogates, as in Python) and contents; "x/" is an
+    empty folder."""
     for path, content in files.items():
         full = os.fsencode(root) + b"/" + path.encode("utf-8", "surrogateescape")
         os.makedirs(full if path.endswith("/") else os.path.dirname(full), exist_ok=True)
@@ -62,8 +62,8 @@ def make(root: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def tree(root: Path | str) -> dict[str, bytes | None]:
-    """Everything below a folder: path, as Python carries it, to content; None for folders and what
-    is no file."""
+    """Everything below a folder: path (with surrogates, as in Python) to content; None for folders
+    and special files."""
     found: dict[str, bytes | None] = {}
     top = os.fsencode(root)
     for folder, folders, files in os.walk(top):

@@ -1,4 +1,4 @@
-"""The rclones that the tests run, and the look after each test whether one was left behind."""
+"""The rclones that the tests run, and the check after each test that no process is left."""
 
 from __future__ import annotations
 
@@ -25,14 +25,13 @@ MARK = "PLUTON_RCLONE_TEST"
 
 
 def processes(mark: str) -> list[int]:
-    """The ids of the processes that were started under `mark`, whoever is their parent now; zombies
-    too."""
+    """The ids of the processes started under `mark`, whatever their parent now; zombies, too."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
             try:
                 state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-                # a zombie has none, which Linux says in one way or another
+                # a zombie has none; what Linux answers varies
                 environment = b"" if state == "Z" else (folder / "environ").read_bytes()
             except OSError:
                 continue
@@ -44,7 +43,7 @@ def processes(mark: str) -> list[int]:
 
 @pytest.fixture(autouse=True)
 def mark(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Every process that a test starts carries this mark; none may be left after it."""
+    """A mark in the environment of every process that a test starts; none may be left after it."""
     mark = uuid.uuid4().hex
     monkeypatch.setenv(MARK, mark)
     yield mark
@@ -98,8 +97,8 @@ def rclone(binary: Binary, config: Path) -> Rclone:
 
 @pytest.fixture(scope="session")
 def fake_binary(tmp_path_factory: pytest.TempPathFactory) -> Binary:
-    """fake_rclone.py, run by the Python of these tests: the first on PATH may be pyenv's, a shell
-    script that takes ten times as long to start."""
+    """fake_rclone.py, run by the tests' own Python: the first on PATH may be pyenv's shell script,
+    which takes ten times as long to start."""
     program = tmp_path_factory.mktemp("fake") / "rclone"
     line = shlex.join(["exec", sys.executable, "-IS", str(FAKE)])
     program.write_text(f'#!/bin/sh\n{line} "$@"\n')
@@ -109,7 +108,7 @@ def fake_binary(tmp_path_factory: pytest.TempPathFactory) -> Binary:
 
 @pytest.fixture
 def fake(fake_binary: Binary) -> Callable[..., Rclone]:
-    """An engine on a binary that does what it is told: `fake("flood")`."""
+    """An engine with a fake binary of the given behaviour: `fake("flood")`."""
 
     def make(what: str, limits: Limits = Limits(), **environment: str) -> Rclone:  # noqa: B008
         return Rclone(fake_binary, environment={"FAKE": what, **environment}, limits=limits)

@@ -1,9 +1,9 @@
-"""Debian's own rclone (1.60.1 in Debian 12), unpacked into .cache/ and not installed, for the tests
-that want an old one.
+"""Debian's own rclone (1.60.1 in Debian 12), unpacked into .cache/ and not installed, for tests
+that need an old one.
 
-Fetched with the system's apt-get, which checks it against the signed lists of the mirrors
-configured on this machine; works as any user. The second time it is there already. `python -m
-tests.rclone.debian` prints its path.
+It is fetched once, with the system's apt-get, which checks it against the signed lists of the
+mirrors configured on this machine; any user can do that. `python -m tests.rclone.debian` prints its
+path.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ BINARY = CACHE / "rclone" / "usr" / "bin" / "rclone"
 
 
 class Unavailable(Exception):
-    """It cannot be fetched here; the message says why and what to do."""
+    """The rclone cannot be fetched here; the message says why and what to do."""
 
 
 def debian_rclone() -> Path:
-    """The path of the binary; fetched if it is not there. Unavailable if that cannot be done."""
+    """The path of the binary, fetched if missing. Raises Unavailable if that fails."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with FileLock(CACHE / "lock"):
         if not BINARY.exists():

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Plays an rclone that does what the real one cannot be made to do. FAKE says what; FAKE_VERSION
-which version it is."""
+"""A fake rclone that does what the real one cannot be made to do. FAKE selects the behaviour,
+FAKE_VERSION the version."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def out(text: bytes) -> None:
 
 
 def flood() -> None:
-    """20 MB into each pipe, a line here and a line there."""
+    """Write 20 MB into each pipe, alternating by line."""
     line = b"x" * 1023 + b"\n"
     for _ in range(20):
         sys.stdout.buffer.write(line * 1024)
@@ -41,14 +41,14 @@ def flood() -> None:
 
 
 def endless_line() -> None:
-    """20 MB without a newline into stderr."""
+    """Write 20 MB without a newline to stderr."""
     for _ in range(20):
         sys.stderr.buffer.write(b"y" * 1024 * 1024)
     sys.stderr.buffer.flush()
 
 
 def long_line() -> None:
-    """One JSON line of 10 MB, then the end."""
+    """Write one JSON line of 10 MB, then end."""
     log(
         "error",
         "Failed to copy: " + "z" * 10_000_000 + ": permission denied",
@@ -59,7 +59,7 @@ def long_line() -> None:
 
 
 def cannot_save() -> None:
-    """As rclone does: it says so, goes on with the token in memory, and is content."""
+    """Fail to save as rclone does: log the error and continue with the token in memory."""
     log(
         "error",
         "Failed to save config after 10 tries: failed to create temp file for new config: "
@@ -94,7 +94,7 @@ def offline_listing() -> None:
 
 
 def odd_listing() -> None:
-    """Times that no datetime can hold, and none at all."""
+    """List times that no datetime can hold, and no time at all."""
     out(b'[\n{"Path":"x/a","Name":"a","Size":1,"ModTime":"10000-01-02T03:04:05Z","IsDir":false},\n')
     out(
         b'{"Path":"b\xff","Name":"b\xff","Size":2,"ModTime":"","IsDir":false,"New":{"field":[1]}}'
@@ -119,14 +119,14 @@ def sleep() -> None:
 
 
 def crawl() -> None:
-    """Reports for ever, and comes no further."""
+    """Report for ever without progress."""
     while True:
         stats(1, 100)
         time.sleep(0.05)
 
 
 def hashing() -> None:
-    """Reads a large file, to compare it, for half a day."""
+    """Read a large file for a comparison, for half a day."""
     log("notice", "Config file not found - using defaults")
     while True:
         stats(0, 0, checking=["large"])
@@ -134,28 +134,28 @@ def hashing() -> None:
 
 
 def broken_check() -> None:
-    """Compares some, cannot read one, and is killed."""
+    """Compare some files, fail to read one, and be killed."""
     log("error", "Failed to open: it is locked", object="locked", objectType="*local.Object")
     out(b"= same\n* other\n! locked\n")
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def arrived() -> None:
-    """As `hashing`, of a file that has been copied."""
+    """Like `hashing`, for a file that has been copied."""
     while True:
         stats(9, 9, transferring=[{"name": "large", "bytes": 9, "size": 9}])
         time.sleep(0.05)
 
 
 def steady() -> None:
-    """A byte more with each report."""
+    """Report one more byte each time."""
     for moved in range(40):
         stats(moved, 40)
         time.sleep(0.02)
 
 
 def stubborn() -> None:
-    """Ignores SIGINT and SIGTERM, and so does its helper."""
+    """Ignore SIGINT and SIGTERM, as does the helper."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if os.fork() != 0:
@@ -164,13 +164,13 @@ def stubborn() -> None:
 
 
 def helper_stays() -> None:
-    """Ends at once, while a helper of its own holds the pipes for ever."""
+    """End at once while a helper keeps the pipes open for ever."""
     if os.fork() == 0:
         time.sleep(1000)
 
 
 def echo() -> None:
-    """argv, environment and stdin, as JSON."""
+    """Print argv, environment and stdin as JSON."""
     given = sys.stdin.buffer.read()
     out(
         json.dumps(
@@ -184,7 +184,7 @@ def echo() -> None:
 
 
 def deaf() -> None:
-    """Never reads its stdin, and ends in order with an error."""
+    """Never read stdin, and end normally with an error."""
     log("notice", "Failed to rcat: accessDenied: Access denied")
     sys.exit(1)
 

@@ -15,8 +15,7 @@ DISK = "disk"
 
 
 def fresh_drive(cloud: Emulator, kind: str) -> tuple[str, str]:
-    """Somebody who is new there, and the id of an empty drive of that kind that they can write
-    to."""
+    """A new person, and the id of an empty drive of that kind to which they can write."""
     number = len(cloud.world.people)
     domain = "outlook.com" if kind == "personal" else "contoso.onmicrosoft.com"
     person = cloud.world.add_person(f"somebody{number}@{domain}", f"Somebody {number}")
@@ -27,7 +26,7 @@ def fresh_drive(cloud: Emulator, kind: str) -> tuple[str, str]:
 
 
 def section(cloud: Emulator, kind: str) -> str:
-    """A remote `place` for an empty drive, with a token that is good for an hour."""
+    """A remote `place` for an empty drive, with a token that is valid for an hour."""
     username, drive = fresh_drive(cloud, kind)
     scopes = ("Files.ReadWrite.All", "offline_access") if kind == "documentLibrary" else ()
     answer = cloud.sign_in(username, *scopes)
@@ -50,7 +49,7 @@ def section(cloud: Emulator, kind: str) -> str:
 def make_place(kind: str, folder: Path, request: pytest.FixtureRequest) -> Path:
     """A configuration whose remote `place:` is an empty place of that kind.
 
-    The emulator serves all tests of a worker; each has a drive of its own.
+    One emulator serves all tests of a worker; each test has its own drive.
     """
     config = folder / "rclone.conf"
     if kind == DISK:
@@ -62,7 +61,7 @@ def make_place(kind: str, folder: Path, request: pytest.FixtureRequest) -> Path:
 
 
 def led_to_the_emulator(request: pytest.FixtureRequest) -> Emulator:
-    """What this test starts asks the emulator that serves all tests of a worker."""
+    """Lead this test's processes to the emulator that serves all tests of a worker."""
     cloud: Emulator = request.getfixturevalue("microsoft")
     monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
     for name in LEADING_AWAY:

@@ -1,10 +1,10 @@
 """A backup machine whose work is killed at random moments, again and again: `python -m
-tests.saved.killing KILLS SEED FOLDER WHAT [DISK...]`; prints what it saw as JSON. Each round leaves
-another room on the disks.
+tests.saved.killing KILLS SEED FOLDER WHAT [DISK...]`; prints its counts as JSON. Each round leaves
+a different amount of space on the disks.
 
-Every round forks a child that does one thing with an expired token (so rclone, or we, renew it),
-kills the child, its rclone, or both, then does the same to its end in another child, which often
-has another idea of the login session (XDG_RUNTIME_DIR), as cron has. It forks from a process
+Every round forks a child that runs one operation with an expired token (so that rclone, or we,
+renew it), kills the child, its rclone or both, then completes the operation in another child, which
+often has a different login session (XDG_RUNTIME_DIR), as under cron. It forks from a process
 without threads. RCLONE_CONFIG has the storages "anna" and "spare".
 """
 
@@ -120,7 +120,7 @@ class Machine:
         self.left()
 
     def fill(self, disk: Path) -> None:
-        """Nothing fits, or a file, or a loan, or all."""
+        """Fill the disk: then nothing fits, or a file, or a loan, or everything."""
         filler = disk / "filler"
         filler.unlink(missing_ok=True)
         free = shutil.disk_usage(disk).free - self.chance.choice([0, 2**14, 2**18, 2**19, 2**20])
@@ -128,7 +128,7 @@ class Machine:
         self.seen["rounds on a full disk"] += free > 0
 
     def expire(self) -> None:
-        """The access tokens are over, as after an hour."""
+        """Expire the access tokens, as after an hour."""
         for name, section in self.conf.sections().items():
             token = json.loads(section[TOKEN])
             changes = {TOKEN: json.dumps({**token, "expiry": PAST}), SIGN_IN: section.get(SIGN_IN)}
@@ -145,17 +145,17 @@ class Machine:
             os.environ.pop("XDG_RUNTIME_DIR")
             if place:
                 os.environ["XDG_RUNTIME_DIR"] = place
-            if what == "killed":  # what it says of its rclone's end is no matter
+            if what == "killed":  # its messages about the killed rclone do not matter
                 os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             work()
             code = 0
-        except Exception:  # noqa: BLE001 - it is told by the exit code, and on stderr
+        except Exception:  # noqa: BLE001 - reported by the exit code and on stderr
             traceback.print_exc()
         finally:
             os._exit(code)
 
     def kill(self, child: int, which: str) -> bool:
-        """Whether it was still at work."""
+        """Kill the child, its rclone or both; return whether the child was still running."""
         done, _ = os.waitpid(child, os.WNOHANG)
         if done:
             return False
@@ -169,7 +169,7 @@ class Machine:
         return True
 
     def ended(self, child: int) -> int | None:
-        """The exit code; None if it hangs, and is killed."""
+        """The exit code; None if the child hangs, in which case it is killed."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             done, status = os.waitpid(child, os.WNOHANG)
@@ -183,7 +183,7 @@ class Machine:
     # ---- what is there ----
 
     def started(self, only: str = "") -> list[int]:
-        """What the child of this round has started and still runs, or what has this name of it."""
+        """The running processes that the child of this round started, or those with this name."""
         found, wanted = [], f"{MARK}={os.getpid()}-{self.round}".encode()
         for process in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError):
@@ -194,7 +194,7 @@ class Machine:
         return found
 
     def orphans(self) -> int:
-        """After the child's end; the kernel needs a moment."""
+        """The number of processes left after the child's end; the kernel needs a moment."""
         deadline = time.monotonic() + PATIENCE / 4
         while found := self.started():
             if time.monotonic() > deadline:
@@ -203,7 +203,7 @@ class Machine:
         return 0
 
     def newest(self, *, loans: bool = False) -> str:
-        """When the latest of anna's tokens expires: of rclone.conf, or of what waits in loans."""
+        """When anna's latest token expires: the one in rclone.conf, or, with `loans`, in a loan."""
         confs = [self.conf]
         for folder in self.loans() if loans else []:
             confs.append(Conf(folder / CONF))
@@ -222,7 +222,7 @@ class Machine:
         ]
 
     def check(self, name: str, before: Sections) -> None:
-        """rclone.conf has every section whole: as it was, or as it was to be."""
+        """Check that rclone.conf has every section complete: in its old or its new form."""
         now, free = self.conf.sections(), {"chunk_size", "description", TOKEN, SIGN_IN}
         expected = {*before} - {"added", "moved"} | {"spare"}
         if {*now} - {"added", "moved"} | {"spare"} != expected or not {"spare", "moved"} & {*now}:
@@ -235,7 +235,7 @@ class Machine:
                 self.faults.append(f"round {self.round}: {name}: {section} has half a token")
 
     def left(self) -> None:
-        """After the second run nothing is left of the first."""
+        """Check that nothing of the first run is left after the second."""
         for folder in self.loans():
             self.faults.append(f"round {self.round}: {folder} is left")
         beside = [entry for entry in self.conf.path.parent.iterdir() if "pluton" in entry.name]
@@ -244,7 +244,7 @@ class Machine:
                 self.faults.append(f"round {self.round}: {path.name} is left")
 
     def unfinished(self) -> int:
-        """Loans that were not lent yet go by their age: an hour, which is over now."""
+        """Check that loans not yet lent are removed after an hour, which is simulated here."""
         found = [one for home in runtime_folders() for one in home.glob(f"{UNFINISHED}-*")]
         for one in found:
             os.utime(one, (0, 0))

@@ -1,5 +1,4 @@
-"""Random folders here and random drives there, and what of them must be the same after a
-transfer."""
+"""Random local folders and random drives, and what a transfer must preserve of them."""
 
 from __future__ import annotations
 
@@ -72,23 +71,23 @@ _SURROGATE = re.compile("[\udc80-\udcff]")
 _MANGLED = re.compile("(?:‛[0-9A-F]{2})|\ufffd")
 
 View = dict[str, str | None]
-"""A path as rclone shows it: the content's hash, None for a folder."""
+"""Path, as rclone shows it, to the content's hash; None for a folder."""
 
 
 @dataclass
 class Tree:
-    """A folder here: what a transfer should bring of it, and what it cannot."""
+    """A local folder: what a transfer should copy, and what it cannot."""
 
     root: Path
     links: str
     view: View = field(default_factory=dict)
     named: set[str] = field(default_factory=set)
-    """What has to be named as failed: links nobody said a word about, what cannot be read."""
+    """What must be reported as failed: links without an option for them, unreadable files."""
     special: set[str] = field(default_factory=set)
 
 
 def canonical(path: str) -> str:
-    """The same for rclone's ways to write bytes that are no UTF-8."""
+    """The same form for all of rclone's ways to write bytes that are not UTF-8."""
     return _MANGLED.sub("\ufffd", path)
 
 
@@ -103,7 +102,7 @@ def hash_of(data: bytes) -> str:
 
 
 def local(root: Path) -> View:
-    """Everything below a folder here, links and special files left out."""
+    """Everything below a local folder, without links and special files."""
     view: View = {}
     for path, folders, names in os.walk(root):
         for name in [*folders, *names]:
@@ -119,8 +118,8 @@ def local(root: Path) -> View:
 
 
 def on_drive(drive: Drive, path: str, encoding: str) -> View:
-    """Everything below a folder there, as rclone shows its names: a shortcut goes by the name of
-    what it leads to."""
+    """Everything below a folder of the drive, with names as rclone shows them: a shortcut has the
+    name of its target."""
     names = to_onedrive(encoding).shown
     folder = drive.find(path)
     view: View = {}
@@ -144,7 +143,7 @@ def on_drive(drive: Drive, path: str, encoding: str) -> View:
 
 
 def grow(rng: random.Random, root: Path, *, links: str, most: int = 14) -> Tree:
-    """A folder of up to `most` entries. `links`: "", "links", "copy_links" or "skip_links"."""
+    """Make a folder of up to `most` entries. `links`: "", "links", "copy_links" or "skip_links"."""
     root.mkdir(parents=True)
     tree = Tree(root, links)
     folders = [""]
@@ -198,8 +197,8 @@ def _link(rng: random.Random, tree: Tree, whole: Path, key: str) -> None:
 
 
 def plant(rng: random.Random, drive: Drive, other: Drive, path: str, *, most: int = 14) -> set[str]:
-    """A random folder there: files, empty folders, shortcuts with taken names, notebooks. The paths
-    of notebooks."""
+    """Make a random folder on the drive: files, empty folders, shortcuts with taken names,
+    notebooks. Returns the paths of the notebooks."""
     drive.folder(path)
     named: set[str] = set()
     folders = [path]
@@ -232,7 +231,7 @@ def plant(rng: random.Random, drive: Drive, other: Drive, path: str, *, most: in
 
 
 def covered(path: str, names: set[str]) -> bool:
-    """Whether a path, or a folder that it is in, is one of the names."""
+    """Whether a path, or a folder above it, is one of the names."""
     parts = path.split("/")
     return any("/".join(parts[: n + 1]) in names for n in range(len(parts)))
 
@@ -246,7 +245,7 @@ def wipe(root: Path) -> None:
 
 
 def differences(wanted: View, found: View) -> Iterator[str]:
-    """Paths that one has and the other has not, or with other content."""
+    """The paths that only one of the two has, or whose content differs."""
     for path in sorted({*wanted, *found}):
         if path not in wanted or path not in found or wanted[path] != found[path]:
             yield path

@@ -1,4 +1,4 @@
-"""Somebody signs in by a code that is typed elsewhere; nothing is waited for."""
+"""Sign-in with a device code that a person types elsewhere, without waits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.microsoft.waitless import Clock
 
 
 def by_device_code(setup: StorageSetup, cloud: Emulator, person: str, **asked: Any) -> Account:
-    """`asked` are options of `StorageSetup.sign_in_with_device_code`."""
+    """Sign in; `asked` are options of `StorageSetup.sign_in_with_device_code`."""
 
     def show(code: DeviceCode) -> None:
         cloud.person(person).enter_device_code(code.user_code)

@@ -1,5 +1,5 @@
-"""Debian's own restic (0.14 in Debian 12), unpacked into .cache/ and not installed; fetched as
-`rclone/debian.py` does."""
+"""Debian's own restic (0.14 in Debian 12), unpacked into .cache/ and not installed; fetched as in
+`rclone/debian.py`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BINARY = CACHE / "restic" / "usr" / "bin" / "restic"
 
 
 def debian_restic() -> Path:
-    """The path of the binary; fetched if it is not there. Unavailable if that cannot be done."""
+    """The path of the binary, fetched if missing. Raises Unavailable if that fails."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with FileLock(CACHE / "lock"):
         if not BINARY.exists():
@@ -37,7 +37,7 @@ def _fetch() -> None:
     said = debian._run(["apt-get", "download", "restic"], work)
     if not list(
         work.glob("restic_*.deb")
-    ):  # no package lists on this machine: fetch them into our own folder
+    ):  # no package lists on this machine: download them into our own folder
         own = [f"-oDir::State={CACHE / 'state'}", f"-oDir::Cache={CACHE / 'cache'}"]
         for name in ("state/lists/partial", "cache/archives/partial"):
             (CACHE / name).mkdir(parents=True, exist_ok=True)

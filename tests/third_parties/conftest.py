@@ -1,5 +1,5 @@
-"""Clients of OneDrive that nobody of this project wrote; `make third-parties` installs and runs
-them, in a venv of its own: the SDK alone is larger than all else that the tests need."""
+"""Third-party clients of OneDrive; `make third-parties` installs and runs them in a separate venv,
+because the SDK alone is larger than everything else that the tests need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attackers at a page that runs as a program of its own, on loopback; and what it costs the
+"""Attackers of a page that runs as a separate program, on loopback, and the cost for the
 machine."""
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from urllib.request import HTTPCookieProcessor, ProxyHandler, Request, build_ope
 
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID
 
-PATIENCE = 120.0  # seconds for what has to happen at some time
+PATIENCE = 120.0  # seconds until an expected event must have happened
 
 
 def eventually(true: Callable[[], bool], what: str) -> None:
@@ -31,7 +31,7 @@ def eventually(true: Callable[[], bool], what: str) -> None:
 
 
 def rclones(pid: int) -> int:
-    """How many rclones are children of a process."""
+    """The number of a process's children that are rclones."""
     found = 0
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
@@ -42,7 +42,7 @@ def rclones(pid: int) -> int:
 
 
 def rest(connection: socket.socket) -> bytes:
-    """What still comes until the page ends the connection."""
+    """The bytes that still arrive until the page ends the connection."""
     found = b""
     with suppress(ConnectionError):
         while block := connection.recv(65536):
@@ -51,7 +51,7 @@ def rest(connection: socket.socket) -> bytes:
 
 
 class ServedPage:
-    """The program `pluton-rclone web`, and a person who was let in."""
+    """The program `pluton-rclone web`, and a person with a session."""
 
     def __init__(self, *arguments: str, **variables: str) -> None:
         self.process = subprocess.Popen(
@@ -75,7 +75,7 @@ class ServedPage:
         self.token = re.findall(r'name="anti_forgery" value="([^"]+)"', self.get(address))[0]
 
     def address(self) -> str:
-        """A one-time address for another browser, which this one lets in."""
+        """A one-time address for another browser, requested in this one."""
         found = re.search(r"http://localhost:\d+/open/[\w-]+", self._sent("/addresses")[1])
         assert found is not None
         return found[0]
@@ -108,14 +108,14 @@ class ServedPage:
             return str(answer.url).removeprefix(self.origin), str(answer.read().decode())
 
     def answers_in(self) -> float:
-        """Seconds that somebody else's request takes."""
+        """Seconds that another person's request takes."""
         begun = time.monotonic()
         assert "Add storage" in self.get("/add")
         return time.monotonic() - begun
 
     def connect(self, text: str = "", *, small: bool = False) -> socket.socket:
-        """A connection of an attacker; "@" in the text stands for the host line, "$" for the
-        person's cookie, too."""
+        """A connection of an attacker; in the text, "@" stands for the host line, and "$" for the
+        host line and the person's cookie."""
         connection = socket.socket()
         if small:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -132,7 +132,7 @@ class ServedPage:
 
     @property
     def memory(self) -> int:
-        """MiB that the page's own process holds now."""
+        """MiB that the page's own process uses now."""
         found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
         assert found is not None
         return int(found[1]) // 1024

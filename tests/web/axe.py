@@ -28,7 +28,7 @@ def source() -> str:
     archive = CACHE / f"axe-core-{VERSION}.tgz"
     CACHE.mkdir(exist_ok=True)
     with FileLock(CACHE / "axe-core.lock"):
-        if not archive.exists():  # it comes into a folder of its own: what is there is whole
+        if not archive.exists():  # downloads go to a separate folder: a file here is complete
             with tempfile.TemporaryDirectory(dir=CACHE) as work:
                 pack = ["npm", "pack", "--silent", f"axe-core@{VERSION}"]
                 subprocess.run(pack, cwd=work, env=outside.ENVIRONMENT, check=True, timeout=300)
@@ -40,11 +40,11 @@ def source() -> str:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe finds in the page as it is now: "rule: what (where)"."""
+    """The violations that axe finds in the page as it is now: "rule: what (where)"."""
     if not page.evaluate("typeof axe !== 'undefined'"):
-        # through the DevTools protocol: the page's policy stays as it is
+        # through the DevTools protocol, so that the page's policy stays as it is
         page.context.new_cdp_session(page).send("Runtime.evaluate", {"expression": source()})
-    # what is in order stays there: to hand it over is most of the work on a page without faults
+    # only violations: transferring the passes would be most of the work on a page without faults
     found: list[dict[str, Any]] = page.evaluate(
         "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})"
         ".then(result => result.violations)",

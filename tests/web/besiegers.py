@@ -1,6 +1,6 @@
-"""Two hundred clients at a page, and somebody else who looks at it, each in a process of their own:
-in one, the attackers would keep the other from looking. `python -m tests.web.besiegers ROLE` reads
-a line of JSON from stdin, and goes on until stdin ends."""
+"""Two hundred clients that attack a page, and an observer, in separate processes: in one process,
+the attackers would slow down the observer. `python -m tests.web.besiegers ROLE` reads a line of
+JSON from stdin and runs until stdin ends."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def attack(page: ServedPage, over: threading.Event, at: str, local: str) -> None
 
 
 def watch(page: ServedPage, over: threading.Event) -> None:
-    """Prints what was seen: how long each request took, and the most that the page held."""
+    """Print how long each request took, and the most memory that the page used."""
     waits, most = [], {"memory": 0, "rclones": 0, "files": 0}
     while not over.wait(0.1):
         waits.append(page.answers_in())

@@ -1,5 +1,5 @@
-"""The page without a browser: Starlette's client as a person who was let in, and Microsoft's pages
-played over HTTP."""
+"""The page without a browser: Starlette's client as a person with a session, and Microsoft's pages
+answered over HTTP."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def page(**options: Any) -> Starlette:
 
 
 class Person:
-    """Somebody at the page, with a cookie jar of their own."""
+    """A person at the page, with their own cookie jar."""
 
     def __init__(self, app: Starlette, address: str | None = None) -> None:
         self.app = app
@@ -61,7 +61,7 @@ class Person:
         return urlsplit(at).path.removesuffix("/name")
 
     def to_microsoft(self, draft: str, **form: str) -> str:
-        """Step 3 until the address at Microsoft."""
+        """Step 3 up to the address at Microsoft."""
         answer = self.post(f"{draft}/sign-in", {"window": "no", "blocked": "no", **form})
         found = re.search(r'http-equiv="refresh" content="0; url=([^"]+)"', answer.text)
         assert found, answer.text
@@ -70,14 +70,14 @@ class Person:
     def sign_in(
         self, cloud: Emulator, draft: str, username: str, *, accept: bool = True, **form: str
     ) -> httpx2.Response:
-        """Step 3 whole: Microsoft's answer is opened here."""
+        """All of step 3, including Microsoft's answer, which is opened here."""
         address = self.to_microsoft(draft, **form)
         return self.get(answer_of(cloud, username, address, accept=accept))
 
 
 @contextmanager
 def at_the_page(**options: Any) -> Iterator[Person]:
-    """Somebody who was let in."""
+    """A person with a session."""
     app = page(**options)
     person = Person(app, one_time_address(app) if not options.get("identify") else "/")
     try:
@@ -88,7 +88,7 @@ def at_the_page(**options: Any) -> Iterator[Person]:
 
 
 def answer_of(cloud: Emulator, username: str, address: str, *, accept: bool = True) -> str:
-    """Where Microsoft sends the person back to, code and state included."""
+    """The address to which Microsoft redirects the person, with code and state."""
     visited: list[str] = []
     person = cloud.person(username)
     opened = person.browser.open
@@ -107,7 +107,7 @@ def answer_of(cloud: Emulator, username: str, address: str, *, accept: bool = Tr
 
 
 def until_over(person: Person) -> None:
-    """Wait until nothing runs in the background any more."""
+    """Wait until no background job runs any more."""
     assert person.app.state.page.jobs.wait(PATIENCE)
 
 
@@ -135,7 +135,7 @@ def sessions_of(person: Person) -> list[Session]:
 
 
 def local_folder(tmp_path: Path) -> Path:
-    """A folder with a file, open to the page in these tests."""
+    """A folder with a file that the page may use in these tests."""
     folder = tmp_path / "open"
     folder.mkdir()
     (folder / "a.txt").write_text("alpha")

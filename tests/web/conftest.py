@@ -1,4 +1,4 @@
-"""Fixtures of other folders that the tests of the page need, too."""
+"""Fixtures from other folders that the tests of the page need, too."""
 
 from tests.chromium import chromium
 

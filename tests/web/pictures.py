@@ -29,7 +29,7 @@ LOOKS: dict[str, tuple[str, int]] = {
 
 
 def camera(folder: Path, look: str) -> Callable[[Page, str], None]:
-    """Takes a picture of the whole page."""
+    """A function that takes a picture of a whole page."""
 
     def take(page: Page, name: str) -> None:
         page.wait_for_load_state()

@@ -18,7 +18,7 @@ PATIENCE = 120.0  # seconds for the server to answer or to end
 def served(
     app: AppRegistration | None, *, port: int = 0, folders: Sequence[Path] | None = None
 ) -> Iterator[str]:
-    """The one-time address of a page that runs."""
+    """The one-time address of a running page."""
     sockets = listen(None, port)
     url = f"http://localhost:{sockets[0].getsockname()[1]}"
     made = create_app(Storages(), public_url=url, app=app, local_folders=folders)

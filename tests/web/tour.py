@@ -1,4 +1,4 @@
-"""A tour through every page of the application, each looked at once: for axe and for the
+"""A tour through every page of the application, with one look at each: for axe and for the
 pictures."""
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ NAME = "OneDrive Personal Backups"
 
 
 def tour(visitor: Visitor, cloud: Emulator, home: Path) -> None:
-    """Personal with everything that comes after it, then Business, then SharePoint with its
-    permission refused first.
+    """Personal and everything that follows, then Business, then SharePoint, where the permission is
+    refused first.
 
     `home` is the folder that copies may use.
     """
@@ -106,7 +106,7 @@ def afterwards(visitor: Visitor, home: Path) -> None:
 
 
 def content(number: int) -> bytes:
-    """The content of a small file, another for each number."""
+    """The content of a small file, different for each number."""
     return bytes([number]) * 50_000
 
 
@@ -130,7 +130,7 @@ def business(visitor: Visitor) -> None:
 
 
 def sharepoint(visitor: Visitor, cloud: Emulator) -> None:
-    """An organisation where Sites.Read.All needs the administrator, who agrees after the first
+    """An organisation where Sites.Read.All needs the administrator, who consents after the first
     refusal."""
     page = visitor.page
     cloud.world.tenant("contoso.onmicrosoft.com").policies.user_consent = Consent.MANAGED
@@ -145,7 +145,7 @@ def sharepoint(visitor: Visitor, cloud: Emulator) -> None:
     for_administrator = page.get_by_label("Address for your administrator")
     for_administrator.wait_for()
     visitor.seen("3-administrator")
-    with contextlib.suppress(URLError):  # at the end stands http://localhost, where nobody listens
+    with contextlib.suppress(URLError):  # it ends at http://localhost, where no one listens
         cloud.person(ADMIN).visit(for_administrator.input_value())
     closes(visitor.open_window())
     visitor.heading("Which SharePoint site")
@@ -162,7 +162,7 @@ def sharepoint(visitor: Visitor, cloud: Emulator) -> None:
 
 
 def unfinished(visitor: Visitor) -> None:
-    """A name that is taken; a walk that is left for later and then given up; a page that does not
+    """A name that is taken; a setup that is interrupted and then discarded; a page that does not
     exist."""
     page = visitor.page
     page.get_by_role("link", name="Add storage").first.click()
@@ -185,7 +185,7 @@ def unfinished(visitor: Visitor) -> None:
 
 
 def expired(visitor: Visitor, cloud: Emulator) -> None:
-    """The sign-in ends; the storage says so; the same person signs in again."""
+    """The sign-in expires; the storage says so; the same person signs in again."""
     page = visitor.page
     cloud.world.revoke_tokens(cloud.world.person(ANNA))
     page.get_by_role("link", name=NAME, exact=True).click()

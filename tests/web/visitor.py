@@ -1,5 +1,4 @@
-"""A person at the page in a real browser: the guide's walk in their words, looked over at every
-stop."""
+"""A person at the page in a real browser: the steps of the guide, with a look at every page."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ ANNA, BERT, ADMIN = (
 
 
 class Visitor:
-    """One person with one browser. `look(page, name)` is called at every page, for axe or for a
+    """One person with one browser. `look(page, name)` is called on every page, for axe or for a
     picture."""
 
     def __init__(
@@ -32,7 +31,7 @@ class Visitor:
         self.page = context.new_page()
         self.complaints: list[
             str
-        ] = []  # what the browser's console said, but for pages that say no
+        ] = []  # the browser's console messages, except those about refusing answers
         context.on(
             "console", lambda message: self._hear(message.type, message.text, message.location)
         )
@@ -46,13 +45,13 @@ class Visitor:
             self.complaints.append(f"{text} ({location})")
 
     def seen(self, name: str) -> None:
-        # with its style: without it everything is too small to be touched
+        # with its style sheet, without which every button is too small to touch
         self.page.wait_for_load_state()
         self.look(self.page, name)
 
     def press(self, name: str) -> None:
-        """Press a button once its page's script has run: before that, a click goes on without it,
-        and opens no window."""
+        """Press a button once its page's script has run: before that, a click has its default
+        effect and opens no window."""
         button = self.page.get_by_role("button", name=name, exact=True)
         button.wait_for()
         self.page.wait_for_load_state()
@@ -86,8 +85,8 @@ class Visitor:
         self.heading("Authorize with OneDrive")
 
     def authorize(self, person: str, *answers: str) -> None:
-        """Step 3, in the window that opens. `answers` are the buttons pressed there after the
-        account was chosen."""
+        """Step 3, in the window that opens. `answers` are the buttons pressed there after choosing
+        the account."""
         window = self.open_window()
         at_microsoft(window, person, *answers)
         closes(window)
@@ -106,13 +105,13 @@ class Visitor:
         self.press("Continue")
 
     def options(self) -> None:
-        """Step 6, everything as it is."""
+        """Step 6, with the defaults."""
         self.heading("Advanced options")
         self.seen("6-options")
         self.press("Continue")
 
     def test(self) -> None:
-        """Step 7, the first half: until the last word of the test."""
+        """Step 7, the first half: until the test has ended."""
         self.heading("Test the connection")
         self.seen("7-before")
         self.press("Test connection")
@@ -129,7 +128,7 @@ class Visitor:
 
 
 def at_microsoft(window: Page, person: str, *answers: str) -> None:
-    """The emulated sign-in pages: which account, then the buttons by their ids (accept, cancel,
+    """Answer the emulated sign-in pages: the account, then buttons by their ids (accept, cancel,
     return)."""
     window.locator(f'[id="account-{person}"]').click()
     for answer in answers:

@@ -1,4 +1,4 @@
-"""Asks the emulated Graph without sockets: the tests of its answers are quick and see every
+"""Calls the emulated Graph without sockets, so that tests of its answers are fast and see every
 byte."""
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ADMIN = "admin@contoso.onmicrosoft.com"
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back."""
+    """The answer to one request."""
 
     status: int
     headers: dict[str, str]
@@ -46,7 +46,7 @@ class Reply:
 
 
 class Asking:
-    """Somebody with an access token for some permissions; `world` may be shared with others."""
+    """A person with an access token for some permissions; `world` may be shared with others."""
 
     def __init__(self, username: str | None, *scopes: str, world: World | None = None) -> None:
         self.world = world or World()
@@ -72,7 +72,7 @@ class Asking:
 
     @property
     def drive(self) -> Drive:
-        """The own drive of a work account's person."""
+        """Bert's own drive."""
         return self.files.drive_of(BERT)
 
     def get(self, address: str, **headers: str) -> Reply:
@@ -93,7 +93,7 @@ class Asking:
         return self.ask("PUT", address, body, headers)
 
     def everything(self, address: str) -> list[Any]:
-        """All values of a list that comes in pages."""
+        """All values of a paged list."""
         values: list[Any] = []
         while address:
             page = self.get(address).json
@@ -102,7 +102,7 @@ class Asking:
         return values
 
     def upload(self, address: str, data: bytes, **item: Any) -> Reply:
-        """Through an upload session, in one fragment."""
+        """Upload through an upload session, in one fragment."""
         session = self.post(f"{address}:/createUploadSession", {"item": item} if item else None)
         if session.status != 200:
             return session
@@ -110,7 +110,7 @@ class Asking:
         return self.put(session.json["uploadUrl"], data, content_range=whole)
 
     def leave(self, method: str, address: str, body: bytes, **headers: str) -> None:
-        """Send a part of a body and hang up."""
+        """Send a part of a body and disconnect."""
         self._hang_up = True
         try:
             self.ask(method, address, body, headers)
@@ -118,7 +118,7 @@ class Asking:
             self._hang_up = False
 
     def ask(self, method: str, address: str, body: bytes | None, headers: dict[str, str]) -> Reply:
-        """`address` is a path below /v1.0, or a whole address, which is asked without the token."""
+        """Send a request. `address` is a path below /v1.0, or a URL, which gets no token."""
         parts = urlsplit(
             address if "://" in address else f"https://graph.microsoft.com/v1.0{address}"
         )

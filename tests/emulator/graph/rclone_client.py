@@ -1,4 +1,4 @@
-"""The real rclone with a remote on a drive of the emulator, without the product in between."""
+"""The real rclone with a remote on a drive of the emulator, without the product."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FAR = "2100-01-01T00:00:00Z"
 
 
 class Rclone:
-    """rclone with one remote, `od:`, on one drive. It renews its token when `expiry` is in the
+    """rclone with one remote, `od:`, on one drive. It renews its token if `expiry` is in the
     past."""
 
     def __init__(
@@ -55,8 +55,8 @@ class Rclone:
         self.drive = drive
 
     def run(self, *arguments: str, expect: int = 0) -> str:
-        """stdout; with another exit code than expected the test fails and shows what rclone
-        said."""
+        """Run rclone; return stdout. On an unexpected exit code the test fails with rclone's
+        output."""
         command = [str(find_binary().path), *arguments, "--retries", "1"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == expect, done.stderr
