@@ -1,4 +1,4 @@
-"""App-only at the command line: the secret, the certificate's password, and whose drive it is."""
+"""App-only at the command line: the secret, the certificate's password, the drive's owner."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WHOSE = ("--method", "app", "--tenant", "contoso.onmicrosoft.com", "--user", BER
 def connected_by_certificate(
     command: Command, cloud: Emulator, content: bytes, folder: Path
 ) -> Path:
-    """The certificate's file, with which the storage "Daemon" has been connected."""
+    """Connect the storage "Daemon" with a certificate; return the certificate's file."""
     cloud.world.registrations[DAEMON_CLIENT_ID].certificates.append(DER_CERTIFICATE)
     file = folder / "app.pfx"
     file.write_bytes(content)
@@ -149,7 +149,7 @@ def test_without_a_person_the_suggested_command_signs_the_application_in_again(
     tmp_path: Path,
     by: str,
 ) -> None:
-    """Anybody who signed in at a browser instead would give it a token of their own."""
+    """A person who signed in at a browser instead would give it their own token."""
     if by == "certificate":
         connected_by_certificate(command, cloud, pfx(), tmp_path)
     else:
@@ -177,7 +177,7 @@ def test_a_certificates_file_is_found_from_another_folder_as_well(
     monkeypatch.setenv("PLUTON_ONEDRIVE_CLIENT_ID", DAEMON_CLIENT_ID)
     monkeypatch.chdir(tmp_path)
     made = command("connect", "Daemon", *WHOSE)
-    monkeypatch.chdir("/")  # where cron and systemd begin
+    monkeypatch.chdir("/")  # as under cron and systemd
 
     listed = command("ls", "Daemon:")
 

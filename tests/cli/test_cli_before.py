@@ -1,5 +1,5 @@
-"""What cannot be is said before the sign-in; names are taken once; a registration's secrets are
-renewed and cleared."""
+"""Impossible settings are reported before the sign-in; a name belongs to one storage; a
+registration's secrets are renewed and cleared."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_re_authorizing_says_before_the_sign_in_that_it_could_not_be_saved(
 def test_no_door_gives_a_storage_the_name_of_another_one(
     connected: Command, cloud: Emulator
 ) -> None:
-    """`set description=` did."""
+    """Formerly, `set description=` did."""
     from tests.connected import connected as save
 
     other = save(cloud, "business", name="Other")

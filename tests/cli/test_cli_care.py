@@ -1,4 +1,4 @@
-"""Keeping storages well from the command line: health, re-authorizing, changing, renaming,
+"""Maintaining storages from the command line: health, re-authorizing, changing, renaming,
 removing."""
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def test_a_storage_of_rclones_own_registration_is_signed_in_for_by_it_again(
     command: Command, cloud: Emulator, forks: Forks
 ) -> None:
     Storages().add_tested("mine", remote_of(cloud).replace(client_id=""))
-    with rclone_port():  # rclone may end before its last page is out: no matter to this browser
+    with rclone_port():  # rclone may end before its last page is sent, which does not matter here
         again = forks.run(
             *("reauthorize", "mine"),
             env={**os.environ, **played(ANNA), "BROWSER": forks.browser},
@@ -99,7 +99,7 @@ SITE = "https://contoso.sharepoint.com/sites/Backups"
 def test_an_own_drive_is_not_asked_for_what_another_storage_needs(
     command: Command, cloud: Emulator, browser: Callable[..., None]
 ) -> None:
-    """Microsoft answers a sign-in with all that the account has ever granted to the app."""
+    """Microsoft answers a sign-in with everything that the account has ever granted to the app."""
     browser(BERT)
     assert command("connect", "Library", "--site", SITE).code == 0
     assert command("connect", "Mine", "--type", "business").code == 0
@@ -135,7 +135,7 @@ def test_what_others_share_is_asked_for_again_also_if_it_was_granted_for_another
 def test_the_drive_of_somebody_who_is_called_the_same_is_not_taken_for_an_own_one(
     command: Command, cloud: Emulator, browser: Callable[..., None]
 ) -> None:
-    """Often it is the same person's other account. Its files could not be reached again."""
+    """Often it is another account of the same person. Formerly, its files became unreachable."""
     browser(BERT)
     theirs = cloud.files.drive_of("admin@contoso.onmicrosoft.com")
     theirs.share(theirs.root, BERT)
@@ -173,8 +173,8 @@ def test_an_option_is_changed_only_when_the_connection_still_works(connected: Co
 
 
 def test_one_table_has_all_options_ours_included_for_every_command(connected: Command) -> None:
-    """`set w base_folder=y` said that there is no such option, and advised the command that
-    documents it."""
+    """Formerly, `set w base_folder=y` said that there is no such option, and advised the command
+    that documents it."""
     changed = connected("set", "Work files", "base_folder=/Backups/")
     assert changed.code == 0, changed.err
     assert connected("storages", "--json").json[0]["base_folder"] == "Backups"
@@ -227,7 +227,7 @@ def test_an_export_is_an_rclone_conf_of_its_own_readable_by_its_owner_alone(
     assert ran.code == 0
     assert path.stat().st_mode & 0o777 == 0o600
     assert connected("ls", "work-files:", "--config", str(path)).code == 0
-    assert again.code == 5  # never over a file that is there
+    assert again.code == 5  # never overwrite an existing file
     assert (
         "RCLONE_CONFIG_WORK_FILES_TYPE=onedrive"
         in connected("export", "Work files", "--as-environment").out
@@ -323,7 +323,7 @@ def test_preflight_lists_what_onedrive_refuses_before_a_byte_is_sent(
 def test_health_warns_of_a_drive_that_holds_more_than_it_may(
     connected: Command, cloud: Emulator
 ) -> None:
-    """The state of the quota alone says so: what is used was not above nine tenths for rclone."""
+    """Only the state of the quota reveals this: for rclone, less than nine tenths were used."""
     with cloud.quirks.quota(cloud.files.drive_of(ANNA), "exceeded"):
         ill = connected("health", "--json")
         shown = connected("health")

@@ -15,7 +15,7 @@ from tests.connected import emulated_drive
 from tests.forked import Forks
 from tests.terminal import Terminal
 
-# How each starts: its file, its arguments, and what shows the line as it stands at Ctrl-G.
+# How each shell starts: its file, its arguments, and the command that shows the line at Ctrl-G.
 STARTS = {
     "bash": (
         "rc",
@@ -36,7 +36,7 @@ STARTS = {
         'bind \\cg \'echo "<"(commandline)">"\'',
     ),
 }
-# What is typed, and the line after Tab.
+# The typed text, and the line after Tab.
 BY_ALL = {
     "stor": "storages ",
     "show wo": "show work-files ",
@@ -57,8 +57,8 @@ BY_ALL = {
 def test_tab_offers_what_can_stand_in_a_line_and_means_the_file(
     connected: Command, tmp_path: Path, forks: Forks, monkeypatch: pytest.MonkeyPatch, shell: str
 ) -> None:
-    """A name that is no text ended it with a traceback, a line break in one made false entries,
-    -dash is an option and a:b a storage."""
+    """Formerly, a name that is not valid text ended it with a traceback, and a line break in a name
+    made false entries. -dash is an option and a:b a storage."""
     here = tmp_path / "here"
     (here / "sub").mkdir(parents=True)
     for name in (b"c\xff", b"x\nplain\nplain,y", b"-dash", b"a:b", b"sub/a:c", b"usual"):
@@ -91,7 +91,7 @@ def test_tab_offers_what_can_stand_in_a_line_and_means_the_file(
 def at_shell(
     connected: Command, tmp_path: Path, program: str, programs: str, sourced: bool
 ) -> Terminal:
-    """A shell at a terminal, with the completion that the program prints for it."""
+    """A shell on a terminal, with the completion that the program prints for it."""
     file, arguments, setting = STARTS[program]
     script = tmp_path / ("script" if sourced else "_pluton-rclone")
     script.write_text(connected("completion", program).out)
@@ -135,6 +135,6 @@ def test_the_shell_completes_with_tab(
             quoted = "'" in completed  # some shells close the quote
             terminal.expect(f"<pluton-rclone {completed}" + ">" * (not quoted))
             terminal.press("\x15")
-        # If several match, they are listed; bash wants a second Tab, and has no help to show.
+        # If several match, they are listed; bash needs a second Tab and shows no help.
         terminal.press("pluton-rclone co\t" + "\t" * (program == "bash"))
         terminal.expect("connect" if program == "bash" else "Connect a OneDrive and save")

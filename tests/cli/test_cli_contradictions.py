@@ -1,5 +1,5 @@
-"""What cannot both be meant is refused, with both named, before anybody signs in; what is empty by
-accident, too; and OPTION= is the default again."""
+"""Contradictory options are refused before the sign-in, with both named, as are accidentally empty
+values; OPTION= restores the default."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_an_empty_secret_file_takes_no_secret_away(
     connected: Command, home: Path, tmp_path: Path
 ) -> None:
     secret, empty = tmp_path / "secret", tmp_path / "empty"
-    secret.write_text("geheim\n", encoding="utf-16")  # as PowerShell's > does
+    secret.write_text("geheim\n", encoding="utf-16")  # as written by PowerShell's >
     empty.write_text("\n")
     change = ("set", "work-files", "--secret", "link_password", "--secret-file")
     assert connected(*change, str(secret)).code == 0
@@ -155,7 +155,7 @@ OTHER = {
     "base_folder": "Backups",
     "secret_expires": "2030-01-01",
 }
-FIXED = {"no_versions", "link_scope", "link_password"}  # a personal drive has one value of them
+FIXED = {"no_versions", "link_scope", "link_password"}  # a personal drive has one value of these
 
 
 def test_an_option_without_a_value_is_at_its_default_again(connected: Command, home: Path) -> None:
@@ -187,7 +187,7 @@ def test_connect_takes_an_option_without_a_value_as_its_default(command: Command
 def test_set_leaves_alone_what_the_walk_or_the_sign_in_decides(
     connected: Command, cloud: Emulator, setting: str
 ) -> None:
-    """`set w client_id=` was saved: an hour later nobody could renew the token."""
+    """Formerly, `set w client_id=` was saved, and an hour later the token could not be renewed."""
     before = len(cloud.requests)
     refused = connected(*SET, setting, "--json")
     assert (refused.code, refused.error["error"]) == (5, "option_invalid")
@@ -221,7 +221,7 @@ def test_an_error_about_what_a_variable_gave_names_it(
     code: int,
     said: str,
 ) -> None:
-    """Only the option, or neither, was named: a person looked for it on the command line."""
+    """Formerly, only the option was named, or neither: people looked for it on the command line."""
     for name, value in variables.items():
         monkeypatch.setenv(f"PLUTON_ONEDRIVE_{name}", value)
     refused = command(*CONNECT, *options)
@@ -242,7 +242,7 @@ def test_an_option_takes_the_place_of_a_variable_that_nobody_could_use(
 def test_without_a_client_id_a_region_that_a_variable_names_is_not_passed_over(
     command: Command, cloud: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was: the sign-in was one of the global cloud, through rclone's registration."""
+    """Formerly, it was: the sign-in used the global cloud, through rclone's registration."""
     monkeypatch.delenv("PLUTON_ONEDRIVE_CLIENT_ID")
     monkeypatch.setenv("PLUTON_ONEDRIVE_REGION", "us")
     refused = command(*CONNECT, "--json")
@@ -265,7 +265,7 @@ def test_what_variables_give_to_a_sign_in_is_told_before_it(
 def test_a_secret_that_a_variable_gives_is_said_to_be_its(
     connected: Command, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was taken without a word, where a person expects to be asked."""
+    """Formerly, it was taken silently where a person expects to be asked."""
     monkeypatch.setenv("PLUTON_ONEDRIVE_LINK_PASSWORD", "geheim")
     changed = connected(*SET, "--secret", "link_password")
     assert (

@@ -1,4 +1,4 @@
-"""What an operator types each day: help, options anywhere, places, words, import, size."""
+"""What operators type every day: help, options anywhere, places, words, import, size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the machine lacks is said at the doors, in the usual words: an rclone, a folder, a home."""
+"""What the machine lacks is reported everywhere in the same words: an rclone, a folder, a home."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_a_password_from_a_file_a_command_or_the_environment_and_the_way_back(
 def test_a_file_that_is_not_there_is_not_encrypted(
     connected: Command, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a misspelt RCLONE_CONFIG an empty file was made, and said to be encrypted."""
+    """Formerly, a misspelt RCLONE_CONFIG created an empty file, which was reported as encrypted."""
     monkeypatch.setenv("PLUTON_RCLONE_NEW_PASSWORD", "geheim")
     missing = path.with_name("misspelt.conf")
     monkeypatch.setenv("RCLONE_CONFIG", str(missing))
@@ -66,7 +66,7 @@ def test_a_password_of_the_keyring_that_nobody_sees(
 ) -> None:
     before = dump(path)
     passwords = []
-    for _ in range(2):  # and a new one
+    for _ in range(2):  # the second time with a new password
         ran = connected("encrypt", "--keyring")
         assert ran.code == 0
         assert list(keyring) == [str(path)]
@@ -84,7 +84,7 @@ def test_a_password_of_the_keyring_that_nobody_sees(
 def test_a_keyring_that_cannot_be_used_makes_no_failure_of_what_is_done(
     connected: Command, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new password was in the file, and the command ended with an error about the last one."""
+    """Formerly, the file had its new password, yet the command ended with an error."""
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "no.such.Backend")
     monkeypatch.setattr("keyring.core._keyring_backend", None)
 
@@ -127,7 +127,7 @@ def test_at_a_terminal_it_is_typed_twice_unseen(
     assert run(path, "config", "dump", environment={"RCLONE_CONFIG_PASS": "geheim"}).returncode == 0
 
 
-# Of a password command. systemd-ask-password and pinentry-curses do as the first one.
+# Of a password command. systemd-ask-password and pinentry-curses behave like the first one.
 ASKS = {
     "the terminal": "printf 'Password: ' >/dev/tty && read p </dev/tty && echo $p",
     "stdin": "printf 'Password: ' >&2 && read p && echo $p",
@@ -135,7 +135,7 @@ ASKS = {
 
 
 def password_command(folder: Path, code: str) -> dict[str, str]:
-    """The environment with it."""
+    """An environment with this password command."""
     program = folder / "password"
     program.write_text(f"#!/bin/sh\n{code}\n")
     program.chmod(0o755)
@@ -168,7 +168,7 @@ def test_ctrl_c_ends_a_password_command_that_asks(forks: Forks, path: Path, tmp_
 
 
 def test_what_tab_starts_asks_nobody(forks: Forks, path: Path, tmp_path: Path) -> None:
-    """The shell reads the terminal itself then."""
+    """The shell itself reads the terminal at that time."""
     environment = password_command(tmp_path, ASKS["the terminal"]) | {
         "_PLUTON_RCLONE_COMPLETE": "bash_complete",
         "COMP_LINE": "pluton-rclone ls ",

@@ -1,5 +1,5 @@
-"""Every example in every `--help` is run as it stands, in a shell on a terminal; only the folders
-are other ones."""
+"""Every example in every `--help` runs as written, in a shell on a terminal; only the folders
+differ."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PROGRAM = f'exec {PYTHON} -m pluton_rclone "$@"'
 STAND_INS = {
     "restic": "exit 0",
     "pass": "echo secret",
-    "ssh": "exec cat rclone.conf",  # what `export` printed there
+    "ssh": "exec cat rclone.conf",  # the output of `export` on the other machine
     "less": "exec cat",
     "jq": f"exec {PYTHON} -c 'import json, sys; json.load(sys.stdin)'",
 }
@@ -47,7 +47,7 @@ ANSWERS = {
 
 
 def examples() -> list[str]:
-    """The lines behind \\b in each command's help."""
+    """The lines after \\b in each command's help."""
     found = []
     for name in COMMANDS:
         command = application.get_command(click.Context(application), name)
@@ -58,7 +58,7 @@ def examples() -> list[str]:
     return found
 
 
-ON_A_SERVER = "PREFECT_API_URL="  # of which tests/flows has one, in soak
+ON_A_SERVER = "PREFECT_API_URL="  # tests/flows runs such a server, in soak
 EXAMPLES = [each for each in examples() if not each.startswith(ON_A_SERVER)]
 PLAN = """
 name = "nightly"
@@ -77,7 +77,7 @@ WORK = ("connect team --site", "connect work --type business", "client-secret-fi
 
 @pytest.fixture
 def shell(tmp_path: Path, cloud: Emulator, home: Path, forks: Forks, example: str) -> Path:
-    """The programs that examples name, first on PATH; the folders and files that they speak of."""
+    """The programs in the examples, first on PATH, and the folders and files that they use."""
     programs = tmp_path / "bin"
     programs.mkdir()
     program = PROGRAM if example.startswith(AT_THE_TERMINAL) else forks.line
@@ -100,8 +100,8 @@ def shell(tmp_path: Path, cloud: Emulator, home: Path, forks: Forks, example: st
 
 
 def free_port() -> int:
-    """Below those that Linux hands out to others (ip_local_port_range(7)): it stays free until it
-    is used; and another one in each process of the tests."""
+    """A port below those that Linux hands out (ip_local_port_range(7)), so that it stays free until
+    it is used; different in each test process."""
     for port in range(10_000 + os.getpid() % 20_000, 32_768):
         with socket.socket() as asked, suppress(OSError):
             asked.bind(("127.0.0.1", port))
@@ -110,7 +110,7 @@ def free_port() -> int:
 
 
 def here(example: str, folder: Path) -> str:
-    """The example with folders of this test, and a real rclone, in place of those that it names."""
+    """The example with folders of this test and a real rclone instead of those that it names."""
     example = re.sub(r"^0 4 \* \* 0 +", "", example)  # a crontab's time
     example = re.sub("(history|again) 12", r"\1 1", example)
     rclone = shlex.quote(str(find_binary().path))
@@ -161,7 +161,7 @@ def test_the_example_works(
         "PATH": f"{shell}{os.pathsep}{os.environ['PATH']}",
         "PLUTON_ONEDRIVE_CLIENT_ID": PUBLIC_CLIENT_ID,
         "BROWSER": "true" if serving else forks.browser,
-        "SHELL": "/bin/true",  # the demo's
+        "SHELL": "/bin/true",  # the demo starts it
         **({"PYTHON_KEYRING_BACKEND": "tests.keyrings.Kept"} if "--keyring" in example else {}),
     }
     script = f"set -o pipefail; {here(example, tmp_path)}"
@@ -172,7 +172,7 @@ def test_the_example_works(
             terminal.expect("Ctrl-C ends it.")
             terminal.press_ctrl_c()
             code = terminal.end()
-            assert code == 130 or example.startswith(RCLONES)  # these have rclone's own
+            assert code == 130 or example.startswith(RCLONES)  # these have rclone's own exit code
         else:
             if "--method device" in example:
                 terminal.expect("and type the code ")

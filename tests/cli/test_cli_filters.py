@@ -1,4 +1,4 @@
-"""One filter model on every command that takes many files, and the flags that go on to rclone."""
+"""One filter model for all commands that take many files; the flags that rclone gets."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ FILTERS = {
 def test_a_filter_of_a_single_file_which_rclone_passes_over_ends_no_run_and_is_said(
     connected: Command, cloud: Emulator, source: Path, word: str, option: str
 ) -> None:
-    """A script gives the same filters to whatever it backs up, folders and files."""
+    """A script uses the same filters for everything that it backs up, folders and files."""
     (source / "names").write_text("a.txt\n")
     sure = ["--yes"] if word != "copy" else []
     given = option.format(names=source / "names")
@@ -100,7 +100,7 @@ Names = Callable[..., set[str]]
 
 @pytest.fixture
 def names(cloud: Emulator) -> Names:
-    """Which files are in a folder of the storage, as Microsoft has them."""
+    """The names of the files in a folder of the storage, from the emulator."""
 
     def found(folder: str = "x") -> set[str]:
         drive = cloud.files.drive_of(ANNA)
@@ -174,7 +174,7 @@ def test_delete_with_filters_deletes_what_they_select_and_keeps_folders(
 def test_a_filter_without_a_rule_deletes_nothing(
     rules: str, connected: Command, cloud: Emulator, tmp_path: Path
 ) -> None:
-    """Its file may have been cut off: it would select everything."""
+    """Its file may have been truncated: it would select everything."""
     (tmp_path / "rules").write_text(rules)
     drive = cloud.files.drive_of(ANNA)
     drive.write("x/a.txt", b"kept")
@@ -308,7 +308,7 @@ def test_no_end_of_a_run_is_among_the_days_that_it_deletes_by_whatever_name(
 def test_no_day_is_deleted_by_a_clock_that_is_ahead(
     connected: Command, cloud: Emulator, source: Path, names: Names
 ) -> None:
-    """By it, all that is kept would be old."""
+    """By such a clock, everything that is kept would be old."""
     assert connected("copy", str(source / "a.txt"), "Work files:old/2020-01-01").code == 0
     kept = ("--backup-dir", "Work files:old", "--keep-days", "30")
     cloud.world.advance(-40 * 86_400)

@@ -1,5 +1,5 @@
-"""Folders of others that a browser shows in the drive and rclone is not shown: said at the
-terminal, with what to type."""
+"""Other people's folders that the browser shows in the drive but Microsoft hides from rclone:
+reported at the terminal, with the command to type."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ADMIN = "admin@contoso.onmicrosoft.com"
 
 
 def shared_with_bert(cloud: Emulator) -> tuple[Drive, Drive]:
-    """Bert's OneDrive with a folder of a site's library and one of a colleague's OneDrive."""
+    """Bert's OneDrive; shortcuts to folders of a site's library and of a colleague's drive."""
     drive, library = cloud.files.drive_of(BERT), emulated_drive(cloud, "sharepoint")
     theirs = cloud.files.drive_of(ADMIN)
     library.write("Team/plan.txt", b"a library's")
@@ -54,7 +54,7 @@ def test_connecting_names_them_and_what_is_printed_connects_them(
 def test_programs_get_them_as_values(command: Command, cloud: Emulator) -> None:
     drive, library = shared_with_bert(cloud)
     storage = connected(cloud, "business", name="work")
-    assert storage.check_health().shortcuts == ()  # this account lists them: rclone sees them too
+    assert storage.check_health().shortcuts == ()  # this account lists them, so rclone sees them
     with cloud.quirks.shortcuts_on_request(drive):
         (found,) = storage.check_health().shortcuts
         assert (found.path, found.drive_id) == ("/Our team", library.id)

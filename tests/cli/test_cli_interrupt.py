@@ -1,7 +1,7 @@
-"""Ctrl-C while a command works: it ends at once, nothing is half saved, no rclone is left behind.
+"""Ctrl-C during a command: it ends at once, nothing is half saved, no rclone is left behind.
 
-Microsoft answers nothing more from the request on that each command is stopped in; whoever waits
-for an answer never ends.
+From the request on in which a command is stopped, Microsoft answers nothing: a command that waited
+for an answer would never end.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ ENDLESS = 3600.0
 
 @dataclass
 class Frozen:
-    """Microsoft, which does not answer requests like `where` ("METHOD host/path") any more, nor
-    what comes after."""
+    """A Microsoft that stops answering with the first request that matches `where` ("METHOD
+    host/path")."""
 
     cloud: Emulator
     where: str = ""
@@ -66,7 +66,7 @@ def frozen(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Frozen:
 
 @pytest.fixture
 def source(tmp_path: Path, cloud: Emulator) -> Path:
-    """Ten files here, the same ten in the folder `backup` of Anna's drive."""
+    """Ten local files, and the same ten in the folder `backup` of Anna's drive."""
     folder = tmp_path / "source"
     folder.mkdir()
     for number in range(10):
@@ -76,7 +76,7 @@ def source(tmp_path: Path, cloud: Emulator) -> Path:
 
 
 def children_left(cloud: Emulator) -> list[bytes]:
-    """What still runs in the world of this test, once there was time to die."""
+    """The processes of this test that still run after a grace period."""
     end = time.monotonic() + PATIENCE
     while (left := processes_in(cloud)) and time.monotonic() < end:
         time.sleep(0.02)
@@ -90,13 +90,13 @@ def processes_in(cloud: Emulator) -> list[bytes]:
             try:
                 if mark in (entry / "environ").read_bytes() + b"\0":
                     found.append((entry / "cmdline").read_bytes())
-            except OSError:  # ended meanwhile, or somebody else's
+            except OSError:  # it has ended, or belongs to another user
                 continue
     return [command for command in found if command]
 
 
 def saved(command: Command) -> dict[str, Any]:
-    """All that rclone.conf says, but for the token, which may have been renewed on the way."""
+    """The content of rclone.conf without the token, which may have been renewed."""
     options: dict[str, Any] = command("show", "Work files", "--json").json["options"]
     options.pop("pluton_sign_in", None)
     return {"names": [each["name"] for each in command("storages", "--json").json], **options}
@@ -131,8 +131,8 @@ WORK = {
 }
 
 
-# The key's signal goes to all in the terminal's foreground, the other to us alone. Every command
-# starts its rclone alike, so both ways for one of each kind: transfer, listing, account, connect.
+# Ctrl-C signals all processes in the terminal's foreground, an interrupt only us. Every command
+# starts rclone alike, so one of each kind gets both: transfer, listing, account, connect.
 KEY, SIGNAL = Terminal.press_ctrl_c, Terminal.interrupt
 WAYS = [(name, KEY) for name in WORK] + [
     (name, SIGNAL) for name in ("copy", "ls", "drives", "connect, testing")
@@ -164,10 +164,10 @@ def test_a_command_at_work_ends_at_once(
         frozen.wait()
         ends_cleanly(terminal, cloud, stop)
     assert saved(connected) == before
-    records = "rclone.conf.runs.sqlite"  # of transfers alone, and without SQLite's own files
+    records = "rclone.conf.runs.sqlite"  # of transfers only, and without SQLite's own files
     names = {path.name for path in home.glob("*.conf*")} - {records}
     turns = {name for name in names if re.fullmatch(r"\.rclone\.conf\.pluton-\w+-\w\.lock", name)}
-    assert names - turns == {"rclone.conf", ".rclone.conf.pluton.lock"}  # turns to renew a token
+    assert names - turns == {"rclone.conf", ".rclone.conf.pluton.lock"}  # locks of renewals
 
 
 @pytest.mark.parametrize("stop", [Terminal.press_ctrl_c, Terminal.interrupt], ids=["key", "signal"])

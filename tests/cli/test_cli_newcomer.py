@@ -1,5 +1,5 @@
-"""What somebody types who is new here, and nearly right: said in plain words, with the place,
-before anything is done."""
+"""Nearly correct commands of a newcomer: explained in plain words, with the place, before anything
+is done."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BOTH = ("Work files", "work-files")
 
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A folder with one file, in the folder that commands run in."""
+    """A folder with one file, in the folder where commands run."""
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "a.txt").write_text("a")
     monkeypatch.chdir(tmp_path)
@@ -295,7 +295,7 @@ def test_the_name_comes_first_and_may_have_its_colon(connected: Command) -> None
 
 
 def test_every_command_that_an_advice_names_takes_what_it_is_given(connected: Command) -> None:
-    """The secret's next step was `set NAME --secret`, without the option that it needs."""
+    """Formerly, the next step for a secret was `set NAME --secret`, without the option's value."""
     for words in NEXT_STEPS.values():
         for line in re.findall(r"pluton-rclone ([^`,.…]+)", words):
             given = line.format(storage="nobody").split()
@@ -306,7 +306,7 @@ def test_every_command_that_an_advice_names_takes_what_it_is_given(connected: Co
 def test_every_suggested_command_is_about_the_file_that_this_one_was_about(
     connected: Command, home: Path, tmp_path: Path
 ) -> None:
-    """Pasted without --config, it removed the storage of that name in another file."""
+    """Formerly, pasted without --config, it removed a storage of that name in another file."""
     without("token", home)
     other = tmp_path / "my own.conf"
     (home / "rclone.conf").rename(other)
@@ -324,7 +324,7 @@ def test_every_suggested_command_is_about_the_file_that_this_one_was_about(
     for words, command in suggested.items():
         said = connected("--config", str(other), *words).err
         assert command in said, said
-        if words[0] != "restore":  # which is no command
+        if words[0] != "restore":  # which is not a command
             assert command in connected(*words, "--config", str(other)).err
     other.unlink()
     for words in (("ls", "x:"), ("storages",)):
@@ -334,7 +334,7 @@ def test_every_suggested_command_is_about_the_file_that_this_one_was_about(
 def test_a_storage_that_is_connected_anew_keeps_the_name_of_its_remote(
     connected: Command, source: str
 ) -> None:
-    """restic and cron use that one, and not each is what would be made of the friendly name."""
+    """restic and cron use that name, which may differ from what the friendly name would give."""
     conf = Storages().conf
     conf.update("work-files", {"pluton_granted_scopes": "Files.Read"})
     anew = "remove 'Work files', then pluton-rclone connect 'Work files'"
@@ -345,7 +345,7 @@ def test_a_storage_that_is_connected_anew_keeps_the_name_of_its_remote(
 
 
 def test_a_name_that_looks_like_an_option_is_not_suggested(connected: Command, home: Path) -> None:
-    """A file of rclone's may have any description; every command takes the remote's name."""
+    """rclone's file may have any description; every command also takes the remote's name."""
     Storages().conf.update("work-files", {"description": "--yes"})
     without("token", home)
     for words in (("test", "work-files"), ("ls", "work-files:"), ("health",)):
@@ -377,7 +377,7 @@ def test_a_configuration_that_does_not_exist_is_said(
 def test_an_empty_variable_is_not_the_default_before_or_behind_the_command(
     connected: Command, option: str
 ) -> None:
-    """`--config "$CONF"`, where CONF is not set: the storage of another file was removed."""
+    """`--config "$CONF"` with CONF unset: formerly, the storage of another file was removed."""
     for words in ((option, "", "remove"), ("remove", option, "")):
         ran = connected(*words, "Work files", "--yes")
         assert (ran.code, "It is empty." in ran.err) == (2, True), ran.err
@@ -399,7 +399,7 @@ def test_a_configuration_that_a_killed_rclone_renamed_away_is_there(
 
 
 def test_a_pipe_for_a_configuration_is_told_as_what_it_is(command: Command) -> None:
-    """`--config <(sops -d rclone.conf)`: rclone reads it."""
+    """`--config <(sops -d rclone.conf)`, which rclone reads."""
     reading, writing = os.pipe()
     try:
         ran = command("ls", "x:", "--config", f"/dev/fd/{reading}", "--json")
@@ -439,7 +439,7 @@ def test_a_dead_proxy_is_the_same_fault_everywhere(
 ) -> None:
     save_storage(cloud, name="Ended", seconds=-60)
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("RCLONE_LOW_LEVEL_RETRIES", "2")  # it waits for longer with each
+    monkeypatch.setenv("RCLONE_LOW_LEVEL_RETRIES", "2")  # each wait is longer than the one before
     monkeypatch.setenv("RCLONE_RETRIES", "1")
     found = {
         arguments[0]: connected(*arguments, "--json")
@@ -524,7 +524,7 @@ def test_a_storage_without_a_drive_gets_it_back(connected: Command, home: Path) 
 
 
 def test_advice_names_the_command_when_microsoft_wants_to_see_the_person(command: Command) -> None:
-    command("ls", "Work:", "--config", "other.conf")  # of which nothing is left
+    command("ls", "Work:", "--config", "other.conf")  # nothing of it is left
     assert "pluton-rclone reauthorize NAME" in with_command(InteractionRequired("x"), "ls").advice
     assert "pluton-rclone" not in with_command(InteractionRequired("x"), "connect").advice
 

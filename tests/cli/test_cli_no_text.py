@@ -1,5 +1,5 @@
-"""Arguments that no file system and no other program takes: NUL, lone surrogates, bytes that are
-not UTF-8. Each is a usage error in words."""
+"""Arguments that no file system and no other program accepts: NUL, lone surrogates, bytes that are
+not UTF-8. Each is a usage error in plain words."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_what_is_not_utf_8_is_nothing_that_microsoft_knows(
 
 
 def test_a_file_whose_name_is_not_utf_8_is_asked_for(connected: Command, tmp_path: Path) -> None:
-    """`cat` ended with a traceback."""
+    """Formerly, `cat` ended with a traceback."""
     (tmp_path / "a.txt").write_text("a")
     assert connected("copy", str(tmp_path), f"{W}:x\udcff").code == 0
     assert connected("cat", f"{W}:x\udcff/a.txt").out == "a"

@@ -1,4 +1,4 @@
-"""--notify: messages about a run to addresses that are read from a file and shown nowhere."""
+"""--notify: messages about a run, to addresses that are read from a file and never shown."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.cli.conftest import Command
 from tests.serving import serving
 
 SLOW = "?cto=120&rto=120"
-"""The service is a thread beside the one that sends: both may stand still for apprise's four
-seconds."""
+"""The service is a thread beside the sender: on a busy machine both may pause longer than apprise's
+four seconds."""
 
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A service that takes messages as JSON: its address for apprise, and what was posted."""
+    """A service that takes messages as JSON; yields its address for apprise and the messages."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     posted: list[dict[str, Any]] = []
 
@@ -103,7 +103,7 @@ def test_a_name_of_any_bytes_and_a_secret_in_a_place_do_not_travel_as_they_are(
 ) -> None:
     address, posted = service
     (tmp_path / "addresses").write_text(f"{address}/all{SLOW}")
-    odd = tmp_path / "a\udcffb\nc"  # some services do not take bytes that are no UTF-8
+    odd = tmp_path / "a\udcffb\nc"  # some services refuse bytes that are not UTF-8
     odd.mkdir()
     ran = connected("copy", str(odd), "work-files:a", "--notify", str(tmp_path / "addresses"))
     assert ran.code == 0, ran.err

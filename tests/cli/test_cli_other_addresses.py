@@ -1,5 +1,5 @@
-"""Addresses of folders in China, links into Teams and links of another organisation, as they are
-pasted: at the terminal and on the page."""
+"""Pasted addresses of folders in China, links into Teams and links of another organisation, at the
+terminal and on the page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .conftest import Command
 
 CHEN = "chen@tailspin.partner.onmschina.cn"
 IN_CHINA = client_id(PUBLIC_CLIENT_ID, "cn")
-# As browsers show it; its other addresses: tests/microsoft/test_microsoft_locations.py.
+# As browsers show it; for its other forms see tests/microsoft/test_microsoft_locations.py.
 IN_A_VIEW = (
     "/Shared%20Documents/Forms/AllItems.aspx?id=%2Fsites%2FProjects%2FShared%20Documents%2FA%2FB"
 )
@@ -36,7 +36,7 @@ FABRIKAM = {
 
 @pytest.fixture
 def in_china(cloud: Emulator) -> str:
-    """The site's address."""
+    """The site's address in the Chinese cloud."""
     tenant = cloud.world.tenant("tailspin.partner.onmschina.cn")
     site = cloud.files.add_site(tenant, "Projects")
     site.libraries[0].write("A/B/plan.txt", b"plan")
@@ -82,7 +82,7 @@ def test_a_folder_in_china_on_the_page(cloud: Emulator, in_china: str) -> None:
 
 
 def sharepoint(cloud: Emulator, page: Person) -> str:
-    """Bert at the step that takes an address: libraries need one more permission."""
+    """Bert at the step that takes an address; libraries need one more permission."""
     draft = page.begin("Library")
     page.sign_in(cloud, draft, BERT)
     if page.post(f"{draft}/type", {"kind": "sharepoint"}).url.path.endswith("/authorize"):

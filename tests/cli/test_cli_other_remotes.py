@@ -1,4 +1,4 @@
-"""A storage to and from any other remote of the same rclone.conf, each a real one of rclone's."""
+"""Transfers between a storage and other remotes of its rclone.conf, each really rclone's."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KINDS = (*HASHLESS, "disk:there", "team:there")
 
 
 def served(how: str, folder: Path, *flags: str) -> Iterator[str]:
-    """A folder as rclone serves it, at a free port of this machine."""
+    """Serve a folder with rclone, on a free port of this machine."""
     argv = [str(find_binary(None).path), "serve", how, str(folder), "--addr=127.0.0.1:0", *flags]
     with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
@@ -63,7 +63,7 @@ def remotes(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Command:
-    """As `connected`, with remotes of several kinds beside it."""
+    """Like `connected`, with several other kinds of remotes."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     (tmp_path / "disk").mkdir()
@@ -90,7 +90,7 @@ def letters(cloud: Emulator) -> None:
 
 
 class Busy(BaseHTTPRequestHandler):
-    """Asks whoever comes to wait for half a minute."""
+    """Asks every client to wait for half a minute."""
 
     def do_GET(self) -> None:
         self.send_response(429)
@@ -106,7 +106,7 @@ class Busy(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def busy(remotes: Command) -> Iterator[str]:
-    """The address of a server that is none of Microsoft's."""
+    """The address of a server that is not Microsoft's."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
@@ -172,7 +172,7 @@ def test_a_preflight_takes_files_from_another_remote_but_knows_onedrives_rules_a
 def test_a_preflight_says_why_it_cannot_look_through_what_wraps_a_storage(
     remotes: Command, letters: None
 ) -> None:
-    """It said whose the sign-in is, which nobody had asked."""
+    """Formerly, it reported whose sign-in it is, which is not the question."""
     Storages().conf.add("both", {"type": "union", "upstreams": "work-files:a team:b"})
     for arguments in (
         ("preflight", "work-files:letters", "vault:new"),
@@ -203,7 +203,7 @@ def test_a_preflight_looks_through_an_alias_of_a_storage(
 def test_what_it_looks_at_through_an_alias_is_below_the_base_folder(
     inside: str, remotes: Command, letters: None
 ) -> None:
-    """It was the drive's root, where an alias names a storage without a folder."""
+    """Formerly, it was the drive's root, if the alias names a storage without a folder."""
     assert remotes("set", "team", "base_folder=Base").code == 0
     Storages().conf.add("flat", {"type": "alias", "remote": f"team:{inside}"})
     assert remotes("copy", "work-files:letters/one.txt", "flat:q").code == 0

@@ -42,7 +42,7 @@ def test_the_address_of_an_own_folder_asks_for_own_files_alone(
     person: str,
     drive_type: str,
 ) -> None:
-    """Permissions for SharePoint were asked for, which often only administrators grant."""
+    """Formerly, SharePoint permissions were requested, which often only administrators grant."""
     browser(person)
     drive = cloud.files.drive_of(person)
     drive.folder("Server")

@@ -1,4 +1,4 @@
-"""Drives that are no place for a backup are not offered at the terminal, and can be named."""
+"""Drives that are no place for a backup are not offered at the terminal, but can be named."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SITE = "https://contoso.sharepoint.com/sites/Backups"
 
 @pytest.fixture(params=[ANNA, BERT])
 def owner(request: pytest.FixtureRequest, cloud: Emulator) -> str:
-    """Whose account has what Microsoft lists beside a personal drive, or beside one of work."""
+    """An account with the extra drives that Microsoft lists for personal or for work accounts."""
     username = str(request.param)
     if username == ANNA:
         cloud.quirks.bundles(ANNA, first=True)  # with the drive's own id
@@ -123,7 +123,7 @@ def test_an_account_without_onedrive_connects_a_library_by_a_pasted_token(
     assert done.returncode == 0, done.stderr
     assert Storages()["new"].remote.drive_type == "documentLibrary"
     setup = StorageSetup.for_storage(Storages()["new"])
-    assert setup.account is None  # whose it is was not to be known: nobody is refused
+    assert setup.account is None  # the owner could not be determined: no account is refused
 
 
 def test_an_account_without_onedrive_connects_a_library_by_rclones_registration(

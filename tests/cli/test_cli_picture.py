@@ -98,7 +98,7 @@ def test_the_picture_is_gone_at_the_end(
 ) -> None:
     for number in range(4):
         (tmp_path / f"{number}.bin").write_bytes(b"x" * 5_000_000)
-    gate = Gate(cloud, "^PUT ")  # it must be drawn while the files go, however slow this is
+    gate = Gate(cloud, "^PUT ")  # it must be drawn while files go, however slow this is
     with at_terminal("copy", str(tmp_path), "Work files:x", "--exclude", "/home/**") as terminal:
         terminal.expect("of 19.1 MiB")
         terminal.expect("3.bin")

@@ -1,7 +1,7 @@
-"""What a small command imports: little before rclone starts, the rest while rclone starts itself.
+"""The imports of small commands: few before rclone starts, the rest while rclone starts.
 
-Modules instead of milliseconds: they are the same on every machine. `python -m tests.bench
-commands` measures the time.
+The tests count modules instead of milliseconds, because they are the same on every machine. `python
+-m tests.bench commands` measures the time.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def test_a_small_command_imports_little_before_rclone_starts_and_nothing_large_a
 ) -> None:
     storage = connected(cloud, "business")
     emulated_drive(cloud, "business").write("docs/letter.txt", b"Dear all,\n")
-    assert storage.rclone.binary.version  # which is noted: no command asks for it again
+    assert storage.rclone.binary.version  # it is cached: no command asks again
 
     done = subprocess.run(
         [sys.executable, "-c", _TOLD, *words], capture_output=True, check=True, cwd=tmp_path

@@ -1,5 +1,5 @@
-"""What `--json` prints is what `pluton-rclone schema` promises: every line of every command,
-strictly decoded."""
+"""The output of `--json` matches `pluton-rclone schema`: every line of every command, strictly
+decoded."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.forked import Forks
 from tests.terminal import PATIENCE
 
 ANNA, BERT = "anna@outlook.com", "bert@contoso.onmicrosoft.com"
-# Their stdout is somebody else's: a file's bytes, another command's, a shell's; or is JSON Schema
-# in any case.
+# Their stdout belongs to something else (a file's content, another command, a shell) or is always
+# JSON Schema.
 WITHOUT = {"cat", "completion", "demo", "emulator", "schema", "man", "mount", "serve"}
 
 
 def decoded(command: str, line: str) -> Any:
-    """The line as the one kind of record that it is."""
+    """The line as the one kind of record that it matches."""
     fitting = []
     for kind in RECORDS[command]:
         try:
@@ -120,7 +120,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     "errors": [("errors",), ("errors", "AADSTS700082")],
     "doctor": [("doctor",)],
 }
-# What may end so: something is found, and that is a result.
+# These may end with 1, which is a result: something was found.
 FOUND = {"preflight": 4, "check": 7}
 
 
@@ -172,7 +172,7 @@ def test_an_imported_remote_is_a_record(connected: Command, source: Path) -> Non
 
 
 def test_a_device_code_is_a_record(command: Command, cloud: Emulator) -> None:
-    cloud.world.lifetimes.device_code = 2  # nobody types it
+    cloud.world.lifetimes.device_code = 2  # no one types it
     ran = command("connect", "Server", "--method", "device", "--json")
 
     assert [type(record).__name__ for record in records("connect", ran)] == ["SignInCode"]

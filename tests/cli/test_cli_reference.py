@@ -1,4 +1,4 @@
-"""Every command teaches itself; the ones that look things up."""
+"""Every command documents itself; and the commands that look things up."""
 
 from __future__ import annotations
 

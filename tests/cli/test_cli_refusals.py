@@ -1,4 +1,4 @@
-"""What a person reads at the terminal when Microsoft answers as it really does: the real rclone."""
+"""What a person reads at the terminal for Microsoft's real answers, with the real rclone."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def judge(ran_code: int, said: str, screen: Screen) -> None:
 
 @pytest.fixture(autouse=True)
 def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before a request is repeated: how long that is, tests/microsoft/test_microsoft_http.py shows
-    with a clock of its own; and rclone waits for longer with each time that it asks."""
+    """No waits before a request is repeated: tests/microsoft/test_microsoft_http.py tests their
+    length with a clock of its own, and rclone's grow with each attempt."""
     monkeypatch.setattr(Http, "_hold", lambda http, seconds: max(0.0, seconds))
     monkeypatch.setenv("RCLONE_LOW_LEVEL_RETRIES", "3")
 
@@ -92,7 +92,7 @@ def test_the_sign_in_service_without_a_body(
     }
     judge(ran.code, ran.err, screens[status])
     assert ran.err.startswith("ERROR")
-    # rclone asks ten times; we ask once with patience, and once more to say why.
+    # rclone asks ten times; we ask once with retries, and once more to find the reason.
     assert [each.status for each in cloud.requests].count(status) <= ATTEMPTS + 1
 
 
@@ -113,8 +113,8 @@ def test_a_token_service_that_resets_connections_is_for_later(
 def test_an_account_without_onedrive_in_all_its_words(
     connected: Command, cloud: Emulator, drive: Drive, form: str
 ) -> None:
-    """rclone prints no status beside a body: 503 and 400 with the same words are one line. In it
-    is the path, too, whose words are not Microsoft's."""
+    """rclone prints no status beside a body: 503 and 400 with the same words are one line. It also
+    contains the path, whose words are not Microsoft's."""
     with cloud.quirks.no_license(ANNA, form):
         ran = connected("ls", "Work files:Remote work/2026")
     judge(ran.code, ran.err, Screen(4, ("OneDrive licence",)))
@@ -288,7 +288,7 @@ def test_a_work_account_has_one(command: Command, cloud: Emulator, tmp_path: Pat
 def test_of_what_cannot_be_imported_no_command_is_advised_that_needs_it_saved(
     command: Command, cloud: Emulator, tmp_path: Path
 ) -> None:
-    """It was `pluton-rclone reauthorize NAME`, and there is no such storage."""
+    """Formerly, it was `pluton-rclone reauthorize NAME`, although there is no such storage."""
     remote = remote_of(cloud, "business", seconds=-60)
     cloud.world.revoke_tokens(cloud.world.person(BERT))
     (tmp_path / "rclone.conf").write_bytes(as_conf("old", remote.to_section()))
@@ -300,8 +300,8 @@ def test_of_what_cannot_be_imported_no_command_is_advised_that_needs_it_saved(
 def test_of_a_clock_that_is_far_off_no_library_complains_in_its_own_words(
     connected: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """urllib3 warned on stderr at each connection, with a line of its source. The connection test,
-    and the error where no connection comes about, say what is wrong and what to do."""
+    """Formerly, urllib3 warned on stderr at each connection, with a line of its source. The
+    connection test, and the error if no connection succeeds, say what is wrong and what to do."""
     monkeypatch.setattr("urllib3.connection.RECENT_DATE", date(2999, 1, 1))
     ran = connected("health")
     assert (ran.code, ran.err) == (0, "ok       Work files\n")

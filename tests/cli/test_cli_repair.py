@@ -1,4 +1,4 @@
-"""Sections that people have: what `repair` makes of them at the terminal, and on the page."""
+"""Sections that people have: how `repair` changes them, at the terminal and on the page."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def whole(cloud: Emulator, storage: Storage, before: dict[str, str]) -> None:
 
 
 def test_without_drive_and_token_there_is_nothing_to_repair(command: Command) -> None:
-    """As `rclone config` leaves it that was stopped: repair said reauthorize, and that, repair."""
+    """As after an aborted `rclone config`: repair advised reauthorize, and that, repair."""
     Storages().conf.add("work", {"type": "onedrive"})
     for word in ("test", "reauthorize"):
         ran = command(word, "work")
@@ -130,7 +130,7 @@ def test_a_drive_that_is_not_there_can_be_repaired_says_the_page(cloud: Emulator
 def test_a_drive_of_another_type_can_be_repaired_says_the_test(
     command: Command, cloud: Emulator
 ) -> None:
-    """Before: to set drive_type, which `set` refuses."""
+    """Formerly, the advice was to set drive_type, which `set` refuses."""
     storage = connected(cloud, "sharepoint", name="work")
     storage.storages.conf.update("work", {"drive_type": "business"})
     for door in (("test", "work"), ("health", "work"), ("set", "work", "chunk_size=5Mi")):
@@ -183,7 +183,7 @@ def test_a_phantom_that_microsoft_lists_is_not_taken_for_the_drive(cloud: Emulat
 def test_no_other_drive_is_taken_for_one_that_cannot_be_opened(
     cloud: Emulator, status: int
 ) -> None:
-    """A drive that the administrator shares: Bert's own was filled in its place."""
+    """A drive that the administrator shares: formerly, Bert's own was filled in instead."""
     theirs, own = cloud.files.drive_of(ADMIN), cloud.files.drive_of(BERT)
     theirs.share(theirs.root, BERT)
     wide = ("Files.ReadWrite.All",)
@@ -197,7 +197,7 @@ def test_no_other_drive_is_taken_for_one_that_cannot_be_opened(
     assert refusal.value.code == {503: "throttled", 403: "access_denied"}.get(
         status, "drive_not_found"
     )
-    assert (own.id in str(refusal.value)) is (status == 404)  # which could be meant
+    assert (own.id in str(refusal.value)) is (status == 404)  # if that could be the intended one
     assert storage.section_with_secrets() == before
     storage.repair(drive_id=own.id)
     assert storage.remote.drive_id == own.id

@@ -1,5 +1,5 @@
-"""What went wrong, who can fix it and the next step: one table, played by the emulator, as a
-person and a program see it."""
+"""What went wrong, who can fix it, and the next step: one table of emulated situations, as a person
+and a program see them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ YOU, ADMINISTRATOR = "you", "your administrator"
 
 @dataclass
 class Scene:
-    """The emulated Microsoft with the storages home (Anna's) and work (Bert's), and a folder of
-    files here."""
+    """The emulated Microsoft with the storages home (Anna's) and work (Bert's), and a local folder
+    of files."""
 
     cloud: Emulator
     source: Path
@@ -35,7 +35,7 @@ class Scene:
     browser: Callable[..., None]
 
     def token(self, name: str, **fields: object) -> None:
-        """Changes fields of a storage's token; None takes one out."""
+        """Change fields of a storage's token; None removes a field."""
         storage = Storages()[name]
         token = {**json.loads(storage.section_with_secrets()["token"]), **fields}
         text = json.dumps({key: value for key, value in token.items() if value is not None})
@@ -84,8 +84,8 @@ def permission_to_read_only(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def a_growing_file(scene: Scene) -> Iterator[None]:
-    """Between rclone's listing and its reading: it reads a file once its upload session is
-    there."""
+    """A file grows between rclone's listing and its reading, which begins once the upload session
+    exists."""
 
     @asynccontextmanager
     async def grow(call: Call) -> AsyncIterator[None]:
@@ -114,7 +114,7 @@ def two_dead_tokens(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def uploads_that_do_not_begin(scene: Scene) -> Iterator[None]:
-    """All else is quick: if the time ended in rclone's listing, no file would have failed."""
+    """Only the uploads hang: if the time ended in rclone's listing, no file would have failed."""
     for number in range(40):
         (scene.source / f"more{number}").write_bytes(b"x")
     Gate(scene.cloud, "createUploadSession")
@@ -143,7 +143,7 @@ class Row:
     who: str
     step: str | None
     says: str
-    """A part of what to do, as the command line says it."""
+    """A part of the advice, as the command line prints it."""
 
 
 COPY = ("copy", "SOURCE", "work:x")
@@ -286,7 +286,7 @@ def test_what_is_said_names_who_can_fix_it_and_leads_out(scene: Scene, row: Row)
 def test_a_storage_whose_token_cannot_be_renewed_comes_back_by_signing_in_again(
     scene: Scene,
 ) -> None:
-    """copy said "correct the value", and reauthorize said the same."""
+    """Formerly, copy said "correct the value", and so did reauthorize."""
     with a_token_without_refresh(scene):
         scene.browser(BERT)
         again = scene.command("reauthorize", "work")
@@ -298,8 +298,8 @@ def test_a_storage_whose_token_cannot_be_renewed_comes_back_by_signing_in_again(
 def test_read_only_stays_so_for_somebody_who_granted_the_app_more_before(
     scene: Scene, person: str
 ) -> None:
-    """Microsoft grants what was granted before along with it: the connection test wrote its
-    probe file."""
+    """Microsoft also grants what was granted before: formerly, the connection test wrote its probe
+    file."""
     scene.browser(person)
     kind = "personal" if person == ANNA else "business"
     assert scene.command("connect", "first", "--type", kind).code == 0
@@ -350,7 +350,7 @@ def test_what_rclone_says_of_an_end_that_was_asked_for(text: str, code: str) -> 
 
 @pytest.mark.parametrize("words", [COPY, ("ls", "work:")])
 def test_a_clock_that_is_behind_stops_nothing(scene: Scene, words: tuple[str, ...]) -> None:
-    """The token is no longer valid for Microsoft, but by this clock it is: it is renewed."""
+    """For Microsoft the token has expired, but by this clock it is valid: it is renewed."""
     with a_clock_that_is_behind(scene):
         said = scene.command(*(str(scene.source) if word == "SOURCE" else word for word in words))
     assert said.code == 0, said.err

@@ -28,7 +28,7 @@ PASSWORD = "W_uzGzhuyMOw7EwZhZC6Op9sMgTCBEgKQNU"  # "secret", as rclone obscures
 
 @contextmanager
 def running(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    """The program; whatever happens, it is gone at the end."""
+    """The running program, which is always gone at the end."""
     argv = [sys.executable, "-m", "pluton_rclone", *arguments]
     environment = {**os.environ, **variables}
     with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, env=environment) as program:
@@ -39,7 +39,7 @@ def running(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]
 
 
 def address(program: subprocess.Popen[str]) -> str:
-    """Where it serves, as it says."""
+    """The address at which it says it serves."""
     assert program.stderr is not None
     said = []
     for line in program.stderr:
@@ -62,7 +62,7 @@ def refresh_token(name: str) -> str:
 
 @pytest.fixture(autouse=True)
 def data(connected: Command, cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A storage with a file, whose access token has expired; and a crypt over it."""
+    """A storage with a file and an expired access token, and a crypt over it."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     emulated_drive(cloud, "personal").write("data/letter.txt", b"Dear reader")
     conf = Storages().conf
@@ -118,7 +118,7 @@ def test_what_was_connected_for_reading_only_is_served_so(cloud: Emulator) -> No
 
 
 def test_a_storage_is_mounted_until_it_is_told_to_end(cloud: Emulator, tmp_path: Path) -> None:
-    """Where the system does not let anybody mount, rclone says so, and nothing is left behind."""
+    """If the system does not allow mounts, rclone says so, and nothing is left behind."""
     folder, may = tmp_path / "mounted", os.access("/dev/fuse", os.R_OK | os.W_OK)
     folder.mkdir()
     before = refresh_token("work-files")

@@ -1,5 +1,5 @@
-"""What a container or a service manager sends: SIGTERM is a cancel, also as process 1; streams that
-are closed."""
+"""Signals of containers and service managers: SIGTERM cancels, also as process 1; closed
+streams."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_ctrl_c_while_rclone_is_being_started_leaves_nothing_behind(
     runtime: Path,
     forks: Forks,
 ) -> None:
-    """rclone runs already, and what was lent to it takes a while to be removed."""
+    """rclone is already running, and removing what was lent to it takes a while."""
     code = (
         "import sys, time\n"
         "from pluton_rclone.cli import main\n"
@@ -131,7 +131,7 @@ def test_a_command_that_runs_in_our_place_gets_the_signal(home: Path) -> None:
 
 
 def test_a_parent_that_ignores_its_children_does_not_stand_in_the_way(home: Path) -> None:
-    """Ignoring a signal is inherited; some supervisors ignore SIGCHLD. Nothing could be started."""
+    """An ignored signal is inherited, and some supervisors ignore SIGCHLD: nothing started."""
     (home / "rclone.conf").write_text(f"[here]\ntype = alias\nremote = {home}\n")
     words = [sys.executable, "-m", "pluton_rclone", "ls", "here:"]
     ignoring = ["bash", "-c", "trap '' CHLD; exec \"$@\"", "bash", *words]
@@ -158,7 +158,7 @@ STREAMS = {
     [
         *(("show nosuch --json", each) for each in STREAMS),
         *(("options --json", each) for each in ("all closed", "stdout full", "both full")),
-        # it reads stdin, and says on both others what it waits for
+        # it reads stdin and writes to both other streams what it waits for
         *(("connect x --method token", each) for each in ("all closed", "both full")),
     ],
 )

@@ -1,4 +1,4 @@
-"""Runs without a person: units and cron lines that work as they are, and pings."""
+"""Unattended runs: units and cron lines that work as printed, and pings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.serving import serving
 
 @pytest.fixture
 def pings() -> Iterator[tuple[str, list[str]]]:
-    """A service that wants pings: its address, and the paths that were called."""
+    """A service that takes pings; yields its address and the requested paths."""
     called: list[str] = []
 
     class Service(BaseHTTPRequestHandler):
@@ -143,7 +143,7 @@ def test_systemd_accepts_the_units(connected: Command, tmp_path: Path) -> None:
 def test_systemd_starts_in_a_folder_whose_name_ends_in_a_backslash(
     connected: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There a line goes on: the next one was a part of the name."""
+    """A trailing backslash continues the line: formerly, the next line became part of the name."""
     (tmp_path / "odd\\").mkdir()
     monkeypatch.chdir(tmp_path / "odd\\")
     lines = connected("timer", "x", "--", "health").out.splitlines()
@@ -188,7 +188,7 @@ def test_what_a_storage_the_network_and_restic_need_is_said_without_its_value(
     names += ["PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD"]
     for name in (*names, "RESTIC_PASSWORD_FILE", "PREFECT_API_URL"):
         monkeypatch.setenv(name, "SECRET")
-    monkeypatch.setenv("RCLONE_CONFIG_PASS", "SECRET")  # has a note of its own, if it is needed
+    monkeypatch.setenv("RCLONE_CONFIG_PASS", "SECRET")  # it has a note of its own if needed
     copy = connected("timer", "x", "--cron", "--", "copy", "a", "work-files:")
     restic = connected("timer", "x", "--", "restic", "work-files", "--", "backup", "/srv")
     for name in names:
@@ -300,7 +300,7 @@ def test_the_command_in_the_unit_is_the_one_that_was_typed(connected: Command) -
     words = shlex.split(line.partition("=")[2].replace("%%", "%").replace("$$", "$"))
 
     assert words[-3:] == ["copy", ODD, "work-files:a"]
-    assert "KillMode=mixed" in out  # systemd would end restic and its rclone beside us
+    assert "KillMode=mixed" in out  # otherwise systemd would also end restic and its rclone
     assert sys.executable in words[0] or words[0].endswith("pluton-rclone")
 
 
@@ -320,7 +320,7 @@ def test_a_job_that_lacks_a_password_or_an_address_is_noted(
     connected: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = ("timer", "nightly", "--", "ls", "Work files:")
-    for variable in NETWORK:  # by which these tests reach the emulator
+    for variable in NETWORK:  # through which these tests reach the emulator
         monkeypatch.delenv(variable, raising=False)
     assert "note" not in connected(*job).err
     monkeypatch.setenv("RCLONE_CONFIG_PASS", "geheim")
@@ -348,7 +348,7 @@ def test_an_address_that_is_none_is_refused_before_the_run(
 def test_an_address_that_is_none_is_told_to_be_a_variables(
     connected: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """--ping was named, which nobody had given."""
+    """Formerly, the error named --ping, which was not given."""
     monkeypatch.setenv("PLUTON_RCLONE_PING", "ftp://x")
     ran = connected("copy", ".", "Work files:x")
     assert (ran.code, "ERROR PLUTON_RCLONE_PING needs an http" in ran.err) == (2, True)

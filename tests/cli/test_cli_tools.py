@@ -1,5 +1,5 @@
-"""What stands around the work: restic, the page, --preflight, --verbose, hints for names,
-completion with Tab."""
+"""Tools around the main commands: restic, the page, --preflight, --verbose, hints for names,
+completion."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.terminal import PATIENCE, Terminal
 
 @pytest.fixture
 def restic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A restic that prints what it was started with."""
+    """A restic that prints its arguments, repository and configuration."""
     path = tmp_path / "restic"
     program = path.with_suffix(".py")
     program.write_text(
@@ -86,7 +86,7 @@ def test_the_page_is_served_until_ctrl_c(connected: Command, forks: Forks) -> No
 
     assert page.status_code == 200
     assert "Work files" in page.text
-    assert again.status_code == 403  # it opens the page once
+    assert again.status_code == 403  # it works only once
 
 
 @pytest.fixture

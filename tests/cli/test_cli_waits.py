@@ -1,4 +1,4 @@
-"""Microsoft asks to wait for hours: a person hears until when, and what to do then."""
+"""Microsoft demands hours of waiting: a person learns until when, and what to do then."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ UNTIL = r"Microsoft asks to wait until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 
 
 class Clock:
-    """The time by which a transfer stands still for too long: it passes once Microsoft has said
-    that it is to wait."""
+    """The clock for a transfer's stall limit: it passes once Microsoft has demanded the wait."""
 
     now = 0.0
 
@@ -30,7 +29,7 @@ class Clock:
 
 @pytest.fixture
 def source(cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Some files for a drive that refuses everything for two hours."""
+    """Some files, for a drive that refuses everything for two hours."""
     clock, line = Clock(), Tally.line
 
     def heard(tally: Tally, text: bytes) -> Event:
@@ -52,7 +51,7 @@ def source(cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_it_is_told_while_it_lasts_and_as_the_reason_of_the_end(
     connected: Command, source: str, words: list[str], from_here: bool
 ) -> None:
-    """Also while a sync only looks at what it would delete."""
+    """Also while a sync only looks for what it would delete."""
     ran = connected(*words, source if from_here else "work-files:there", "work-files:a")
     assert ran.code == 8
     assert re.search(rf"0 B/s; {UNTIL}$", ran.err, re.MULTILINE), ran.err
@@ -92,7 +91,7 @@ def test_so_it_is_of_whatever_else_asks_microsoft(
     caplog: pytest.LogCaptureFixture,
     words: list[str],
 ) -> None:
-    """By a warning, which Python prints where nobody else takes it."""
+    """By a warning, which Python prints if nothing else handles it."""
     monkeypatch.setattr("pluton_rclone.values.units.WORTH_TELLING", 0.5)
     emulated_drive(cloud, "personal").write("a.txt", b"x")
     (tmp_path / "here").mkdir()

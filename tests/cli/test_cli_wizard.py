@@ -262,8 +262,8 @@ def test_yes_is_heard(at_terminal: AtTerminal, connected: Command, home: Path) -
 
 
 def long_remote(cloud: Emulator) -> str:
-    """A remote whose token is longer than the 4,095 bytes of a line at a terminal, as those of
-    Business are."""
+    """A remote whose token, as for Business, is longer than the 4,095 bytes of a line at a
+    terminal."""
     section = remote_of(cloud, "business").to_section()
     token = {**json.loads(section["token"]), "id_token": "x" * 5000}
     return "\n".join(
@@ -319,7 +319,7 @@ def test_a_pasted_remote_of_another_place_than_asked_for_is_not_saved(
     monkeypatch: pytest.MonkeyPatch,
     option: tuple[str, str],
 ) -> None:
-    """What was asked for was passed over: backups would have gone to the pasted drive."""
+    """Formerly, the request was ignored: backups would have gone to the pasted drive."""
     text = as_conf("old", remote_of(cloud, "business").to_section())
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
     ran = command("connect", "Pasted", "--method", "token", *option)
@@ -332,8 +332,8 @@ def test_a_pasted_remote_of_another_place_than_asked_for_is_not_saved(
 def test_at_the_terminal_the_paste_of_the_registration_in_use_is_asked_for(
     at_terminal: AtTerminal,
 ) -> None:
-    """It asked for what `rclone authorize onedrive` prints, a token of rclone's own registration,
-    which another one cannot renew."""
+    """Formerly, it asked for the output of `rclone authorize onedrive`, a token of rclone's own
+    registration, which another one cannot renew."""
     with at_terminal("connect", "Pasted", "--method", "token") as terminal:
         terminal.expect(f"Paste a token of the app registration {PUBLIC_CLIENT_ID}, or a whole")
         terminal.press_ctrl_c()
@@ -343,7 +343,7 @@ def test_at_the_terminal_the_paste_of_the_registration_in_use_is_asked_for(
 def test_a_pasted_token_of_another_registration_is_said_to_be_one(
     command: Command, cloud: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was taken, and the test said to re-authorize a storage that there was not."""
+    """Formerly, it was accepted, and the test advised re-authorizing a nonexistent storage."""
     token = remote_of(cloud, "business", client_id=RCLONE_CLIENT_ID).to_section()["token"]
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(token.encode())))
     ran = command("connect", "Pasted", "--method", "token", "--client-id", PUBLIC_CLIENT_ID)
@@ -363,7 +363,7 @@ def test_a_pasted_remote_of_another_registration_than_asked_for_is_not_saved(
     monkeypatch: pytest.MonkeyPatch,
     option: str,
 ) -> None:
-    """What was asked for was passed over without a word."""
+    """Formerly, the request was silently ignored."""
     secret = home / "secret"
     secret.write_text("geheim")
     asked = ("11112222-bbbb-3333-cccc-4444dddd5555", "fabrikam.com", "us", str(secret))
@@ -394,7 +394,7 @@ def test_a_pasted_remote_of_the_registration_that_was_asked_for_is_saved(
 def test_the_address_is_shown_whatever_the_browser_does(
     at_terminal: AtTerminal, browser: str
 ) -> None:
-    """One in the foreground hid the address and hung; bad quoting ended in a traceback."""
+    """Formerly, one in the foreground hid the address and hung; bad quoting gave a traceback."""
     with at_terminal("connect", "Work", person=None, browser=browser) as terminal:
         terminal.expect("https://login.microsoftonline.com/")
         terminal.expect("It waits for ten minutes")

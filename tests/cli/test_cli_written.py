@@ -1,4 +1,4 @@
-"""What is written as a place, and what becomes of output that cannot be written."""
+"""Places as people write them, and output that cannot be written."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def test_a_friendly_name_may_hold_slashes(storage: Storage, source: Path, tmp_pa
 def test_a_storages_name_that_is_a_path_in_another_one_is_refused_with_both_spellings(
     storage: Storage, cloud: Emulator, source: Path
 ) -> None:
-    """`copy data 'work: photos'`, its colon forgotten, went into the folder " photos" of work."""
+    """Formerly, `copy data 'work: photos'`, without its colon, went into " photos" of work."""
     connected(cloud, name="photos")
-    storage.storages.conf.update("photos", {"description": "work: photos"})  # in an existing file
+    storage.storages.conf.update("photos", {"description": "work: photos"})  # as an old file has it
     for words in (("copy", source), ("ls",), ("restic",)):
         refused = run_here(
             *words, "work: photos", *(("--", "init") if words[0] == "restic" else ())
@@ -173,7 +173,7 @@ def test_a_reader_that_goes_away_ends_what_only_reads(
 def test_what_is_written_to_a_closed_stdout_is_not_taken_for_written(
     storage: Storage, command: str, code: int
 ) -> None:
-    """`export work >&-` ended with 0. What says nothing there has lost nothing."""
+    """Formerly, `export work >&-` ended with 0. A command without output there has lost nothing."""
     shell = f'"$0" -m pluton_rclone {command} >&-'
     done = subprocess.run(["/bin/sh", "-c", shell, sys.executable], stderr=subprocess.PIPE)
     assert (done.returncode, b"Bad file descriptor" in done.stderr) == (code, code == 1)
@@ -182,7 +182,7 @@ def test_what_is_written_to_a_closed_stdout_is_not_taken_for_written(
 
 
 def test_what_the_library_warns_of_is_a_record_under_json(storage: Storage) -> None:
-    """It was a bare line, which no reader of JSON takes."""
+    """Formerly, it was a bare line, which no JSON reader accepts."""
     conf = storage.storages.path
 
     def said(*more: str) -> str:
@@ -225,7 +225,7 @@ def test_a_terminal_that_knows_few_characters_gets_escapes(
 def test_a_program_reads_each_report_of_progress_when_it_is_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """They came in blocks of 8 KiB: a small copy's all at its end."""
+    """Formerly, they came in blocks of 8 KiB: for a small copy, all at its end."""
     read = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(read, encoding="utf-8"))
 
@@ -235,7 +235,7 @@ def test_a_program_reads_each_report_of_progress_when_it_is_made(
             assert json.loads(read.getvalue())["progress"]["bytes"] == 1
 
         def wait(self) -> None:
-            """It has ended."""
+            """Record that it has ended."""
 
     going: Any = Going()
     follow(going, Output(as_json=True))
