@@ -1,5 +1,5 @@
-"""`bin/pluton-rclone` runs from a checkout: from any folder, through a symlink, with nothing
-activated."""
+"""`bin/pluton-rclone` runs from a checkout: from any folder, through a symlink, without
+activation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MODULES = ("pluton_rclone", "click", "runpy", "importlib", "requests", "sitecust
 
 @pytest.fixture
 def planted(tmp_path: Path) -> Path:
-    """A working folder in which somebody left modules; each says in a file that it ran."""
+    """A working folder with planted modules; each records in a file that it ran."""
     folder = tmp_path / "working"
     folder.mkdir()
     for name in MODULES:

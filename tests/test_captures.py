@@ -1,9 +1,8 @@
-"""Answers that people really got, each read as it should be: a file of tests/data/captures is a
-case.
+"""Real answers, each read correctly: every file of tests/data/captures is a case.
 
-A file holds `kind` (which reader it is for), `what`, `source`, `license`, `given` and `expect`. To
-add a case, add a file. What `given` holds is said at each reader below; what `expect` may hold, in
-`judge` for errors, and at the readers of values.
+A file has `kind` (its reader), `what`, `source`, `license`, `given` and `expect`. To add a case,
+add a file. Each reader below describes its `given`; `judge` describes `expect` for errors, the
+readers of values describe theirs.
 """
 
 from __future__ import annotations
@@ -79,7 +78,7 @@ def judge(error: errors.PlutonRcloneError, expect: Mapping[str, Any]) -> None:
 
 
 def graph(given: Case, expect: Case, _: Path) -> None:
-    """`status`, `body` (null: no JSON), `target`: what was asked for."""
+    """`status`, `body` (null: not JSON), `target`: the requested thing."""
     judge(graph_error(Answer(given["status"], {}, given["body"]), target=given["target"]), expect)
 
 
@@ -95,7 +94,7 @@ def entra(given: Case, expect: Case, _: Path) -> None:
 
 
 class Table(Http):
-    """Answers from a table of paths; what is not in it is not there."""
+    """Answers from a table of paths; 404 for any other path."""
 
     def __init__(self, rows: Mapping[str, Any]) -> None:
         super().__init__()
@@ -149,7 +148,7 @@ def http(given: Case, expect: Case, _: Path) -> None:
 
 
 def address(given: Case, expect: Case, _: Path) -> None:
-    """`text` that is pasted. Expected: `place`, its meaning's repr; or what `judge` takes."""
+    """Pasted `text`. Expected: `place`, the repr of its meaning; or the keys of `judge`."""
     if "place" in expect:
         assert repr(read_address(given["text"])) == expect["place"]
         return
@@ -159,7 +158,7 @@ def address(given: Case, expect: Case, _: Path) -> None:
 
 
 def paste(given: Case, expect: Case, _: Path) -> None:
-    """`text` that is pasted. Expected: `ok`."""
+    """Pasted `text`. Expected: `ok`."""
     if expect["ok"]:
         assert read_paste(given["text"]).token.refresh_token
         return
@@ -169,7 +168,7 @@ def paste(given: Case, expect: Case, _: Path) -> None:
 
 def conf(given: Case, expect: Case, folder: Path) -> None:
     """`text` of an rclone.conf. Expected: `remotes` by name; `usable` names; `finding`: an option
-    and how bad, its words without `what_lacks`; `drive_id`."""
+    and its severity, its words without `what_lacks`; `drive_id`."""
     path = folder / "rclone.conf"
     path.write_bytes(given["text"].encode())
     file = Conf(path)
@@ -196,7 +195,7 @@ def quota(given: Case, expect: Case, _: Path) -> None:
 
 
 def feed(given: Case, expect: Case, _: Path) -> None:
-    """`page` of the change feed. Expected: `paths` that are there, `end`: it is the last."""
+    """`page` of the change feed. Expected: the `paths` in it; `end`: whether it is the last."""
     page = delta.page(given["page"])
     assert [each.name for each in page.items() if not (each.root or each.deleted)] == expect[
         "paths"
@@ -205,7 +204,7 @@ def feed(given: Case, expect: Case, _: Path) -> None:
 
 
 def redaction(given: Case, expect: Case, _: Path) -> None:
-    """`text` with a `secret` in it, which must be gone while the host stays."""
+    """`text` with a `secret` in it, which must be removed while the host stays."""
     for shown in (redact(given["text"]), str(faults.fault(given["text"], subject=given["text"]))):
         assert given["secret"] not in shown
         for word in expect.get("keeps", ()):

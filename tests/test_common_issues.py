@@ -1,5 +1,5 @@
-"""The guide's "Common Issues": each provoked, and the screen says what happened, who can fix it and
-what to do."""
+"""The guide's "Common Issues": each is provoked, and the screen says what happened, who can fix it
+and what to do."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The demo walks the whole job; while it runs, every command line on this machine is searched for
-its secrets."""
+"""The demo runs completely; meanwhile, every command line on this machine is searched for its
+secrets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.children import children_of
 
 
 class CommandLines:
-    """The command lines of all processes below this one, seen again and again while a test runs."""
+    """The command lines of this process's descendants, sampled while a test runs."""
 
     def __init__(self) -> None:
         self.seen: set[bytes] = set()
@@ -59,8 +59,8 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-# Python's webbrowser starts the browser and never waits for it: that is how a browser is started.
-# As an error, the warning would leave a zombie that nobody waits for at all.
+# Python's webbrowser starts the browser and never waits for it, as intended. As an error, the
+# warning would leave a zombie.
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 def test_the_demo_ends_well_and_no_secret_is_in_any_command_line(
     source: Path,

@@ -1,4 +1,4 @@
-"""File names that a shell or a careless parser would act on: they are copied as they are, and
+"""File names on which a shell or a careless parser would act: they are copied unchanged, and
 nothing runs."""
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """No text from outside takes regular expressions longer than its length: each pattern of the
-package meets hostile ones.
+package meets hostile texts.
 
-For each repetition in a pattern, texts are made that lead to it and repeat it, alone or together
-with what leads to it. Their length is doubled twice: the steps of a linear pattern grow fourfold,
-of a quadratic one sixteenfold.
+For each repetition in a pattern, texts are made that reach it and repeat it, alone or together with
+the part before it. Their length is doubled twice: the steps of a linear pattern grow fourfold,
+those of a quadratic one sixteenfold.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def module_names() -> list[str]:
 
 
 def compiled(value: object, name: str, depth: int = 0) -> Iterator[tuple[re.Pattern[Any], str]]:
-    """Patterns, each with the name that it is used by; "" in a collection."""
+    """Patterns, each with the method that uses it; "" in a collection."""
     if isinstance(value, re.Pattern):
         yield value, name
     elif depth < 4 and isinstance(value, (list, tuple, set, frozenset)):
@@ -60,7 +60,7 @@ def compiled(value: object, name: str, depth: int = 0) -> Iterator[tuple[re.Patt
 
 
 def written(path: Path) -> Iterator[tuple[re.Pattern[Any], str]]:
-    """Patterns that stand in a call, such as re.sub("…", …), and what is called."""
+    """Patterns in a call, such as re.sub("…", …), and the called function."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
             of, text = node.func.value, node.args[0]
@@ -71,7 +71,7 @@ def written(path: Path) -> Iterator[tuple[re.Pattern[Any], str]]:
 
 @functools.cache
 def patterns() -> dict[re.Pattern[Any], set[str]]:
-    """Every pattern, with the ways in which it is used; all of them where that cannot be seen."""
+    """Every pattern, with the methods that use it; all methods if that is unknown."""
     files = [Path(str(importlib.import_module(name).__file__)) for name in module_names()]
     source = "\n".join(file.read_text() for file in files)
     all_calls: dict[str, set[str]] = {}
@@ -92,7 +92,7 @@ def patterns() -> dict[re.Pattern[Any], set[str]]:
 
 
 def sample(items: Any) -> str:
-    """A text that the items match, more or less: the shortest, first alternatives."""
+    """A text that the items roughly match: the shortest, with first alternatives."""
     text = ""
     for kind, value in items:
         if kind is sre.LITERAL:
@@ -140,7 +140,7 @@ def part(choice: Any) -> str:
 
 
 def repetitions(items: Any, before: str = "") -> Iterator[tuple[str, str]]:
-    """(what leads to it, what it repeats) for each repetition without a small bound."""
+    """(the part before it, the repeated part) for each repetition without a small bound."""
     for index, (kind, value) in enumerate(items):
         lead = before + sample(items[:index])
         if kind in (sre.MAX_REPEAT, sre.MIN_REPEAT):
@@ -166,7 +166,7 @@ def repetitions(items: Any, before: str = "") -> Iterator[tuple[str, str]]:
 
 
 def hostile(pattern: re.Pattern[Any]) -> Iterator[str]:
-    """What is to be repeated, behind what; with a letter at the end that most patterns do not
+    """The repeated part after the part before it, with a final letter that most patterns do not
     expect."""
     for lead, body in dict.fromkeys(repetitions(tree(pattern))):
         yield f"{lead}\0{body or 'a'}"
@@ -174,14 +174,14 @@ def hostile(pattern: re.Pattern[Any]) -> Iterator[str]:
 
 
 class Endless(Exception):
-    """More steps than any polynomial that is worth a number."""
+    """More steps than any polynomial would take."""
 
 
 class Steps:
     """Matches as Python's engine does, by backtracking, and counts the characters that it tries.
 
-    No time is taken, so a busy machine changes nothing. A repetition with a bound of up to 512 is
-    tried with a bound of 12: it costs a constant for each character. A larger one is no bound.
+    It measures no time, so a busy machine changes nothing. A repetition with a bound of up to 512
+    is tried with a bound of 12: it costs a constant per character. A larger one counts as endless.
     """
 
     def __init__(self, pattern: re.Pattern[Any], text: str) -> None:
@@ -195,7 +195,7 @@ class Steps:
         return matches(self.text, at) is not None
 
     def ends(self, items: tuple[Node, ...], at: int) -> Iterator[int]:
-        """Each position where the items can end that begin at this one, the preferred first."""
+        """Each position where a match of the items from `at` can end, the preferred one first."""
         for index, (kind, value) in enumerate(items):
             if kind is not sre.ANY:
                 rest = items[index + 1 :]
@@ -261,7 +261,7 @@ class Steps:
 
 
 def nodes(items: Any, flags: int) -> tuple[Node, ...]:
-    """The parsed pattern, with what tries a single character as sre.ANY."""
+    """The parsed pattern, with everything that matches one character as sre.ANY."""
     made: list[Node] = []
     for kind, value in items:
         if code := single(kind, value):
@@ -308,7 +308,7 @@ def tree(pattern: re.Pattern[Any]) -> Any:
 
 
 def single(kind: Any, value: Any) -> str:
-    """What matches this one character, as a pattern; "" where it is not one."""
+    """The part that matches this one character, as a pattern; "" if there is none."""
     if kind is sre.LITERAL:
         return re.escape(chr(value))
     if kind is sre.NOT_LITERAL:
@@ -346,7 +346,7 @@ def slow_shapes(pattern: re.Pattern[Any], ways: set[str]) -> Iterator[str]:
 
 @pytest.fixture
 def deep() -> Iterator[None]:
-    """A repetition of groups goes as deep as it has rounds."""
+    """The recursion for a repeated group is as deep as its number of rounds."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(20_000)
     yield
@@ -378,7 +378,7 @@ def test_the_count_finds_those_that_are_not(bad: str) -> None:
 
 @pytest.mark.usefixtures("deep")
 def test_the_count_matches_what_the_engine_matches() -> None:
-    """On the same hostile texts: a count of another language would say nothing."""
+    """On the same hostile texts: a count for another language would prove nothing."""
     for pattern in patterns():
         for shape in hostile(pattern):
             text = shape.replace("\0", "") * 3 + "!"
@@ -388,7 +388,7 @@ def test_the_count_matches_what_the_engine_matches() -> None:
             engine = [found.span() for found in pattern.finditer(given)]
             counted = Steps(pattern, text)
             if any(begin == end for begin, end in engine):
-                continue  # which empty matches beside others count differs between Pythons
+                continue  # empty matches beside others differ between Pythons
             assert [(b, e) for b, e in counted.findall() if e > b] == engine, (pattern, text)
 
 

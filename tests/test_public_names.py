@@ -1,4 +1,4 @@
-"""What the package shows to the world, and what importing it costs."""
+"""The public names of the package, and the cost of importing it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STARTERS = ("os.system", "os.popen", "os.fork", "os.execv", "os.posix_spawn", "o
 
 @functools.cache
 def trees() -> dict[Path, list[ast.AST]]:
-    """All of the syntax tree of every module."""
+    """The whole syntax tree of every module."""
     return {
         path: list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
         for path in PACKAGE.rglob("*.py")

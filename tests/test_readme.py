@@ -1,5 +1,5 @@
 """The README is true: its Python example runs as printed, its commands exist, its picture names
-real modules."""
+existing modules."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_the_commands_of_its_table_run(
     connected(cloud, name="work")
     browser("anna@outlook.com")
     cloud.files.drive_of("anna@outlook.com").write("laptop/data/letter.txt", b"Dear reader")
-    with Path(os.environ["RCLONE_CONFIG"]).open("a") as config:  # what plays S3 here
+    with Path(os.environ["RCLONE_CONFIG"]).open("a") as config:  # stands in for S3
         config.write(f"\n[s3]\ntype = alias\nremote = {tmp_path / 's3'}\n")
     source = tmp_path / "data"
     source.mkdir()
@@ -87,7 +87,7 @@ def test_the_commands_of_its_table_run(
 
     assert len(lines) > 8
     for line in lines:
-        if line.startswith("mount "):  # waits for its end; tests of its own
+        if line.startswith("mount "):  # it waits for its end and has its own tests
             continue
         words = [os.path.expanduser(word) for word in shlex.split(line)]  # as a shell would
         words = [word.replace("/srv/data", str(source)) for word in words]

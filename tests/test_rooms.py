@@ -1,4 +1,4 @@
-"""No module of the package needs itself on the way round, also not by a late or a type-checking
+"""No module of the package depends on itself in a circle, not even by a late or a type-checking
 import."""
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def module_of(path: Path) -> str:
 
 
 def imported(tree: ast.AST, module: str, is_package: bool, known: set[str]) -> Iterator[str]:
-    """The modules that a syntax tree names in an import, wherever it stands."""
+    """The modules that a syntax tree imports, anywhere in it."""
     package = module if is_package else module.rpartition(".")[0]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -35,9 +35,8 @@ def imported(tree: ast.AST, module: str, is_package: bool, known: set[str]) -> I
 
 
 def arrows(folder: Path) -> dict[str, set[str]]:
-    """Every module below a folder, and the modules that it imports; its package, which is a place,
-    is left out where a module of it is meant.
-    """
+    """Every module below a folder, and the modules that it imports; the package of an imported
+    module is left out."""
     files = {module_of(path): path for path in folder.rglob("*.py")}
     return {
         module: set(

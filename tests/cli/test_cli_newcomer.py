@@ -97,7 +97,7 @@ def test_a_place_that_is_not_there_is_named(connected: Command, word: tuple[str,
 def test_of_a_folder_that_goes_while_all_is_listed_its_own_name_is_told(
     connected: Command, cloud: Emulator, word: tuple[str, ...]
 ) -> None:
-    """So does a shortcut to what is shared no more: it is still listed, and cannot be opened."""
+    """A shortcut to a folder no longer shared behaves so: it is listed but cannot be opened."""
     drive = cloud.files.drive_of(ANNA)
     drive.write("photos/2026/a.jpg", b"x")
     gone = drive.find("photos/2026")

@@ -72,8 +72,8 @@ def test_the_mode_is_600_and_a_stricter_one_is_kept(path: Path, before: int, aft
 
 
 def test_the_owner_stays(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As root on another's file; who is not root cannot give files away and keeps its own."""
-    # No runtime folder belongs to that other user: the ones that are made are to go with this test.
+    """As root on another user's file; only root can give files away, others become the owner."""
+    # No runtime folder belongs to that other user: the ones made here go with this test.
     monkeypatch.setattr(folders, "_places", lambda: [tmp_path])
     given: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
@@ -86,8 +86,8 @@ def test_the_owner_stays(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_where_the_owner_cannot_stay_the_file_is_written_all_the_same(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """EINVAL: in a container that does not have this user (`unshare --user --map-root-user` beside
-    a file of somebody else)."""
+    """EINVAL: in a container without this user (`unshare --user --map-root-user`, with another
+    user's file beside it)."""
 
     def refused(*_: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -178,7 +178,7 @@ def test_no_option_name_can_smuggle_a_line_in(path: Path) -> None:
 
 
 def test_changing_an_option_keeps_a_token_that_was_refreshed_meanwhile(path: Path) -> None:
-    """Read, refreshed by somebody else, then changed: as it happens with a form that is open in a
+    """Read, refreshed by another program, then changed, as happens with a form that is open in a
     browser."""
     conf = Conf(path)
     conf.add("anna", {"type": "onedrive", "token": OLD_TOKEN})
@@ -193,8 +193,8 @@ def test_changing_an_option_keeps_a_token_that_was_refreshed_meanwhile(path: Pat
 def test_a_remote_that_goes_away_while_all_are_looked_at_disturbs_nobody(
     path: Path, monkeypatch: pytest.MonkeyPatch, look: Callable[[Conf], object]
 ) -> None:
-    """Each name was read from the file anew, so that 2 % of unrelated backups failed beside
-    somebody who removed remotes."""
+    """Formerly, each name was read from the file again, so that 2 % of unrelated backups failed
+    while another process removed remotes."""
     Conf(path).add("anna", {"type": "memory"})
     conf = Conf(path)
     real, others = SharedConfig.document, [Conf(path)]
@@ -282,14 +282,14 @@ def test_the_file_beside_a_portable_rclone_comes_first(tmp_path: Path) -> None:
 
 
 def test_without_a_home_rclone_takes_the_current_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As its source says; no user of a test's machine lacks one in the system's list of users."""
+    """As in its source; on a test machine, the system's list of users has a home for every user."""
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)
     assert default_path({}) == Path(".rclone.conf")
 
 
 def test_rclones_variable_wins(tmp_path: Path) -> None:
     assert default_path({"RCLONE_CONFIG": str(tmp_path / "x"), "HOME": "/"}) == tmp_path / "x"
-    # as closed as /root is to another user, who may have HOME=/root in a container
+    # as inaccessible as /root to another user, who may have HOME=/root in a container
     closed = Path("/", "x" * 300)
     assert default_path({"HOME": str(closed)}) == closed / ".config" / "rclone" / "rclone.conf"
 
@@ -299,7 +299,7 @@ def test_rclones_variable_wins(tmp_path: Path) -> None:
 
 @pytest.fixture
 def kin(tmp_path: Path) -> Conf:
-    """[a.b], which takes the folder of [a]; [a.b.c], which takes it through [a.b]; and [x]."""
+    """[a.b] inherits the folder of [a], and [a.b.c] inherits it through [a.b]; [x] does not."""
     (tmp_path / "folder" / "inside").mkdir(parents=True)
     path = tmp_path / "rclone.conf"
     path.write_text(
@@ -310,7 +310,7 @@ def kin(tmp_path: Path) -> Conf:
 
 
 def listed(conf: Conf, name: str) -> str:
-    """What the real rclone sees in a remote."""
+    """The real rclone's listing of a remote."""
     done = run(conf.path, "lsf", f"{name}:")
     return (done.stdout if done.returncode == 0 else done.stderr).decode().strip()
 
@@ -326,7 +326,7 @@ def test_no_remote_gets_a_name_with_which_rclone_gives_it_anothers_options(kin: 
             assert f"would give {name!r} each option of {parent!r}" in str(caught.value.why)
             assert "'.'" not in str(caught.value.advice)
     assert kin.path.read_text() == before
-    kin.add("y.new", {"type": "memory"})  # there is no [y] whose options it could take
+    kin.add("y.new", {"type": "memory"})  # there is no [y] from which it could inherit options
     with pytest.raises(OptionInvalid) as caught:
         kin.add("y", {"type": "memory"})
     assert "would give 'y.new' each option of 'y'" in str(caught.value.why)
@@ -370,7 +370,7 @@ def test_an_inherited_option_that_is_removed_is_off_for_rclone_too(kin: Conf) ->
 def test_no_rename_and_no_removal_changes_what_another_remote_is(
     kin: Conf, change: Callable[[Conf], None]
 ) -> None:
-    """A folder that it took from the other one was gone with that name."""
+    """Formerly, a folder that it inherited from the other one was gone with that name."""
     change(kin)
     assert {name: listed(kin, name) for name in kin.names()} == {
         name: "" if name == "x" else "inside/" for name in kin.names()

@@ -1,5 +1,5 @@
-"""Eight processes and real rclones on one rclone.conf: nothing of ours is lost, whoever else writes
-or is killed."""
+"""Eight processes and real rclones on one rclone.conf: no change of ours is lost, whatever else
+writes or is killed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WRITERS = 8
 
 @dataclass
 class Crowd:
-    """The processes around one file, and what they logged."""
+    """The processes around one file, and their logs."""
 
     config: Path
     folder: Path
@@ -48,7 +48,7 @@ class Crowd:
         return self.running[-1]
 
     def wait(self, *, kill_writers: bool, each_moment: Callable[[], None]) -> None:
-        """Until all have ended; every now and then a writer is killed and another one takes its
+        """Wait until all have ended; from time to time kill a writer and start another one in its
         place."""
         try:
             self._wait(kill_writers, each_moment)
@@ -77,7 +77,7 @@ class Crowd:
         assert {process.wait() for process in self.running} <= {0, -signal.SIGKILL}, said
 
     def lost(self, conf: Conf) -> tuple[list[str], int]:
-        """Changes of our writers that are not in the file, and how many changes there were."""
+        """Our writers' changes that the file lacks, and the number of all changes."""
         lost: list[str] = []
         changes = 0
         for log in self.logs:
@@ -99,7 +99,7 @@ class Crowd:
 
 
 class Watch:
-    """Looks at the tokens all the time: none may ever be older than one that was there before."""
+    """Watches the tokens all the time: none may ever be older than an earlier one."""
 
     def __init__(self, cloud: Emulator, conf: Conf, names: list[str]) -> None:
         self.cloud = cloud
@@ -141,7 +141,7 @@ def _crowd(
 def through_the_library(
     cloud: Emulator, tmp_path: Path, forks: Forks, seconds: float, password: str | None
 ) -> None:
-    """Every rclone is started by the library; random writers are killed."""
+    """The library starts every rclone; random writers are killed."""
     names = ["t0", "t1"]
     crowd, conf = _crowd(tmp_path, cloud, forks, seconds, names, password)
     for name in names:
@@ -170,7 +170,7 @@ def with_foreigners(
     foreigners: int,
     password: str | None,
 ) -> None:
-    """rclones that know nothing of us save to the file itself."""
+    """rclones that do not use the library save to the file itself."""
     names = [f"t{number}" for number in range(foreigners)]
     crowd, conf = _crowd(tmp_path, cloud, forks, seconds, names, password)
     for name in names:
@@ -191,8 +191,7 @@ def with_foreigners(
     assert changes > WRITERS * crowd.remotes
     assert crowd.runs() > 2
     if foreigners == 1:
-        # nobody but us could have lost it; for a moment, until we have seen it, an older one may
-        # stand there
+        # only we could have lost it; for a moment, until we have noticed, an older one may be there
         assert all(last)
 
 

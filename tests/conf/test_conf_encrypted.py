@@ -1,4 +1,4 @@
-"""Encrypted rclone.conf: where the password comes from, and what is said when it is missing or
+"""Encrypted rclone.conf: where the password comes from, and the errors if it is missing or
 wrong."""
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.conf.real_rclone import dump, run
 
 @pytest.fixture
 def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The same, plain, with no password anywhere."""
+    """The same file, unencrypted, without a password anywhere."""
     monkeypatch.delenv("RCLONE_PASSWORD_COMMAND", raising=False)
     monkeypatch.delenv("RCLONE_CONFIG_PASS", raising=False)
     path = tmp_path / "rclone.conf"
@@ -93,7 +93,7 @@ def test_a_password_command_of_the_current_folder_is_run_as_rclone_runs_it(
 
 @pytest.fixture
 def asked(plain: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """How often the password command was run: it prints what is in the file `password`."""
+    """The number of runs of the password command, which prints the file `password`."""
     password, asked = plain.with_name("password"), plain.with_name("asked")
     password.write_text("one")
     asked.touch()
@@ -113,7 +113,7 @@ def test_a_new_password_reaches_a_program_that_runs_on(
     page.add("new", {"type": "memory"})
     assert page.names() == Conf(plain, password="two").names() == ["disk", "vault", "new"]
     assert asked() == 2
-    page.encrypt("three")  # and one that it gave the file itself
+    page.encrypt("three")  # and a password that it set itself
     Conf(plain, password="three").encrypt("four")
     plain.with_name("password").write_text("four")
     assert page.names() == ["disk", "vault", "new"]
@@ -210,7 +210,7 @@ def test_missing_wrong_and_blank_passwords_have_their_own_errors(
         Conf(plain, password="  ").names()
     with pytest.raises(ConfigPasswordMissing, match="not UTF-8") as unfit:
         Conf(plain, password="gehe\udcedm").names()
-    assert unfit.value.__context__ is None  # which would hold it
+    assert unfit.value.__context__ is None  # which would contain it
     with pytest.raises(ConfigPasswordWrong) as caught:
         Conf(plain, password="falsch").add("x", {"type": "memory"})
     assert "falsch" not in repr(caught.value.record())
@@ -234,7 +234,7 @@ def test_a_damaged_or_newer_encryption_is_told(plain: Path, data: bytes, why: st
 def test_each_error_names_the_file_that_it_is_about(
     plain: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A program has several; "rclone.conf" is not the one of `--config`."""
+    """A program has several, and "rclone.conf" need not be the one of `--config`."""
     mine = plain.rename(plain.with_name("my rclone.conf"))
 
     def named(read: Callable[[Conf], object], password: str | None = None) -> None:
@@ -280,7 +280,7 @@ def test_it_is_encrypted_rekeyed_and_decrypted_and_the_real_rclone_reads_each(pl
 def test_a_save_of_an_rclone_while_it_is_encrypted_is_not_lost(
     plain: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It had read the plain file, and puts it in place of the encrypted one."""
+    """rclone has read the plain file, and replaces the encrypted one with it."""
     once = [lambda: run(plain, "config", "update", "disk", "description=later")]
     waiting = ConfigFile.wait_for_savers
 
@@ -320,7 +320,7 @@ def test_the_password_comes_from_systemd_or_the_keyring_where_nothing_else_says_
 def test_a_keyring_that_cannot_be_used_is_told(
     plain: Path, monkeypatch: pytest.MonkeyPatch, backend: str
 ) -> None:
-    """Whose backend was removed, say; backends raise what they like."""
+    """Its backend was removed, for example; backends raise any exception."""
     Conf(plain).encrypt("geheim")
     monkeypatch.setattr("keyring.core._keyring_backend", None)
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", backend)

@@ -1,4 +1,4 @@
-"""Which rclones work with an rclone.conf, and when they sleep."""
+"""Which rclones use an rclone.conf, and when they sleep."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_other_programs_are_not(tmp_path: Path) -> None:
 def test_who_sleeps_or_is_gone_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A deadline that never comes: the test would not end."""
+    """Its deadline never comes: otherwise the test would not end."""
     monkeypatch.setattr(time, "monotonic", lambda: 0.0)
     script = "print('>', end='', flush=True); input()"
     with running([sys.executable, "-c", script], tmp_path) as process:
@@ -94,5 +94,5 @@ def test_whois_at_work_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_who_never_sleeps_is_not_waited_for_for_ever() -> None:
-    """This process is at work while it looks at itself."""
+    """This process is busy while it checks itself."""
     wait_until_asleep({os.getpid()}, 0.01)

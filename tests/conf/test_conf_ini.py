@@ -1,4 +1,4 @@
-"""rclone.conf as text: reading like rclone, editing without touching anything else."""
+"""rclone.conf as text: parsed like rclone does, edited without touching anything else."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_values_as_rclone_understands_them(line: str, value: str) -> None:
 
 
 def test_values_that_need_quotes_get_them() -> None:
-    """What another program's section holds must arrive in a private config unchanged."""
+    """Values of another program's section must reach a private config unchanged."""
     for value in ("  edges  ", '"""abc"""', "`", "``x``", "\u00a0"):
         text = parse("").with_section("a", {"k": value}).text()
         assert parse(text).section("a")["k"] == value

@@ -1,6 +1,5 @@
-"""A writer that is killed at any point leaves the old rclone.conf or the new one, never a broken
-one or none.
-"""
+"""A writer that is killed at any point leaves the old or the new rclone.conf, never a broken one or
+none."""
 
 from __future__ import annotations
 
@@ -48,7 +47,7 @@ def test_killed_while_saving(runs: tuple[str, ...], tmp_path: Path) -> None:
 def test_killed_while_base_folders_and_passwords_are_set_changed_and_cleared(
     runs: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """A password, with all of the file: it is encrypted, encrypted anew, and decrypted."""
+    """A password, too, changes the whole file: it is encrypted, re-encrypted and decrypted."""
     _run(_killing(tmp_path, *runs), *runs)
 
 
@@ -63,7 +62,7 @@ def test_killed_while_base_folders_and_passwords_are_set_changed_and_cleared(
 def test_killed_while_saving_to_a_file_that_is_mounted(
     runs: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """A bind mount, as Docker makes for a single file: it cannot be renamed over."""
+    """A bind mount, as Docker makes for a single file, cannot be replaced by a rename."""
     (tmp_path / "host.conf").touch()
     folder = tmp_path / "container"
     folder.mkdir()
@@ -143,7 +142,7 @@ def test_killed_by_strace_at_each_system_call(where: str, tmp_path: Path) -> Non
         assert run(what, "-o", str(log), "-e", f"trace={','.join(_CALLS)}").returncode == 0
         return collections.Counter(re.findall(r"^\d+ +(\w+)\(", log.read_text(), re.MULTILINE))
 
-    count("look")  # compiled modules are there from now on
+    count("look")  # from here on, the compiled modules exist
     base, whole = count("look"), count("save")
     killed = 0
     seen = collections.Counter[str]()
@@ -165,7 +164,7 @@ def test_killed_by_strace_at_each_system_call(where: str, tmp_path: Path) -> Non
 
 
 def _which(folder: Path, target: Path, real: Path, old: bytes, where: str) -> str:
-    """The version that rclone would read; a mounted file may have line ends behind it."""
+    """The version that rclone would read; a mounted file may have line ends after it."""
     data = real.read_bytes()
     if where == "mount":
         data = data.rstrip(b"\n") + b"\n"

@@ -1,4 +1,4 @@
-"""What is taken from a change of another program, and which of ours is made again."""
+"""What is taken from another program's change, and which of our changes are repeated."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ BROKEN = json.dumps({"access_token": "", "refresh_token": "r", "expiry": "2040-0
 def test_of_two_tokens_the_one_that_came_last_counts(
     present: str | None, candidate: str, base: str | None, taken: bool
 ) -> None:
-    """The lifetime is random, so a token can expire before the one that it came for."""
+    """The lifetime is random, so a token can expire before the one that it replaced."""
     current = {"type": "onedrive"} if present is None else {**OLD, "token": present}
     theirs = {**current, "token": candidate}
     digest = base and token_digest(base)
@@ -150,10 +150,10 @@ def test_the_token_of_a_remote_that_was_renamed_meanwhile_finds_it() -> None:
     found = with_later_tokens(known, document(work=theirs))
     assert found.sections == {**known.sections, "moved": theirs}
 
-    without = {**OLD, "token": token(2031)}  # no sign-in: it could be anybody's
+    without = {**OLD, "token": token(2031)}  # no sign-in: the token could belong to anyone
     assert with_later_tokens(known, document(work=without)) == known
 
-    drive = {**OLD, "pluton_alias": "work:Backups:old", "token": token(2031)}  # a pair no more
+    drive = {**OLD, "pluton_alias": "work:Backups:old", "token": token(2031)}  # no longer a pair
     found = with_later_tokens(document(work=OLD), document(**{"work-drive": drive}))
     assert found.sections == {"work": {**OLD, "token": token(2031)}}
 

@@ -1,4 +1,4 @@
-"""rclone.conf beside others that write it: waiting, recovering, and losing nothing."""
+"""rclone.conf beside other writers: waiting, recovering, and losing nothing."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ TOKEN = (
 )
 OLD_TOKEN = TOKEN.replace("2030", "2029").replace('"R"', '"old"')
 AWAY, NEW = "rclone.conf.old1447880401", "rclone.conf3701141347"
-"""What an rclone calls its files between its two renames: a random number of 32 bits."""
+"""The suffix of an rclone's files between its two renames: a random number of 32 bits."""
 NOBODY = 2**22 + 1  # a process id that Linux never gives
 
 
 @pytest.fixture
 def patch() -> Iterator[pytest.MonkeyPatch]:
-    """For a patch that takes itself off while the test still runs, and leaves the environment
-    alone."""
+    """For a patch that undoes itself while the test still runs, and does not touch the
+    environment."""
     with pytest.MonkeyPatch.context() as patch:
         yield patch
 
@@ -64,7 +64,7 @@ def test_threads_of_one_process_wait_for_each_other(path: Path) -> None:
 def test_a_file_that_rclone_has_just_renamed_away_is_waited_for(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """rclone saves with two renames; in between there is no rclone.conf."""
+    """rclone saves with two renames, between which there is no rclone.conf."""
     away = path.rename(path.with_name(AWAY))
     path.with_name(NEW).touch()
     pauses: list[float] = []
@@ -100,12 +100,12 @@ def test_what_a_killed_rclone_left_is_recovered_with_the_token_that_it_was_about
 def test_what_an_rclone_left_that_was_killed_long_ago_is_not_waited_for(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each reading took two seconds and said the same again: 49 s for an `ls`."""
+    """Formerly, each reading took two seconds and reported the same again: 49 s for an `ls`."""
     path.rename(path.with_name(AWAY))
     path.with_name(NEW).touch()
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waited"))
     killed = time.time()
-    for now in (killed + 60, killed - 60):  # also where the clock was set back since
+    for now in (killed + 60, killed - 60):  # also if the clock was set back since then
         monkeypatch.setattr(time, "time", lambda now=now: now)
         assert Conf(path).names() == ["disk", "vault"]
     assert caplog.text.count("recovered") == 1
@@ -142,7 +142,7 @@ def test_what_the_real_rclone_leaves_that_is_killed_between_its_renames_is_recov
 def test_what_a_person_put_aside_is_not_taken_for_the_file_and_stays(
     tmp_path: Path, names: list[str]
 ) -> None:
-    """Its remotes were there again, and the backup was deleted."""
+    """Formerly, its remotes reappeared, and the backup was deleted."""
     for name in names:
         (tmp_path / name).write_text("[mine]\ntype = memory\n")
     conf = Conf(tmp_path / "rclone.conf")
@@ -205,20 +205,20 @@ def test_an_rclone_that_saves_an_older_reading_over_ours_does_not_undo_it(
 
     patch.setattr(disk.ConfigFile, "wait_for_savers", stale)
     change(conf)
-    # the change is there, and so is the token that came with the older reading
+    # the file has the change and the token that came with the older reading
     assert sections(conf) == sections(wanted)
 
 
 def sections(conf: Conf) -> dict[str, dict[str, str]]:
-    """What is in a file, except who was renamed to what."""
+    """The content of a file without the record of renames."""
     return {name: conf.section(name) for name in conf.names()}
 
 
 def test_an_older_reading_that_another_of_us_met_first_does_not_undo_our_change(
     path: Path, patch: pytest.MonkeyPatch
 ) -> None:
-    """An rclone saves what it read before our change just when another process of ours saves a
-    change of its own."""
+    """An rclone saves what it read before our change just as another process of ours saves its own
+    change."""
     conf = Conf(path)
     conf.add("anna", {"type": "memory", "description": "1"})
     before = path.read_text()
@@ -244,7 +244,7 @@ def test_an_older_reading_that_another_of_us_met_first_does_not_undo_our_change(
 def test_what_one_of_us_has_changed_since_is_not_brought_back(
     path: Path, patch: pytest.MonkeyPatch
 ) -> None:
-    """Added here, deleted by another process of ours before this one has looked again."""
+    """Added here, deleted by another process of ours before this one reads again."""
     conf = Conf(path)
     wait = disk.ConfigFile.wait_for_savers
 
@@ -292,7 +292,7 @@ def test_a_look_whether_it_can_be_written_leaves_nothing_if_it_is_killed(
 def test_a_look_whether_it_can_be_written_tells_that_nothing_may_be_removed_there(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in a folder that may only be added to (chattr +a): a save would fail."""
+    """As in a folder that only allows additions (chattr +a): a save would fail."""
 
     def refused(_: Path, missing_ok: bool = False) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
@@ -331,5 +331,5 @@ def test_only_the_last_change_of_a_remote_counts(path: Path) -> None:
     first, second = file.note_change(["anna", "bert"]), file.note_change(["bert"])
     assert file.still_last(first, ["anna", "bert"]) == ["anna"]
     assert file.still_last(second, ["anna", "bert"]) == ["bert"]
-    path.with_name(".rclone.conf.pluton.lock").write_text("{")  # killed while it wrote
+    path.with_name(".rclone.conf.pluton.lock").write_text("{")  # killed while writing
     assert file.still_last(first, ["anna", "bert"]) == ["anna", "bert"]

@@ -1,5 +1,5 @@
-"""A storage with a base folder stands in two sections, an alias and its drive: changed in one step,
-and the token comes home however the base folder changes meanwhile."""
+"""A storage with a base folder has two sections, an alias and its drive: both change in one step,
+and the token is saved however the base folder changes meanwhile."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_it_is_one_storage_for_us_and_two_remotes_for_rclone(path: Path) -> None
             change()
     with pytest.raises(StorageExists):
         conf.rename("vault", "anna-drive")
-    conf.rename("anna", "zoe")  # an rclone at work renews its token where it did
+    conf.rename("anna", "zoe")  # a running rclone renews its token under the old name
     assert conf.section("zoe")[BASE] == "Backups"
     conf.add("anna", {**ANNA, BASE: "x"})
     assert conf.drive_of("anna") == "anna-drive-3"
@@ -122,7 +122,7 @@ def test_an_rclone_that_saves_what_it_read_before_undoes_no_change_and_its_token
 def test_a_token_that_an_rclone_saves_in_what_is_an_alias_now_belongs_to_the_drive(
     path: Path,
 ) -> None:
-    """rclone reads the file anew, and sets the token in the section that it started with."""
+    """rclone reads the file again and sets the token in the section with which it started."""
     conf = Conf(path)
     conf.add("anna", {**ANNA, BASE: "a"})
     path.write_text(path.read_text().replace("= alias\n", f"= alias\ntoken = {TOKEN}\n"))

@@ -1,5 +1,5 @@
-"""Where an rclone.conf can lie: a bind mount, a read-only place, a full disk, a symbolic link on
-another one."""
+"""Where an rclone.conf can be: on a bind mount, in a read-only place, on a full disk, behind a
+symbolic link."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TOKEN = '{"access_token":"a","refresh_token":"r","expiry":"2030-01-01T00:00:00Z"
 RENEWED = '{"access_token":"b","refresh_token":"s","expiry":"2030-02-01T00:00:00Z"}'
 OLD = "# kept\n[anna]\ntype = memory\ndescription = old\n"
 
-# Changes the file it is given and says what became of it.
+# Changes the given file and prints the result.
 _CHANGE = """
 import json, os, sys
 from pluton_rclone.errors import PlutonRcloneError
@@ -76,7 +76,7 @@ def told(argv: list[str], *, user: int | None = None) -> dict[str, Any]:
 
 @pytest.mark.parametrize("password", ["", "geheim"])
 def test_a_file_on_a_bind_mount_is_written_in_place(tmp_path: Path, password: str) -> None:
-    """What Docker makes of `-v host.conf:/etc/rclone.conf`; rclone itself: "device or resource
+    """As Docker makes for `-v host.conf:/etc/rclone.conf`; rclone itself: "device or resource
     busy"."""
     host, container = tmp_path / "host.conf", tmp_path / "container" / "rclone.conf"
     container.parent.mkdir()
@@ -87,7 +87,7 @@ def test_a_file_on_a_bind_mount_is_written_in_place(tmp_path: Path, password: st
     )
     host.chmod(0o644)
     inode = host.stat().st_ino
-    for size in (2000, 1):  # longer, and shorter again
+    for size in (2000, 1):  # longer, then shorter again
         seen = told(inside_mount(host, container, change(container, password=password, size=size)))
         assert seen["update"] == "done"
     assert seen["check"] == "done"
@@ -156,7 +156,7 @@ def test_a_folder_of_somebody_else_is_told_and_nothing_is_lost(tmp_path: Path) -
     path.write_text(OLD)
     path.chmod(0o444)
     folder.chmod(0o555)
-    # in a namespace of its own, root has lost the right to override modes
+    # in its own namespace, root has lost the right to override modes
     seen = told(
         inside("true", ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *change(path)])
     )
@@ -266,8 +266,8 @@ def test_a_symbolic_link_to_a_mounted_file_is_followed(tmp_path: Path) -> None:
 
 @pytest.fixture
 def swapped(tmp_path: Path) -> tuple[Path, Callable[[], None]]:
-    """An rclone.conf as kubelet, agenix or the folder `current` of a release have it, and what puts
-    the next one in its place: the link leads elsewhere, and the old folder is gone."""
+    """An rclone.conf as with kubelet, agenix or a release's folder `current`, and a function that
+    installs the next one: the link changes, and the old folder is removed."""
     path, link = tmp_path / "rclone.conf", tmp_path / "..data"
     for name, more in (("..1", ""), ("..2", "[bert]\ntype = memory\n")):
         (tmp_path / name).mkdir()
@@ -286,7 +286,7 @@ def swapped(tmp_path: Path) -> tuple[Path, Callable[[], None]]:
 def test_a_running_program_follows_a_link_that_leads_elsewhere(
     swapped: tuple[Path, Callable[[], None]],
 ) -> None:
-    """It went on with the old file, and a change made the removed folder anew: it was lost."""
+    """Formerly, it kept the old file; a change recreated the removed folder and was lost."""
     path, swap = swapped
     conf = Conf(path)
     assert conf.names() == ["anna"]
@@ -382,7 +382,7 @@ def test_a_fifo_in_the_place_of_the_file_is_told_and_not_waited_for(tmp_path: Pa
 
 
 def test_the_null_device_is_no_configuration_and_stays_a_device() -> None:
-    """As root, a change put a file in the place of the machine's /dev/null."""
+    """Formerly, as root, a change replaced the machine's /dev/null with a file."""
     conf = Conf(os.devnull)
     assert conf.names() == []
     with pytest.raises(ConfigNotWritable, match="device"):

@@ -1,5 +1,5 @@
-"""The private rclone.conf: what the real rclone refreshes in it comes back, whatever happens to
-anybody."""
+"""The private rclone.conf: tokens that the real rclone refreshes in it come back, whatever
+happens."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.conf.real_rclone import RCLONE
 def conf(
     request: pytest.FixtureRequest, tmp_path: Path, cloud: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> Conf:
-    """Two signed-in remotes whose tokens end at once, and somebody else's; in a plain and in an
+    """Two signed-in remotes whose tokens expire at once, and a foreign one; in a plain and in an
     encrypted file."""
     short_lived(cloud)
     if request.param is EncryptedPath:
@@ -52,7 +52,7 @@ def conf(
 
 
 plain = pytest.mark.parametrize("conf", [Path], ids=["plain"], indirect=True)
-"""For what does not depend on the file's encryption."""
+"""For tests that do not depend on the file's encryption."""
 
 
 def rclone(
@@ -125,7 +125,7 @@ def test_it_comes_back_while_rclone_still_runs(conf: Conf, cloud: Emulator) -> N
 
 @plain
 def test_it_comes_back_to_a_remote_that_was_repaired_meanwhile(conf: Conf, cloud: Emulator) -> None:
-    """A repair spells the drive's id anew, and writes the region that rclone leaves out."""
+    """A repair rewrites the drive's id and adds the region that rclone omits."""
     drive = conf.section("anna")["drive_id"]
     conf.update("anna", {"drive_id": drive.upper()})
     with conf.private(["anna"]) as private:
@@ -214,7 +214,7 @@ def test_what_a_killed_process_left_is_merged_at_the_next_start(
 
 
 def left_by_a_killed_owner(conf: Conf) -> Path:
-    """The private rclone.conf of one that was killed after rclone had renewed anna's token."""
+    """The private rclone.conf of a process killed after rclone had renewed anna's token."""
     owner = subprocess.Popen(
         [sys.executable, "-c", _OWNER, conf.path], stdout=subprocess.PIPE, text=True
     )
@@ -246,7 +246,7 @@ def test_a_loan_that_is_in_use_is_not_taken_for_a_leftover(conf: Conf) -> None:
 def test_rclone_needs_no_more_than_the_environment_that_comes_with_it(
     conf: Conf, cloud: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The password was given to us, and stands in no variable."""
+    """We were given the password, and no variable has it."""
     monkeypatch.delenv("RCLONE_CONFIG_PASS", raising=False)
     conf = Conf(conf.path, password=PASSWORD)
     with conf.private(["anna"]) as private:
@@ -258,7 +258,7 @@ def test_rclone_needs_no_more_than_the_environment_that_comes_with_it(
 def test_a_config_that_cannot_be_written_is_told_and_its_tokens_wait(
     conf: Conf, cloud: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A read-only mount: rclone alone would exit 0 and lose the token."""
+    """A read-only mount: bare rclone would exit with 0 and lose the token."""
     seen = subprocess.run(
         inside_mount(
             conf.path.parent,
@@ -303,8 +303,8 @@ print(json.dumps({"why": why, "first_ended_with": ended, "second_starts_with": s
 def test_a_token_waits_while_the_disk_of_the_file_is_away(
     conf: Conf, cloud: Emulator, tmp_path: Path
 ) -> None:
-    """A stick that is pulled out, or a share that is away: the file is not there. That counted as
-    a remote that somebody had deleted, and the token was thrown away without a word."""
+    """A removed stick or an unmounted share: the file is missing. Formerly, that counted as a
+    deleted remote, and the token was silently discarded."""
     folder, told = conf.path.parent, list[PlutonRcloneError]()
     with conf.private(["anna"], warn=told.append) as private:
         folder.rename(tmp_path / "away")
@@ -341,9 +341,9 @@ def test_a_renewed_token_that_finds_no_file_is_told(
 
 
 def test_what_nobody_can_come_back_for_is_removed_after_an_hour(conf: Conf, tmp_path: Path) -> None:
-    """A copy of an rclone.conf that is no more, and what was never finished, whatever it has by
-    then: by a run that takes more than half a second. One of an rclone.conf that cannot be looked
-    at stays, and does not end the thread that brings tokens home."""
+    """The copy of an rclone.conf that no longer exists, and unfinished ones, whatever they contain:
+    removed by a run of more than half a second. The copy of an rclone.conf that cannot be examined
+    stays, and does not end the thread that saves tokens."""
     gone = tmp_path / "gone.conf"
     gone.write_text("[anna]\ntype = memory\n")
     with Conf(gone).private(["anna"]) as private:
@@ -404,8 +404,8 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def test_a_leftover_is_found_by_a_process_of_another_login_session(
     conf: Conf, cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: Path
 ) -> None:
-    """By cron, which has no XDG_RUNTIME_DIR, or another one. Before, the token was lost, 10 times
-    of 10."""
+    """For example by cron, without or with another XDG_RUNTIME_DIR. Formerly, the token was lost,
+    10 times of 10."""
     left_by_a_killed_owner(conf)
     assert not is_last(cloud, conf, "anna")
     other = tmp_path / "cron"
@@ -438,7 +438,7 @@ with Conf(sys.argv[1]).private(["anna"]):
 def test_a_loan_whose_maker_was_killed_once_it_had_its_name_is_found_there_too(
     conf: Conf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: Path
 ) -> None:
-    """It had no word by then: its copy of rclone.conf stayed until the session was used again."""
+    """Without a link yet, its copy of rclone.conf stayed until the session was used again."""
     killed = subprocess.run([sys.executable, "-c", _ONCE_NAMED, conf.path], check=False)
     assert killed.returncode == -signal.SIGKILL
     loans = runtime / f"pluton-rclone-{os.getuid()}"
@@ -488,7 +488,7 @@ with Conf(sys.argv[1]).private(["anna"]) as config:
 
 @plain
 def test_a_full_runtime_folder_gives_way_to_the_next(conf: Conf, runtime: Path) -> None:
-    """A container has 64 MB of /dev/shm."""
+    """A container has only 64 MB of /dev/shm."""
     argv = inside_small_disk(runtime, "16k", [sys.executable, "-c", _FULL, str(conf.path)])
     done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
     assert (done.stdout, done.stderr) == ("False ['anna']\n", "")
@@ -507,7 +507,7 @@ def test_where_nothing_can_be_lent_the_error_is_ours(
 
 
 def test_the_drafts_of_a_page_are_no_leftover_loan(conf: Conf, runtime: Path) -> None:
-    """They lie in the same folder, and went after an hour without a change."""
+    """They are in the same folder: formerly, they were removed after an hour without a change."""
     drafts = runtime / f"pluton-rclone-{os.getuid()}" / ("web-" + "0" * 16)
     drafts.mkdir(parents=True, mode=0o700)
     drafts.parent.chmod(0o700)

@@ -1,4 +1,4 @@
-"""What we write, the real rclone reads, and the other way round: plain and encrypted."""
+"""The real rclone reads what we write, and the reverse: plain and encrypted."""
 
 from __future__ import annotations
 
@@ -86,8 +86,7 @@ def any_file_is_read_alike(daemon: Daemon, password: str | None, count: int) -> 
                 name: document.section(name) for name in document.names()
             }
         except ConfigUnreadable as refused:
-            # on a %(name)s that leads back to itself, rclone's stack overflows and the daemon is
-            # gone
+            # a %(name)s that refers to itself overflows rclone's stack, and the daemon ends
             seen = None if refused.why == LOOP else daemon.dump(path)
             ours = None
         else:
@@ -122,7 +121,7 @@ def rclone_saves_what_we_wrote(daemon: Daemon, password: str | None, count: int)
 
 
 def storages(seen: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-    """What rclone reads, each storage as one section."""
+    """What rclone reads, with each storage as one section."""
     drives = {name: drive_of(seen, name) for name in seen if storage_of(seen, name) == name}
     return {
         name: joined(seen[name], None if drive == name else seen[drive])
@@ -131,7 +130,7 @@ def storages(seen: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
 
 
 def _json(text: str) -> str:
-    """Bytes that are no UTF-8, as rclone's JSON shows them."""
+    """Bytes that are not UTF-8, as in rclone's JSON."""
     return "".join(
         "\ufffd" if "\udc80" <= character <= "\udcff" else character for character in text
     )

@@ -1,4 +1,4 @@
-"""The connection test: what each step finds, and that nothing is left behind, however it ends."""
+"""The connection test: the findings of each step; nothing is left behind, however it ends."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ STEPS = (
 def test_where_the_place_for_private_files_is_full_the_next_is_taken(
     cloud: Emulator, runtime: Path
 ) -> None:
-    """`set` tests the changed remote in a private rclone.conf, and rclone in another."""
+    """`set` tests the changed remote in one private rclone.conf, and rclone in another."""
     connected(cloud, name="home")
     program = [sys.executable, "-m", "pluton_rclone", "set", "home", "chunk_size=20Mi"]
     full = f"mount -t tmpfs -o size=8k small {runtime}; head -c 8192 /dev/zero >{runtime}/filler"
@@ -65,7 +65,7 @@ def step_of(report: ConnectionReport, name: str) -> tuple[str, str]:
 
 
 def probes_of(cloud: Emulator, kind: DriveKind, folder: str = "") -> list[str]:
-    """Probe files on the drive."""
+    """The probe files on the drive."""
     start = emulated_drive(cloud, kind).find(folder) if folder else emulated_drive(cloud, kind).root
     assert start is not None
     return [
@@ -121,7 +121,7 @@ def test_the_hash_that_microsofts_is_compared_with_is_rclones(tmp_path: Path) ->
 def test_what_a_change_that_fails_its_test_renewed_is_kept(
     cloud: Emulator, changes: dict[str, str]
 ) -> None:
-    """Also if the registration changes, so that the saved remote cannot renew in its place."""
+    """Even if the registration changes, so that the saved remote cannot renew the token itself."""
     cloud.quirks.refresh_tokens_once()
     storage = connected(cloud, "business", seconds=-10)
     steps: list[Step] = []
@@ -280,7 +280,7 @@ def test_probes_of_others_are_left_alone_and_those_of_the_dead_are_not() -> None
     found = abandoned_probes([(dead, 5), (elsewhere, 5), (running, 5), ("letter.txt", 9000)])
     assert found == [dead]
     assert abandoned_probes([(elsewhere, 4000)]) == [elsewhere]
-    # named by somebody who shares the folder: such numbers no process has
+    # named by another user of the folder: no process has such a number
     odd = [dead.replace("4194305", number) for number in ("9" * 30, "\u00b2")]
     assert abandoned_probes([(name, 5) for name in odd]) == odd[:1]
     assert probe_name().startswith(PROBE_PREFIX)
@@ -297,19 +297,19 @@ def settings(storage: Storage) -> dict[str, str]:
 
 
 def leftovers() -> list[Path]:
-    """Private folders of tests of remotes that are not saved."""
+    """Private folders of tests of unsaved remotes."""
     return [folder for folder in runtime_folder().iterdir() if folder.name.startswith("test-")]
 
 
 def test_killed_before_each_step_the_next_test_leaves_nothing(
     cloud: Emulator, forks: Forks
 ) -> None:
-    """Each but the last of these tests is killed, too, after it has looked for what others left."""
+    """All but the last of these tests are killed, too, after they have looked for leftovers."""
     storage = connected(cloud, "business", base_folder="laptop")
     emulated_drive(cloud, "business").folder("laptop")
     before = settings(storage)
     left: list[str] = []
-    # before the probe is there, when it is, when it was read, and when it is gone
+    # before the probe exists, after it was written, after it was read, and after it was removed
     for step, probes in (("token", 0), ("write", 0), ("read", 1), ("delete", 1), ("throttling", 0)):
         assert killed(forks, "business", step, "before") == -signal.SIGKILL
         now = probes_of(cloud, "business", "laptop")
@@ -370,7 +370,7 @@ def test_a_loan_from_a_folder_that_is_called_like_a_test_stays(
 def test_a_test_beside_another_container_is_not_taken_for_a_killed_one(
     cloud: Emulator, runtime: Path
 ) -> None:
-    """They share the folder of private files, and not the numbers of processes."""
+    """They share the folder of private files, but not the process numbers."""
     sweeping = "from pluton_rclone.connection.trial import sweep; sweep()"
     argv = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", sweeping]
     if os.geteuid() != 0:

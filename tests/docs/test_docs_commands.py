@@ -1,5 +1,5 @@
-"""What the pages name exists: commands with their options, files, links, environment variables,
-make's targets."""
+"""Everything that the pages name exists: commands with their options, files, links, environment
+variables, make's targets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GENERATED = {"reference.md", "errors.md", "options.md"}
 def command_lines() -> Iterator[tuple[str, str]]:
     """Every `pluton-rclone …` in the pages: in console blocks, crontabs, and between backticks."""
     for path in PAGES:
-        if path.name == "everyday.md":  # runs, line by line, in test_docs_everyday
+        if path.name == "everyday.md":  # test_docs_everyday runs it line by line
             continue
         text = path.read_text(encoding="utf-8").replace("\\\n", " ")
         lines = [
@@ -52,10 +52,10 @@ def test_every_command_line_is_understood(page: str, line: str) -> None:
     command = application.get_command(context, words[0])
 
     assert command is not None, f"{page}: there is no command {words[0]}"
-    if words[1:]:  # alone it is a mention, not an example
+    if words[1:]:  # a single word is a mention, not an example
         with command.make_context(
             words[0], words[1:], parent=context
-        ) as parsed:  # left again: -v is for one command
+        ) as parsed:  # restored afterwards: -v is for one command
             assert isinstance(parsed, click.Context)
 
 
@@ -102,7 +102,7 @@ def test_every_environment_variable_is_read_by_the_code() -> None:
     )
     for path in PAGES:
         for name in re.findall(r"\bPLUTON_[A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8")):
-            # AppRegistration.from_environment puts the second half of these together
+            # AppRegistration.from_environment composes the second half of these
             assert name in code or name.removeprefix("PLUTON_ONEDRIVE_").lower() in code, name
 
 

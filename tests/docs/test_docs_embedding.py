@@ -27,7 +27,7 @@ CODE = blocks(page("embedding.md"), "python")
 
 @pytest.fixture
 def guide(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The functions of the page, all blocks run in its order."""
+    """The functions of the page, after running all blocks in order."""
     monkeypatch.setenv("PLUTON_ONEDRIVE_CLIENT_ID", WEB_CLIENT_ID)
     monkeypatch.setenv("PLUTON_ONEDRIVE_CLIENT_SECRET", WEB_CLIENT_SECRET)
     names: dict[str, Any] = {}
@@ -47,7 +47,7 @@ def source(tmp_path: Path) -> Path:
 def in_another_process(
     call: str, session: dict[str, str], query: dict[str, str] | None = None
 ) -> Any:
-    """Runs the first block and then `call`, in a new Python; gives its answer and the session after
+    """Run the first block and then `call`, in a new Python; return its result and the session after
     it."""
     script = (
         f"{CODE[0]}\nimport json, sys\nsession, query = json.load(sys.stdin)\n"

@@ -1,5 +1,5 @@
-"""Ten everyday jobs, with pluton-rclone and with rclone alone: what docs/everyday.md shows is what
-the commands print, one after the other, against the emulated Microsoft.
+"""Ten everyday jobs, with pluton-rclone and with bare rclone: docs/everyday.md shows what the
+commands print, run in order against the emulated Microsoft.
 
 After a change of the output: REFRESH_SCREENS=1, as for `test_docs_screens`.
 """
@@ -55,15 +55,15 @@ NIGHTLY = (
 
 
 def normal(text: str, work: Path) -> str:
-    """The text as the page shows it; rclone's own lines lose what differs from run to run."""
+    """The text as the page shows it; rclone's own lines lose what differs between runs."""
     for pattern, shown in (
         (re.escape(str(work)), "/home/anna"),
         (re.escape(shlex.quote(sys.executable)), "/usr/bin/python3"),
-        # in an environment that is activated
+        # in an activated environment
         (re.escape(shutil.which("pluton-rclone") or "\0"), "/usr/bin/python3 -I -m pluton_rclone"),
         (re.escape(os.environ["PATH"]), "/usr/local/bin:/usr/bin:/bin"),
         (r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", "2026/11/28 03:00:00"),
-        # of the emulator: Anna's own job needs none of them
+        # of the emulator: Anna's own job does not need them
         (rf"(?m)^note .* needs (?:{'|'.join(NETWORK)}) in .*\n", ""),
         (r"state=\S+", "state=…"),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "2026-11-28 03:00:00"),
@@ -77,7 +77,7 @@ def normal(text: str, work: Path) -> str:
 
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that the jobs are done in."""
+    """The folder in which the jobs run."""
     folder = tmp_path / "work"
     for name in ("data/letter.txt", "data/photos/beach.jpg", "data/photos/hill.jpg"):
         path = folder / name
@@ -90,7 +90,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def daemon(cloud: Emulator, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A storage of an application, whose secret is about to be renewed: new-secret.txt has it."""
+    """An app-only storage whose secret is about to be renewed; new-secret.txt has the new one."""
     with monkeypatch.context() as patch:
         patch.setenv("PLUTON_ONEDRIVE_CLIENT_SECRET", DAEMON_CLIENT_SECRET)
         patch.setenv("PLUTON_ONEDRIVE_CLIENT_ID", DAEMON_CLIENT_ID)
@@ -100,13 +100,13 @@ def daemon(cloud: Emulator, home: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.fixture
 def ping() -> Iterator[Receiver]:
-    """A service like Healthchecks."""
+    """A service such as Healthchecks."""
     with serving(Receiver()) as service:
         yield service
 
 
 def renew(cloud: Emulator, work: Path) -> None:
-    """The registration gets a new secret, and the old one ends."""
+    """The registration gets a new secret, and the old one expires."""
     cloud.world.registrations[DAEMON_CLIENT_ID].secrets[:] = [Secret.of("emulated~new~secret")]
     (work / "new-secret.txt").write_text("emulated~new~secret")
 

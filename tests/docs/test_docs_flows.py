@@ -1,4 +1,4 @@
-"""What docs/flows.md shows is a plan, and a compose file whose commands and names exist."""
+"""docs/flows.md shows a valid plan, and a compose file whose commands and names exist."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def compose() -> dict[str, Any]:
 def test_what_the_compose_file_names_is_in_it_and_prefect_knows_its_settings(
     compose: dict[str, Any],
 ) -> None:
-    import prefect.settings  # 1.4 s of CPU, which each worker of pytest-xdist would pay
+    import prefect.settings  # 1.4 s of CPU, which every worker of pytest-xdist would spend
 
     services = compose["services"]
     for service in services.values():

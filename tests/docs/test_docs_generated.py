@@ -1,4 +1,4 @@
-"""The pages that come from the code are what the code says now."""
+"""The generated pages match the code."""
 
 from __future__ import annotations
 

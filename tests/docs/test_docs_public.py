@@ -1,5 +1,5 @@
-"""What the library promises whoever embeds it: complete names, documented and typed; no printing;
-its own exceptions."""
+"""What the library promises its embedders: complete names, documented and typed; no printing; its
+own exceptions."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "pluton_rclone"
 SOURCE: dict[str, Any] = runpy.run_path(str(ROOT / "docs" / "source.py"))
 
-# These are made to print: the command line, and the emulator's command and its robot.
+# These are made to print: the command line, and the emulator's command and simulated person.
 PRINTING = {"cli", "emulator/command.py", "emulator/person.py"}
-# Python's own protocols ask for these; none of them is a failure of the library's work.
+# Python's own protocols need these; none of them reports a failure of the library's work.
 PROTOCOL = {
     "AttributeError",  # a module or object without that name
     "AssertionError",
-    "TimeoutError",  # Transfer.result(timeout): it is the caller's limit, and the transfer goes on
+    "TimeoutError",  # Transfer.result(timeout): the caller's limit; the transfer continues
     "StopIteration",
     "NotImplementedError",
 }
-# Raised and caught inside the package, below the public surface; Size.parse and Version.parse say
-# that they raise it.
+# Raised and caught inside the package, below the public surface; Size.parse and Version.parse
+# document it.
 INNER = {"OSError", "ValueError", "FileNotFoundError", "PermissionError"}
 
 
 @functools.cache
 def library() -> list[tuple[str, list[ast.AST]]]:
-    """Every module that is no door: name relative to the package, and all of its syntax tree."""
+    """Every module that is not an interface: its name within the package, its syntax tree."""
     return [
         (name, list(ast.walk(ast.parse(path.read_text(encoding="utf-8")))))
         for path in sorted(PACKAGE.rglob("*.py"))
@@ -88,7 +88,7 @@ def test_loggers_are_named_after_their_modules_and_nobody_configures_logging() -
     assert [call for call in calls if call[1].startswith(configuring)] == []
     foreign = {name for name, call in calls if call != "logging.getLogger(__name__)"}
     assert foreign <= {
-        "process/log.py",  # of the module that has it
+        "process/log.py",  # in the module that owns it
         "rclone_python/__init__.py",  # users of rclone-python know its set_log_level
     }
 

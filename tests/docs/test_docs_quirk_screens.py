@@ -1,5 +1,5 @@
-"""Screens of what the terminal prints when Microsoft answers as it really does: the real rclone
-against a quirk of the emulator each, compared with the page as in `test_docs_screens`."""
+"""Screens of the terminal for Microsoft's real answers: the real rclone against one quirk of the
+emulator each, compared with the page as in `test_docs_screens`."""
 
 from __future__ import annotations
 

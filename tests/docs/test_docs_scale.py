@@ -1,4 +1,4 @@
-"""What docs/scale.md predicts is what the prediction says."""
+"""docs/scale.md has the numbers of the prediction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNITS = Limit(600.0, 60.0)
 
 
 def test_the_table_is_the_predicted_one() -> None:
-    """`python -m tests.bench fleet --table` prints it anew."""
+    """`python -m tests.bench fleet --table` prints the current one."""
     assert table() in (ROOT / "docs" / "scale.md").read_text()
 
 

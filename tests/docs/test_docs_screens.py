@@ -1,7 +1,7 @@
 """The screens in the pages are what the terminal prints: each is provoked against the emulated
 Microsoft.
 
-After a change of the output: REFRESH_SCREENS=1 pytest tests/docs/test_docs_screens.py, then look at
+After a change of the output: REFRESH_SCREENS=1 pytest tests/docs/test_docs_screens.py, then check
 the difference.
 """
 
@@ -51,7 +51,7 @@ def contoso(cloud: Emulator) -> Tenant:
 
 @pytest.fixture
 def typing(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """`typing(BERT)`: whoever types the device code as soon as it is shown."""
+    """`typing(BERT)`: Bert types the device code as soon as it is shown."""
     from pluton_rclone.cli import ask
 
     threads: list[threading.Thread] = []
