@@ -1,4 +1,4 @@
-"""What a real browser is given: the CA in its database, the proxy as an argument."""
+"""The setup of a real browser: the CA in its database, the proxy as an argument."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ exit $(cat "$HOME/exit" 2>/dev/null || echo 0)
 
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A certutil that writes down how it was called."""
+    """A certutil that records its arguments."""
     folder = tmp_path / "tools"
     folder.mkdir()
     (folder / "certutil").write_text(CERTUTIL)

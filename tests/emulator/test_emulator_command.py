@@ -1,4 +1,4 @@
-"""`pluton-rclone emulator`: a command in that world, or the world for whoever comes."""
+"""`pluton-rclone emulator`: a command in the emulated world, or the world as a server."""
 
 from __future__ import annotations
 

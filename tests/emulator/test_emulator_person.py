@@ -1,4 +1,4 @@
-"""The played person, and the command that a program opens as its browser."""
+"""The simulated person, and the command that a program opens as its browser."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AnswerBrowser = Callable[..., None]
 
 
 class _Receiver(http.server.BaseHTTPRequestHandler):
-    """An app's own little server at the redirect address."""
+    """An app's own small server at the redirect address."""
 
     def do_GET(self) -> None:
         self._received(urlsplit(self.path).query)
@@ -77,8 +77,7 @@ print(result["id_token_claims"]["preferred_username"])
 
 
 def test_msals_own_interactive_sign_in_is_answered_by_the_browser_command(cloud: Emulator) -> None:
-    """MSAL opens $BROWSER, waits at its own loopback port, and gets its token: nobody touched
-    anything."""
+    """MSAL opens $BROWSER, waits at its own loopback port, and gets its token without a person."""
     environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), **cloud.environment}
     environment |= command.browser(ANNA)
     done = process.run([sys.executable, "-c", SIGN_IN], env=environment, timeout=300)
@@ -95,7 +94,7 @@ def test_msals_own_interactive_sign_in_is_answered_in_a_test(
 
 
 def run_robot(cloud: Emulator, address: str, **variables: str) -> process.Completed:
-    """The command as a browser is started: with the environment and nothing else."""
+    """The command, run as a browser is: with nothing but the environment."""
     environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), **cloud.environment, **variables}
     argv = [sys.executable, "-m", "pluton_rclone.emulator.person", address]
     return process.run(argv, env=environment, timeout=300)
@@ -131,7 +130,7 @@ def test_the_command_wants_one_address(capsys: pytest.CaptureFixture[str]) -> No
 def test_a_program_that_ended_before_its_page_was_read_is_no_trouble(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ctrl-C just when the browser opens."""
+    """As with a Ctrl-C just when the browser opens."""
     assert person.main([(tmp_path / "gone.html").as_uri()]) == 1
     assert capsys.readouterr() == ("", "")
 
@@ -171,7 +170,7 @@ def test_a_page_is_read_as_a_browser_reads_it() -> None:
 
 
 def opened_outside(tmp_path: Path, environment: dict[str, str], address: str) -> str:
-    """What the person's own browser was called with, and which variables it had."""
+    """The arguments of the person's own browser, and its variables."""
     note = tmp_path / "opened"
     own = tmp_path / "own-browser"
     own.write_text(f'#!/bin/sh\necho "$1 ${{HTTPS_PROXY-none}} $BROWSER" > {note}\n')
@@ -186,7 +185,7 @@ def opened_outside(tmp_path: Path, environment: dict[str, str], address: str) ->
 
 
 def test_the_address_of_a_page_goes_to_the_persons_own_browser(tmp_path: Path) -> None:
-    """A one-time address works once: whoever plays the person must not use it up."""
+    """A one-time address works once: the simulated person must not use it up."""
     with serving(Receiver()) as page:
         address = f"http://localhost:{page.server_port}/open/secret"
         said = opened_outside(tmp_path, {}, address)
@@ -199,7 +198,7 @@ def test_in_a_demo_with_the_own_browser_sign_ins_go_there_too(tmp_path: Path) ->
 
 
 def test_a_sign_in_through_the_door_is_answered(home: Path) -> None:
-    """What a program shows when there is a door, walked over plain HTTP to the app's redirect."""
+    """With a door, programs show plain HTTP addresses; here one leads to the app's redirect."""
     with Emulator(door=True) as cloud, serving(Receiver()) as app:
         address = cloud.world.shown(sign_in_address(app.server_port))
         assert address.startswith(f"{cloud.world.door}/login.microsoftonline.com/common/oauth2")

@@ -1,4 +1,4 @@
-"""Every quirk of the catalogue, as a plain client and as the real rclone meet it."""
+"""Every quirk of the catalogue, as met by a plain client and by the real rclone."""
 
 from __future__ import annotations
 

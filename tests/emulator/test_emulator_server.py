@@ -1,4 +1,4 @@
-"""The emulator as a client meets it: three variables, real host names, and no way out."""
+"""The emulator as clients see it: three variables, real host names, and no way out."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_client_gets_exactly_three_variables(cloud: Emulator) -> None:
 def test_every_host_name_answers_with_a_certificate_that_the_ca_vouches_for(
     cloud: Emulator, host: str
 ) -> None:
-    requests.get(f"https://{host}/")  # raises when TLS or the proxy refuses
+    requests.get(f"https://{host}/")  # raises if TLS or the proxy refuses
     assert [request.host for request in cloud.requests] == [host]
     assert place(host) is not None
 
@@ -135,7 +135,7 @@ RESET = struct.pack("ii", 1, 0)
 
 
 def reset_after(emulator: Emulator, sent: bytes) -> None:
-    """A client that asks, and resets the connection once there is an answer."""
+    """A client that sends a request and resets the connection once there is an answer."""
     address = urlsplit(emulator.proxy_url)
     client = socket.create_connection((address.hostname or "", address.port or 0))
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
@@ -165,7 +165,7 @@ def reset_after(emulator: Emulator, sent: bytes) -> None:
 def test_a_client_that_leaves_in_the_middle_of_what_it_sends_breaks_nothing(
     method: str, address: str, by_the_door: bool
 ) -> None:
-    """As a program does that is ended while it asks for a token."""
+    """As a program that is ended while it requests a token."""
     host, _, path = address.partition("/")
     with Emulator(door=True) as emulator:
         at = urlsplit(emulator.world.door if by_the_door else emulator.proxy_url)
@@ -189,13 +189,13 @@ def test_a_client_that_leaves_in_the_middle_of_what_it_sends_breaks_nothing(
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: graph.microsoft.com\r\n\r\n"])
 def test_connections_that_clients_reset_are_closed(cloud: Emulator, sent: bytes) -> None:
-    """Python 3.10 warns of those of TLS that are not, whenever their memory is freed: in any other
-    test."""
+    """Python 3.10 warns about TLS connections that are not closed, when their memory is freed: in
+    any other test."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", ResourceWarning)
         for _ in range(5):
             reset_after(cloud, sent)
-            requests.get("https://graph.microsoft.com/")  # the emulator has come round to the reset
+            requests.get("https://graph.microsoft.com/")  # the emulator has handled the reset
         cloud.close()
         gc.collect()
     assert [str(each.message) for each in said] == []
@@ -204,7 +204,7 @@ def test_connections_that_clients_reset_are_closed(cloud: Emulator, sent: bytes)
 def test_a_client_that_is_gone_before_its_tunnel_is_agreed_leaves_no_connection_open(
     cloud: Emulator,
 ) -> None:
-    """TLS would neither begin there nor end: Python warns of it in any other test."""
+    """TLS would neither begin nor end there, about which Python would warn in any other test."""
     at, back = urlsplit(cloud.proxy_url), threading.Event()
     assert cloud._loop is not None
     with warnings.catch_warnings(record=True) as said:
@@ -214,7 +214,7 @@ def test_a_client_that_is_gone_before_its_tunnel_is_agreed_leaves_no_connection_
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             client.sendall(b"CONNECT graph.microsoft.com:443 HTTP/1.1\r\n\r\n")
         back.set()
-        requests.get("https://graph.microsoft.com/")  # the emulator has come round to it
+        requests.get("https://graph.microsoft.com/")  # the emulator has handled it
         cloud.close()
         gc.collect()
     assert [str(each.message) for each in said] == []
@@ -232,11 +232,11 @@ def test_a_connection_that_is_to_be_cut_may_be_over_already(
     with context.wrap_socket(client, server_hostname="graph.microsoft.com") as secure:
         secure.sendall(b"GET /v1.0/me HTTP/1.1\r\nHost: graph.microsoft.com\r\n\r\n")
         gate.wait()
-    requests.get("https://graph.microsoft.com/")  # the emulator has come round to its end
+    requests.get("https://graph.microsoft.com/")  # the emulator has handled its end
     gate.open()
 
     def noted() -> bool:
-        requests.get("https://graph.microsoft.com/")  # the emulator has come round to the rest
+        requests.get("https://graph.microsoft.com/")  # the emulator has handled the rest
         return "/v1.0/me" in [each.path for each in cloud.requests]
 
     assert settles(noted)
@@ -245,7 +245,7 @@ def test_a_connection_that_is_to_be_cut_may_be_over_already(
 
 
 def test_connections_that_come_at_the_end_are_closed_too() -> None:
-    """Python warns of one that is not in any other test, when its memory is freed there."""
+    """Python warns about one that is not, when its memory is freed: in any other test."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", ResourceWarning)
         for number in range(10):
@@ -271,14 +271,14 @@ def test_a_broken_service_is_kept_as_a_crash_and_answers_500() -> None:
             proxies={"https": emulator.proxy_url},
             verify=str(emulator.ca_file),
         )
-    # The answer leaves before the fault is noted; after closing both are there.
+    # The answer leaves before the exception is recorded; after closing, both exist.
     assert answer.status_code == 500
     assert [type(crash) for crash in emulator.crashes] == [AttributeError]
     assert [request.status for request in emulator.requests] == [500]
 
 
 class _Provider(http.server.BaseHTTPRequestHandler):
-    """Somebody else's server: tells what reached it."""
+    """A third party's server that reports what it received."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))

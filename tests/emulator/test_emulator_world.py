@@ -1,4 +1,4 @@
-"""The world: who lives there, what a token opens, what time does."""
+"""The world: its inhabitants, the access of a token, the effects of time."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_a_host_name_has_one_place(host: str, expected: tuple[str, Service] | No
 def test_of_two_threads_that_ask_first_both_get_the_same_drive_or_site(
     monkeypatch: pytest.MonkeyPatch, made: str, ask: Callable[..., object]
 ) -> None:
-    """A test asks while it serves: what one of them wrote was not where the other looked."""
+    """A test asks while the emulator serves: formerly, one wrote where the other did not look."""
     world = World()
     files, bert = world.part(Files), world.person("bert@contoso.onmicrosoft.com")
     make, found = getattr(Files, made), list[object]()
@@ -157,7 +157,7 @@ def test_of_two_threads_that_ask_first_both_get_the_same_drive_or_site(
     def after_the_other_asked(*given: object) -> object:
         if other.ident is None:
             other.start()
-            other.join(0.1)  # it gets one now, or waits for this one
+            other.join(0.1)  # it gets a drive now, or waits for this one
         return make(*given)
 
     monkeypatch.setattr(Files, made, after_the_other_asked)

@@ -1,4 +1,4 @@
-"""How an app proves itself: public clients, secrets, certificates, and the app's own permission."""
+"""How apps authenticate: public clients, secrets, certificates, and the app's own permission."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The device code: real MSAL waits, a person types the code elsewhere."""
+"""The device code: real MSAL waits while a person types the code elsewhere."""
 
 from __future__ import annotations
 
@@ -93,12 +93,12 @@ def test_polling_too_fast_slows_the_client_down(
     cloud: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now)  # it passes as it is told to alone
+    monkeypatch.setattr(time, "time", lambda: now)  # only explicit steps move it
     cloud.world.lifetimes.device_poll_interval = 5
     code = ask().json()["device_code"]
     assert poll(code)["error"] == "authorization_pending"
     assert poll(code)["error"] == "slow_down"
-    cloud.world.advance(6)  # five seconds were enough before, ten are needed now
+    cloud.world.advance(6)  # five seconds sufficed before, ten are needed now
     assert poll(code)["error"] == "slow_down"
     cloud.world.advance(16)
     assert poll(code)["error"] == "authorization_pending"

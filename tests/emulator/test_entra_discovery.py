@@ -1,4 +1,4 @@
-"""Discovery: where a client finds everything, in every cloud, under every alias."""
+"""Discovery: how a client finds every endpoint, in every cloud, under every alias."""
 
 from __future__ import annotations
 

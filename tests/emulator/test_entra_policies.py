@@ -1,4 +1,4 @@
-"""What an organisation forbids: each rule set in one line, each refusal with Microsoft's code."""
+"""An organisation's policies: each set in one line, each refusal with Microsoft's code."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def authorize_address(scope: str = "Files.ReadWrite offline_access openid", **mo
 def visited(
     cloud: Emulator, username: str = BERT, scope: str = "Files.ReadWrite", **more: str
 ) -> dict[str, str]:
-    """What the app hears after this person went to the sign-in page."""
+    """The answer that the app gets after this person's visit to the sign-in page."""
     return dict(cloud.person(username).visit(authorize_address(scope, **more)).answer)
 
 
@@ -201,7 +201,7 @@ def test_any_code_can_be_played(cloud: Emulator) -> None:
             assert answer["error_codes"] == [int(number)]
             assert answer.get("suberror") == code.get("suberror"), number
             again = refreshed(cloud, token, session.post)
-            assert "access_token" in again, number  # once, unless asked for more
+            assert "access_token" in again, number  # once, by default
 
 
 def test_a_busy_service_names_a_time(cloud: Emulator) -> None:

@@ -1,4 +1,4 @@
-"""Refreshing: rotation, scopes, what ends a token, and how each end is told."""
+"""Refreshing: rotation, scopes, what ends a token, and how each end is reported."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DAY = 24 * 3600
 def refresh(
     token: str, *, tenant: str = "common", login: str = LOGIN, **changes: str
 ) -> requests.Response:
-    """As rclone does it for a public client, in its second attempt: no scope."""
+    """As rclone does for a public client, in its second attempt: without a scope."""
     form = {
         "grant_type": "refresh_token",
         "client_id": PUBLIC_CLIENT_ID,

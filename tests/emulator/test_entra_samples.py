@@ -1,4 +1,4 @@
-"""Every answer of the sign-in service has the members of its sample, no more and no fewer."""
+"""Every answer of the sign-in service has exactly the members of its sample."""
 
 from __future__ import annotations
 
@@ -202,8 +202,7 @@ WAYS: dict[str, Callable[[Emulator], requests.Response]] = {
     "entra-token-graph-composed.json": _token_of_a_code,
 }
 
-# Samples of the documents that leave members out which live answers carry; each with what is left
-# out.
+# Documented samples that omit members of live answers, each with the omitted members.
 THIN: dict[str, tuple[Callable[[Emulator], requests.Response], set[str]]] = {
     "entra-devicecode-token.json": (_token_of_a_code, {"ext_expires_in", "client_info"}),
     "entra-token-auth-code.json": (_token_of_a_code, {"ext_expires_in", "client_info"}),
@@ -211,7 +210,7 @@ THIN: dict[str, tuple[Callable[[Emulator], requests.Response], set[str]]] = {
     "entra-invalid-scope-70011.json": (_unknown_scope, {"error_uri"}),
 }
 
-# Redirects, and the documents of single clouds: compared by tests of their own below.
+# Redirects, and the documents of single clouds, have their own tests below.
 ELSEWHERE = {
     "entra-admin-consent-denied.json",
     "entra-admin-consent-url.json",
@@ -295,8 +294,7 @@ def test_the_addresses_of_a_cloud_are_the_samples(cloud: Emulator, name: str, ho
 
 
 def parameters_of(name: str) -> set[str]:
-    """The parameters of a redirect sample: the request of the browser, or the Location of the
-    answer."""
+    """The parameters of a redirect sample: the browser's request, or the Location of the answer."""
     whole = json.loads((SAMPLES / name).read_text(encoding="utf-8"))
     address = (whole["response"].get("headers") or {}).get("Location") or whole["request"]["path"]
     return {key for key, _ in parse_qsl(urlsplit(address).query)}

@@ -24,7 +24,7 @@ from pluton_rclone.emulator import (
 from pluton_rclone.emulator.hosts import CLOUDS
 
 LOGIN = "https://login.microsoftonline.com"
-LOOPBACK = "http://localhost:1"  # nobody listens there: only for requests that end before
+LOOPBACK = "http://localhost:1"  # no one listens there: only for requests that end before
 ANNA = "anna@outlook.com"
 BERT = "bert@contoso.onmicrosoft.com"
 VERIFIER = "v" * 43
@@ -34,7 +34,7 @@ CHALLENGE = (
 
 
 def authorize_address(**changes: str | None) -> str:
-    """An authorization request of the web app, changed in a parameter or two."""
+    """An authorization request of the web app, with some parameters changed."""
     parameters: dict[str, str | None] = {
         "client_id": WEB_CLIENT_ID,
         "response_type": "code",
@@ -159,7 +159,7 @@ def test_more_permissions_are_a_second_consent_for_the_new_ones(cloud: Emulator)
     visit = bert.visit(authorize_address(scope="Files.ReadWrite.All Sites.Read.All offline_access"))
     assert {"Files.ReadWrite.All", "Sites.Read.All"} <= set(visit.permissions)
     _, answer = redeem(visit.answer["code"])
-    # A work account's token carries everything agreed to so far, not only what was asked for last.
+    # A work account's token carries everything consented to so far, not only the last request.
     assert "https://graph.microsoft.com/Files.ReadWrite" in answer["scope"].split()
 
 
@@ -230,7 +230,7 @@ def test_a_code_is_redeemed_by_whoever_asked_for_it_and_nobody_else(
     status, answer = redeem(**{"code": right, **changes})
     assert status in (400, 401)
     assert answer["error_codes"] == [code]
-    assert redeem(right)[0] == 200  # a failed attempt uses nothing up
+    assert redeem(right)[0] == 200  # a failed attempt leaves the code valid
 
 
 def test_a_code_of_one_tenant_is_not_redeemed_at_another(cloud: Emulator) -> None:

@@ -1,4 +1,4 @@
-"""A whole drive listed from its delta feed: the same as rclone's walk, or rclone's walk."""
+"""A whole drive, listed from its delta feed: the same as rclone's walk, or rclone's walk itself."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def requests(cloud: Emulator, what: str) -> int:
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a hundred items; Microsoft's and the emulator's may have a thousand."""
+    """Pages of a hundred items; Microsoft and the emulator allow a thousand."""
     monkeypatch.setattr("pluton_rclone.emulator.graph.items.LARGEST_PAGE", 100)
 
 
@@ -68,7 +68,7 @@ def fill(drive: Drive, folders: int = 6, each: int = 20) -> None:
 
 
 BOTH: tuple[DriveKind, ...] = ("personal", "business")
-"""To the feed a document library is a work drive."""
+"""For the feed, a document library is a work drive."""
 
 
 @pytest.fixture(params=KINDS)
@@ -94,7 +94,7 @@ def test_every_kind_of_drive_is_listed_as_rclone_lists_it_with_a_request_a_page(
 
     assert len(mine) == 6 * 21 + 5
     more: list[dict[str, Any]] = [{}, {"files_only": True}, {"dirs_only": True}]
-    more = more if kind == "personal" else []  # nothing of it is the drive's
+    more = more if kind == "personal" else []  # none of them depends on the drive
     found = [listed(storage, **options) for options in more]
     total = storage.size()
     assert (requests(cloud, FEED), requests(cloud, "/children$")) == (2 * (2 + len(more)), 0)
@@ -217,7 +217,7 @@ def test_the_personal_vault_that_is_locked_fails_as_in_rclones_walk_once_all_els
         with pytest.raises(PlutonRcloneError) as failure:
             found += (entry.path for entry in entries)
         raised.append(failure.value)
-    assert sorted(seen["auto"]) == ["Personal Vault", "a.txt"]  # rclone itself stops where it is
+    assert sorted(seen["auto"]) == ["Personal Vault", "a.txt"]  # rclone itself stops there
     assert set(seen["folders"]) <= set(seen["auto"])
     assert (type(raised[0]), raised[0].exit_code) == (type(raised[1]), raised[1].exit_code)
 
@@ -269,7 +269,7 @@ def test_any_stored_name_is_spelled_as_rclone_spells_it(
 def test_only_the_whole_drive_is_read_from_the_feed(
     cloud: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(race, "HEAD_START", PATIENCE)  # else a slow rclone has company
+    monkeypatch.setattr(race, "HEAD_START", PATIENCE)  # else the feed starts beside a slow one
     fill(emulated_drive(cloud, "business"), folders=2, each=2)
     storage = connected(cloud, "business", base_folder="folder 0")
     assert [entry.path for entry in listed(storage)] == ["0.txt", "1.txt"]
@@ -288,7 +288,7 @@ def test_a_folder_deep_inside_is_read_from_the_feed_where_that_is_wanted(
     theirs = emulated_drive(cloud, "sharepoint")
     drive.write("base/deep＊/er/a.txt", b"a")
     storage = connected(cloud, kind, base_folder="Base", granted_scopes=("Files.ReadWrite.All",))
-    if kind != "personal":  # an account of the other world may not look into it
+    if kind != "personal":  # an account of the other kind may have no access
         drive.add_shortcut(theirs, theirs.folder("Team/plans"), "plans", drive.find("base/deep＊"))
     whole, total = listed(storage, path="DEEP*", by="feed"), storage.size("deep*", by="feed")
     assert requests(cloud, FEED) == 2
@@ -400,7 +400,7 @@ def test_a_folder_that_is_deleted_while_the_feed_is_read(
     drive.delete(gone)
     monkeypatch.setattr(drive.changes, "everything", lambda drive: everything)
     storage = connected(cloud, "business")
-    assert len(listed(storage)) == 8  # all of it came as deleted
+    assert len(listed(storage)) == 8  # the feed reported all of it as deleted
     held = [item for item in everything if item.parent is gone]
     for item in held:
         item.deleted = False
@@ -411,7 +411,7 @@ def test_a_folder_that_is_deleted_while_the_feed_is_read(
 def test_a_feed_that_breaks_off_in_the_middle(
     cloud: Emulator, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    monkeypatch.setattr("pluton_rclone.microsoft.http.ATTEMPTS", 1)  # without the waits in between
+    monkeypatch.setattr("pluton_rclone.microsoft.http.ATTEMPTS", 1)  # no waits between attempts
     fill(emulated_drive(cloud, "business"))
     storage = connected(cloud, "business")
     cloud.faults.refuse(status, where=FEED, skip=1, times=None)
@@ -466,7 +466,7 @@ def test_where_a_renewed_token_could_not_be_kept_none_is_asked_for(
         raise ConfigNotWritable("rclone.conf cannot be written.")
 
     monkeypatch.setattr(storage.storages.conf, "check_writable", not_writable)
-    monkeypatch.setattr(sys, "frozen", True, raising=False)  # this process renews by itself
+    monkeypatch.setattr(sys, "frozen", True, raising=False)  # this process renews the token itself
     with caplog.at_level(logging.INFO, "pluton_rclone"):
         assert len(listed(storage)) == 42
     assert any(WALKED in record.getMessage() for record in caplog.records)

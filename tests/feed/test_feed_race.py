@@ -1,5 +1,5 @@
-"""A folder deep inside a drive: rclone's walk or the feed, the one that is complete first; the same
-entries always."""
+"""A folder deep inside a drive: rclone's walk or the feed, whichever is complete first, with the
+same entries."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def a_slow_walk(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def walk(a_slow_walk: None, cloud: Emulator) -> Gate:
-    """It waits at its first folder: the feed is complete first, whatever stands still."""
+    """The walk waits at its first folder: the feed is complete first, whatever is delayed."""
     return Gate(cloud, "children$")
 
 
@@ -131,7 +131,7 @@ def test_a_feed_that_breaks_off_leaves_the_walk_alone(cloud: Emulator, status: i
     before = requests(cloud, "/token$")
     mine = listed(storage)
     assert requests(cloud, FEED) >= 1
-    assert requests(cloud, "/token$") == before  # rclone is at work, and it alone renews the token
+    assert requests(cloud, "/token$") == before  # rclone runs, and only rclone renews the token
     cloud.faults.latency = 0
     assert mine == listed(storage, by="folders")
 
@@ -170,8 +170,8 @@ def test_a_remote_whose_walk_is_the_feed_itself_does_not_race(cloud: Emulator, w
     storage = connected(cloud, "business")
     plain = listed(storage)
     storage.storages.conf.update(storage.remote_name, {"delta": word})
-    # Requests of the first walk may still be under way, or wait to be read: what is asked after
-    # them is answered once they have begun.
+    # Requests of the first walk may be in flight or unread: what is asked after them is answered
+    # once they have begun.
     assert web.get("https://graph.microsoft.com/v1.0/me").status_code == 401
     before = time.monotonic()
     assert listed(storage) == plain

@@ -1,5 +1,4 @@
-"""A feed put together: any order, any repetition, the same tree; a feed with a hole in it is no
-tree."""
+"""A feed assembled: any order, any repetition, the same tree; a feed with a gap is no tree."""
 
 from __future__ import annotations
 
@@ -45,7 +44,7 @@ def paths(tree: FeedTree) -> list[str]:
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(0, 30), max_size=40), st.randoms(use_true_random=False))
 def test_order_and_repetition_change_nothing(parents: list[int], chance: random.Random) -> None:
-    """Item n lies in the folder that the list names, one with a lower number."""
+    """Item n is in the folder that the list names, one with a lower number."""
     items = [item(ROOT, None)]
     expected = {ROOT: ""}
     for number, wanted in enumerate(parents, 1):

@@ -1,4 +1,4 @@
-"""Plans: what may stand in one, and every fault with its place."""
+"""Plans: what they may contain, and every error with its place."""
 
 from __future__ import annotations
 
@@ -377,7 +377,7 @@ def test_a_schedule_has_five_fields(tmp_path: Path, cron: str) -> None:
 
 
 def test_a_schedule_that_never_comes_is_refused(tmp_path: Path) -> None:
-    """It was taken, and nothing was backed up. The 29th of February comes."""
+    """Formerly, it was accepted, and nothing was backed up. The 29th of February does come."""
     never, rarely = (f'{UPLOAD}[schedule]\ncron = "0 3 {day} 2 *"' for day in (31, 29))
     assert read(tmp_path, never)[1] == [
         "line 6: schedule: '0 3 31 2 *' never comes: no month that it names has such a day"

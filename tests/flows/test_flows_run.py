@@ -57,7 +57,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def expired(cloud: Emulator, name: str) -> None:
-    """A storage whose sign-in has ended."""
+    """A storage whose sign-in has expired."""
     token = json.dumps(
         {"access_token": "old", "refresh_token": "gone", "expiry": "2020-01-01T00:00:00Z"}
     )
@@ -150,20 +150,20 @@ def test_what_nobody_foresaw_ends_its_own_storage_alone(
         assert ends.keys() >= {("personal", "failed"), ("business", "done")}
         assert "OSError" in ends["personal", "failed"]
         assert "hunter2" not in str(ends)
-        assert "in broken" in caplog.text  # where it was, for who has to fix it
+        assert "in broken" in caplog.text  # the place, for the person who must fix it
 
 
 def test_outcomes_that_come_at_once_are_said_one_after_the_other(
     cloud: Emulator, source: Path
 ) -> None:
-    """Of two storages, each says several lines."""
+    """Two storages, each with several lines."""
     for kind in KINDS[:2]:
         connected(cloud, kind)
     both, said = threading.Barrier(2), list[str]()
 
     def says(one: Outcome) -> None:
         said.append(one.storage)
-        with suppress(threading.BrokenBarrierError):  # where the other is there meanwhile
+        with suppress(threading.BrokenBarrierError):  # if the other one is there meanwhile
             both.wait(0.2)
         said.append(one.storage)
 
@@ -176,7 +176,7 @@ def test_outcomes_that_come_at_once_are_said_one_after_the_other(
 def test_a_storage_called_like_a_folder_above_reaches_no_others_files(
     cloud: Emulator, tmp_path: Path, name: str
 ) -> None:
-    """rclone takes such a name; a sync into /srv/.. would delete what lies in /."""
+    """rclone accepts such a name; a sync into /srv/.. would delete the content of /."""
     connected(cloud, "business")
     connected(cloud, "personal").rename_remote(name)
     emulated_drive(cloud, "personal").write("kept/a.txt", b"a")
@@ -294,7 +294,7 @@ def test_all_of_an_organisation_is_found_page_by_page_and_becomes_storages(
     found = targets(wanted.storages, storages, said.append)
     names = {target.name for target in found}
     assert {f"contoso-p{number}-contoso-onmicrosoft-com" for number in (0, 2, 3)} < names
-    assert "contoso" in names  # Bert's drive has a storage already
+    assert "contoso" in names  # Bert's drive already has a storage
     assert any("p1@" in text for text in said)
     outcomes = alone.run(wanted, storages)
     assert {one.storage for one in outcomes if one.ok} == names
@@ -310,7 +310,7 @@ def test_all_of_an_organisation_is_found_page_by_page_and_becomes_storages(
 def test_no_drive_of_an_organisation_is_left_out_for_a_name_that_looks_alike(
     cloud: Emulator, entries: int
 ) -> None:
-    """In two entries of a plan both got the same name, and the second was dropped."""
+    """Formerly, two entries of a plan got the same name, and the second was dropped."""
     connected_as_app(cloud)
     storages = Storages()
     people = [f"{name}@contoso.onmicrosoft.com" for name in ("eva.maria", "eva-maria")]
@@ -351,7 +351,7 @@ def test_what_restic_says_of_a_failure_is_in_the_outcome_without_secrets(
 def test_what_restic_warns_of_is_a_notice_of_the_step_that_is_done(
     cloud: Emulator, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It skips a folder that is not there, such as a disk that is not mounted, with exit code 0."""
+    """It skips a missing folder, such as an unmounted disk, with exit code 0."""
     monkeypatch.setenv("PLUTON_RESTIC_BINARY", str(debian_restic()))
     monkeypatch.setenv("RESTIC_PASSWORD", "geheim")
     connected(cloud, "personal")
@@ -411,7 +411,7 @@ def test_a_sign_in_that_has_ended_is_said_in_place_of_restics_words(
 
 
 class _Web(BaseHTTPRequestHandler):
-    """What answers where somebody forgot /api, or left the port to another program."""
+    """The answer of another program, if the URL lacks /api or the port is wrong."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -434,7 +434,7 @@ def test_a_server_that_is_none_is_said_before_anything_is_done(
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Web) as other:
         address = f"me:hunter2@127.0.0.1:{other.server_address[1]}/api"
         threading.Thread(target=other.serve_forever, daemon=True).start()
-        if action == "deploy":  # to something else
+        if action == "deploy":  # to a server that is not Prefect's
             environment["PREFECT_API_URL"] = f"http://{address}"
             words = [action, str(file)]
         elif action == "run":  # where nothing answers

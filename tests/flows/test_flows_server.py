@@ -30,7 +30,7 @@ from tests.gates import Gate
 pytestmark = pytest.mark.soak
 
 MINUTES = 60.0
-FILES = int(os.environ.get("FLOW_FILES", "12"))  # for each storage
+FILES = int(os.environ.get("FLOW_FILES", "12"))  # per storage
 PLAN = """\
 name = "nightly"
 
@@ -62,7 +62,7 @@ LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 
 
 class Cluster:
-    """Prefect's server and our workers, each a process with all that it starts."""
+    """Prefect's server and our workers, each a process with its children."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder, self._stack = folder, stack
@@ -79,7 +79,7 @@ class Cluster:
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PREFECT_SERVER_DATABASE_TIMEOUT": "60",  # SQLite on a busy disk
-            # as docs/flows.md says: a server that restarts must not forget who holds a limit
+            # as in docs/flows.md: a restarted server must remember who holds a limit
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
         }
 
@@ -123,12 +123,12 @@ class Cluster:
         return sorted(run["state_type"] for run in self.runs())
 
     def history(self) -> set[str]:
-        """The names of all states that runs have had."""
+        """The names of all states that the runs had."""
         with closing(sqlite3.connect(self.folder / "prefect" / "prefect.db")) as database:
             return {name for (name,) in database.execute("SELECT name FROM flow_run_state")}
 
     def everything(self) -> str:
-        """All that the server tells, by its database, its logs and its API."""
+        """Everything that the server reveals: its database, its logs and its API."""
         kinds = ("flow_runs", "task_runs", "logs", "artifacts", "deployments")
         told = [json.dumps(self.ask(f"{kind}/filter", {"limit": 200})) for kind in kinds]
         files = [*self.folder.glob("*.log"), *(self.folder / "prefect").rglob("*")]
@@ -144,7 +144,7 @@ def until(happened: Callable[[], bool], patience: float = 10 * MINUTES) -> None:
 
 
 def family(pid: int) -> list[int]:
-    """The process and all that it has started."""
+    """The process and all its descendants."""
     found = [pid]
     for child in children_of(pid):
         found += family(child)
@@ -152,7 +152,7 @@ def family(pid: int) -> list[int]:
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
-    """As if its machine were gone."""
+    """Kill it as if its machine were gone."""
     if process.poll() is None:
         for pid in family(process.pid):
             with suppress(ProcessLookupError):
@@ -161,7 +161,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def connected(cloud: Emulator, name: str, username: str, drive: Drive, kind: Any) -> None:
-    """A storage whose access token ends soon."""
+    """A storage whose access token expires soon."""
     scopes = ["Files.ReadWrite.All", "Sites.Read.All"] if kind == "documentLibrary" else []
     answer = cloud.sign_in(username, *(scopes or ["Files.ReadWrite"]), "offline_access")
     expiry = (datetime.now(timezone.utc) + timedelta(seconds=20)).isoformat()
@@ -184,7 +184,7 @@ def connected(cloud: Emulator, name: str, username: str, drive: Drive, kind: Any
 
 @pytest.fixture
 def drives(cloud: Emulator) -> dict[str, Drive]:
-    """Forty storages of three kinds, in two organisations and with Microsoft accounts."""
+    """Forty storages of three kinds, in two organisations and in Microsoft accounts."""
     cloud.world.add_tenant("fabrikam.onmicrosoft.com", "Fabrikam")
     found: dict[str, Drive] = {}
     for number in range(10):
@@ -208,7 +208,7 @@ def drives(cloud: Emulator) -> dict[str, Drive]:
 
 @pytest.fixture
 def cluster(cloud: Emulator, tmp_path: Path) -> Iterator[Cluster]:
-    """In memory where there is such a place: a busy disk locks Prefect's SQLite."""
+    """In memory if possible: a busy disk locks Prefect's SQLite."""
     place = Path("/dev/shm")
     with ExitStack() as stack:
         folder = tempfile.TemporaryDirectory(
@@ -252,7 +252,7 @@ def test_a_worker_is_lost_and_the_server_restarted_and_every_file_is_there(
     kill(workers[0])
     kill(server)
     server = cluster.serve()
-    conf = os.path.relpath(Storages().path, cluster.folder)  # a run's own folder is another one
+    conf = os.path.relpath(Storages().path, cluster.folder)  # a run's own folder is different
     cluster.start("worker-2", "pluton_rclone", "flow", "worker", "--limit=3", f"--config={conf}")
     until(lambda: cluster.states() == ["COMPLETED"] * 9, 20 * MINUTES)
 
@@ -263,7 +263,7 @@ def test_a_worker_is_lost_and_the_server_restarted_and_every_file_is_there(
     assert "AwaitingRetry" in cluster.history()
     assert [one for one in cloud.requests if one.status == 429] == []
     secrets |= tokens()
-    assert len(secrets) > 4 * len(drives)  # renewed, and at home
+    assert len(secrets) > 4 * len(drives)  # renewed and saved
     told = cluster.everything()
     assert "data/home-0" in told or "home-0" in told
     assert [secret for secret in secrets if secret in told] == []

@@ -1,5 +1,5 @@
-"""One tree in shards: each file in one of them, whatever it is called, and all of them through
-several apps."""
+"""One tree in shards: each file in exactly one, whatever its name, and all of them through several
+apps."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def plan_of(step: dict[str, Any], **more: Any) -> Plan:
 
 
 def two_doors(cloud: Emulator) -> Drive:
-    """The library of a team, which two of its people reach, each with another app."""
+    """A team's library, which two people reach, each with another app."""
     connected(cloud, "sharepoint", name="one")
     drive = emulated_drive(cloud, "sharepoint")
     remote = remote_of(cloud, "sharepoint", client_id=SINGLE_TENANT_CLIENT_ID)

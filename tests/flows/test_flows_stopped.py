@@ -1,4 +1,4 @@
-"""A plan that is stopped: its steps end, their runs are recorded as stopped, no rclone is left."""
+"""A stopped plan: its steps end, their runs are recorded as stopped, and no rclone is left."""
 
 from __future__ import annotations
 

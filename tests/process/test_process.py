@@ -1,4 +1,4 @@
-"""Processes: started without a shell, always drained, always reaped, and ended whatever happens."""
+"""Processes: started without a shell, always drained, always reaped, and always ended."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SH = "/bin/sh"
 
 
 def ignore(block: bytes) -> None:
-    """Drained, and that is all."""
+    """Drain the block without using it."""
 
 
 def python(code: str) -> list[str]:
@@ -46,7 +46,7 @@ def is_running(pid: int) -> bool:
 
 
 def settles(condition: Callable[[], bool]) -> bool:
-    """Whether it comes about; waited for long, as a busy machine is slow."""
+    """Whether the condition becomes true; it waits long, for a busy machine."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
@@ -192,7 +192,7 @@ def test_where_sigchld_is_ignored_nothing_is_started() -> None:
     finally:
         signal.signal(signal.SIGCHLD, before)
     assert "SIGCHLD" in refused.value.advice
-    assert refused.value.next_step is None  # no command's help says anything of it
+    assert refused.value.next_step is None  # no command's help covers it
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ time.sleep(1000)
 """
 
 
-# Of util-linux before 2.33, as in Amazon Linux 2; busybox's fails alike.
+# Of util-linux before 2.33, as in Amazon Linux 2; busybox's fails in the same way.
 OLD_SETPRIV = """\
 #!/bin/sh
 echo "setpriv: unrecognized option '$1'" >&2
@@ -331,7 +331,7 @@ def test_a_setpriv_that_is_too_old_keeps_nothing_from_starting(
 
 @pytest.mark.parametrize("setpriv", ["with setpriv", "without setpriv", "with an old setpriv"])
 def test_a_child_does_not_survive_a_sigkill_of_its_parent(setpriv: str, tmp_path: Path) -> None:
-    """Where setpriv cannot, Python itself sets the parent-death signal."""
+    """If setpriv cannot, Python itself sets the parent-death signal."""
     path = os.environ["PATH"] if setpriv == "with setpriv" else str(tmp_path)
     if setpriv == "with an old setpriv":
         older_setpriv(tmp_path)
@@ -348,8 +348,7 @@ def test_a_child_does_not_survive_a_sigkill_of_its_parent(setpriv: str, tmp_path
 
 
 def test_who_lost_its_parent_before_it_began_never_begins(tmp_path: Path) -> None:
-    """The gap between fork and the parent-death signal: the command is started under a parent that
-    is not us."""
+    """The gap between fork and the parent-death signal: the command starts under another parent."""
     for name in ("PATH with setpriv", ""):
         guarded = guarded_argv(
             ["/usr/bin/touch", str(tmp_path / "began")],
@@ -375,7 +374,7 @@ def guarded_argv(argv: list[str], path: str) -> list[str]:
 
 
 def test_a_forked_program_starts_children_of_its_own() -> None:
-    """os.fork() takes no threads along: the new process needs a spawner of its own."""
+    """os.fork() copies no threads: the new process needs its own spawner."""
     code = """
     import os, warnings
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -401,7 +400,7 @@ def test_a_forked_program_starts_children_of_its_own() -> None:
 def test_no_thread_to_be_had_is_an_error_and_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    process.run(["/bin/true"], env=ENV)  # the spawner is there
+    process.run(["/bin/true"], env=ENV)  # the spawner now exists
     started: list[int] = []
 
     def refuse(child: process.Child, *_: object) -> threading.Thread:
@@ -432,7 +431,7 @@ def test_many_at_once_from_many_threads() -> None:
 
 
 def test_a_program_that_waits_for_every_child_is_not_told_that_all_is_well() -> None:
-    """The status of an rclone that failed was 0."""
+    """Formerly, the status of a failed rclone was 0."""
     code = """
 import os, sys
 from pluton_rclone import errors, process

@@ -1,4 +1,4 @@
-"""An address that is opened in a browser is shown to nobody else: it stands in no command line."""
+"""An address that is opened in a browser is not visible to others: no command line has it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ADDRESS = 'https://login.example/authorize?state=s3cret&x=%22\'<&y="quoted"'
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the browser was given."""
+    """The arguments that the browser got."""
     monkeypatch.setattr(browser, "_MOMENT", PATIENCE)  # a slow disk is no browser that stays
     given: list[str] = []
 

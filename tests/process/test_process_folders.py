@@ -1,4 +1,4 @@
-"""The folder for what must not outlive the session."""
+"""The folder for files that must not outlive the session."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pluton_rclone.process.folders import (
 
 @pytest.fixture(autouse=True)
 def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for private files of this test's own."""
+    """A folder for this test's private files."""
     folder = tmp_path / "runtime"
     folder.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
@@ -50,7 +50,7 @@ def test_without_a_login_session_it_is_in_memory_or_else_in_the_temporary_folder
 
 @pytest.fixture
 def one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with this one place for private files."""
+    """A machine with only this place for private files."""
     monkeypatch.setattr(folders, "_places", lambda: [tmp_path])
     return tmp_path
 
@@ -72,7 +72,7 @@ def test_a_squatted_folder_is_stepped_around_and_every_process_finds_the_same_on
 def test_a_link_to_nothing_in_its_place_is_stepped_around_and_the_same_one_is_found_again(
     one_place: Path,
 ) -> None:
-    """Before, each process made another one, and nobody came back for a token in the last."""
+    """Formerly, each process made another one, and no process came back for a token in the last."""
     (one_place / f"pluton-rclone-{os.getuid()}").symlink_to(one_place / "nothing")
     folder = runtime_folder()
     assert runtime_folder() == folder
@@ -82,7 +82,7 @@ def test_a_link_to_nothing_in_its_place_is_stepped_around_and_the_same_one_is_fo
 def test_a_place_that_cannot_be_looked_into_has_no_folder_of_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As XDG_RUNTIME_DIR of another user, which sudo may keep."""
+    """Such as another user's XDG_RUNTIME_DIR, which sudo may keep."""
     closed = Path("/", "x" * 300)
     with pytest.raises(OSError, match="too long"):
         (closed / "pluton-rclone").stat()
@@ -102,7 +102,7 @@ def test_where_no_folder_can_be_made_an_oserror_says_so(
 def test_a_folder_that_another_process_removes_meanwhile_is_gone_and_that_is_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`resolve` looks at each part twice, and the folder may go in between."""
+    """`resolve` looks at each part twice, and the folder may disappear in between."""
 
     def gone(path: Path) -> Path:
         raise FileNotFoundError(path)
@@ -116,7 +116,7 @@ def test_the_word_that_is_left_is_found_where_another_user_took_the_usual_name(
     runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usual = tmp_path / "usual"
-    (usual / f"pluton-rclone-{os.getuid()}").mkdir(parents=True)  # which all can enter
+    (usual / f"pluton-rclone-{os.getuid()}").mkdir(parents=True)  # which everyone can enter
     monkeypatch.setattr(folders, "_usual_places", lambda: [usual])
     loan = runtime_folder() / "loan"
     loan.mkdir()

@@ -1,5 +1,5 @@
-"""os.fork() under us, as some servers do: what the parent holds stays the parent's, and no lock
-is inherited locked."""
+"""os.fork() below us, as some servers do: the parent keeps what it holds, and no lock is inherited
+locked."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_children_forked_by_one_thread_while_others_work_do_not_hang(home: Path)
 
 
 def test_no_module_but_the_command_lines_has_a_cached_property() -> None:
-    """Until Python 3.12 it has a lock, which a child forked meanwhile inherits held."""
+    """Until Python 3.12, one has a lock, which a child forked meanwhile inherits locked."""
     root = Path(pluton_rclone.__file__).parent
     found = {
         str(path.relative_to(root))

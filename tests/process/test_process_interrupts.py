@@ -1,4 +1,4 @@
-"""Ctrl-C while the main thread waits for another thread is KeyboardInterrupt, and nothing else. It
+"""Ctrl-C while the main thread waits for another thread raises KeyboardInterrupt, nothing else, and
 leaves nothing locked."""
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CtrlC = Callable[[], None]
 
 @pytest.fixture
 def ctrl_c(monkeypatch: pytest.MonkeyPatch) -> CtrlC:
-    """A signal meets the next wait of the main thread where Python loses it: the lock is let go."""
+    """A signal at the main thread's next wait, where Python loses it: when the lock is released."""
     wait, left = threading.Condition.wait, [KeyboardInterrupt()]
 
     def interrupted(self: threading.Condition, timeout: float | None = None) -> bool:
@@ -45,7 +45,7 @@ def ctrl_c(monkeypatch: pytest.MonkeyPatch) -> CtrlC:
 
 @pytest.fixture
 def left_locked(monkeypatch: pytest.MonkeyPatch) -> CtrlC:
-    """A signal meets the main thread's next `with` on a Condition before it has let go its lock."""
+    """A signal in the main thread's next `with` on a Condition, before its lock is released."""
     leave, left = threading.Condition.__exit__, [KeyboardInterrupt()]
 
     def interrupted(self: threading.Condition, *error: Any) -> None:
@@ -58,7 +58,7 @@ def left_locked(monkeypatch: pytest.MonkeyPatch) -> CtrlC:
 
 @pytest.fixture
 def copying(tmp_path: Path) -> Iterator[Transfer]:
-    """A transfer that takes a quarter of an hour; it ends with the block of the test."""
+    """A transfer that takes a quarter of an hour; it ends with the test's block."""
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "file").write_bytes(bytes(1_000_000))
     rclone = Rclone(flags=["--bwlimit=1k"])
@@ -68,7 +68,7 @@ def copying(tmp_path: Path) -> Iterator[Transfer]:
 
 
 def interrupted(wait: Callable[[], object]) -> None:
-    """It waits, or is about to, when a signal comes."""
+    """Call a wait that a signal interrupts, before or during the wait."""
     _thread.start_new_thread(os.kill, (os.getpid(), signal.SIGINT))
     wait()
 
@@ -171,7 +171,7 @@ def test_another_error_stays_what_it_is() -> None:
 
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # it closes by itself
 def test_no_moment_leaves_rclone_conf_locked(tmp_path: Path) -> None:
-    """Not even until the Ctrl-C has made its way: whatever cleans up then needs the lock, too."""
+    """Not even until the Ctrl-C is raised: cleaning up needs the lock, too."""
     file, moment, reached = ConfigFile(tmp_path / "rclone.conf"), 0, True
 
     def change() -> None:
@@ -185,13 +185,13 @@ def test_no_moment_leaves_rclone_conf_locked(tmp_path: Path) -> None:
             at_moment(moment, change)
         except KeyboardInterrupt:
             reached = True
-            Held(tmp_path / ".rclone.conf.pluton.lock").release()  # raises if it is locked
+            Held(tmp_path / ".rclone.conf.pluton.lock").release()  # raises if it is still locked
     assert moment > 20
 
 
 def at_moment(number: int, act: Callable[[], object]) -> None:
-    """A Ctrl-C in `act`, at one of the moments when Python looks for signals: where a function
-    begins, and where a call of C returns."""
+    """A Ctrl-C in `act`, at one of the moments when Python checks for signals: where a function
+    begins, and where a C call returns."""
     seen = 0
 
     def look(_frame: FrameType, event: str, _argument: Any) -> None:

@@ -1,4 +1,4 @@
-"""A command that runs in our place has the terminal, its signals and its end."""
+"""A command that replaces ours has the terminal, the signals and the exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WITHIN = (
 
 
 def in_the_foreground(code: str) -> list[str]:
-    """A program that hands its place over to another one, and prints how that ended."""
+    """A program that is replaced by another one and prints how that ended."""
     return [sys.executable, "-c", WITHIN, *python(code)]
 
 
@@ -34,8 +34,8 @@ def test_a_command_in_the_foreground_has_the_terminal_and_its_exit_code_comes_ba
     assert terminal.heard.splitlines()[-2:] == ["True True Anna", "3"]
 
 
-# Blocked before it says "ready": an interrupt between that word and a time.sleep() would be heard
-# only when the sleep is over, as Python looks for signals before and after it.
+# Blocked before it says "ready": Python looks for signals before and after a time.sleep(), so an
+# interrupt between the word and the sleep would only be noticed at its end.
 ANSWERS_CTRL_C = """
 import signal
 from sys import exit

@@ -1,4 +1,4 @@
-"""The delta feed: everything once, then what changed, however it is cut into pages."""
+"""The delta feed: everything once, then the changes, however it is cut into pages."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""One drive: names in any case, ids that stay, sizes, conflicts, quota, versions, the recycle
-bin."""
+"""One drive: names in any case, stable ids, sizes, conflicts, quota, versions, the recycle bin."""
 
 from __future__ import annotations
 

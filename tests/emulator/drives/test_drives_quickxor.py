@@ -1,4 +1,4 @@
-"""QuickXorHash: against rclone's, in any pieces, and of nothing but zeros."""
+"""QuickXorHash: compared with rclone's, in any pieces, and of zeros."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pluton_rclone.emulator.drives.quickxor import EMPTY, QuickXor, of_zeros, quick_xor_hash
 from pluton_rclone.rclone.binary import find_binary
 
-# Round the places where the circle (160 bytes) and the blocks (81,920 bytes) begin anew.
+# Around the lengths where the circle (160 bytes) and the blocks (81,920 bytes) start again.
 SIZES = (0, 1, 19, 20, 159, 160, 161, 81919, 81920, 81921, 163840, 1_000_003)
 
 

@@ -1,5 +1,4 @@
-"""Upload sessions: the 320 KiB rule, ranges in order, what is left behind by a broken
-connection."""
+"""Upload sessions: the 320 KiB rule, ranges in order, the state after a broken connection."""
 
 from __future__ import annotations
 
@@ -79,7 +78,7 @@ def test_a_cancelled_session_leaves_no_file(tmp_path: Path) -> None:
 def test_a_session_that_is_cancelled_within_a_fragment_is_gone(
     folder: Path | None, arrives: bool
 ) -> None:
-    """rclone cancels it in a connection of its own, while the fragment is on its way."""
+    """rclone cancels it over another connection while the fragment is being sent."""
     drive = business()
     session = begun(drive, folder)
     session.begin(f"bytes 0-{TOTAL - 1}/{TOTAL}", None, now=0)
@@ -132,7 +131,7 @@ def test_a_fragment_that_is_here_already_is_answered_with_416() -> None:
     assert (refusal.value.status, refusal.value.inner_codes) == (416, ("fragmentOverlap",))
     with pytest.raises(GraphFault) as refusal:
         send(session, FRAGMENT_MULTIPLE, TOTAL, TOTAL + 1)
-    assert refusal.value.status == 400  # another total than before
+    assert refusal.value.status == 400  # a different total than before
 
 
 def test_a_fragment_of_another_length_than_announced_is_refused() -> None:

@@ -1,5 +1,5 @@
-"""Which permissions reach what: own drives, others' drives, libraries, shared folders, apps without
-a person."""
+"""Which permissions give access to what: own drives, other people's drives, libraries, shared
+folders; apps without a person."""
 
 from __future__ import annotations
 
@@ -97,9 +97,7 @@ def test_a_shortcut_shows_the_folder_and_opens_with_all_permissions_only() -> No
     )  # shortcuts do not resolve in paths
     more = Asking(BERT, "Files.ReadWrite.All", world=ask.world)
     assert [each["name"] for each in more.get(address).json["value"]] == ["report.txt"]
-    assert (
-        more.get(f"/drives/{other.id}/root/children").status == 403
-    )  # what lies beside it stays closed
+    assert more.get(f"/drives/{other.id}/root/children").status == 403  # its siblings stay closed
 
 
 def test_a_folder_shared_to_read_cannot_be_written() -> None:
@@ -139,7 +137,7 @@ def test_upload_addresses_need_no_token_and_refuse_one() -> None:
     url = ask.post("/me/drive/root:/a:/createUploadSession", {}).json["uploadUrl"]
     sent = {"content_range": "bytes 0-0/1"}
     assert ask.put(url, b"x", authorization=f"Bearer {ask.token}", **sent).status == 401
-    assert ask.get(url, authorization=f"Bearer {ask.token}").status == 200  # rclone does that
+    assert ask.get(url, authorization=f"Bearer {ask.token}").status == 200  # as rclone does
     assert ask.put(url, b"x", **sent).status == 201
 
 
@@ -157,7 +155,7 @@ def test_no_token_and_one_of_another_cloud_are_refused() -> None:
     ask = Asking(BERT)
     assert ask.get("/me/drive", authorization="").status == 401
     german = Asking("dora@nordwind.onmicrosoft.de", world=ask.world)
-    assert german.get("/me/drive").status == 401  # asked of graph.microsoft.com
+    assert german.get("/me/drive").status == 401  # at graph.microsoft.com
     home = german.get(
         "https://graph.microsoft.de/v1.0/me/drive", authorization=f"Bearer {german.token}"
     )

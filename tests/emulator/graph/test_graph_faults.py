@@ -1,4 +1,4 @@
-"""Trouble armed in one line, and Microsoft's budgets."""
+"""Faults armed in one line, and Microsoft's budgets."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_latency_holds_every_answer_back(monkeypatch: pytest.MonkeyPatch) -> Non
     ask.faults.latency = 3600.0
     assert ask.get("/me/drive").status == 200
     (wait,) = waits
-    assert 0 < wait <= ask.faults.latency  # what is left of it when the answer is ready
+    assert 0 < wait <= ask.faults.latency  # the rest of it, once the answer is ready
 
 
 # ---- budgets -------------------------------------------------------------------------------------
@@ -113,7 +113,7 @@ def test_the_table_is_the_one_of_the_facts() -> None:
 
 
 class Clock:
-    """Time that a test moves."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -228,7 +228,7 @@ def test_a_larger_organisation_has_larger_budgets() -> None:
     ask.budgets.enable(share=0.008, licences=None)
     assert [ask.get("/me/drive/root").status for _ in range(24)] == [
         200
-    ] * 24  # the user's own budget is next
+    ] * 24  # then the user's own budget is the limit
 
 
 def test_a_window_forgets_what_is_old() -> None:

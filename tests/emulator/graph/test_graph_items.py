@@ -20,8 +20,8 @@ SHARED = World()
 
 
 def addresses(drive: Drive, path: str) -> list[str]:
-    """One item in all forms: by id, by path from the root or a folder, and as rclone writes it for
-    China."""
+    """One item in all forms: by id, by path from the root or from a folder, and as rclone writes it
+    for China."""
     item = drive.find(path)
     assert item is not None
     assert item.parent is not None

@@ -1,5 +1,4 @@
-"""The real rclone against the emulated OneDrive: every kind of drive, every cloud, and the trouble
-it meets."""
+"""The real rclone against the emulated OneDrive: every kind of drive, every cloud, and faults."""
 
 from __future__ import annotations
 
@@ -48,7 +47,7 @@ def test_backup_check_restore(cloud: Emulator, kind: str, source: Path, tmp_path
     rclone.run("copy", str(source), "od:backup")
     seen = len(cloud.requests)
     rclone.run("copy", str(source), "od:backup")
-    assert {request.method for request in cloud.requests[seen:]} == {"GET"}  # nothing is sent twice
+    assert {request.method for request in cloud.requests[seen:]} == {"GET"}  # nothing is sent again
     rclone.run("check", str(source), "od:backup")
     rclone.run("copy", "od:backup", str(tmp_path / "restored"))
     assert files_below(tmp_path / "restored") == files_below(source)
@@ -70,7 +69,7 @@ def test_folders_moves_copies_deletions(cloud: Emulator, kind: str) -> None:
     number = drive.folder("a").id
     rclone.run("mkdir", "od:new/folder")
     rclone.run("moveto", "od:a", "od:new/moved")
-    assert drive.folder("new/moved").id == number  # moved on the server, not copied
+    assert drive.folder("new/moved").id == number  # moved by the server, not copied
     rclone.run("moveto", "od:new/moved/one.txt", "od:new/uno.txt")
     rclone.run("copyto", "od:new/uno.txt", "od:copy.txt")
     rclone.run("deletefile", "od:copy.txt")
@@ -211,7 +210,7 @@ def test_what_onedrive_refuses_rclone_cannot_send(cloud: Emulator, tmp_path: Pat
         "~$taken.docx",
         "taken .",
         "taken?",
-    ]:  # rclone writes the last three otherwise
+    ]:  # rclone encodes the last three
         (tmp_path / name).write_text(name)
     rclone.run("copy", str(tmp_path), "od:", "--exclude", "home/**", expect=1)
     assert len(rclone.run("lsf", "od:").splitlines()) == 3

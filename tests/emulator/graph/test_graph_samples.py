@@ -18,12 +18,12 @@ SAMPLES = Path(__file__).parents[2] / "data" / "graph-samples"
 
 FRAGMENT = 327680
 
-# Samples of what is not served here, each with the reason.
+# Samples of requests that are not served here, each with the reason.
 NOT_SERVED = {
     "channel-files-folder.json": "Teams channels: rclone never asks for them",
 }
 
-# Members that our answers have beyond the samples, all documented for the resource.
+# Members that our answers have in addition to the samples, all documented for the resource.
 DRIVE_ITEM = {
     "@microsoft.graph.downloadUrl",
     "@odata.context",
@@ -454,13 +454,13 @@ def graph_samples() -> set[str]:
 
 
 def fewest(lists: list[list[str]], nothing: str) -> list[str]:
-    """The shortest of several lists; one with `nothing` when there is none."""
+    """The shortest of several lists; a list with `nothing` if there are none."""
     return sorted(lists, key=len)[0] if lists else [nothing]
 
 
 def missing(sample: Any, ours: Any, where: str) -> list[str]:
-    """The members of the sample that ours lacks or has with another type. Lists: each element has
-    its like."""
+    """The members of the sample that ours lacks or has with another type. In lists, each element
+    needs a counterpart."""
     if isinstance(sample, dict):
         if not isinstance(ours, dict):
             return [f"{where}: an object in the sample"]

@@ -56,7 +56,7 @@ def test_sites_need_their_own_permission() -> None:
     for address in ("/sites?search=*", "/sites/root", "/me/followedSites"):
         reply = ask.get(address)
         assert (reply.status, reply.code) == (403, "accessDenied")
-    assert ask.get("/sites/root/drives").status == 200  # permissions for files reach libraries
+    assert ask.get("/sites/root/drives").status == 200  # file permissions give access to libraries
 
 
 def test_a_site_is_found_by_id_and_by_address() -> None:
