@@ -115,7 +115,7 @@ def test_addresses_of_a_persons_onedrive_for_business(address: str, path: str) -
     "page", ["my", "shared", "personal/bert_contoso_com/_layouts/15/onedrive.aspx"]
 )
 def test_a_library_that_onedrive_shows_is_at_its_own_host(page: str) -> None:
-    """Before: at the host of everybody's OneDrive, where there is no such site."""
+    """Formerly, it was looked for at the host of everyone's OneDrive, which has no such site."""
     onedrive = f"https://contoso-my.sharepoint.com/{page}"
     library = "listurl=https%3A%2F%2Fcontoso%2Esharepoint%2Ecom%2Fsites%2FHR%2FShared%20Documents"
     for folder, path in (("", ""), ("id=%2Fsites%2FHR%2FShared%20Documents%2FA%26B&", "/A&B")):
@@ -135,7 +135,7 @@ def test_a_library_that_onedrive_shows_is_at_its_own_host(page: str) -> None:
         "https://1drv.ms/f/c/6f7d00bffc4d4e62/Eabc",
         "https://onedrive.live.com/redir?resid=6F7D00BFFC4D4E62!123&authkey=!AAA",
         "https://onedrive.live.com/:f:/g/personal/6F7D00BFFC4D4E62/Eabc?e=x",
-        # files that a program shows, by their ids: of these, no part is a path
+        # files that a program shows, by their ids: these contain no path
         f"https://{HOST}/:w:/r/sites/HR/_layouts/15/Doc.aspx?sourcedoc=%7B1%7D&file=Plan.docx",
         f"https://{HOST}/sites/HR/_layouts/15/WopiFrame.aspx?sourcedoc=%7B1%7D",
         f"https://{HOST}/sites/HR/_layouts/15/download.aspx?UniqueId=1",
@@ -154,7 +154,7 @@ def test_links_from_a_share_button_are_left_whole_for_the_shares_api(address: st
         ("https://onedrive.live.com/?v=myfiles", PersonalPlace()),
         ("https://onedrive.live.com/?cid=6F7D00BFFC4D4E62", PersonalPlace(CID)),
         ("https://onedrive.live.com/?id=root&cid=6F7D00BFFC4D4E62", PersonalPlace(CID)),
-        # of one account in 256 two zeros in front are lost
+        # one account in 256 loses two leading zeros
         ("https://onedrive.live.com/?cid=AB7D00BFFC4D62", PersonalPlace("00ab7d00bffc4d62")),
         ("https://onedrive.live.com/?id=AB7D00BFFC4D62%21root", PersonalPlace("00ab7d00bffc4d62")),
         (

@@ -1,4 +1,4 @@
-"""The app registration: values that cannot be right are refused early, secrets are never shown."""
+"""The app registration: impossible values are refused early, secrets are never shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""App-only: secret, certificate, and the one-run token endpoint that lets rclone use a
+"""App-only: secret, certificate, and the token endpoint of a single run that lets rclone use a
 certificate."""
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ FORMS: dict[str, tuple[Callable[[], bytes], str | None]] = {
 
 @pytest.fixture
 def registered(cloud: Emulator) -> Emulator:
-    """The world in which the daemon's certificate is uploaded to its registration."""
+    """A world where the daemon's certificate is uploaded to its registration."""
     registration = cloud.world.registrations[DAEMON_CLIENT_ID]
     registration.certificates.append(DER_CERTIFICATE)
     return cloud
@@ -156,7 +156,7 @@ def test_a_certificate_that_microsoft_does_not_know(cloud: Emulator, tmp_path: P
 def test_a_clock_that_is_behind_is_no_fault_of_the_certificate(
     registered: Emulator, tmp_path: Path
 ) -> None:
-    """The advice was to compare client id and secret, and for the developer."""
+    """Formerly, the advice was to compare client id and secret, and it addressed the developer."""
     app = with_certificate(tmp_path / "daemon.pem", pem_key() + PEM_CERTIFICATE)
     registered.world.advance(3600)
 
@@ -271,9 +271,7 @@ def write_conf(path: Path, options: dict[str, str]) -> Path:
 def test_one_run_of_rclone_lasts_longer_than_a_token_lives(
     registered: Emulator, tmp_path: Path
 ) -> None:
-    registered.world.lifetimes.access_token = (
-        11  # rclone counts ten seconds early: each is good for one
-    )
+    registered.world.lifetimes.access_token = 11  # rclone counts ten seconds early: each lasts one
     registered.world.part(Faults).latency = 0.3
     drive = registered.world.part(Files).drive_of(BERT)
     deep = "/".join("12345678")
@@ -355,7 +353,7 @@ def test_why_there_is_no_token_is_kept_for_whoever_started_rclone(cloud: Emulato
 def test_a_failure_is_the_answer_for_a_while_and_then_it_is_tried_again(
     fault: Exception, refusal: int
 ) -> None:
-    """rclone asks ten times in a row; each of our own attempts may be a patient one."""
+    """rclone asks ten times in a row, and each of our own attempts may retry."""
     times, tried = [0.0], list[float]()
 
     def give() -> Token:

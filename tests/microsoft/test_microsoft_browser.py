@@ -1,4 +1,4 @@
-"""Sign-in in a browser on this machine: real MSAL, a played person, a real loopback port."""
+"""Sign-in in a browser on this machine: real MSAL, a simulated person, a real loopback port."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Browser = Callable[..., Callable[[str], bool]]
 def page(
     address: str, form: dict[str, str] | None = None, host: str | None = None
 ) -> tuple[int, str]:
-    """Status and text of a page on this machine, past any proxy."""
+    """The status and the text of a page on this machine, without any proxy."""
     request = urllib.request.Request(address, data=urlencode(form).encode() if form else None)
     if host is not None:
         request.add_header("Host", host)
@@ -171,7 +171,7 @@ def test_a_tenant_that_does_not_exist_is_named(cloud: Emulator) -> None:
 def test_a_single_tenant_registration_needs_its_tenant(
     cloud: Emulator, browser_of: Browser
 ) -> None:
-    # Microsoft shows AADSTS50194 on a page of its own: nobody comes back
+    # Microsoft shows AADSTS50194 on its own page: no redirect comes back
     with pytest.raises(errors.SignInTimedOut):
         sign_in_with_browser(
             AppRegistration(SINGLE_TENANT_CLIENT_ID),
@@ -245,7 +245,7 @@ def test_a_browser_that_answers_before_anybody_waits_is_heard(
     def open_browser(url: str) -> bool:
         visits.append(threading.Thread(target=lambda: cloud.person(ANNA).visit(url)))
         visits[0].start()
-        return answered.wait(120)  # the page waits for the outcome from now on
+        return answered.wait(120)  # from now on the page waits for the outcome
 
     monkeypatch.setattr(LoopbackReceiver, "take", taken)
     signed_in = sign_in_with_browser(APP, least(), open_browser=open_browser)

@@ -1,4 +1,4 @@
-"""A real browser signs in through the loopback way: through consent, and through refusal."""
+"""A real browser signs in through the loopback address: with consent, and with refusal."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 APP = AppRegistration(PUBLIC_CLIENT_ID)
 BERT = "bert@contoso.onmicrosoft.com"
-pytestmark = pytest.mark.long  # all in one worker: with one browser
+pytestmark = pytest.mark.long  # all in one worker, with one browser
 
 
 @pytest.fixture
 def page(chromium: Chromium, cloud: Emulator) -> Iterator[Page]:
-    """A browser window of somebody whom Microsoft does not know there."""
+    """A browser window in which Microsoft knows no account."""
     with chromium.person(cloud) as context:
         yield context.new_page()
 
 
 class Outcome:
-    """A sign-in that runs in a thread of its own while the test plays the person."""
+    """A sign-in in a separate thread while the test acts as the person."""
 
     def __init__(self, page: Page, scopes: tuple[str, ...]) -> None:
         self._ready = threading.Event()
@@ -66,7 +66,7 @@ def signing_in(page: Page) -> Callable[[tuple[str, ...]], Outcome]:
 
 
 def read(page: Page, words: str) -> str:
-    """The page's text, once these words are in it."""
+    """The page's text, once it contains these words."""
     page.get_by_text(words).first.wait_for()
     return page.locator("body").inner_text()
 

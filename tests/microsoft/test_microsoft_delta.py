@@ -1,4 +1,4 @@
-"""Pages of the delta feed: what is in them, how they go on, and what is no page."""
+"""Pages of the delta feed: their content, their continuation, and invalid pages."""
 
 from __future__ import annotations
 

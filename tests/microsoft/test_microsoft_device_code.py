@@ -1,4 +1,4 @@
-"""Sign-in with a device code: the rhythm, and every way it can end."""
+"""Sign-in with a device code: the polling interval, and every way it can end."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_code_without_an_interval_is_asked_about_once_a_second(
     cloud.world.lifetimes.device_code = 3
     code = dataclasses.replace(begin_device_code(APP, least()), expires=math.inf)
 
-    with pytest.raises(errors.SignInTimedOut):  # as Microsoft says; our own clock goes on
+    with pytest.raises(errors.SignInTimedOut):  # as Microsoft says; our own clock continues
         code.wait(clock)
 
     assert polls(cloud) == len(clock.waits)
@@ -101,7 +101,7 @@ def test_microsoft_may_ask_to_slow_down(
     signed_in = hasty.wait(clock)
 
     assert signed_in.account.username == ANNA
-    assert clock.waits == [1, 6, 6]  # RFC 8628, 3.5: five seconds more from then on
+    assert clock.waits == [1, 6, 6]  # RFC 8628, 3.5: five more seconds from then on
 
 
 def test_a_code_that_nobody_types_expires(cloud: Emulator, clock: Clock) -> None:
@@ -158,7 +158,7 @@ def test_a_busy_service_does_not_end_the_waiting(cloud: Emulator, clock: Clock) 
 
 
 class CutOff(Http):
-    """A network that is not there for some requests: the person's to repair, as it looks."""
+    """A network that fails for some requests, which seems to be the person's to fix."""
 
     def __init__(self, requests: int, clock: Clock) -> None:
         super().__init__(cancel=clock, now=clock.now)
@@ -175,7 +175,7 @@ class CutOff(Http):
 def test_a_network_that_is_cut_does_not_end_the_waiting(
     cloud: Emulator, clock: Clock, requests: int
 ) -> None:
-    """Also where it is cut before the first question."""
+    """Even if it fails before the first request."""
     code = begin_device_code(APP, least())
     cloud.person(ANNA).enter_device_code(code.user_code)
 

@@ -1,4 +1,4 @@
-"""Every refusal of the sign-in service becomes an exception with what, why, who and what to do."""
+"""Every refusal of the sign-in service becomes an exception with what, why, who and advice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SAMPLES = Path(__file__).parent.parent / "data" / "graph-samples"
 ROWS = sorted(known_errors().values(), key=lambda row: row.aadsts)
 
 EXPLAINED = [
-    # (what the sample is, way of signing in, exception, who)
+    # (the sample, the way of signing in, the exception, who can fix it)
     ("entra-authorization-declined", "device code", errors.SignInDeclined, Who.YOU),
     ("entra-bad-verification-code", "device code", errors.AuthorizationFailed, Who.YOU),
     ("entra-expired-token", "device code", errors.SignInTimedOut, Who.YOU),
@@ -46,7 +46,7 @@ EXPLAINED = [
 
 
 def answer_of(sample: str) -> dict[str, Any]:
-    """The error of a sample: from its body, or from the address that it redirects to."""
+    """The error of a sample: from its body, or from its redirect address."""
     record = json.loads((SAMPLES / f"{sample}.json").read_text(encoding="utf-8"))
     body = record["response"]["body"]
     if body is not None:
@@ -86,7 +86,7 @@ def test_the_table_leaves_no_number_to_chance() -> None:
         row.code for row in ROWS if row.exception is SignInError and row.who is not Who.LATER
     }
 
-    # a directory fault that neither the person nor the registration can mend
+    # a directory fault that neither the person nor the registration can fix
     assert undecided == {"AADSTS90036"}
     assert len(ROWS) == 107
 

@@ -1,4 +1,4 @@
-"""Tokens and secrets go to Microsoft, whatever a pasted remote or a form of the page says."""
+"""Tokens and secrets go only to Microsoft, whatever a pasted remote or a form says."""
 
 from __future__ import annotations
 

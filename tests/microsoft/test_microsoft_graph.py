@@ -1,6 +1,5 @@
-"""What an account can reach: drives, sites, libraries, shared folders; found whole, quickly, and
-one fault at a time.
-"""
+"""What an account can reach: drives, sites, libraries, shared folders; found completely, quickly,
+and despite single faults."""
 
 from __future__ import annotations
 
@@ -113,7 +112,7 @@ def test_trouble_at_the_root_of_a_drive_is_no_missing_drive(
     kind: type[errors.PlutonRcloneError],
     who: errors.Who | None,
 ) -> None:
-    """It was: "open OneDrive once, or get a licence"."""
+    """Formerly, the advice was "open OneDrive once, or get a licence"."""
     faults.arm(fault, times=None, where="/root$")
     graph = graph_of(BERT)
     for look in (graph.drives, lambda: graph.drive(files.drive_of(BERT).id)):
@@ -205,7 +204,7 @@ def test_an_odd_quota_is_not_full(facet: object) -> None:
 
 
 def test_who_it_is(graph_of: GraphOf) -> None:
-    # Files.ReadWrite alone is enough for the name: the drive says whose it is
+    # Files.ReadWrite suffices for the name: the drive has its owner
     account = graph_of(BERT, "Files.ReadWrite").me()
 
     assert (account.name, account.kind) == ("Bert Jansen", "work")
@@ -231,7 +230,7 @@ def test_450_sites_come_back_whole(cloud: Emulator, graph_of: GraphOf, files: Fi
     sites = graph_of(BERT, SHAREPOINT).sites("Project")
 
     assert [site.name for site in sites] == [f"Project {number:03}" for number in range(450)]
-    assert len(cloud.requests) - before == 3  # a page holds 200
+    assert len(cloud.requests) - before == 3  # a page has 200 entries
 
 
 def test_libraries_over_several_pages_come_back_whole_and_verified(
@@ -338,7 +337,7 @@ def test_where_a_list_goes_on(
     link: str,
     ends: type[errors.PlutonRcloneError] | None,
 ) -> None:
-    """Another host's part of it is missing, which is no fault of the call."""
+    """The part on another host is missing, which is not the call's fault."""
     graph = graph_of(BERT)
     first = {"value": [{"id": "1"}], "@odata.nextLink": link}
     pages = iter([first, {"value": []}] if link else [first])

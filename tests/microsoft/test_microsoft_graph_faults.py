@@ -1,4 +1,4 @@
-"""Every refusal of Graph becomes an exception with what, why, who and what to do."""
+"""Every refusal of Graph becomes an exception with what, why, who and advice."""
 
 from __future__ import annotations
 

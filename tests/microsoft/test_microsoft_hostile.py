@@ -1,5 +1,5 @@
-"""Whoever answers in Microsoft's place may send anything: it ends in time, in measure, and in
-errors of ours."""
+"""An impostor of Microsoft may send anything: every call ends in bounded time and memory, and with
+an error of ours."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_netrc_does_not_replace_the_token(
     with Http(cancel=clock, now=clock.now) as http:
         answer = http.request("GET", ME, headers={"Authorization": f"Bearer {token}"})
 
-    assert answer.status == 200  # through the proxy of the environment, too
+    assert answer.status == 200  # also through the environment's proxy
 
 
 def test_no_repr_of_an_answer_shows_what_it_holds() -> None:
@@ -74,7 +74,7 @@ def test_no_repr_of_an_answer_shows_what_it_holds() -> None:
 
 @contextmanager
 def server(answer: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A server on loopback that answers each connection so; its address."""
+    """A server on loopback that answers each connection with `answer`; yields its address."""
     with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.ExitStack() as connected:
 
         def serve() -> None:
@@ -216,7 +216,7 @@ BODIES = [
 
 
 class Hostile(Http):
-    """Answers everything with one body; a real server could, and hundreds would take long."""
+    """Answers everything with one body; with a real server, hundreds of cases would take long."""
 
     def __init__(
         self, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None
@@ -247,7 +247,7 @@ ASKS: dict[str, Callable[[Graph], object]] = {
 
 
 def objects() -> Iterator[bytes]:
-    """A drive or an item of which one member is odd, also one in another."""
+    """A drive or an item with one odd member, possibly nested."""
     good: dict[str, Any] = {
         "id": "b!x",
         "driveType": "business",
@@ -305,7 +305,7 @@ def failure(http: Http, ask: str, **options: Any) -> PlutonRcloneError:
 
 @pytest.mark.parametrize("ask", ASKS)
 def test_the_page_of_a_proxy_is_not_microsofts_verdict(ask: str) -> None:
-    """Before: ask the owner, sign in again, "this account has no OneDrive", Microsoft's support."""
+    """Formerly: ask the owner, sign in again, "this account has no OneDrive", ask Microsoft."""
     renewals: list[str] = []
 
     def renew(refused: str) -> Token:
@@ -319,7 +319,7 @@ def test_the_page_of_a_proxy_is_not_microsofts_verdict(ask: str) -> None:
         assert "HTTPS_PROXY" in problem.advice
         assert "the network" in problem.what.lower()
         assert (problem.who, problem.next_step) == (Who.YOU, None)
-    assert renewals == []  # of that, a token that is good does not need one
+    assert renewals == []  # a valid token needs no renewal because of this
 
 
 @pytest.mark.parametrize(
@@ -367,7 +367,7 @@ def token_answers() -> Iterator[bytes]:
 
 
 class AfterDiscovery(Hostile):
-    """As `Hostile`, once MSAL has found the endpoints."""
+    """Like `Hostile`, once MSAL has found the endpoints."""
 
     def once(self, method: str, url: str, *sent: Any, **named: Any) -> Answer:
         if method == "GET":

@@ -1,4 +1,4 @@
-"""The HTTP seam: how long to wait, what is repeated, and what cannot be reached."""
+"""The HTTP layer: how long to wait, what is repeated, and what cannot be reached."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_json_is_read_as_it_was_written(value: Any) -> None:
 @pytest.mark.parametrize(
     ("body", "value"),
     [
-        (rb'{"name": "\ud800.txt"}', {"name": "\ud800.txt"}),  # OneDrive keeps such names
+        (rb'{"name": "\ud800.txt"}', {"name": "\ud800.txt"}),  # OneDrive stores such names
         (
             b'{"size": 1e999, "b": -1e999, "c": NaN, "d": Infinity, "e": 1.5}',
             {"size": None, "b": None, "c": None, "d": None, "e": 1.5},
@@ -136,7 +136,7 @@ def test_when_one_request_is_asked_to_wait_all_wait(cloud: Emulator, clock: Cloc
         http.request("GET", ME)
 
     assert before == 30.0
-    assert clock.now() == before  # the time is over for the second as well
+    assert clock.now() == before  # the time is over for the second call as well
 
 
 @pytest.mark.parametrize(("seconds", "level"), [("30", "WARNING"), ("2", "INFO")])
@@ -205,8 +205,8 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """Held without listening: else another program could have it meanwhile, or the connection
-    itself, which would then meet itself."""
+    """A port held without a listener: otherwise another program could take it meanwhile, or the
+    connection could connect to itself."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield int(held.getsockname()[1])
@@ -265,7 +265,7 @@ def test_a_certificate_that_is_not_trusted(
 def test_what_is_wrong_with_this_machines_variables_is_said_with_who_can_fix_it(
     cloud: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch, name: str, value: str, why: str
 ) -> None:
-    """Before: "(OSError)" or "(InvalidURL)", and that nobody can fix it."""
+    """Formerly: "(OSError)" or "(InvalidURL)", and that no one can fix it."""
     monkeypatch.setenv(name, value)
     app = AppRegistration(PUBLIC_CLIENT_ID)
     with pool(clock) as http:
@@ -282,7 +282,7 @@ def test_what_is_wrong_with_this_machines_variables_is_said_with_who_can_fix_it(
 def test_the_ca_that_rclone_reads_is_enough(
     cloud: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("REQUESTS_CA_BUNDLE")  # what is left is SSL_CERT_FILE
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")  # SSL_CERT_FILE is left
 
     with pool(clock) as http:
         assert http.request("GET", ME).status == 401
@@ -292,7 +292,7 @@ def test_the_ca_that_rclone_reads_is_enough(
 def test_one_variable_with_certificates_holds_for_the_sign_in_and_for_rclone(
     cloud: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """rclone reads SSL_CERT_FILE alone: with REQUESTS_CA_BUNDLE one could sign in, and copy
+    """rclone reads only SSL_CERT_FILE: with REQUESTS_CA_BUNDLE one could sign in but copy
     nothing."""
     storage = connected(cloud, "personal")
     authority = os.environ["SSL_CERT_FILE"]

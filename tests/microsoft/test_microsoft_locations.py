@@ -31,7 +31,7 @@ def files(cloud: Emulator) -> Files:
 
 @pytest.fixture
 def site(cloud: Emulator, files: Files) -> EmulatedSite:
-    """A site with two libraries and a subsite, and folders in them."""
+    """A site with two libraries, a subsite, and folders in them."""
     tenant = cloud.world.tenant("contoso.onmicrosoft.com")
     made = files.add_site(tenant, "Projects")
     files.add_library(made, "Big Files", "Big Files").folder("Server/2026")
@@ -96,8 +96,8 @@ def test_sites_libraries_and_folders(
 def test_a_folder_that_is_called_as_a_page_of_sharepoint_is_not_its_parent(
     graph_of: GraphOf, files: Files, site: EmulatedSite, link: str, folder: str
 ) -> None:
-    """Before: of HR/Forms the folder HR, of Web/Pages the folder Web, of a library Forms the
-    default one."""
+    """Formerly, HR/Forms became the folder HR, Web/Pages the folder Web, and a library called Forms
+    the default library."""
     own, forms = files.drive_of(BERT), files.add_library(site, "Forms", "Forms")
     graph = graph_of(BERT, SHAREPOINT)
     for drive in (own, library(site, "Documents")):
@@ -207,7 +207,7 @@ def test_a_sharing_link(graph_of: GraphOf, files: Files) -> None:
 
     location = resolve(graph_of(BERT, "Files.ReadWrite.All"), link)
 
-    # their drive's root is closed to Bert: the folder itself is rclone's root
+    # the drive's root is closed to Bert: rclone's root is the folder itself
     assert (location.drive.id, location.drive.type) == (theirs.id, "business")
     assert (location.root_folder_id, location.folder) == (f"{theirs.id}#{folder.id}", "")
 
@@ -266,7 +266,7 @@ def test_an_address_of_another_cloud_is_refused_before_anything_is_asked(
         with pytest.raises(errors.OptionInvalid) as refusal:
             resolve(graph_of(BERT, SHAREPOINT), f"https://fabrikam.sharepoint.us/{path}")
         assert "region us" in refusal.value.advice
-    with pytest.raises(errors.OptionInvalid) as refusal:  # nobody can sign in there any more
+    with pytest.raises(errors.OptionInvalid) as refusal:  # no one can sign in there any more
         resolve(graph_of(BERT, SHAREPOINT), "https://fabrikam.sharepoint.de/sites/Backups")
     assert "Use Global" in refusal.value.advice
     assert list(cloud.requests) == []
@@ -308,7 +308,7 @@ def test_a_site_of_another_organisation_says_so(graph_of: GraphOf) -> None:
 def test_an_own_drive_without_an_address_is_of_no_other_organisation(
     graph_of: GraphOf, files: Files
 ) -> None:
-    """Before: "belongs to another organisation (this account belongs to )"."""
+    """Formerly: "belongs to another organisation (this account belongs to )"."""
     files.drive_of(BERT).web_url = ""
     with pytest.raises(errors.ItemNotFound):
         resolve(graph_of(BERT, SHAREPOINT), "https://contoso.sharepoint.com/sites/Nobody")
@@ -334,7 +334,7 @@ def test_a_personal_account_is_told_that_a_site_is_an_organisations(graph_of: Gr
 def test_a_work_account_is_told_that_an_address_is_a_persons(
     graph_of: GraphOf, files: Files, address: str
 ) -> None:
-    """Before: Bert's OneDrive for Business, or a permission that would not help."""
+    """Formerly: Bert's OneDrive for Business, or a permission that would not help."""
     with pytest.raises(errors.AccountError) as refusal:
         resolve(graph_of(BERT), address.format(cid=files.drive_of(ANNA).id))
 
@@ -351,7 +351,7 @@ def test_another_geography_of_the_organisation_is_no_other_organisation(graph_of
 def test_the_address_of_a_folder_on_the_current_personal_backend(
     graph_of: GraphOf, files: Files, id_prefix: str
 ) -> None:
-    """Four pairs of address and id that people got; the emulator's own ids are the older ones."""
+    """Four real pairs of address and id; the emulator's own ids are the older ones."""
     graph = graph_of(ANNA)
     place = PersonalPlace(None, f"{id_prefix}GDU6IMPPFKK5BKPUALBV3RDXD5")
     assert place.item_id("0a1b2c3d4e5f6a42") == (
@@ -359,7 +359,7 @@ def test_the_address_of_a_folder_on_the_current_personal_backend(
     )
     with pytest.raises(
         errors.ItemNotFound, match="folder of this address"
-    ):  # never the root, without a word
+    ):  # never silently the root
         resolve(graph, f"https://onedrive.live.com/?id={id_prefix}GDU6IMPPFKK5BKPUALBV3RDXD5")
 
 

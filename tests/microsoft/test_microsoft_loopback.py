@@ -1,4 +1,4 @@
-"""The servers on 127.0.0.1 that an rclone of ours asks for tokens: they end, whatever is short."""
+"""The servers on 127.0.0.1 from which our rclones get tokens: they end, whatever runs out."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What is between this machine and Microsoft: our own HTTP and rclone meet the same trouble and
-say who can fix it alike."""
+"""Trouble between this machine and Microsoft: our own HTTP and rclone agree on it and on who can
+fix it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HANDSHAKE_FAILURE = bytes([21, 3, 3, 0, 2, 2, 40])
 
 @pytest.fixture
 def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
-    """Trusted here, in place of all others."""
+    """This CA is trusted, and no other."""
     for name in ("HTTPS_PROXY", "https_proxy", "REQUESTS_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
     authority = trustme.CA()
@@ -38,7 +38,7 @@ def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
 
 @pytest.fixture(params=["ours", "rclone's"])
 def refused(request: pytest.FixtureRequest, tmp_path: Path) -> Door:
-    """What asking the server at an address, for something called "refused", ends in."""
+    """Requests "refused" from the server at an address; returns the error."""
 
     def ours(address: str) -> errors.PlutonRcloneError:
         with Http() as http, pytest.raises(errors.Unreachable) as caught:
@@ -63,7 +63,7 @@ def stack() -> Iterator[ExitStack]:
 
 
 def with_certificate(stack: ExitStack, certificate: trustme.LeafCert) -> str:
-    """The address of a server that shows it."""
+    """The address of a server that has this certificate."""
     server = stack.enter_context(serving(HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
@@ -110,7 +110,7 @@ def test_who_does_not_speak_tls_as_we_do_has_no_wrong_certificate(
 
 
 def test_the_path_does_not_say_why_nobody_answers(authority: trustme.CA, refused: Door) -> None:
-    """Linux makes no connection to all hosts at once."""
+    """Linux does not try all of a host's addresses at once."""
     error = refused("https://255.255.255.255")
     assert error.what == "255.255.255.255 cannot be reached."
     assert "network is unreachable" in str(error)

@@ -1,5 +1,4 @@
-"""The paste importer: every known form is read, everything else is refused with what is wrong with
-it."""
+"""The paste importer: every known form is read, everything else is refused with its fault."""
 
 from __future__ import annotations
 
@@ -91,7 +90,7 @@ def test_microsofts_own_answer_is_a_token_too() -> None:
     )
 
     assert pasted.token.refresh_token == "RT"
-    assert pasted.token.expired()  # nobody knows when the answer came
+    assert pasted.token.expired()  # the time of the answer is unknown
 
 
 REFUSED = {
@@ -198,7 +197,7 @@ def test_a_paste_is_not_shown() -> None:
 
 @pytest.mark.parametrize("form", ["rclone.conf", "dump"])
 def test_a_remote_brings_what_it_takes_from_another_one_by_its_name(form: str) -> None:
-    """rclone gives [a.b] what [a] has: imported without it, it began in another folder."""
+    """In rclone, [a.b] inherits from [a]: imported without it, its root was another folder."""
     own = {"type": "onedrive", "drive_id": "b!abc", "drive_type": "business", "token": JSON}
     parts = {
         "a": {"type": "s3", "root_folder_id": "X!1", "no_versions": "true", "region": "us"},

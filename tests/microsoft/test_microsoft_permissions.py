@@ -1,5 +1,4 @@
-"""Least permission, more only when it is needed, and what to do when an administrator must
-agree."""
+"""Least permission, more only if needed, and the advice if an administrator must consent."""
 
 from __future__ import annotations
 
@@ -40,7 +39,7 @@ Browser = Callable[..., Callable[[str], bool]]
 def signed_in(
     cloud: Emulator, username: str, scopes: tuple[str, ...], **more: Any
 ) -> tuple[SignIn, tuple[str, ...]]:
-    """The sign-in, and the permissions that the consent page showed."""
+    """Sign in; return the sign-in and the permissions on the consent page."""
     flow = begin_redirect(APP, scopes, "http://localhost", **more)
     visit = cloud.person(username).visit(
         flow.url.replace("response_mode=form_post", "response_mode=query")
@@ -50,7 +49,7 @@ def signed_in(
 
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody listens at the registered addresses: a visit that leads there ends with the answer."""
+    """No one listens at the registered addresses: a visit that leads there ends with the answer."""
     nobody = ("localhost", "localhost:8000", urlsplit(WEB_REDIRECT_URI).netloc)
     monkeypatch.setattr(
         "pluton_rclone.emulator.person.reachable",

@@ -1,4 +1,4 @@
-"""Sign-in by redirect: begun here, finished elsewhere, and nothing foreign taken."""
+"""Sign-in by redirect: begun here, finished elsewhere, with nothing foreign accepted."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def test_the_answer_can_be_posted(cloud: Emulator) -> None:
 
     assert (
         visit.address == WEB_REDIRECT_URI
-    )  # nothing in the address, which servers and proxies write down
+    )  # nothing in the address, which servers and proxies log
     assert finish_redirect(APP, flow, visit.answer).account.kind == "work"
 
 
 def test_an_applications_certificate_is_left_out_of_a_persons_sign_in(
     cloud: Emulator, tmp_path: Path
 ) -> None:
-    """rclone renews a person's token without one."""
+    """rclone renews a person's token without it."""
     (tmp_path / "app.pem").write_bytes(pem_key() + PEM_CERTIFICATE)
     app = dataclasses.replace(APP, certificate=Certificate(tmp_path / "app.pem"))
     flow = begin_redirect(app, least(), WEB_REDIRECT_URI)
@@ -126,9 +126,7 @@ def test_the_code_of_another_sign_in_does_not_fit(cloud: Emulator) -> None:
     mine, theirs = begun(), begun()
     code = cloud.person(ANNA).visit(theirs.url).answer["code"]
 
-    with pytest.raises(
-        errors.SignInError
-    ):  # PKCE: the verifier is not the one that their code was bound to
+    with pytest.raises(errors.SignInError):  # PKCE: the verifier does not match their code
         finish_redirect(APP, mine, {"code": code, "state": mine.state})
 
 
@@ -222,7 +220,7 @@ def test_a_wrong_secret_is_for_the_developer(cloud: Emulator) -> None:
 def test_a_personal_account_at_a_registration_for_work_accounts_is_told_which_it_takes(
     cloud: Emulator,
 ) -> None:
-    """Microsoft gives no number: the advice was to compare secret and redirect address."""
+    """Microsoft gives no number: formerly, we advised comparing secret and redirect address."""
     cloud.world.registrations[WEB_CLIENT_ID].audience = Audience.ANY_TENANT
     flow = begun()
     answer = cloud.person(ANNA).visit(flow.url).answer

@@ -1,4 +1,4 @@
-"""Tokens that are renewed, tokens that cannot be, and tokens taken over from elsewhere."""
+"""Tokens that are renewed, tokens that cannot be, and tokens from elsewhere."""
 
 from __future__ import annotations
 

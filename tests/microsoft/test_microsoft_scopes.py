@@ -1,4 +1,4 @@
-"""Permissions: the least that is enough, what is missing, and the words for both."""
+"""Permissions: the minimum, the missing ones, and the words for both."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_reading_alone_asks_for_reading_alone() -> None:
 
 
 def administrators() -> set[str]:
-    """Since summer 2025 tenants that let Microsoft manage consent want one for these
+    """Since summer 2025, tenants with Microsoft's managed consent need one for these
     (MC1097272)."""
     return {
         scope["name"]
@@ -80,8 +80,8 @@ def test_openids_own_scopes_are_left_out() -> None:
 
 
 def test_rclone_itself_asks_for_what_was_granted_and_no_more() -> None:
-    """Beside `disable_site_permission` rclone passes over `access_scopes`: it would ask for all
-    files of everybody, which an administrator may forbid."""
+    """With `disable_site_permission`, rclone ignores `access_scopes`: it would ask for everyone's
+    files, which an administrator may forbid."""
     assert remote_options(["Files.ReadWrite", "User.Read"]) == {
         "access_scopes": "Files.ReadWrite offline_access",
         "disable_site_permission": False,

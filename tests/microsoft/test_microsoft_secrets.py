@@ -1,6 +1,5 @@
-"""Planted secrets: every flow at debug logging, good ends and bad ones, and nothing secret is seen
-anywhere.
-"""
+"""Planted secrets: every flow at debug logging, whether it succeeds or fails; no secret is visible
+anywhere."""
 
 from __future__ import annotations
 
@@ -51,7 +50,7 @@ DAEMON = AppRegistration(DAEMON_CLIENT_ID, tenant=TENANT, client_secret=SECRET)
 
 
 class Watch:
-    """Everything that was to be seen, and the secrets that must not be in it."""
+    """Everything that was visible, and the secrets that must not be in it."""
 
     def __init__(self, cloud: Emulator, log: Log) -> None:
         self.secrets = {SECRET, PASSWORD}
@@ -60,13 +59,13 @@ class Watch:
         self._seen: list[str] = []
 
     def plant(self, name: str) -> str:
-        """A secret that stands in no source line, which a traceback would show."""
+        """A secret that is in no source line, which a traceback would show."""
         value = f"planted~{name}~{uuid.uuid4()}"
         self.secrets.add(value)
         return value
 
     def see(self, *things: object) -> None:
-        """The ways in which a thing gets into a log or onto a screen."""
+        """Record the ways in which a thing gets into a log or onto a screen."""
         for thing in things:
             self._seen += [repr(thing), str(thing), f"{thing}", repr([thing])]
 
@@ -76,7 +75,7 @@ class Watch:
         self.see(problem)
 
     def keep(self, *values: str | None) -> None:
-        """Secrets that were made up on the way."""
+        """Record secrets that were created on the way."""
         self.secrets |= {value for value in values if value}
 
     def check(self) -> None:
@@ -85,11 +84,11 @@ class Watch:
         text = "\n".join([*self._seen, *self._log.lines])
         found = {secret for secret in self.secrets | issued if secret in text}
         assert not found
-        assert self._log.lines  # something was written, so something was looked at
+        assert self._log.lines  # something was written, so something was checked
 
 
 class Log(logging.Handler):
-    """All that any library writes, arguments and tracebacks included."""
+    """The output of all libraries, with arguments and tracebacks."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -163,7 +162,7 @@ def test_app_only_with_a_secret(watch: Watch) -> None:
 
 
 def test_the_answers_that_msal_gets(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A traceback that shows variables has them, too."""
+    """A traceback with variables contains them, too."""
     checked = client._MsalHttp._checked
 
     def seen(self: client._MsalHttp, answer: Any) -> Any:
@@ -195,7 +194,7 @@ def test_app_only_with_a_certificate_and_rclone(
         conf.write_text(
             "[od]\n" + "".join(f"{name} = {value}\n" for name, value in options.items())
         )
-        assert list(Rclone(config=conf).walk("od:")) == []  # its argv is in the debug log as well
+        assert list(Rclone(config=conf).walk("od:")) == []  # its argv is also in the debug log
         watch.see(endpoint, app)
 
 

@@ -1,5 +1,5 @@
-"""A registration for one organisation: the real rclone, new and old, renews what we sign in
-with."""
+"""A registration for one organisation: the real rclone, new and old, renews the tokens of our
+sign-ins."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def web_sign_in(cloud: Emulator) -> SignIn:
 
 @pytest.fixture(scope="session")
 def old_rclone() -> Path:
-    """Debian's, fetched before any emulator sets its proxy."""
+    """Debian's, fetched before an emulator sets its proxy."""
     return debian_rclone()
 
 
 def listed(
     binary: str | os.PathLike[str], cloud: Emulator, conf: Path, signed_in: SignIn, **options: str
 ) -> process.Completed:
-    """`rclone lsf` of Bert's drive, with a token that has ended: rclone has to renew it first."""
+    """`rclone lsf` of Bert's drive with an expired token, which rclone must renew first."""
     drive = cloud.world.part(Files).drive_of(BERT)
     drive.write("hello.txt", b"hello")
     ended = dataclasses.replace(signed_in.token, expiry=ALREADY_EXPIRED)
@@ -151,7 +151,7 @@ def test_without_token_url_debians_rclone_asks_common_and_is_refused(
         web_sign_in(cloud),
         client_id=WEB.client_id,
         client_secret=WEB_CLIENT_SECRET,
-        tenant=WEB.tenant,  # it passes over this option in silence
+        tenant=WEB.tenant,  # it silently ignores this option
     )
 
     assert done.returncode != 0
@@ -172,5 +172,5 @@ def test_debians_rclone_cannot_renew_for_a_public_client(
         client_id=app.client_id,
     )
 
-    assert done.returncode != 0  # it sends its own built-in secret along: AADSTS700025
+    assert done.returncode != 0  # it sends its own built-in secret: AADSTS700025
     assert not renewed(tmp_path / "rclone.conf")

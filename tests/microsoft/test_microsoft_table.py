@@ -75,7 +75,7 @@ KINDS = ("personal", "work")
 
 @dataclass
 class Cell:
-    """One cell of the table, with all that a way of signing in needs."""
+    """One cell of the table, with everything that its way of signing in needs."""
 
     cloud: Emulator
     region: str
@@ -86,7 +86,7 @@ class Cell:
 
     @property
     def person(self) -> str:
-        """Anna for the cells in which there is nobody: a personal account in a national cloud."""
+        """Anna for the impossible cells: a personal account in a national cloud."""
         return PEOPLE.get((self.kind, self.region), "anna@outlook.com")
 
     @property
@@ -101,14 +101,14 @@ class Cell:
 
 @dataclass
 class SignedIn:
-    """What a way of signing in brings: the sign-in, and the remote's options that come of it."""
+    """The result of a way of signing in: the sign-in, and the remote's options from it."""
 
     sign_in: SignIn
     options: dict[str, Any]
 
 
 def with_token(signed_in: SignIn, app: AppRegistration | None) -> SignedIn:
-    """A remote with a token that has just ended: rclone itself has to renew it."""
+    """A remote whose token has just expired, so that rclone itself must renew it."""
     ended = dataclasses.replace(signed_in.token, expiry=ALREADY_EXPIRED)
     options: dict[str, Any] = {"token": SecretStr(ended.to_rclone())}
     if app is not None:
@@ -231,7 +231,7 @@ HOW: dict[str, Callable[[Cell], Any]] = dict(
 def refusal_of(
     way: str, region: str, kind: str
 ) -> tuple[type[errors.PlutonRcloneError], str] | None:
-    """Why a cell is impossible; None when it is not."""
+    """The reason why a cell is impossible; None if it is possible."""
     if way == "rclone's own" and region != "global":
         return errors.RegistrationError, "rclone's own registration exists in the global cloud only"
     if way == "import" and (kind, region) not in PEOPLE:

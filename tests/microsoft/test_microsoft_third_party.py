@@ -1,5 +1,4 @@
-"""Our sign-in meets an OpenID provider that nobody of this project wrote, at Microsoft's
-address."""
+"""Our sign-in with a third-party OpenID provider at Microsoft's address."""
 
 from __future__ import annotations
 
@@ -25,26 +24,26 @@ APP = AppRegistration(PUBLIC_CLIENT_ID)
 
 @pytest.fixture(scope="session")
 def node() -> str:
-    """Fetched before any emulator sets its proxy."""
+    """Fetched before an emulator sets its proxy."""
     return prepare()
 
 
 @pytest.fixture(scope="session")
 def provider(node: str) -> Iterator[int]:
-    """The port of somebody else's sign-in service."""
+    """The port of the third party's sign-in service."""
     with third_party_provider(node, PUBLIC_CLIENT_ID) as port:
         yield port
 
 
 @pytest.fixture
 def third_party(provider: int, cloud: Emulator) -> Emulator:
-    """The emulated world, with that service in it."""
+    """The emulated world with that service in it."""
     cloud.route("login.microsoftonline.com", provider, path="/common/v2.0")
     return cloud
 
 
 class _Page(HTMLParser):
-    """The first form of a page: where it goes and what it sends."""
+    """The first form of a page: its action and its fields."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -64,9 +63,9 @@ class _Page(HTMLParser):
 
 
 def walk(cloud: Emulator, address: str, *, accept: bool = True) -> str:
-    """A person at the provider's own pages; the address or page where it ends."""
+    """Walk through the provider's own pages as a person; return the last address or page."""
     browser = Browser(proxy_url=cloud.proxy_url, ca_file=str(cloud.ca_file))
-    # Only then does it give a refresh token.
+    # Only then does it issue a refresh token.
     page = browser.open(address.replace("prompt=select_account", "prompt=consent"))
     for _ in range(20):
         if page.location is not None:

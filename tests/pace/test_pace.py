@@ -1,4 +1,4 @@
-"""The pace: what is governed, what is paced from the start, and how an operator overrides it."""
+"""The pace: what is governed, what is paced from the start, and how operators override it."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ FROM_THE_START = {
 
 
 class Reached(Exception):
-    """The innermost runner was to start rclone with these variables."""
+    """The innermost runner was about to start rclone with these variables."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self.variables = dict(variables)
 
 
 class Innermost:
-    """Starts nothing."""
+    """A runner that starts nothing."""
 
     def __init__(self, binary: Binary) -> None:
         self.binary = binary
@@ -70,7 +70,7 @@ def variables(
     version: Version | None = None,
     govern: Govern | None = no_governor,
 ) -> dict[str, str]:
-    """What rclone is started with."""
+    """The variables with which rclone is started."""
     binary = Binary(find_binary().path)
     with pytest.MonkeyPatch.context() as patch:
         if version is not None:
@@ -141,7 +141,7 @@ def test_a_limit_that_somebody_set_is_kept_and_switches_the_governor_off(
     kept = {name: value for name, value in FROM_THE_START.items() if "TPSLIMIT" not in name}
     assert variables(commands.transfer("copy", "a", "b", {"tpslimit": 50})) == kept
     assert variables(flags=("--tpslimit=50",)) == kept
-    monkeypatch.setenv("RCLONE_TPSLIMIT", "9")  # the same number as ours, but somebody's
+    monkeypatch.setenv("RCLONE_TPSLIMIT", "9")  # the same number as ours, but set by the operator
     assert variables() == kept
 
 

@@ -1,5 +1,5 @@
-"""Microsoft's budgets as arithmetic: what is left of them, which of them hold, and what may be
-asked when."""
+"""Microsoft's budgets as arithmetic: what is left, which of them hold, and when the next request
+may be sent."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_refusal_at_an_unknown_limit_is_taken_for_the_lowest() -> None:
 
 
 def test_microsoft_says_the_limit_and_what_others_left_of_it() -> None:
-    """The limit is that of a tenant with more licences: the lower ones do not hold there."""
+    """The limit is that of a tenant with more licences, so the lower ones do not hold there."""
     budget = Budget([MINUTE, Limit(240.0, 60.0), FIVE_MINUTES])
     budget.spend(0.0, 50)
     larger = Limit(240.0, 60.0)

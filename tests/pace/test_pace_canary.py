@@ -1,5 +1,4 @@
-"""The request that is sent to learn whether a limit holds: what it understands of Microsoft's
-answers."""
+"""The request that is sent to find out whether a limit holds: how it reads Microsoft's answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chunk size and files at once: larger chunks for a single large file, less at once where memory is
+"""Chunk size and concurrent files: larger chunks for a single large file, fewer files if memory is
 short."""
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ sizes = st.lists(st.integers(0, 250 * GIB), max_size=40)
 
 @pytest.fixture(autouse=True)
 def a_disk_that_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine may take longer to look at a few files than is worth waiting for."""
+    """A busy machine may take longer to scan a few files than the product waits."""
     monkeypatch.setattr(chunks, "_SECONDS", PATIENCE)
 
 

@@ -1,8 +1,8 @@
-"""An rclone kept within Microsoft's budgets: it is never refused where they hold, and goes on where
-they do not.
+"""An rclone kept within Microsoft's budgets: it is never refused where they hold, and continues
+where they do not.
 
-The budgets are small here, so that a few files fill them: so much smaller in amount and time that
-the rates are Microsoft's. Microsoft and the governors go by one clock (`stepping`).
+The budgets are small here, so that a few files fill them: amounts and times are scaled so that the
+rates are Microsoft's. Microsoft and the governors share one clock (`stepping`).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def clock(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> SteppingClock:
-    # These go by the seconds of this machine.
+    # These use this machine's clock.
     monkeypatch.setattr(governor, "_WARM_UP_LIMIT", PATIENCE)
     monkeypatch.setattr(governor, "_LEAVING", PATIENCE)
     monkeypatch.setattr(ledger, "_PATIENCE", PATIENCE)
@@ -87,7 +87,7 @@ def limits_enforced(cloud: Emulator, clock: SteppingClock) -> None:
 
 
 def without_the_preview_headers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Microsoft calls its RateLimit headers a preview: they may not come."""
+    """Microsoft calls its RateLimit headers a preview: they may be missing."""
     monkeypatch.setattr(canary, "_number", lambda text: None)
 
 
@@ -116,7 +116,7 @@ def test_where_it_does_not_rclone_is_not_refused_and_we_are_a_few_times(
     assert transfer.result().transfers == FILES
     assert refused(cloud, "rclone/v") == 0
     assert 1 <= cloud.budgets.throttled <= CANARIES
-    # A person who watches is told why nothing moves.
+    # A person who watches learns why nothing moves.
     assert waits[0].seconds is not None
     assert 0 < waits[0].seconds <= 60 / SMALLER + 1
 
@@ -150,7 +150,7 @@ def test_several_processes_of_one_account_share_its_budget(
     monkeypatch: pytest.MonkeyPatch,
     processes: int,
 ) -> None:
-    """Each has a budget of its own, and the file where they lie in common."""
+    """Each has its own budget object, and they share the file."""
     transfers = []
     for number in range(processes):
         name = f"process{number}"
@@ -174,8 +174,8 @@ def test_what_is_kept_for_each_of_very_many_leaves_something_to_send() -> None:
 
 
 def test_the_next_transfer_remembers(clock: SteppingClock, storage: Storage, source: Path) -> None:
-    """Other objects for the same storage, and other storages of the account, too: a budget is the
-    account's."""
+    """Other objects for the same storage, and other storages of the account, too: a budget belongs
+    to the account."""
     storage.upload(source, "up").result()
     again = storage.storages["business"]
     assert again is not storage
@@ -188,7 +188,7 @@ def test_the_next_transfer_remembers(clock: SteppingClock, storage: Storage, sou
 def test_what_a_short_transfer_asked_is_counted_up_to_its_end(
     cloud: Emulator, clock: SteppingClock, storage: Storage, tmp_path: Path
 ) -> None:
-    """It ends before it is looked at a second time, and says nothing any more."""
+    """It ends before a second look, after which it reports nothing."""
     (tmp_path / "file").write_text("text")
     before = len(cloud.requests)
     storage.upload(tmp_path / "file", "up").result()
@@ -205,7 +205,7 @@ def test_refused_because_others_spend_the_budget_it_stands_still_as_long_as_micr
     result = storage.upload(source, "up").result()
     assert result.transfers == FILES
     asked = sum("rclone/v" in request.user_agent for request in cloud.requests)
-    assert clock.now() - began > 1 + (asked - 1) / FASTEST  # all that time it stood still
+    assert clock.now() - began > 1 + (asked - 1) / FASTEST  # it was paused all that time
     assert holds_now(storage) == SMALL[0]
 
 
@@ -220,7 +220,7 @@ def test_where_nobody_counts_it_goes_on_at_full_speed(
     assert holds(budget(storage), now) is None
     assert budget(storage).left(SMALL[0], now) < SMALL[0].amount
     nearer = nearest(budget(storage), now)
-    assert nearer != SMALL[0]  # gone beyond, and granted
+    assert nearer != SMALL[0]  # beyond it, and granted
 
 
 # ---- where nothing can be found out --------------------------------------------------------------
@@ -260,14 +260,14 @@ def test_who_could_not_ask_at_first_is_made_anew_at_the_limit(
 
 
 def stand_still(budget: Budget) -> None:
-    """Nothing may be asked for from it for ten minutes."""
+    """Let the budget allow no request for ten minutes."""
     now = budget.clock.now()
     budget.does_hold(now)
     budget.hold(now, LONGEST_HOLD)
 
 
 def stopped(pid: int) -> None:
-    """Returns once this rclone stands still."""
+    """Wait until this rclone is paused."""
     deadline = time.monotonic() + PATIENCE
     while state(pid) != "T":
         assert time.monotonic() < deadline
@@ -286,7 +286,7 @@ def test_a_cancel_reaches_an_rclone_that_stands_still(
 ) -> None:
     storage = connected(cloud, "business")
     stand_still(budget_for(storage, Budget(), monkeypatch))
-    cloud.faults.latency = PATIENCE  # it is not done before it is made to stand still
+    cloud.faults.latency = PATIENCE  # it cannot finish before it is paused
     with storage.upload(source, "up") as transfer:
         pid = transfer.pid
         stopped(pid)
@@ -321,7 +321,7 @@ transfer.result()
 
 def test_it_dies_with_its_parent_also_while_it_stands_still(cloud: Emulator, source: Path) -> None:
     connected(cloud, "business")
-    cloud.faults.latency = PATIENCE  # it is not done before it is made to stand still
+    cloud.faults.latency = PATIENCE  # it cannot finish before it is paused
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, str(source)], stdout=subprocess.PIPE
     ) as parent:
@@ -340,7 +340,7 @@ def test_it_dies_with_its_parent_also_while_it_stands_still(cloud: Emulator, sou
 def test_a_limit_that_is_not_found_out_in_time_is_kept(
     storage: Storage, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where answers take long, requests leave the window as fast as canaries can fill it."""
+    """If answers take long, requests leave the window as fast as canaries can fill it."""
     monkeypatch.setattr("pluton_rclone.pace.governor.TRIAL", 0.0)
     assert storage.upload(source, "up").result().transfers == FILES
     assert holds_now(storage) == SMALL[0]

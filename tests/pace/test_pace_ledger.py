@@ -1,5 +1,5 @@
-"""The budgets of an account belong to all processes of the machine: none of them is refused for
-what another one asks, and one that is killed holds up nobody."""
+"""The budgets of an account are shared by all processes of the machine: none is refused because of
+another one's requests, and a killed one delays no other."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ LIMITS = [MINUTE, FIVE_MINUTES]
 KEY = ("", "contoso.com", "app", "anna@contoso.com")
 FILES = 12  # of each process
 TURN = 4
-LEASED = 5 + TURN  # by one that has sent five
+LEASED = 5 + TURN  # of a process that has sent five
 
 
 class Process(Ledger):
-    """A ledger as another process has it."""
+    """A ledger as another process sees it."""
 
     killed: ClassVar[set[str]] = set()
 
@@ -54,7 +54,7 @@ class Process(Ledger):
 
 
 class Moment(Clock):
-    """All processes of a test have it."""
+    """The clock of all processes of a test."""
 
     at = 0.0
 
@@ -67,7 +67,7 @@ def budget(name: str, key: tuple[str, ...] = KEY) -> Budget:
 
 
 def room(budget: Budget, now: float, sent: int = 5) -> float:
-    """What is left for it in its turn, if so many of its requests are under way."""
+    """What is left for a process in its turn, with `sent` of its requests in flight."""
     Moment.at = now
     turn = budget.turn(budget, sent, 0)
     return turn.room + turn.requests
@@ -142,7 +142,7 @@ def test_a_lease_is_returned_or_expires_with_its_process(monkeypatch: pytest.Mon
     assert one.askers == 2
     room(other, 0.2, sent=9)
     assert room(one, 0.3) == 60 - 5 - 9 - TURN
-    assert room(one, 1.0 + LEASE) == 60 - 5 - 9 - TURN  # it waits for something
+    assert room(one, 1.0 + LEASE) == 60 - 5 - 9 - TURN  # it still waits for something
     monkeypatch.setattr(Process, "killed", {"other"})
     assert (
         room(one, 2.0 + 2 * LEASE) == 60 - 5 - 9 - TURN
@@ -156,18 +156,18 @@ def test_a_lease_is_returned_or_expires_with_its_process(monkeypatch: pytest.Mon
 
 
 def test_where_a_limit_holds_they_take_turns_of_half_a_second() -> None:
-    """What one may send in its turn, the others do without: two that look at once do not both
-    go on."""
+    """What one may send in its turn, the others give up: two that look at once do not both
+    continue."""
     one, other = budget("one"), budget("other")
     for each in (one, other):
         each.join(each)
     one.does_hold(0.0, FIVE_MINUTES)
-    second, Moment.at = rate(FIVE_MINUTES), 10.0  # three seconds' worth is saved by now
+    second, Moment.at = rate(FIVE_MINUTES), 10.0  # by now, three seconds' worth is saved
     first = one.turn(one, 0, 0)
     assert (first.wait, first.requests) == (0.0, 1)
     assert other.turn(other, 0, 0).wait == pytest.approx((1 - (3 * second - 1)) / second)
     assert one.turn(one, 1, 0, rests=True).wait > 0
-    assert other.turn(other, 0, 0).wait > 0  # the one that was sent is under way
+    assert other.turn(other, 0, 0).wait > 0  # the one that was sent is in flight
     one.spend(10.0, 1)
     Moment.at = 12.0
     assert other.turn(other, 0, 0).wait == 0
@@ -202,7 +202,7 @@ def test_where_the_file_cannot_be_used_each_counts_alone() -> None:
 
 @pytest.mark.parametrize("kept", [0, 100], ids=["no database", "damaged"])
 def test_a_file_that_is_damaged_is_made_anew_and_shared(kept: int) -> None:
-    """As by a loss of power; for the rest of the machine's time, each would count alone."""
+    """As after a loss of power: without a new one, each would count alone until a restart."""
     path = runtime_folder() / FILE
     before = budget("before")
     before.spend(1.0, 5)
@@ -250,7 +250,7 @@ def test_remotes_of_one_account_share_a_budget_and_a_personal_drive_has_none() -
     assert budget_of(section) is budget_of({**section, "drive_id": "another"})
     assert account_of(section)[1] == "y.com"
     assert account_of({**section, "tenant": "t"})[1] == "t"
-    assert budget_of(section) is budget_of({**section, "region": "global"})  # rclone leaves it out
+    assert budget_of(section) is budget_of({**section, "region": "global"})  # rclone omits it
     known, spelled = account_of({"drive_id": "0abc"}), account_of({"drive_id": "0000000000000ABC"})
     assert known == spelled
     assert budget_of({"drive_type": "personal"}) is None
@@ -261,9 +261,9 @@ def test_remotes_of_one_account_share_a_budget_and_a_personal_drive_has_none() -
 
 @pytest.mark.parametrize("kills", [2, pytest.param(100, marks=pytest.mark.soak)])
 def test_those_that_are_killed_hold_up_nobody(cloud: Emulator, tmp_path: Path, kills: int) -> None:
-    """Two of four, at random moments, again and again: the others finish, no rclone is left, and
-    no lease. That none is refused is shown where time is (`test_pace_governor`): a governor that
-    this machine keeps waiting looks too late."""
+    """Two of four, at random moments, again and again: the others finish, no rclone and no lease is
+    left. test_pace_governor shows that none is refused, on its own clock: here, a delayed governor
+    looks too late."""
     chance = random.Random(19)
     drive = emulated_drive(cloud, "business")
     for number in range(kills // 2):
@@ -311,7 +311,7 @@ def test_a_fork_begins_without_what_its_parent_asks_and_waits_for_none_of_its_lo
     found = budget_of(section)
     assert found is not None
     found.join("a governor")
-    with found._lock:  # by another thread of the parent, which the fork does not have
+    with found._lock:  # held by another thread of the parent, which the fork does not have
         pid = os.fork()
         if pid == 0:
             signal.alarm(int(PATIENCE))

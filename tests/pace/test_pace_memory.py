@@ -1,4 +1,4 @@
-"""The memory that is left: the machine's, and what the control groups of a container allow."""
+"""Available memory: the machine's, and the limits of a container's control groups."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 
 
 class Machine:
-    """/proc and /sys of a machine with 8 GiB, 2 GiB of them available."""
+    """/proc and /sys of a machine with 8 GiB, of which 2 GiB are available."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -47,7 +47,7 @@ def test_without_a_limit_it_is_the_machines(machine: Machine) -> None:
 def test_a_container_sees_its_limit_at_the_top(machine: Machine) -> None:
     machine.write("proc/self/cgroup", "0::/\n")
     machine.group("sys/fs/cgroup", str(512 * MIB), 300 * MIB, 100 * MIB)
-    assert available(machine.root) == 312 * MIB  # files that can be dropped count as free
+    assert available(machine.root) == 312 * MIB  # droppable file caches count as free
 
 
 def test_a_limit_further_up_holds_too(machine: Machine) -> None:

@@ -1,4 +1,4 @@
-"""An rclone that restic starts, or that stands in our place, keeps to its account's budget."""
+"""An rclone started by restic, or running in our place, keeps to its account's budget."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FILES, BACKUPS = 60, 6
 
 
 def child_of(pid: int) -> int:
-    """The first rclone that it starts."""
+    """The first rclone that a process starts."""
     deadline = time.monotonic() + PATIENCE
     while not (found := rclones_of(pid)):
         assert time.monotonic() < deadline
@@ -59,7 +59,7 @@ def test_restics_rclone_stands_still_where_nothing_is_granted_and_ends_with_it(
     storage = connected(cloud, "business")
     stand_still(budget_for(storage, Budget(), monkeypatch))
     with storage.restic(binary=debian_restic(), environment=PASSWORD) as restic:
-        cloud.faults.latency = PATIENCE  # it is not done before it is made to stand still
+        cloud.faults.latency = PATIENCE  # it cannot finish before it is paused
         with restic.start("init") as child:
             rclone = child_of(child.pid)
             stopped(rclone)
@@ -83,7 +83,7 @@ def test_what_is_let_go_goes_on_also_while_microsoft_is_asked_whether_a_limit_ho
         with restic.start("init") as child:
             rclone = child_of(child.pid)
             stopped(rclone)
-            child.signal(signal.SIGCONT)  # any signal lets it go; of this one it does not hear
+            child.signal(signal.SIGCONT)  # any signal wakes it; it does not notice this one
             assert settles(lambda: state(rclone) != "T")
             gate.open()
 
@@ -100,7 +100,7 @@ def test_a_restic_that_is_cancelled_while_its_rclone_stands_still_removes_its_lo
 
     write_repository(drive, "restic", PASSWORD["RESTIC_PASSWORD"])
     with storage.restic(binary=debian_restic(), environment=PASSWORD) as restic:
-        before = len(cloud.requests)  # it asks for the index once it knows that it has a lock
+        before = len(cloud.requests)  # it requests the index once it has a lock
         with restic.start("--no-cache", "backup", "--stdin", stdin=endless()) as child:
             deadline = time.monotonic() + PATIENCE
             while not any(each.path.endswith("/index:") for each in cloud.requests[before:]):
@@ -128,7 +128,7 @@ def test_where_restic_starts_two_they_go_evenly(
         storage.restic("one", binary=binary, environment=secret) as one,
         storage.restic("two", binary=binary, environment=secret) as two,
     ):
-        stand_still(budget)  # which does not concern them
+        stand_still(budget)  # which does not affect them
         done = two.run(
             "init", "--copy-chunker-params", "--from-repo", one.repository, timeout=PATIENCE
         )

@@ -1,5 +1,5 @@
-"""Processes of one account beside Microsoft's budgets, on a clock that takes no time: none is
-refused, and together they take little longer than the budget allows.
+"""Processes of one account with Microsoft's budgets, on a virtual clock: none is refused, and
+together they take little longer than the budget allows.
 
 `python -m tests.bench processes --how=ledger` measures real ones, for five minutes each.
 """
@@ -10,7 +10,7 @@ import pytest
 
 from tests.bench.processes import foretold
 
-FILES, TRANSFERS = 1500, 4  # five minutes' worth of the budget, and of each process
+FILES, TRANSFERS = 1500, 4  # five minutes of the budget; per process
 LATE = 0.1  # seconds that a look is late on a busy machine
 
 

@@ -1,5 +1,5 @@
-"""What one rclone may have under way is known by how long it ran, when it stood still, and what it
-was answered."""
+"""The possible number of an rclone's requests in flight follows from its running time, its pauses
+and its answers."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def test_while_it_stands_still_its_answers_are_not_counted_and_soon_after_they_a
     sent.ran(20.01)
     assert sent.most(ROUND_TRIP) == 5 + 2
     sent.ran(20.05)
-    assert sent.most(ROUND_TRIP) == 6  # of these 50 ms alone
+    assert sent.most(ROUND_TRIP) == 6  # only of these 50 ms
 
 
 def test_a_look_that_is_late_finds_no_more_than_a_round_trips_worth_under_way() -> None:
     sent = Sent()
     sent.goes_on(10.0)
     sent.ran(11.0)
-    assert sent.most(ROUND_TRIP) == 13  # and 30 ms in which it may not have counted yet
+    assert sent.most(ROUND_TRIP) == 13  # and 30 ms that it may not have counted yet
     assert sent.most(ROUND_TRIP) == 13
 
 
@@ -56,8 +56,8 @@ def test_a_look_that_is_late_finds_no_more_than_a_round_trips_worth_under_way() 
 def test_it_is_never_less_than_what_is_under_way(
     turns: list[tuple[float, int]], latency: float, skipped: int
 ) -> None:
-    """One that sends a request each 10 ms, but for every so many, and stands still in between. It
-    notices what it was answered as soon as it runs."""
+    """An rclone that sends a request every 10 ms, with gaps and pauses. It notices its answers as
+    soon as it runs."""
     sent, now, number = Sent(), 100.0, 0
     under_way: list[float] = []  # when each was sent
     for still, steps in turns:

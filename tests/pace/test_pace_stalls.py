@@ -1,5 +1,5 @@
-"""Whatever happened to a budget, those that are left go on within two windows: no debt, no lease of
-one that was killed and no limit that Microsoft says keeps them standing for good."""
+"""Whatever happened to a budget, the remaining processes continue within two windows: no debt, no
+lease of a killed process and no limit that Microsoft reports stops them for good."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pluton_rclone.pace.budgets import Budget, Clock, Limit, Parts, Shelf
 UNITS, REQUESTS = Limit(125.0, 6.0), Limit(300.0, 30.0, "requests")
 LIMITS = (UNITS, UNITS._replace(amount=250.0), REQUESTS)
 LONGEST_HOLD = 5.0
-EACH = 0.5  # seconds from turn to turn
+EACH = 0.5  # seconds between turns
 
 
 class Moment(Clock):
-    """All processes of a test have it."""
+    """The clock of all processes of a test."""
 
     def __init__(self) -> None:
         self.at = 1000.0
@@ -28,7 +28,7 @@ class Moment(Clock):
 
 
 class Common(Shelf):
-    """The ledger as one of the processes has it."""
+    """The ledger as one of the processes sees it."""
 
     def __init__(self, parts: Parts, name: str, gone: set[str]) -> None:
         self._parts, self._name, self._gone = parts, name, gone

@@ -1,5 +1,5 @@
-"""What `make once` adds on each Python: every module can be imported, alone, and every command
-explains itself."""
+"""The additions of `make once` on each Python: every module can be imported by itself, and every
+command explains itself."""
 
 from __future__ import annotations
 

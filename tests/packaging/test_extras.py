@@ -1,4 +1,4 @@
-"""A wheel without extras: a command that needs one says in a line what to install, and the others
+"""A wheel without extras: a command that needs one says in one line what to install; the others
 run."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DECLARED = [Requirement(line) for line in importlib.metadata.requires("pluton-rc
 
 
 def modules_of(extra: str) -> list[str]:
-    """What this extra alone brings, as the names that are imported."""
+    """The modules that only this extra brings, by their import names."""
     needed = {
         item.name for item in DECLARED if item.marker is None or item.marker.evaluate({"extra": ""})
     }
@@ -34,7 +34,7 @@ def modules_of(extra: str) -> list[str]:
 def without(
     extra: str, *arguments: str, cwd: Path, then: str = "main()"
 ) -> subprocess.CompletedProcess[str]:
-    """The command line in a Python that has none of this extra's packages."""
+    """The command line in a Python without this extra's packages."""
     program = (
         f"import sys; sys.modules |= dict.fromkeys({modules_of(extra)}); from "
         f"pluton_rclone.cli import main, run; {then}"

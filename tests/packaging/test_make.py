@@ -1,5 +1,5 @@
-"""The Makefile: what its targets name is there, any PYTHON is understood, an interrupted
-installation is repaired, and `clean` knows all that the others make."""
+"""The Makefile: what its targets name exists, any PYTHON is understood, an interrupted installation
+is repaired, and `clean` knows everything that the others make."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def would_run(*words: str) -> str:
-    """What make would run. A make around these tests gives its own words to it, if it may."""
+    """The commands that make would run, independent of a make that runs these tests."""
     env = {
         name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFL"))
     }
@@ -28,7 +28,7 @@ def would_run(*words: str) -> str:
 
 
 def test_everything_that_test_quick_lists_is_there() -> None:
-    """pytest runs nothing at all where one is missing."""
+    """If one is missing, pytest runs nothing at all."""
     lines = (ROOT / "tests" / "quick.txt").read_text(encoding="utf-8").splitlines()
     listed = [line for line in lines if line and not line.startswith("#")]
     missing = []
@@ -77,7 +77,7 @@ def test_a_python_in_a_folder_with_a_space_is_found(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_installation_is_made_anew_also_by_two_at_once(tmp_path: Path) -> None:
-    """Ctrl-C while pip was installed: the venv has a Python and no pip."""
+    """Ctrl-C during the installation of pip: the venv has a Python but no pip."""
     nothing, folder = tmp_path / "nothing.txt", tmp_path / "venv"
     nothing.touch()
     (folder / "bin").mkdir(parents=True)
@@ -96,7 +96,7 @@ def test_an_interrupted_installation_is_made_anew_also_by_two_at_once(tmp_path: 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """What an installation needs, and one that is whole, by its own word."""
+    """The files that an installation needs, and a venv that is marked as complete."""
     folder = tmp_path / "checkout"
     (folder / ".venv" / "bin").mkdir(parents=True)
     for name in ("Makefile", "bin", ".ci", "pyproject.toml", "constraints.txt"):
@@ -112,14 +112,14 @@ def has_to_install(folder: Path) -> bool:
 
 
 def test_a_checkout_that_was_moved_is_installed_anew(checkout: Path) -> None:
-    """Its commands would say "No module named pluton_rclone"; a copy would run the other's code."""
+    """Its commands would fail with "No module named …"; a copy would run the original's code."""
     assert not has_to_install(checkout)
     moved = checkout.rename(checkout.with_name("moved, since"))
     assert has_to_install(moved)
 
 
 def test_the_checkouts_own_command_builds_the_venv_that_it_runs_in(tmp_path: Path) -> None:
-    """PYTHON, exported for make, named another venv: built each time, and then not the one used."""
+    """Formerly, an exported PYTHON selected another venv, built each time and never used."""
     for name in ("Makefile", "bin/pluton-rclone", "pyproject.toml", "constraints.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -143,7 +143,7 @@ def test_a_venv_that_checkouts_share_by_a_link_is_left_alone(checkout: Path) -> 
 
 
 def test_pip_installs_into_the_venv_whatever_is_set_for_it(tmp_path: Path) -> None:
-    """Debian's users have `user = true` in pip.conf: pip refuses that in a venv."""
+    """Debian's users have `user = true` in pip.conf, which pip refuses in a venv."""
     venv, nothing, said = tmp_path / "venv", tmp_path / "nothing.txt", tmp_path / "said"
     nothing.touch()
     (venv / "bin").mkdir(parents=True)
@@ -153,14 +153,14 @@ def test_pip_installs_into_the_venv_whatever_is_set_for_it(tmp_path: Path) -> No
     pip.chmod(0o755)
     env = os.environ | {"PIP_USER": "1", "PIP_TARGET": "/nowhere", "PIP_PREFIX": "/nowhere"}
     words: list[str | Path] = [ROOT / ".ci/venv", venv, sys.executable, nothing]
-    # the stand-in ends as grep does: with 0 while one of them is set
+    # the stand-in exits like grep: with 0 if one of them is set
     subprocess.run(words, cwd=ROOT, env=env, check=True, timeout=120)
 
     assert said.read_text() == "PIP_USER=0\n"
 
 
 def test_the_page_starts_without_the_venvs_scripts() -> None:
-    """Their first line has the folder's name: a quote or a dollar in it is the shell's."""
+    """Their first line has the folder's name: a shell would interpret a quote or a dollar."""
     assert ".venv/bin/python -m pluton_rclone demo --web" in would_run("demo-web")
 
 

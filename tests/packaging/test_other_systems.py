@@ -1,8 +1,8 @@
 """macOS and Windows, simulated: `sys.platform` says so, and what Python lacks there is missing.
 
-Nobody has run the library on these systems. This shows that nothing ends at import there, and that
-the plain fallbacks do what they say. The names that are missing: typeshed, `sys.platform` in its
-stubs of os, signal, socket and the modules named here.
+The library has not been run on these systems. These tests show that imports succeed there and that
+the plain fallbacks work. The missing names are those of typeshed: `sys.platform` in its stubs of
+os, signal, socket and the modules named here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 
 from .test_everything_once import MODULES
 
-# Everything else is imported before: the standard library and the packages have their own ways.
+# Everything else is imported before: the standard library and the packages have their own checks.
 SIMULATED = """
 import importlib, os, signal, socket, sys
 systems, *modules = sys.argv[1:]
@@ -93,7 +93,7 @@ def test_to_ask_whether_a_process_is_alive_does_not_end_it_on_windows() -> None:
 
 
 def test_a_child_runs_and_is_ended_on_windows() -> None:
-    """`os.kill` with SIGTERM is what ends a process there; no other signal is sent."""
+    """`os.kill` with SIGTERM ends a process there; no other signal is sent."""
     end = (
         "from pluton_rclone.process import run, start\n"
         "done = run([sys.executable, '-c', 'print(1)'], env={})\n"
@@ -107,7 +107,7 @@ def test_a_child_runs_and_is_ended_on_windows() -> None:
 
 
 def test_rclone_conf_is_put_in_place_there(tmp_path: Path) -> None:
-    """Without an exchange in one step, owner, folder sync, pwrite and flock."""
+    """Without an atomic exchange, owners, folder sync, pwrite and flock."""
     write = (
         "from pathlib import Path\n"
         "from pluton_rclone.conf import disk, journal\n"

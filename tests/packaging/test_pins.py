@@ -1,5 +1,4 @@
-"""What is pinned is what pyproject.toml declares: for each Python, the newest versions and the
-lowest."""
+"""The pins match pyproject.toml: for each Python, the newest versions and the lowest."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ EXTRAS = ["", "rclone", "web", "emulator"]
 
 
 def declared(python: str, extras: list[str]) -> dict[str, Requirement]:
-    """What has to be installed for these extras on this Python, by name."""
+    """The requirements of these extras on this Python, by name."""
     return {
         item.name: item
         for item in DECLARED
@@ -32,7 +31,7 @@ def environment(python: str) -> dict[str, str]:
 
 
 def pinned(file: str, python: str) -> dict[str, Version]:
-    """What pip installs from this file on this Python."""
+    """The versions that pip installs from this file on this Python."""
     text = (ROOT / file).read_text(encoding="utf-8")
     found = {}
     for line in re.findall(r"^[a-z][^\\\n]+", text, re.MULTILINE):
@@ -77,7 +76,7 @@ def test_every_pin_has_hashes(file: str) -> None:
 
 
 def test_the_source_distribution_has_every_page_of_the_checkout() -> None:
-    """Its other pages and its tests lead to them."""
+    """Its other pages and its tests refer to them."""
     declared = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     pages = [f'"/{page.name}"' for page in ROOT.glob("*.md")]
 
