@@ -1,4 +1,4 @@
-"""Scanning what another remote lists: the same rules, whatever order the entries come in."""
+"""Scanning another remote's listing: the same rules, in whatever order the entries come."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def rules(findings: Iterable[Finding]) -> list[tuple[str, str]]:
 
 
 def test_a_file_in_a_thousand_folders_of_which_none_is_listed() -> None:
-    """As a bucket's keys have them. Before, a RecursionError."""
+    """As in a bucket's keys. Formerly, a RecursionError."""
     scan = preflight([Entry("d/" * 1000 + "x")])
     assert rules(scan) == [("d/" * 200 + "d", "path_too_long")]
     assert (scan.summary.files, scan.summary.folders) == (1, 1000)

@@ -1,4 +1,4 @@
-"""What preflight passes arrives on OneDrive, what it refuses does not: the real rclone, the
+"""What preflight accepts arrives on OneDrive, and what it refuses does not: the real rclone, the
 emulated OneDrive."""
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ NOT_THERE = {
 
 @dataclass
 class Remote:
-    """A drive of the emulated Microsoft and the remote "od" that leads rclone to it."""
+    """A drive of the emulated Microsoft, and the remote "od" for it."""
 
     drive: Drive
 
@@ -53,7 +53,7 @@ class Remote:
         return library_prefix(self.drive.web_url)
 
     def content(self, base: str) -> dict[str, bytes | None]:
-        """What lies below a folder of the drive, by path; None for folders."""
+        """The content below a folder of the drive, by path; None for folders."""
         start = self.drive.find(base)
         if start is None:
             return {}
@@ -73,7 +73,7 @@ class Remote:
 
 @pytest.fixture
 def remote(cloud: Emulator) -> Callable[[str], Remote]:
-    """The remote of a kind of drive, signed in without a sign-in."""
+    """The remote for a kind of drive, without a sign-in."""
 
     def of_kind(kind: str) -> Remote:
         world = cloud.world
@@ -105,7 +105,7 @@ def remote(cloud: Emulator) -> Callable[[str], Remote]:
 
 
 def below_and_above(path: str) -> list[str]:
-    """The path and the folders that it lies in."""
+    """The path and its parent folders."""
     parts = path.split("/")
     return ["/".join(parts[: number + 1]) for number in range(len(parts))]
 
@@ -115,16 +115,16 @@ def translated(path: str) -> str:
 
 
 def check_exact(source: Path, od: Remote, base: str, findings: list[Finding]) -> None:
-    """Copy the source and hold every entry of it against what was found.
+    """Copy the source and compare every entry of it with the findings.
 
-    What is neither refused nor skipped is there, with the name and content that were foretold; what
-    is refused or skipped is not; of names that are one exactly one is there; nothing else is there;
-    and rclone ends with an error exactly when something is refused.
+    What is neither refused nor skipped arrives with the predicted name and content; what is refused
+    or skipped does not; of names that are the same, exactly one arrives; nothing else does; and
+    rclone ends with an error exactly if something is refused.
     """
     rules: dict[str, set[str]] = defaultdict(set)
     for finding in findings:
         rules[finding.path].add(finding.rule.name)
-    # with look-alikes among them, making empty folders is what goes wrong: then only files are sent
+    # with look-alikes among them, creating empty folders fails: then only files are sent
     alike = any("folder_looks_alike" in found for found in rules.values())
     options = [] if alike else ["--create-empty-src-dirs"]
     done = rclone("copy", str(source), f"od:{base}", "--transfers", "2", *options)
@@ -133,7 +133,7 @@ def check_exact(source: Path, od: Remote, base: str, findings: list[Finding]) ->
     for path, content in local.items():
         told = set().union(*(rules[step] for step in below_and_above(path)))
         if content is None and (alike or "name_not_found_again" in rules[path]):
-            continue  # the folder may be there, what lies in it is not found again
+            continue  # the folder may exist, but its content is not found again
         if told & NOT_THERE:
             assert translated(path) not in there, f"{path!r} is {told} and arrived"
         elif not told & ONE_OF_THEM:
@@ -149,7 +149,7 @@ def check_exact(source: Path, od: Remote, base: str, findings: list[Finding]) ->
 
 
 def same_places(rules: dict[str, set[str]], local: dict[str, bytes | None]) -> list[list[str]]:
-    """The files of which one is to arrive, where nothing else is wrong with them or above them."""
+    """The groups of files of which exactly one must arrive, if nothing else is wrong there."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path, content in local.items():
         folder, _, name = path.rpartition("/")
@@ -163,7 +163,7 @@ def same_places(rules: dict[str, set[str]], local: dict[str, bytes | None]) -> l
 
 
 def one_of_every_rule(source: Path, prefix: str, base: str) -> None:
-    """A tree with an example of every rule that a local tree can break, and beside each what just
+    """A tree with an example of every rule that a local tree can break, beside one that just
     passes."""
     room = 399 - len(f"{prefix}/{base}/" if prefix else f"{base}/")
     folder = "f" * 200
@@ -397,7 +397,7 @@ names = (
 paths = st.lists(names, min_size=1, max_size=3).map("/".join)
 
 
-# an example costs a run of rclone, so a failing one is told as it is found and not made smaller
+# an example costs a run of rclone, so a failing one is reported as found, not shrunk
 @settings(
     max_examples=10,
     deadline=None,

@@ -1,4 +1,4 @@
-"""Scanning a local folder: every rule that a local folder can break, counts, memory, streaming."""
+"""Scanning a local folder: every rule that it can break, counts, memory, streaming."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .real_rclone import make, unreadable_as_ordinary_user
 
 
 def rules(findings: Iterable[Finding]) -> list[tuple[str, str]]:
-    """What was found, sorted: path and rule."""
+    """The findings as sorted pairs of path and rule."""
     return sorted((finding.path, finding.rule.name) for finding in findings)
 
 
@@ -120,7 +120,7 @@ def test_a_folder_that_is_too_deep_is_told_once_and_not_for_everything_in_it(
 
 
 def test_a_name_longer_than_255_characters_once_translated(tmp_path: Path) -> None:
-    name = chr(0xDCFF) * 86  # 258 characters as they arrive
+    name = chr(0xDCFF) * 86  # 258 characters on OneDrive
     make(tmp_path, {name: b""})
     assert rules(preflight(tmp_path)) == [(name, "name_not_utf8"), (name, "name_too_long")]
 
@@ -251,7 +251,7 @@ def test_links_and_special_files_are_skipped(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:
-    """As an ordinary user: root's right to read everything is put down first, where it is there."""
+    """As an ordinary user: root first drops its right to read everything."""
     make(
         tmp_path, {"mine": b"1", "open": b"1", "closed": b"1", "folder/x": b"1", "no entry/x": b"1"}
     )

@@ -1,4 +1,4 @@
-"""The table of rules, held against the collected facts and the emulated OneDrive."""
+"""The table of rules, compared with the collected facts and the emulated OneDrive."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_emulated_onedrive_has_the_same_limits_from_its_own_reading() -> Non
     assert emulated_names.FORBIDDEN_NAMES == table.FORBIDDEN_NAMES
 
 
-# what is near to a forbidden name, and what is not
+# names close to a forbidden one, and whether they are forbidden
 tricky = st.one_of(
     st.sampled_from(
         [*table.FORBIDDEN_NAMES, "forms", "_vti_", "~$", "~", " ", ".", "com10", "con.txt", "x"]

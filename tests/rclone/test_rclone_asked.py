@@ -1,4 +1,4 @@
-"""What rclone says about its own requests: counted as Microsoft counts them."""
+"""rclone's log of its own requests, counted as Microsoft counts them."""
 
 from __future__ import annotations
 
@@ -64,9 +64,7 @@ def test_the_real_rclone_counts_what_the_emulator_saw(cloud: Emulator, tmp_path:
         assert child.stdin is not None
         try:
             found = None
-            while (
-                not found or not found.answers
-            ):  # it looks at the drive first, then waits for stdin
+            while not found or not found.answers:  # it opens the drive first, then waits for stdin
                 assert child.poll() is None
                 found = asked.read(socket)
             seen = [

@@ -1,4 +1,4 @@
-"""rclone's own sign-in: the real `rclone authorize`, a played person, and every way it can end."""
+"""rclone's own sign-in: the real `rclone authorize`, a simulated person, and every ending."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def the_only_one() -> Iterator[None]:
 
 @pytest.fixture
 def person(cloud: Emulator) -> Iterator[Callable[[str], None]]:
-    """Opens the address as Anna, in a thread as a browser would."""
+    """Opens the address as Anna, in a thread, as a browser would."""
     visits: list[threading.Thread] = []
 
     def open_address(address: str) -> None:

@@ -67,7 +67,7 @@ def test_an_empty_search_path_is_not_the_current_folder(
 ) -> None:
     executable(tmp_path / "rclone")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "executable", "")  # as Python has it where it cannot find itself
+    monkeypatch.setattr(sys, "executable", "")  # as in a Python that cannot find itself
     monkeypatch.setenv("PATH", "")
     with pytest.raises(RcloneNotFound, match="not on PATH"):
         find_binary()
@@ -123,7 +123,7 @@ def test_something_that_cannot_be_run(tmp_path: Path) -> None:
 def test_what_the_system_or_the_program_says_of_it_is_said(
     tmp_path: Path, text: str, why: str
 ) -> None:
-    """It was "no version number in ''"."""
+    """Formerly: "no version number in ''"."""
     with pytest.raises(RcloneNotFound, match=f"cannot be used as rclone.*{why}"):
         _ = find_binary(executable(tmp_path / "x", text)).version
 
@@ -146,7 +146,7 @@ def test_a_file_that_is_there_and_cannot_be_run_is_not_called_missing(
 
 
 def program(path: Path, version: str) -> Path:
-    """A program that is as large as one, not a script that may run another rclone tomorrow."""
+    """A program of realistic size, unlike a script, which may run another rclone tomorrow."""
     executable(path, f"#!/bin/sh\necho rclone v{version}; echo >> {path}.runs\nexit\n")
     with path.open("a") as file:
         file.write("#" * 2**20)

@@ -1,4 +1,4 @@
-"""What is to be done becomes an argv: golden lists, and nothing that could be read as a flag."""
+"""Operations become an argv: golden lists, and nothing that could be read as a flag."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_lists_of_files_go_through_stdin_as_bytes() -> None:
 
 
 def test_an_empty_list_of_files_is_a_list() -> None:
-    """It must not become "everything"."""
+    """It must not mean "everything"."""
     assert commands.transfer("copy", "a:", "b:", {"files_from": []}).stdin == b""
 
 

@@ -108,7 +108,7 @@ def test_a_file_that_failed_under_its_name_in_the_making(message: str) -> None:
 
 @pytest.mark.parametrize("message", ["Failed to copy: failed to open", "Couldn't delete: denied"])
 def test_a_file_that_somebody_else_left_unfinished_keeps_its_name(message: str) -> None:
-    """rclone says this of what there is at the source or destination."""
+    """rclone logs this about files at the source or the destination."""
     name = "a.txt.26c15a3d.partial"
     event = line(level="error", msg=message, object=name, objectType="*local.Object")
     assert isinstance(event, events.Failed)
@@ -116,7 +116,7 @@ def test_a_file_that_somebody_else_left_unfinished_keeps_its_name(message: str) 
 
 
 def test_a_chunk_that_a_chunker_could_not_remove_is_no_file_that_failed() -> None:
-    """The file has failed before, under its own name."""
+    """The file has already failed, under its own name."""
     text = "Failed to remove temporary chunk: itemNotFound: The resource could not be found."
     name = "CON.rclone_chunk.001_bw90av"
     event = line(level="error", msg=text, object=name, objectType="*onedrive.Object")

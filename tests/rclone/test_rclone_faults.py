@@ -1,5 +1,4 @@
-"""rclone's words become exceptions: every real capture, and the rules that no secret comes
-along."""
+"""rclone's messages become exceptions: every real capture, and rules that let no secret through."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ CAPTURES: dict[str, Any] = {
 }
 
 EXPECTED: dict[str, tuple[type[errors.PlutonRcloneError], bool]] = {
-    # capture: what it is, and whether the same call can succeed later
+    # capture: the exception, and whether the same call can succeed later
     "cat-file-missing": (errors.NothingFound, False),
     "config-encrypted-dump-no-password": (errors.ConfigPasswordMissing, False),
     "config-encrypted-no-password": (errors.ConfigPasswordMissing, False),
@@ -89,7 +88,7 @@ EXPECTED: dict[str, tuple[type[errors.PlutonRcloneError], bool]] = {
 
 
 def ended(capture: str) -> errors.PlutonRcloneError | None:
-    """What a run with this log comes to; of files that failed, the cause of the first."""
+    """The error of a run with this log; for files that failed, the cause of the first."""
     tally = Tally()
     for line in CAPTURES[capture]["stderr"]:
         tally.line(line.encode())
@@ -207,7 +206,7 @@ def test_who_can_mend_it(text: str, kind: type[errors.PlutonRcloneError], who: W
 def test_what_our_token_endpoint_says_is_told_apart(
     reason: str, kind: type[errors.PlutonRcloneError], retry: bool, quoted: str
 ) -> None:
-    """rclone 1.75.2 has these two forms of what the endpoint answered."""
+    """rclone 1.75.2 logs the endpoint's answer in these two forms."""
     text = f"Failed to lsjson: couldn't fetch token: {quoted.format(reason)}"
     found = faults.run_fault("lsjson", 1, [text])
     assert (type(found), found.details["retry"]) == (kind, retry)
@@ -267,7 +266,7 @@ def test_a_run_fails_by_its_last_known_message_else_by_its_exit_code(
 def test_a_404_means_what_was_asked_for(
     text: str, kind: type[errors.PlutonRcloneError], retry: bool
 ) -> None:
-    """Of a file that was listed a moment ago it passes (rclone#6075, #8558)."""
+    """For a file that was listed a moment ago it passes (rclone#6075, #8558)."""
     found = faults.fault(text)
     assert (type(found), found.details["retry"]) == (kind, retry)
 

@@ -1,5 +1,5 @@
-"""A binary that does its worst: each run ends in the right error, in bounded time, and leaves no
-process behind."""
+"""A misbehaving binary: each run ends with the right error, in bounded time, and leaves no process
+behind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Fake = Callable[..., Rclone]
 
 
 def finished(rclone: Rclone) -> errors.PlutonRcloneError:
-    """What a transfer of it ends in."""
+    """The error of its transfer."""
     return failure(rclone.copy("a:", "b:"))
 
 
@@ -144,8 +144,8 @@ def test_stopping_a_listing_early_ends_rclone(fake: Fake) -> None:
 
 
 class Stopped:
-    """The time by which a transfer is limited: it passes when the test says so, however slowly
-    this machine starts a program."""
+    """The clock of a transfer's limits: it advances when the test says so, however slowly this
+    machine starts a program."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -156,7 +156,7 @@ class Stopped:
     def passes_with_each_line(
         self, monkeypatch: pytest.MonkeyPatch, pass_on: Callable[[Tally], None]
     ) -> None:
-        """Once the line is counted: before, the transfer would stand still for that long."""
+        """It advances once the line is counted: earlier, the transfer would count as stalled."""
         line = Tally.line
 
         def counted(tally: Tally, text: bytes) -> events.Event:
@@ -194,7 +194,7 @@ def test_a_large_file_that_is_compared_is_no_stall_unless_it_takes_far_too_long(
 
     def pass_on(tally: Tally) -> None:
         nonlocal heard
-        if tally.progress.comparing:  # the first line may be another one
+        if tally.progress.comparing:  # the first line may be a different one
             heard += 1
             time.now = min(4.0, heard * 0.2) if heard < 30 else 6.0
 
@@ -232,7 +232,7 @@ def test_who_comes_forward_does_not_stall(
 def test_a_stall_of_ours_is_none_of_rclones(
     fake: Fake, time: Stopped, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After Ctrl-Z, or in a container that was frozen, the time is another one at once."""
+    """After Ctrl-Z, or in a frozen container, the clock jumps."""
     looks, watch = list[float | None](), Transfer._watch
 
     def looked(transfer: Transfer) -> float | None:
@@ -278,7 +278,7 @@ def test_one_that_ignores_every_polite_signal(fake: Fake) -> None:
 def test_a_helper_that_holds_the_pipes_when_rclone_has_ended_well(
     fake: Fake, time: Stopped
 ) -> None:
-    """The time limit ends the helper; what rclone did counts all the same."""
+    """The time limit ends the helper; rclone's result counts all the same."""
     with fake("helper_stays", Limits(time=0.2)).copy("a:", "b:") as transfer:
         assert goes(transfer.pid)
         time.now = 0.3
@@ -339,7 +339,7 @@ def test_ctrl_c_while_waiting_for_the_result_cancels_it(
 def test_an_error_of_ours_in_a_thread_is_raised_as_it_is(
     fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The cancel that it led to waited, met it again, cancelled: a RecursionError."""
+    """Formerly, the cancel that followed waited, met it again, cancelled: a RecursionError."""
 
     def broken(tally: Tally, line: bytes) -> events.Event:
         raise LookupError(line)
@@ -352,7 +352,7 @@ def test_an_error_of_ours_in_a_thread_is_raised_as_it_is(
 def test_what_takes_long_after_the_end_hides_neither_ctrl_c_nor_an_error(
     fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such as a token that waits for rclone.conf: a cancel does not wait for it to the end."""
+    """Such as a token that waits for rclone.conf: a cancel does not wait for its end."""
     saved = threading.Event()
 
     def save(result: TransferResult) -> None:
@@ -374,7 +374,7 @@ def test_what_takes_long_after_the_end_hides_neither_ctrl_c_nor_an_error(
 def test_ctrl_c_while_a_run_is_being_recorded_ends_it_without_a_word(
     fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thread printed a traceback: there was nobody to tell of the end yet."""
+    """Formerly, a thread printed a traceback because no one could be notified of the end yet."""
 
     def begun() -> Ended:
         raise KeyboardInterrupt
@@ -396,7 +396,7 @@ def test_every_event_can_be_had(fake: Fake) -> None:
 
 
 def test_a_slow_listener_loses_nothing(fake: Fake) -> None:
-    """More lines than are kept for a listener: rclone waits for it."""
+    """More lines than a listener's buffer holds: rclone waits for it."""
     number = sum(
         isinstance(event, events.PlainText) for event in fake("flood").copy("a:", "b:").events()
     )

@@ -1,5 +1,5 @@
-"""What rclone passes over with exit code 0 is no success: names that a crypt cannot decrypt, names
-in a list that are not there, and a dry run that it was told of elsewhere."""
+"""What rclone skips with exit code 0 is no success: names that a crypt cannot decrypt, listed names
+that do not exist, and a dry run that was set elsewhere."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def passwords(binary: Binary) -> list[str]:
-    """Two, as rclone.conf holds them."""
+    """Two passwords in the form of rclone.conf."""
     argv = [binary.path, "obscure"]
     found = [subprocess.run([*argv, one], stdout=subprocess.PIPE, check=True) for one in "ab"]
     return [one.stdout.decode().strip() for one in found]
 
 
 def crypts(binary: Binary, folder: Path, passwords: list[str]) -> Rclone:
-    """`before:` and `now:`, the same folder under two passwords."""
+    """`before:` and `now:`, the same folder with two passwords."""
     conf = ""
     for name, password in zip(("before", "now"), passwords, strict=True):
         conf += f"[{name}]\ntype = crypt\nremote = {folder}/stored\npassword = {password}\n"
@@ -52,7 +52,7 @@ def crypts(binary: Binary, folder: Path, passwords: list[str]) -> Rclone:
 
 @pytest.fixture(scope="module")
 def stored(binary: Binary, passwords: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of `source`, four files and the folder were stored under an earlier password."""
+    """Four files of `source`, and the folder, were stored with an earlier password."""
     folder = tmp_path_factory.mktemp("crypts")
     source, rclone = fill(folder / "source"), crypts(binary, folder, passwords)
     rclone.copy(source, "before:", filters=["+ /[0-3]", "+ /folder/**", "- *"]).result()
@@ -157,7 +157,7 @@ def test_what_only_looks_like_a_dry_run_is_none(rclone: Rclone, source: Path) ->
 
 @pytest.fixture(params=["disk", "remote"])
 def start(request: pytest.FixtureRequest, rclone: Rclone, tmp_path: Path) -> str:
-    """The files of `source`, here or in a remote."""
+    """The files of `source`, locally or in a remote."""
     fill(tmp_path / "disk/source")
     return str(tmp_path / "disk/source") if request.param == "disk" else "disk:source"
 
@@ -171,7 +171,7 @@ NOWHERE = {"nowhere", "folder", "no/where"}
 def test_names_in_a_list_that_are_not_there_are_missing(
     rclone: Rclone, start: str, tmp_path: Path, word: str, dry: bool
 ) -> None:
-    for name in ("0", "nowhere", "unlisted"):  # 0 is there already, nowhere only there
+    for name in ("0", "nowhere", "unlisted"):  # 0 is at the destination already, nowhere only there
         rclone.rcat(name.encode(), tmp_path / "there" / name)
     result = getattr(rclone, word)(
         start, tmp_path / "there", files_from=LIST, log_level="DEBUG", dry_run=dry
@@ -252,7 +252,7 @@ def test_links_in_a_list_have_the_names_that_the_option_gives_them(
 
 @pytest.fixture
 def chunked(binary: Binary, source: Path, tmp_path: Path) -> Rclone:
-    """`chunks:` over a folder, of whose file "big é" a chunk is lost."""
+    """`chunks:` over a folder, where the file "big é" has lost a chunk."""
     conf = tmp_path / "chunks.conf"
     conf.write_text(f"[chunks]\ntype = chunker\nremote = {tmp_path}/stored\nchunk_size = 1Ki\n")
     rclone = Rclone(binary, config=conf)

@@ -1,4 +1,4 @@
-"""lsjson's output as a stream of entries, however it is cut into blocks."""
+"""lsjson's output as a stream of entries, in blocks of any size."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ENTRIES: list[dict[str, Any]] = [
 
 
 def printed(entries: list[dict[str, Any]]) -> bytes:
-    """As rclone prints them."""
+    """The entries as rclone prints them."""
     lines = ",\n".join(
         json.dumps(entry, ensure_ascii=False, separators=(",", ":")) for entry in entries
     )
@@ -54,7 +54,7 @@ def printed(entries: list[dict[str, Any]]) -> bytes:
 
 
 def reader(text: bytes, cuts: list[int]) -> Callable[[], bytes]:
-    """Gives the text in blocks of these sizes, again and again."""
+    """Returns the text in blocks of these sizes, repeatedly."""
     sizes = iter(cuts * (len(text) + 1))
     at = 0
 
@@ -113,7 +113,7 @@ def test_a_listing_that_breaks_off_is_not_complete(length: int) -> None:
 
 
 def test_of_a_listing_that_breaks_off_the_last_entry_counts_if_it_is_whole() -> None:
-    """rclone ends its line when the next one begins; where a folder cannot be read, none does."""
+    """rclone ends a line only when the next one begins; if a folder cannot be read, none does."""
     found, complete = read_all(printed(ENTRIES).removesuffix(b"\n]\n"), [64])
     assert [entry.path for entry in found] == [entry["Path"] for entry in ENTRIES]
     assert not complete

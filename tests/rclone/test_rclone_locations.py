@@ -1,4 +1,4 @@
-"""Locations and environments: nothing is taken for something else, and nothing leaks in."""
+"""Locations and environments: nothing is mistaken for something else, and nothing leaks in."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_go_collects_no_garbage_in_a_brief_run_unless_the_caller_says_how(
     fake: Callable[..., Rclone],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in MEMORY:  # which the tests set for every rclone
+    for name in MEMORY:  # the tests set it for every rclone
         monkeypatch.delenv(name, raising=False)
     for name, value in own.items():
         monkeypatch.setenv(name, value)

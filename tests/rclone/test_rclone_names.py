@@ -1,7 +1,7 @@
 """Hostile names: as content, source, destination, filter and files-from, bytes arrive intact or a
 clear error says why.
 
-Nothing is ever executed: every name is tried with a canary that shell code in it would make.
+Nothing is ever executed: every name is tested with a canary that shell code in it would create.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ NASTY = [
     "🎉".encode() * 63,
 ]
 LONGEST = 255 - len(".26c15a3d.partial")
-"""Bytes of a name to whose end rclone can always add what a file has while it comes; see below."""
+"""Bytes that still leave room for rclone's suffix of a file in transfer; see below."""
 HOSTILE = st.one_of(
     st.sampled_from(NASTY),
     st.binary(min_size=1, max_size=40),
@@ -70,8 +70,7 @@ HOSTILE = st.one_of(
     ),
 ).filter(lambda name: b"/" not in name and b"\0" not in name and name not in (b".", b".."))
 QUOTE = "\u201b".encode()
-"""rclone quotes with it, and writes a local name that holds it differently: a limit of rclone, see
-below."""
+"""rclone's quoting character: a local name with it is translated, a limit of rclone; see below."""
 NAMES = st.sets(HOSTILE.filter(lambda name: QUOTE not in name), min_size=1, max_size=12)
 
 SLOW = settings(
@@ -83,7 +82,7 @@ SLOW = settings(
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The current folder; after the test nothing has been made in it."""
+    """The current folder; after the test, it must be unchanged."""
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     assert list(tmp_path.rglob("PWNED*")) == []
@@ -95,7 +94,7 @@ def engine(binary: Binary) -> Rclone:
 
 
 def folder(here: Path, names: set[bytes] | None = None) -> bytes:
-    """A fresh folder, with a file for each name whose content is the name."""
+    """A new folder with a file for each name, whose content is the name."""
     made = os.fsencode(tempfile.mkdtemp(dir=here))
     for name in names or ():
         with open(os.path.join(made, name), "wb") as file:
@@ -143,7 +142,7 @@ def test_as_a_filter(here: Path, engine: Rclone, names: set[bytes]) -> None:
     source, target = folder(here, {*names, b"bystander"}), folder(here)
     wanted = max(names)
     rules = [f"+ /{filter_name(standard_name(wanted))}", "- *"]
-    if re.search("[\ud800-\udfff]", rules[0]):  # rclone's rules cannot tell such bytes apart
+    if re.search("[\ud800-\udfff]", rules[0]):  # rclone's rules cannot distinguish such bytes
         with pytest.raises(UsageError, match="not UTF-8"):
             engine.copy(source, target, filters=rules)
         return
@@ -162,7 +161,7 @@ def test_in_files_from(here: Path, engine: Rclone, names: set[bytes]) -> None:
 @SLOW
 @given(names=NAMES)
 def test_listed_names_lead_back_to_the_files(here: Path, engine: Rclone, names: set[bytes]) -> None:
-    """But for invalid UTF-8, which JSON cannot hold: it is listed with replacement characters."""
+    """Except invalid UTF-8, which JSON cannot hold: it is listed with replacement characters."""
     source = folder(here, names)
     listed = {entry.name for entry in engine.list(source)}
     expected = {re.sub("[\udc80-\udcff]", "\ufffd", standard_name(name)) for name in names}
@@ -188,8 +187,8 @@ def test_what_no_path_can_be(here: Path, engine: Rclone, text: str) -> None:
 def test_a_name_whose_temporary_name_is_too_long_is_a_clear_error(
     here: Path, engine: Rclone, end: str
 ) -> None:
-    """rclone shortens the name by what it adds, in its own spelling: there `␊` of a file system has
-    six bytes, not three, so too little goes (operations/copy.go, checkPartial)."""
+    """rclone shortens the name by its suffix's length, in its own spelling, where a file system's
+    `␊` has six bytes, not three: that is too little (operations/copy.go, checkPartial)."""
     name = b"x" * (255 - len(end.encode())) + end.encode()
     source, target = folder(here, {name, b"bystander"}), folder(here)
     with pytest.raises(PlutonRcloneError, match="name too long"):

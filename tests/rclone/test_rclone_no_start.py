@@ -1,5 +1,5 @@
-"""An rclone that cannot start, or cannot open a remote, has not looked: nothing is said of what is
-at the place."""
+"""An rclone that cannot start, or cannot open a remote, has not looked: nothing is concluded about
+the place."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ key_file = /nowhere/key
 ENCRYPTED = "# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\nAAAA\n"
 
 NO_START: dict[str, tuple[dict[str, str], tuple[str, ...], str, type[errors.PlutonRcloneError]]] = {
-    # environment, flags, remote, what it is
+    # environment, flags, remote, description
     "a CA that is not there": (
         {"RCLONE_CA_CERT": "/nowhere/ca.pem"}, (), "web", errors.RcloneUsage
     ),
@@ -53,7 +53,7 @@ def any_binary(request: pytest.FixtureRequest) -> Binary:
 
 
 def refusal(rclone: Rclone, place: str) -> errors.PlutonRcloneError:
-    """What asking for a file, and for a folder, both end in."""
+    """The error that both requests end with, one for a file and one for a folder."""
     with pytest.raises(errors.PlutonRcloneError) as of_stat:
         rclone.stat(place)
     with pytest.raises(errors.PlutonRcloneError) as of_list:

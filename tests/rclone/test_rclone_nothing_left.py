@@ -1,4 +1,4 @@
-"""Kills, cancels and crowds: nothing is left behind, nothing is mixed up, nothing is corrupt."""
+"""Kills, cancels and crowds: nothing is left behind, mixed up or corrupt."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-AGAIN = pytest.param("transfer", marks=pytest.mark.soak)  # at another moment of the transfer
+AGAIN = pytest.param("transfer", marks=pytest.mark.soak)  # at other moments of the transfer
 
 
 @pytest.mark.parametrize("how", ["transfer", "listing", *[AGAIN] * 20])
@@ -137,7 +137,7 @@ except KeyboardInterrupt:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """By name, without what rclone has not finished."""
+    """Digests by name, without files that rclone has not finished."""
     whole = (path for path in folder.iterdir() if path.is_file() and path.suffix != ".partial")
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in whole}
 
@@ -151,7 +151,7 @@ def test_who_cancels_waits_less_than_two_seconds_for_an_rclone_that_is_polite() 
 def test_after_a_cancel_what_is_there_is_whole_and_the_next_run_completes(
     binary: Binary, config: Path, source: Path, tmp_path: Path, after: int
 ) -> None:
-    """Cancelled at once, or when rclone has reported its progress once or twice."""
+    """Cancelled at once, or after rclone has reported its progress once or twice."""
     target = tmp_path / "target"
     transfer = Rclone(binary, config=config, flags=["--bwlimit=256k"]).copy(source, target)
     progress = iter(transfer)
@@ -191,8 +191,8 @@ def test_a_transfer_goes_on_when_the_thread_that_started_it_has_ended(
 def test_8_transfers_at_once_with_two_configurations_and_two_binaries(
     binary: Binary, old_binary: Binary, tmp_path: Path
 ) -> None:
-    """Each configuration gives the same remote name another place; each transfer has a file of its
-    own."""
+    """Each configuration has a different place under the same remote name; each transfer has its
+    own file."""
     engines = []
     for number, kind in enumerate((binary, old_binary)):
         place = tmp_path / f"place{number}"

@@ -1,5 +1,4 @@
-"""What the engine does with streams and options, on a disk with an old rclone and on a
-drive."""
+"""The engine's use of streams and options, on a disk with an old rclone and on a drive."""
 
 from __future__ import annotations
 
@@ -200,8 +199,8 @@ def test_a_public_link(rclone: Rclone, kind: str) -> None:
 
 
 def test_what_the_disk_refuses_is_named(binary: Binary, tmp_path: Path) -> None:
-    """A folder without write permission cannot stop root; a folder in the place of a file stops
-    everybody."""
+    """A folder without write permission cannot stop root; a folder in place of a file stops
+    everyone."""
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "x").write_bytes(b"1")
     (tmp_path / "target").write_bytes(b"a file")

@@ -1,4 +1,4 @@
-"""What the engine does, wherever rclone's place is."""
+"""The engine's operations, in every place that rclone supports."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from pluton_rclone.rclone.results import TransferResult
 
 from .places import DISK, led_to_the_emulator, make_place
 
-# The newest rclone on a drive of Microsoft's, an old one on a disk. The engine does not know of
-# what kind a drive is: tests/walk and emulator/graph/test_graph_rclone.py go through all of them.
+# The newest rclone on an emulated drive, an old one on a disk. The engine does not depend on the
+# kind of drive: tests/walk and emulator/graph/test_graph_rclone.py cover all kinds.
 WAYS = ["personal", f"Debian's rclone, {DISK}"]
 
 
@@ -38,7 +38,7 @@ def kind(way: str) -> str:
 
 @pytest.fixture
 def place(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """The configuration."""
+    """The configuration of the place."""
     return make_place(kind, tmp_path, request)
 
 
@@ -63,7 +63,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def filled_places() -> dict[str, Path]:
-    """The configurations of `filled`, by way."""
+    """The configurations of `filled`, by kind of place."""
     return {}
 
 
@@ -76,7 +76,7 @@ def filled(
     source: Path,
     request: pytest.FixtureRequest,
 ) -> Rclone:
-    """With the files in `place:base`, for all that only look at them."""
+    """A place with the files in `place:base`, for all tests that only read them."""
     binary: Binary = request.getfixturevalue("old_binary" if way.startswith("Debian") else "binary")
     if way in filled_places:
         led_to_the_emulator(request)
@@ -182,7 +182,7 @@ def test_stat(filled: Rclone) -> None:
 def test_a_callers_flag_takes_the_place_of_our_log_level(
     flag: str, filled: Rclone, way: str, filled_places: dict[str, Path]
 ) -> None:
-    """rclone refuses both together."""
+    """rclone refuses the combination."""
     said = Rclone(filled.binary, config=filled_places[way], flags=[flag])
     assert said.list("place:base") == filled.list("place:base") != []
     assert filled.run("lsf", flag, places=["place:base"]).stdout
@@ -258,7 +258,7 @@ def test_what_is_not_there(engine: Rclone, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_named(
     engine: Rclone, source: Path, tmp_path: Path
 ) -> None:
-    """A folder stands where the file would have to go."""
+    """A folder is in the place of the file."""
     blocked = tmp_path / "blocked"
     (blocked / "a.txt" / "x").mkdir(parents=True)
     with pytest.raises(TransferFailed) as caught:
@@ -270,7 +270,7 @@ def test_a_file_that_cannot_be_written_is_named(
 
 
 def test_what_a_disk_refuses_is_no_fault_of_the_command(engine: Rclone) -> None:
-    """Linux refuses to read the speed of the loopback: EINVAL, as FAT says of a name."""
+    """Linux refuses to read the speed of the loopback interface: EINVAL, as FAT does for a name."""
     with pytest.raises(TransferFailed) as caught:
         engine.copy(Path("/sys/class/net/lo/speed"), "place:x", retries=1).result()
     (failed,) = caught.value.result.failed

@@ -1,4 +1,4 @@
-"""Why rclone is not told to send `Prefer: Include-Feature=AddToOneDrive`, with which many accounts
+"""Why rclone is not made to send `Prefer: Include-Feature=AddToOneDrive`, with which many accounts
 list shortcuts: measured with the real rclone. And what works without it."""
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def test_it_takes_the_place_of_what_rclone_asks_for_in_a_server_side_copy(
 
 
 def test_a_listing_of_the_root_has_what_rclone_has(storage: Storage) -> None:
-    """Both ways of listing agree, also about what they leave out."""
+    """Both ways of listing agree, also in what they omit."""
     names = [{entry.path for entry in storage.walk(by=by)} for by in ("folders", "feed")]
     assert names == [{"one.txt"}, {"one.txt"}]
 

@@ -1,4 +1,4 @@
-"""What a run in which files failed says: one sentence for the run, from the files' own errors."""
+"""The error of a run in which files failed: one sentence, from the files' own errors."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_several_causes_have_no_advice_of_one_of_them() -> None:
 
 
 def test_what_one_cause_has_cancelled_is_no_cause_of_its_own() -> None:
-    """rclone ends at once where a drive is full, and with it what is under way."""
+    """rclone ends at once if a drive is full, and cancels the transfers in progress."""
     cancelled = errors.Cancelled("It was cancelled.")
     error = transfer_failed("copy", (failed("a", cancelled), failed("b", FULL)))
     assert (error.why, error.advice) == ("b: quotaLimitReached, and more", FULL.advice)

@@ -36,13 +36,13 @@ FUNCTIONS = [
 LEAKY = pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
 )
-"""For theirs: its transfers leave their pipes open."""
+"""For rclone-python itself: its transfers leave their pipes open."""
 
 
 @pytest.fixture(autouse=True)
 def world(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """rclone on PATH, a configuration with one remote, and both libraries as when they were
-    imported."""
+    """rclone on PATH, a configuration with one remote, and both libraries in their initial
+    state."""
     monkeypatch.setenv("PATH", os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"])
     (home / "rclone.conf").write_text(f"[place]\ntype = alias\nremote = {tmp_path / 'place'}\n")
     monkeypatch.chdir(tmp_path)
@@ -98,7 +98,7 @@ def test_the_signature_is_the_same(name: str) -> None:
         lambda r: (lambda answer: (answer[0], sorted(answer[1])))(
             r.check("source", "place:", one_way=True)
         ),
-        # rclone compares several files at once: their order is by chance
+        # rclone compares several files at once, in random order
         lambda r: (lambda answer: (answer[0], sorted(answer[1])))(
             r.check("source", "source", size_only=True, combined="report")
         ),
@@ -134,7 +134,7 @@ def test_a_comparison_that_did_not_begin_is_not_told_from_the_report_of_an_earli
 
 
 def test_a_file_whose_hash_is_not_known_has_its_name(world: Path, home: Path) -> None:
-    """A hasher gives no hash of a crypt's file that it has not seen."""
+    """A hasher has no hash of a crypt's file that it has not read."""
     (home / "rclone.conf").write_text(
         f"""
 [safe]

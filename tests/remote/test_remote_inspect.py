@@ -1,4 +1,4 @@
-"""What is wrong with remotes that are there already, and how to mend it."""
+"""The faults of existing remotes, and how to repair them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GOOD = {"type": "onedrive", "drive_id": "b!x", "drive_type": "business", "token"
 
 
 def day(after: int) -> str:
-    """The day so many days from now, in UTC."""
+    """The day `after` days from now, in UTC."""
     return (datetime.now(timezone.utc) + timedelta(days=after)).date().isoformat()
 
 
@@ -43,7 +43,7 @@ def test_a_good_remote_has_no_findings() -> None:
 def test_a_client_secret_expires_on_utcs_day_as_the_test_of_the_connection_says(
     zone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At any moment the day is another one in one of these zones, where an error was found before
+    """At any moment, one of these zones has another day, where formerly an error was found before
     the secret had expired, or none after."""
     try:
         with monkeypatch.context() as there:
@@ -89,7 +89,7 @@ def test_each_fault_is_found_once(change: dict[str, str], expected: list[tuple[s
 
 @pytest.mark.parametrize("token", ["", "nonsense", '{"access_token":"A","refresh_token":"R"}'])
 def test_a_remote_is_connected_anew_only_where_its_drive_is_missing_too(token: str) -> None:
-    """Signing in again mends it, and who removes it loses its options."""
+    """Signing in again repairs it; removing it would lose its options."""
     (finding,) = inspect_remote("anna", {**GOOD, "token": token})
     assert finding.advice == "Re-authorize it: drive and options stay as they are."
     for missing in ("drive_id", "drive_type"):
@@ -123,7 +123,7 @@ def test_a_variable_that_wins_over_the_file_is_found(monkeypatch: pytest.MonkeyP
 
 
 def test_variables_that_make_a_storage_are_no_fault_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each was to be unset, and with it the storage."""
+    """Formerly, each was to be unset, and the storage with it."""
     for key, value in GOOD.items():
         monkeypatch.setenv(f"RCLONE_CONFIG_ANNA_{key.upper()}", value)
     assert Conf("/dev/null", with_variables=True).inspect() == []
@@ -135,7 +135,7 @@ def test_variables_that_make_a_storage_are_no_fault_of_it(monkeypatch: pytest.Mo
 def test_variables_that_make_a_remote_of_the_same_name_win_over_the_file(
     name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """rclone went to their drive, we to the file's, and nothing was said."""
+    """Formerly, rclone used their drive and we the file's, without a message."""
     conf = Conf(tmp_path / "rclone.conf", with_variables=True)
     conf.add(name, GOOD)
     for key, value in {**GOOD, "type": kind, "drive_id": "b!theirs"}.items():
@@ -168,13 +168,13 @@ def test_an_advice_for_a_shell_is_quoted_as_one(tmp_path: Path) -> None:
 
 
 def left_behind(path: Path) -> None:
-    """A file that nobody has written to for an hour."""
+    """Make a file look an hour old."""
     path.write_text("secrets")
     os.utime(path, (time.time() - 3600, time.time() - 3600))
 
 
 def test_what_a_killed_rclone_left_is_told_from_what_a_person_put_aside(tmp_path: Path) -> None:
-    """`inspect` said of somebody's backup: Remove it."""
+    """Formerly, `inspect` said of a person's backup: Remove it."""
     conf = Conf(tmp_path / "my[1].conf")
     conf.add("anna", GOOD)
     for mine in (".old", ".old-2", ".older", ".old1", ".old20240101", "2", "20240101", ".bak"):
@@ -203,7 +203,7 @@ def test_what_a_remote_takes_from_another_one_by_its_name_is_told(tmp_path: Path
     assert (finding.remote, finding.option) == ("work.archive", "name")
     assert "each option of 'work' that it does not have itself: hard_delete" in finding.what
     conf.update("work.archive", {"hard_delete": None, "pluton_base_folder": "x"})
-    (finding,) = conf.inspect("work.archive")  # what [work] gets next, it would have, too
+    (finding,) = conf.inspect("work.archive")  # what [work] gets next, it would inherit
     assert (finding.remote, finding.option) == ("work.archive", "name")
     conf.rename("work.archive", "archive")
     assert conf.inspect() == []

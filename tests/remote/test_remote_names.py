@@ -1,4 +1,4 @@
-"""Names of remotes: what each rclone takes, and how a friendly name becomes one."""
+"""Names of remotes: what each rclone accepts, and how a friendly name becomes one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_each_version_takes_its_own_names(
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("", "DEFAULT")])
 def test_the_real_rclones_agree(name: str, tmp_path: Path) -> None:
-    """`config create` checks the name; 1.60.1 takes spaces and hyphens at the edges, which we do
+    """`config create` checks the name; 1.60.1 accepts spaces and hyphens at the edges, which we do
     not."""
     config = tmp_path / "rclone.conf"
     for binary, column in ((RCLONE, 2), (debian_rclone(), 0)):

@@ -1,4 +1,4 @@
-"""The OneDrive remote: every rule, and the way into rclone.conf and back."""
+"""The OneDrive remote: every rule, and the conversion to and from rclone.conf."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def test_what_is_at_its_default_is_left_out_of_the_section() -> None:
 
 def test_the_table_and_the_model_agree() -> None:
     assert [BY_NAME[name].key for name in ("base_folder", "base_folder_id")] == [BASE, BASE_ID]
-    """Each option's default, title and help come from one place; each default text reads back to
-    the default."""
+    """Each option's default, title and help come from one place; each default's text parses to the
+    default."""
     assert set(BY_NAME) == set(OneDriveRemote.model_fields)
     assert len(BY_NAME) == len({option.key for option in BY_NAME.values()}) == 38
     assert all(option.title and option.help.endswith(".") for option in BY_NAME.values())
@@ -96,8 +96,8 @@ def test_switches_are_read_as_rclone_reads_them(text: str) -> None:
 def test_the_text_of_an_option_is_read_as_the_real_rclone_reads_it(
     option: str, text: str, read: str | None, tmp_path: Path
 ) -> None:
-    """A remote with hard_delete = yes was fine to us, and rclone refused to use it; one with
-    "Slash, Dot" the other way round. It fails on the token, which it looks at after the options."""
+    """Formerly, we accepted a remote with hard_delete = yes, which rclone refused, and the reverse
+    for "Slash, Dot". rclone fails on the token, which it checks after the options."""
     section = {"type": "onedrive", "drive_id": "b!x", "drive_type": "business", option: text}
     config = tmp_path / "rclone.conf"
     config.write_text("[od]\n" + "".join(f"{key} = {value}\n" for key, value in section.items()))

@@ -1,4 +1,4 @@
-"""The JSON Schema: a form can be drawn from it alone."""
+"""The JSON Schema: it suffices to draw a form."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ SAMPLES: dict[str, tuple[list[object], list[object]]] = {
 
 @pytest.mark.parametrize("option", SAMPLES)
 def test_the_schema_and_the_model_take_the_same_values(option: str) -> None:
-    """A form that is drawn from the schema refuses what saving would refuse."""
+    """A form drawn from the schema refuses what saving would refuse."""
     field = remote_schema()["properties"][option]
     given = {"drive_id": "b!x", "drive_type": "business", "token": ANY}
 

@@ -1,4 +1,4 @@
-"""Old and new rclone side by side: our table says of each what it says itself."""
+"""Old and new rclones side by side: our table matches what each of them reports."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def ask(path: Path) -> Known:
 
 
 def drift(known: Known) -> list[str]:
-    """How the binary's options differ from our table; empty for the rclone that it describes."""
+    """The binary's differences from our table; empty for the rclone that the table describes."""
     rclone = f"rclone {known.version}"
     found = [f"{name}: new in {rclone}" for name in known.options if name not in BY_NAME]
     for option in OPTIONS:
@@ -55,7 +55,7 @@ def drift(known: Known) -> list[str]:
         ours = sorted(choice.value for choice in option.choices)
         if theirs and ours != theirs:
             found.append(f"{name}: choices {theirs}, here {ours}")
-        # Before 1.63 rclone did not say what is sensitive.
+        # Before 1.63, rclone did not report which options are sensitive.
         if (other.get("Sensitive") or other.get("IsPassword")) and not option.sensitive:
             found.append(f"{name}: sensitive in rclone, not here")
     return found

@@ -1,4 +1,4 @@
-"""Every door records its runs, shows them, and does them again: the command line, Python, the
+"""Every interface records its runs, shows them and repeats them: the command line, Python, the
 page."""
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def test_the_history_of_a_storage_that_is_gone_answers_by_its_old_name(
 def test_a_run_stays_with_its_storage_and_is_not_done_again_in_another(
     cloud: Emulator, storage: Storage, source: Path, base: str
 ) -> None:
-    """Its name is taken by another account's storage: `again` copied there."""
+    """Formerly, if another account's storage had taken its name, `again` copied there."""
     storage.update(base_folder=base)
     storage.storages.conf.add("secret", {"type": "alias", "remote": "work:"})
     for place in ("Work:up", "secret:up"):
@@ -229,7 +229,7 @@ def test_a_run_stays_with_its_storage_and_is_not_done_again_in_another(
 def test_a_run_is_not_done_again_in_another_base_folder(
     cloud: Emulator, storage: Storage, source: Path, then: str, now: str
 ) -> None:
-    """`work:up` led elsewhere, and a sync again would have deleted what it found there."""
+    """Formerly, `work:up` led elsewhere, and a repeated sync would have deleted files there."""
     storage.update(base_folder=then)
     storage.storages.conf.add("secret", {"type": "alias", "remote": "work:"})
     for place in ("Work:up", "secret:up"):
@@ -263,7 +263,7 @@ def test_a_run_is_done_again_in_a_base_folder_that_was_moved(
 def test_a_run_is_done_again_in_a_base_folder_that_was_made_anew(
     cloud: Emulator, storage: Storage, source: Path
 ) -> None:
-    """It has another id, and the paths lead where they led: again refused what was lost there."""
+    """It has another id, but the paths lead to the same place: formerly, again refused."""
     storage.update(base_folder="Backups")
     assert run_here("copy", source, "Work:up").returncode == 0
     drive = emulated_drive(cloud, "personal")
@@ -283,14 +283,14 @@ def test_a_run_at_the_drives_root_is_done_again_below_another_base_folder(
     told = run_here("again", 1)
     assert told.returncode == 0, told.stderr
     assert len(storage.list("/up")) == FILES
-    storage.update(base_folder="")  # which takes away the remote that the run named
+    storage.update(base_folder="")  # this removes the remote that the run named
     assert run_here("again", 1).returncode == UsageError.exit_code
 
 
 def test_a_run_through_an_alias_of_the_drive_is_done_again_below_another_base_folder(
     cloud: Emulator, storage: Storage, source: Path
 ) -> None:
-    """Somebody's own alias of the drive's section leads past the base folder: again refused."""
+    """A user's own alias of the drive bypasses the base folder: formerly, again refused."""
     storage.update(base_folder="A")
     storage.storages.conf.add("deep", {"type": "alias", "remote": "work-drive:deep"})
     assert run_here("copy", source, "deep:up").returncode == 0
@@ -332,7 +332,7 @@ def test_what_deletes_is_done_again_after_a_question_alone(
 def test_what_is_kept_for_days_goes_to_todays_folder_again(
     cloud: Emulator, storage: Storage, source: Path, monkeypatch: pytest.MonkeyPatch, began: str
 ) -> None:
-    """Also where midnight came between the name of the folder and the begin of the run."""
+    """Even if midnight comes between naming the folder and starting the run."""
     day = datetime.date.today()
     tomorrow = day + datetime.timedelta(1)
     monkeypatch.setattr("pluton_rclone.cli.transfers.today", lambda: day)

@@ -1,5 +1,4 @@
-"""A run as a value: whatever a command is, it can be stored, sent, and done again, or says why
-not."""
+"""A run as a value: any command can be stored, sent and repeated, or says why not."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ SECRET = "hunter2-geheim"
 
 
 def sent(run: Run) -> Run:
-    """The run as another machine gets it."""
+    """The run as another machine receives it."""
     return Run.from_record(json.loads(json.dumps(run.record())))
 
 

@@ -1,5 +1,5 @@
-"""The records of runs: nothing is lost between processes, and no trouble with the file is one for a
-run."""
+"""The records of runs: none is lost between processes, and a problem with the file does not affect
+a run."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_run_is_recorded_with_all_that_was_counted(runs: Runs) -> None:
 def test_a_run_is_the_storages_whose_drive_it_was_on_also_under_another_name(
     tmp_path: Path,
 ) -> None:
-    """They belonged to the name: whoever took it saw them, and a rename lost them."""
+    """Formerly, they belonged to the name: its next owner saw them, and a rename lost them."""
     drives = {"work": ["b!anna"], "inner": []}
     runs = Runs(tmp_path / "rclone.conf", drives.get)
     runs.begin(RUN).exited(0)
@@ -105,7 +105,7 @@ def test_a_run_is_the_storages_whose_drive_it_was_on_also_under_another_name(
 def test_a_run_of_which_no_drive_was_recorded_is_found_by_its_storages_name(
     runs: Runs, tmp_path: Path
 ) -> None:
-    """As it was recorded at first."""
+    """As in the first versions of the records."""
     runs.begin(RUN)
     with closing(sqlite3.connect(runs.path)) as db, db:
         db.execute("UPDATE runs SET told = NULL")
@@ -242,7 +242,7 @@ def test_a_killed_run_did_not_end(runs: Runs) -> None:
         assert process.stdout.readline() == "begun\n"
         assert runs.get(1).ended == "running"
         process.send_signal(signal.SIGKILL)
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, and not yet reaped
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, not yet reaped
         assert runs.get(1).ended == "did not end"
     assert runs.get(1).ended == "did not end"
     assert runs.get(1).bytes is None

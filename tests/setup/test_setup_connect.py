@@ -1,4 +1,4 @@
-"""The walk without a user interface: what is possible next, wrong orders, permissions, state as
+"""The walk without a user interface: possible next steps, wrong orders, permissions, state as
 JSON."""
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def test_without_a_registration_the_way_out_is_named(home: object) -> None:
     with pytest.raises(RegistrationError) as caught:
         setup.begin_sign_in(WEB_REDIRECT_URI)
     assert "rclone's own" in caught.value.advice
-    assert "sign_in" not in caught.value.advice  # each door has a way of its own
+    assert "sign_in" not in caught.value.advice  # each interface has its own
 
 
 # ---- permissions ----
@@ -175,14 +175,14 @@ def test_a_drive_type_chosen_before_the_sign_in_is_asked_for_at_once(cloud: Emul
 
 
 def test_reading_only_asks_for_no_writing(cloud: Emulator) -> None:
-    sign_in(StorageSetup(WEB), cloud, ANNA)  # writing was granted once, and comes along
+    sign_in(StorageSetup(WEB), cloud, ANNA)  # writing was granted once, and is granted again
     setup = StorageSetup(WEB, access="read")
     sign_in(setup, cloud, ANNA)
     assert [scope for scope in kept(setup, "scopes") if scope != "User.Read"] == ["Files.Read"]
 
 
 def test_what_a_bare_token_may_read_is_found_out_by_using_it(cloud: Emulator) -> None:
-    """It does not say it: what it lacks is not known either, also where reading is all it may."""
+    """The token does not state it: what it lacks is unknown, even if it may only read."""
     token = remote_of(cloud, "sharepoint").token
     assert token is not None
     setup = StorageSetup(PUBLIC, access="read")
@@ -243,7 +243,7 @@ def test_a_second_paste_has_nothing_of_the_first(cloud: Emulator, signed_out: bo
     second = remote_of(cloud, "business", base_folder="beta", no_versions=True)
     setup = StorageSetup()
     setup.use_token(pasted(first))
-    setup.set_options(hard_delete=True)  # now it is the person's own wish
+    setup.set_options(hard_delete=True)  # now the person has set it
 
     if signed_out:
         setup.sign_out()
@@ -282,7 +282,7 @@ def test_a_pasted_token_belongs_to_the_registration_in_use(cloud: Emulator) -> N
 
 
 def test_a_pasted_remote_without_a_registration_has_rclones_own(cloud: Emulator) -> None:
-    """It was saved with the registration of the environment, which cannot renew its token."""
+    """Formerly, it was saved with the environment's registration, which cannot renew its token."""
     remote = remote_of(cloud, "business").replace(client_id="")
     setup = StorageSetup(PUBLIC)
     setup.use_token(as_conf("old", remote.to_section()).decode())
@@ -293,7 +293,7 @@ def test_a_pasted_remote_without_a_registration_has_rclones_own(cloud: Emulator)
 def test_a_pasted_remote_of_rclones_own_that_has_expired_is_renewed_by_rclone(
     cloud: Emulator,
 ) -> None:
-    """An rclone.conf of yesterday was refused: only rclone can renew it."""
+    """Formerly, yesterday's rclone.conf was refused: only rclone can renew it."""
     remote = remote_of(cloud, "business", client_id=RCLONE_CLIENT_ID, seconds=-60)
     setup = StorageSetup()
     setup.use_token(as_conf("old", remote.replace(client_id="").to_section()).decode())
@@ -307,7 +307,7 @@ def test_a_pasted_remote_of_rclones_own_that_has_expired_is_renewed_by_rclone(
 def test_a_paste_that_has_expired_for_microsoft_alone_is_renewed(
     cloud: Emulator, registration: str
 ) -> None:
-    """This machine's clock is behind: the advice was to test a storage that there was not yet."""
+    """This machine's clock is behind: the advice was to test a storage that did not exist yet."""
     used = registration or RCLONE_CLIENT_ID
     remote = remote_of(cloud, "business", client_id=used, seconds=24 * 3600)
     cloud.world.advance(2 * 3600)
@@ -320,7 +320,7 @@ def test_a_paste_that_has_expired_for_microsoft_alone_is_renewed(
 
 
 def test_an_expired_paste_that_rclone_cannot_renew_says_whose_it_may_be(cloud: Emulator) -> None:
-    """Its registration is not rclone's own, which nobody said."""
+    """Formerly, no error said that its registration is not rclone's own."""
     remote = remote_of(cloud, "business", seconds=-60)
     with pytest.raises(TokenExpired, match="expired, and rclone cannot renew it") as caught:
         StorageSetup().use_token(remote.to_section()["token"])
@@ -331,7 +331,7 @@ def test_an_expired_paste_that_rclone_cannot_renew_says_whose_it_may_be(cloud: E
 def test_a_paste_is_of_the_cloud_that_it_names_or_else_of_the_registrations(
     cloud: Emulator,
 ) -> None:
-    """Whose it is, Graph of that cloud alone can say."""
+    """Only Graph of that cloud can tell whose it is."""
     carla, app = "carla@fabrikam.onmicrosoft.us", client_id(PUBLIC_CLIENT_ID, "us")
     answer = cloud.sign_in(carla, "Files.ReadWrite", "offline_access", client_id=app)
     token = json.dumps(
@@ -355,7 +355,7 @@ def test_a_paste_with_a_registration_that_cannot_be_says_why(home: object) -> No
 
 
 def test_a_pasted_app_only_remote_signs_in_as_the_application(cloud: Emulator) -> None:
-    """Graph was asked whose token it is, and refused: /me is for people."""
+    """Formerly, Graph was asked for the token's owner and refused: /me is for people."""
     remote = remote_of(cloud, "business").replace(
         client_id=DAEMON_CLIENT_ID,
         client_secret=DAEMON_CLIENT_SECRET,
@@ -409,7 +409,7 @@ CONTOSO = "https://login.microsoftonline.com/contoso.onmicrosoft.com/oauth2/v2.0
 
 
 def of_one_organisation(**addresses: str) -> dict[str, Any]:
-    """A registration of one organisation as it was written before rclone knew `tenant`."""
+    """The fields of a single-organisation registration from before rclone supported `tenant`."""
     app = {"client_id": SINGLE_TENANT_WEB_CLIENT_ID, "client_secret": WEB_CLIENT_SECRET}
     return {**app, **(addresses or {"token_url": f"{CONTOSO}/token"})}
 
@@ -497,8 +497,8 @@ def test_options_are_checked_at_once_before_there_is_a_drive_or_a_sign_in(home: 
     with pytest.raises(OptionInvalid, match="base_folder"):
         setup.set_options(base_folder=["laptop"])
     assert setup.folder == ""
-    setup.set_options(no_versions=True)  # a business drive would take it
-    setup.set_options(no_versions=None, link_password="hunter2")  # a personal drive this one
+    setup.set_options(no_versions=True)  # a business drive would accept it
+    setup.set_options(no_versions=None, link_password="hunter2")  # a personal one this
     setup.set_options(link_password=None)
     setup.choose_type("personal")
     with pytest.raises(OptionInvalid, match="no_versions"):
@@ -507,7 +507,7 @@ def test_options_are_checked_at_once_before_there_is_a_drive_or_a_sign_in(home: 
 
 
 def test_what_the_walk_or_the_sign_in_decides_is_no_option(cloud: Emulator) -> None:
-    """`set_options(drive_id=…)` gave another drive than the chosen one."""
+    """Formerly, `set_options(drive_id=…)` replaced the chosen drive."""
     setup = signed_in(cloud)
     drive = setup.choose_own_drive()
     decided = {option.name for option in BY_NAME.values() if option.decided_by != "person"}
@@ -634,7 +634,7 @@ def test_each_step_of_the_test_is_told_and_the_remotes_name_can_be_given(cloud: 
 
 
 def test_a_token_that_the_test_renewed_is_the_one_that_is_kept(cloud: Emulator) -> None:
-    """rclone renewed it: where refresh tokens are used once, the one before it is spent."""
+    """rclone renewed it: if refresh tokens work only once, the previous one is spent."""
     cloud.quirks.refresh_tokens_once()
     remote = remote_of(cloud, "business", client_id=RCLONE_CLIENT_ID)
     setup = StorageSetup()
@@ -651,8 +651,8 @@ def test_a_token_that_the_test_renewed_is_the_one_that_is_kept(cloud: Emulator) 
 
 
 def test_what_is_chosen_while_a_test_runs_is_not_undone_by_its_end(cloud: Emulator) -> None:
-    """The token that the test renewed is kept: where refresh tokens are used once, the one before
-    it is spent."""
+    """The token that the test renewed is kept: if refresh tokens work only once, the previous one
+    is spent."""
     cloud.quirks.refresh_tokens_once()
     setup = signed_in(cloud)
     setup.choose_own_drive()
@@ -741,7 +741,7 @@ def test_what_is_shown_holds_no_secret(cloud: Emulator) -> None:
     setup.choose_own_drive()
     setup.set_options(link_password=SecretStr("hunter2-hunter2"))
     token = setup.record_with_secrets()["token"]
-    shown = f"{setup!r} {setup._state!r}"  # as in a traceback with its variables
+    shown = f"{setup!r} {setup._state!r}"  # as in a traceback with variables
     written = json.dumps(setup.record_with_secrets())
     for secret in (
         token["access_token"],
@@ -845,7 +845,7 @@ def test_a_damaged_record_is_refused_before_anything_is_done_with_it(
 def test_no_name_of_a_person_keeps_their_storage_from_being_saved(
     cloud: Emulator, name: str, kept: str
 ) -> None:
-    """Of rclone's own registration: without User.Read, Microsoft says the displayed name alone."""
+    """As with rclone's own registration: without User.Read, Microsoft gives only a display name."""
     token = remote_of(cloud, "personal").token
     assert token is not None
     cloud.world.person(ANNA).name = name
@@ -864,8 +864,8 @@ def test_no_name_of_a_person_keeps_their_storage_from_being_saved(
 def test_a_pasted_remote_keeps_its_folder_to_the_letter(
     cloud: Emulator, folder: str, form: str
 ) -> None:
-    """What a chat program makes of a token's quotes and spaces is put right; a folder's name is as
-    it is."""
+    """Quotes and spaces that a chat program changed in a token are corrected; a folder's name is
+    kept."""
     remote = remote_of(cloud, "business", base_folder=folder)
     text = as_conf("old", remote.to_section()).decode()
     if form == "dump":

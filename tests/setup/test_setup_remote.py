@@ -1,4 +1,4 @@
-"""From a setup to its remote and back: what the sign-in decides, and what it leaves alone."""
+"""From a setup to its remote and back: what the sign-in decides, and what it leaves unchanged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIBRARY = Drive("b!library", "documentLibrary", "Documents")
 
 
 def state(**changes: Any) -> SetupState:
-    """Bert has signed in."""
+    """The state after Bert's sign-in."""
     given: dict[str, Any] = {"access": "write", "token": TOKEN, "account": BERT, "drive": LIBRARY}
     return SetupState(**{**given, **changes})
 
@@ -59,7 +59,7 @@ def test_a_sign_in_brings_its_registration() -> None:
         "client_id": CLIENT_ID,
         "tenant": TENANT,
         "certificate": "",
-        "disable_site_permission": False,  # rclone would pass over access_scopes
+        "disable_site_permission": False,  # rclone would ignore access_scopes
     }
 
 
@@ -75,7 +75,7 @@ def test_by_rclones_own_registration_no_other_one_stays() -> None:
 
 
 def test_common_is_no_tenant_of_a_remote() -> None:
-    """rclone's address of the sign-in has it without being told."""
+    """It is the default in rclone's sign-in address."""
     assert authorization(state(app=AppRegistration(CLIENT_ID)))["tenant"] == ""
 
 

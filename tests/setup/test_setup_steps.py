@@ -1,5 +1,5 @@
-"""The steps of the walk, one by one: what each asks for, from whom, and what it says if it cannot
-be done."""
+"""The steps of the walk, one by one: what each requests, from which service, and its error if it is
+impossible."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_another_type_needs_no_folder_of_somebody_else(setup: StorageSetup) -> N
 
 @pytest.fixture
 def refused(cloud: Emulator, setup: StorageSetup) -> str:
-    """The link of a folder for which a further permission is missing."""
+    """The link of a folder for which a permission is missing."""
     setup.choose_type("business")
     link = link_to_another_drive(cloud)
     with pytest.raises(ConsentRequired, match="needs a further permission"):
@@ -207,7 +207,7 @@ def test_sharepoint_needs_its_permissions_whatever_type_is_chosen(
 def test_an_application_and_unknown_permissions_lack_nothing(
     setup: StorageSetup, changed: dict[str, object]
 ) -> None:
-    """An administrator granted the application's; what a paste was granted, only Graph knows."""
+    """An administrator granted the application's; only Graph knows those of a paste."""
     setup = StorageSetup.from_record({**setup.record_with_secrets(), **changed})
     assert setup.choose_type("sharepoint") == ()
 
@@ -222,7 +222,7 @@ def test_an_application_and_unknown_permissions_lack_nothing(
 def test_who_comes_back_after_an_hour_goes_on(
     cloud: Emulator, setup: StorageSetup, whose: str
 ) -> None:
-    """The access token had expired: the advice was to test a storage that there was not yet."""
+    """The access token had expired: the advice was to test a storage that did not exist yet."""
     if whose == "ours":
         assert setup._state.token is not None
         setup._state.token = replace(setup._state.token, expiry=ALREADY_EXPIRED)
@@ -239,7 +239,7 @@ def test_who_comes_back_after_an_hour_goes_on(
 def test_who_signs_out_while_it_is_renewed_stays_signed_out(
     cloud: Emulator, setup: StorageSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The token came back, without an account, or into the sign-in of the next one."""
+    """Formerly, the token came back, without an account, or in the next person's sign-in."""
     cloud.world.advance(4000)
 
     def meanwhile(*given: Any, **options: Any) -> Token:
@@ -296,7 +296,7 @@ def test_the_remote_of_another_drive_chooses_it(cloud: Emulator, setup: StorageS
     assert setup.chosen_drive is not None
     assert setup.chosen_drive.id == other.id
     setup = StorageSetup.from_record({**setup.record_with_secrets(), "folder": "of an address"})
-    assert setup.remote(setup.chosen_drive).base_folder == "of an address"  # not chosen anew
+    assert setup.remote(setup.chosen_drive).base_folder == "of an address"  # not chosen again
 
 
 def test_the_folder_that_is_open_in_a_drive_goes_with_that_drive(
@@ -360,7 +360,7 @@ def test_the_id_of_a_folder_goes_when_another_is_typed(
     setup.set_options(base_folder="desktop")
     assert setup.remote().base_folder_id == ""
     setup = StorageSetup.from_record(record)
-    setup.choose_drive(drive, "laptop")  # perhaps another folder of that name by now
+    setup.choose_drive(drive, "laptop")  # perhaps another folder has that name by now
     assert setup.remote().base_folder_id == ""
 
 
