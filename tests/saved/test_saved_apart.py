@@ -26,7 +26,7 @@ SECTIONS = {
 
 @pytest.fixture
 def storages(cloud: Emulator) -> Storages:
-    """Two storages of Bert's drive, one of a folder in it, what wraps them, and Anna's drive."""
+    """Two storages of Bert's drive, one of a folder in it, their wrappers, and Anna's drive."""
     connected(cloud, "personal", name="home")
     connected(cloud, "business", name="work")
     connected(cloud, "business", name="again")
@@ -88,7 +88,7 @@ def test_what_is_to_come_up_a_level_can_be_copied(storages: Storages, cloud: Emu
 
 ALLOWED = [
     ("move", "work:Backups/x", "based:z", ()),
-    ("move", "work:Backups/x/s/b.txt", "based:", ()),  # a file out of a folder deep in it
+    ("move", "work:Backups/x/s/b.txt", "based:", ()),  # a file out of a nested folder
     ("copy", "work:Backups/x", "based:", ()),
     ("copy", "work:Backups/x/a.txt", "work:Backups/x", ()),
     ("copy", "work:Backups/x", "work:Backups/x/bak", ("--exclude", "/bak/**")),

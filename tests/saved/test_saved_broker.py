@@ -1,4 +1,4 @@
-"""The token broker: rclones are lent access tokens; what renews them stays at home."""
+"""The token broker: rclones are lent access tokens; refresh tokens stay at home."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SOON = 12.0
 
 @pytest.fixture
 def storage(cloud: Emulator) -> Storage:
-    """Its token expires while the folders of its drive are listed; a refresh token is used once."""
+    """Its token expires while its folders are listed, and a refresh token works only once."""
     cloud.quirks.refresh_tokens_once()
     cloud.faults.latency = 0.2
     cloud.files.drive_of(ANNA).write("1/2/3/4/5/6/7/8/9/10/11/12/a.txt", b"a")
@@ -46,7 +46,7 @@ def storage(cloud: Emulator) -> Storage:
 
 
 def renewals(cloud: Emulator) -> list[int]:
-    """The answers to requests for a token, by their status."""
+    """The answers to requests for a token, by status."""
     return [request.status for request in cloud.requests if request.path.endswith("/token")]
 
 
@@ -129,7 +129,7 @@ def conf_token(text: str) -> str:
 
 
 def below(process: int) -> Iterator[int]:
-    """The processes that another one has started."""
+    """The processes that another one started."""
     for each in filter(str.isdigit, os.listdir("/proc")):
         try:
             stat = Path(f"/proc/{each}/stat").read_text()
@@ -146,7 +146,7 @@ def test_no_refresh_token_is_in_what_an_rclone_of_ours_is_started_with(
     next(listing)
     seen = b""
     for process in below(os.getpid()):
-        with suppress(OSError):  # that of another test ends
+        with suppress(OSError):  # a process of another test ends
             seen += Path(f"/proc/{process}/cmdline").read_bytes()
             seen += Path(f"/proc/{process}/environ").read_bytes()
     assert b"--config" in seen
@@ -250,7 +250,7 @@ def test_where_rclone_conf_cannot_be_written_the_whole_token_is_lent(
 
 
 def test_a_repair_takes_nothing_from_an_rclone_that_runs(cloud: Emulator) -> None:
-    """It spells the drive's id anew, and writes the region that rclone leaves out."""
+    """It rewrites the drive's id and adds the region that rclone omits."""
     storage = connected(cloud, seconds=-1)
     conf = storage.storages.conf
     drive = conf.section("personal")["drive_id"].upper()

@@ -1,4 +1,4 @@
-"""Complete means complete: what rclone leaves out with exit code 0 is in the result, by name."""
+"""Complete means complete: the result names everything that rclone omits with exit code 0."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def command(*words: object) -> tuple[int, dict[str, Any]]:
-    """The exit code, and the last thing on stdout."""
+    """The exit code, and the last record on stdout."""
     done = run_here(words[0], "--json", *words[1:])
     lines = done.stdout.splitlines()
     record = json.loads(lines[-1]) if lines else json.loads(done.stderr.splitlines()[-1])
@@ -42,7 +42,7 @@ def failed(result: TransferResult) -> list[str]:
 
 
 def on_drive(cloud: Emulator) -> set[str]:
-    """Every path, folders with a slash at the end."""
+    """Every path on the drive; folders end with a slash."""
     items = emulated_drive(cloud, "personal").walk()
     return {item.path() + "/" * item.is_folder for item in items if item.path()}
 
@@ -76,12 +76,12 @@ def test_the_command_line_says_so_too(storage: Storage, source: Path) -> None:
 
 @pytest.fixture
 def of_all(cloud: Emulator) -> Storage:
-    """A storage whose sign-in reaches what others share."""
+    """A storage whose sign-in also reaches files that others share."""
     return connected(cloud, "personal", name="all", granted_scopes=("Files.ReadWrite.All",))
 
 
 def with_two_bilder(cloud: Emulator) -> None:
-    """A folder of one's own, and a shortcut to somebody's folder of the same name, renamed in
+    """A folder of one's own, and a shortcut to another person's folder of the same name, renamed in
     vain."""
     mine, theirs = emulated_drive(cloud, "personal"), emulated_drive(cloud, "business")
     for number in range(2):
@@ -232,8 +232,8 @@ def test_a_source_that_is_a_link_or_no_file_is_refused_in_words(
 
 
 def with_twins(source: Path) -> dict[str, str]:
-    """Files and folders alike but for case or the form of an accent, and one that fails, after
-    which rclone tries all again: their contents by path."""
+    """Files and folders that differ only in case or in the form of an accent, and one that fails,
+    after which rclone tries all again: their contents by path."""
     contents = {
         "Report.txt": "first report",
         "report.txt": "2nd",
@@ -302,7 +302,7 @@ def test_two_empty_folders_that_are_there_are_the_same(
 ) -> None:
     emulated_drive(cloud, "personal").folder("empty")
     assert command("check", source, "home:empty")[0] == 0
-    # as in a plan for many drives, whose divided downloads end with such a check
+    # as in a plan for many drives, whose sharded downloads end with such a check
     assert command("check", "--one-way", "--exclude", "*.tmp", "home:empty", source)[0] == 0
     (source.parent / "other").mkdir()
     assert storage.rclone.check(source, source.parent / "other").same
@@ -365,7 +365,7 @@ def test_a_move_that_may_overwrite_nothing_takes_the_rest(
 def test_nor_within_a_drive_into_a_folder_that_is_there(
     storage: Storage, cloud: Emulator, runs: int
 ) -> None:
-    """Where it is not there, the folder goes as a whole."""
+    """If it does not exist there, the folder is moved as a whole."""
     drive = emulated_drive(cloud, "personal")
     twins = ("caf\u00e9", "cafe\u0301")
     for name in twins:

@@ -1,5 +1,5 @@
-"""Every number of a result against what the emulator holds, with and without failures, and in dry
-runs."""
+"""Every number of a result, compared with the emulator's content: with and without failures, and in
+dry runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def storage(cloud: Emulator) -> Storage:
 
 @pytest.fixture
 def there(cloud: Emulator) -> Count:
-    """How many files a folder there holds."""
+    """The number of files in a folder of the drive."""
     drive = emulated_drive(cloud, "personal")
 
     def count(path: str) -> int:
@@ -52,11 +52,11 @@ def source(tmp_path: Path) -> Path:
 
 def test_a_full_drive(storage: Storage, source: Path, cloud: Emulator, there: Count) -> None:
     emulated_drive(cloud, "personal").quota.total = 135_000
-    # One by one: what arrives beside the refusal that ends the run, rclone does not hear of.
+    # One by one: rclone does not notice what arrives beside the refusal that ends the run.
     first = storage.upload(source, "x", transfers=1).wait()
     assert (first.transfers, first.unchanged, there("x")) == (13, 0, 13)
     assert "ended before all was tried" in str(first.error)
-    # With check_first: otherwise it may end before it has compared all.
+    # With check_first, because otherwise it may end before it has compared all.
     second = storage.upload(source, "x", check_first=True, transfers=1).wait()
     assert (second.transfers, second.unchanged, there("x")) == (0, 13, 13)
 
@@ -75,7 +75,7 @@ def test_what_a_second_round_brings_is_no_failure_and_was_not_there_before(
 def test_a_limit(storage: Storage, source: Path, there: Count, limit: dict[str, object]) -> None:
     result = storage.upload(source, "x", transfers=4, **limit).wait()  # type: ignore[arg-type]
     assert result.ended == "failed"
-    # With "hard" rclone breaks off, and does not hear of what arrives just then.
+    # With "hard", rclone aborts and does not notice what arrives just then.
     unheard = 0 if limit.get("cutoff_mode") else 4
     assert 0 < result.transfers <= there("x") <= result.transfers + unheard < 30
 
@@ -83,11 +83,11 @@ def test_a_limit(storage: Storage, source: Path, there: Count, limit: dict[str, 
 # ---- "30 of 30 failed", where 13 had arrived: trouble in the middle of a run ----
 
 Play = Callable[[Emulator, Transfer], None]
-"""Once some have arrived, and while the others wait."""
+"""Once some files have arrived, while the others wait."""
 
 
 def nothing_more(cloud: Emulator, transfer: Transfer) -> None:
-    """The trouble was there before."""
+    """Do nothing: the trouble was armed before."""
 
 
 def killed(cloud: Emulator, transfer: Transfer) -> None:
@@ -231,7 +231,7 @@ def test_what_was_not_deleted_is_not_called_not_transferred(
 
 
 def changed(source: Path, storage: Storage) -> None:
-    """Since an upload: three files gone, two changed, one new."""
+    """Changes since an upload: three files removed, two changed, one new."""
     storage.upload(source, "x").result()
     for number in range(3):
         (source / f"{number:02}").unlink()

@@ -1,4 +1,4 @@
-"""Deleting is asked for twice: a sync that would empty its destination stops before the first
+"""Mass deletions need confirmation: a sync that would empty its destination stops before the first
 deletion."""
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def storage(cloud: Emulator) -> Storage:
 
 @pytest.fixture
 def there(cloud: Emulator) -> Callable[[], int]:
-    """Writes x/0 to x/49; how many of them there are."""
+    """Write x/0 to x/49; return a function that counts those that exist."""
     drive = emulated_drive(cloud, "personal")
     for number in range(50):
         drive.write(f"x/{number}", str(number).encode())
@@ -84,7 +84,7 @@ def test_more_than_half_is_too_much(
     storage: Storage, source: Path, there: Callable[[], int], kept: int, goes: bool
 ) -> None:
     files(source, range(kept))
-    files(source, range(100, 140))  # new ones: what is there is what counts
+    files(source, range(100, 140))  # new ones: only those in the destination count
     transfer = storage.rclone.sync(str(source), storage.at("x"))
     if goes:
         assert transfer.result().deletes == 50 - kept
@@ -145,7 +145,7 @@ def test_what_is_no_limit_is_refused_before_anything(
 def test_a_folder_that_cannot_be_read_deletes_nothing(
     storage: Storage, source: Path, there: Callable[[], int], cloud: Emulator
 ) -> None:
-    """rclone would list it in the end, and by then more is gone than the look has seen."""
+    """rclone would list it in the end, and by then more is deleted than the first look showed."""
     files(source, range(45))
     cloud.faults.refuse(403, times=4, where="children")
     result = storage.rclone.sync(str(source), storage.at("x"), retries=1).wait()

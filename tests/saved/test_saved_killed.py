@@ -1,6 +1,6 @@
 """Kill -9 of us, of rclone, or of both, at random moments of everything that a backup does: nothing
-is lost, nothing runs on, nothing is left behind, also where the places for private files are full,
-or squatted by somebody else. `make attack` runs it; `-s` shows the figures."""
+is lost, continues to run or is left behind, even if the places for private files are full or
+squatted by another user. `make attack` runs it; `-s` shows the figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.conf.mounts import inside
 from tests.connected import connected, emulated_drive
 
 KILLS = 200
-# The tests' own folders may lie in /dev/shm (conftest.py), and so may we: they are in the new one.
+# The tests' own folders may be in /dev/shm (conftest.py), and so may we: they are in the new one.
 MEMORY = (
     "exec 3<{tests} 4<{ours}; mount -t tmpfs -o size={size} shm /dev/shm; mkdir -p {tests} {ours}; "
     "mount --no-canonicalize --bind /proc/self/fd/3 {tests}; "
@@ -45,10 +45,10 @@ PLACES = {  # how the machine is prepared
 def test_killed_at_random_moments_no_token_file_or_storage_is_lost_and_nothing_runs_on(
     place: str, kills: int, what: str, cloud: Emulator, tmp_path: Path, runtime: Path
 ) -> None:
-    """Of runs and renewals ("runs") also where a refresh token is used once."""
+    """For runs and renewals ("runs"), also if a refresh token works only once."""
     connected(cloud, "personal", name="anna")
     connected(cloud, "business", name="spare")
-    if what == "runs":  # losing the refresh token that came for another would show
+    if what == "runs":  # losing a replacement refresh token would show
         cloud.quirks.refresh_tokens_once()
     source = tmp_path / "source"
     source.mkdir()

@@ -1,5 +1,5 @@
-"""Office files in document libraries, which SharePoint rewrites: transferred and told; all else as
-strict as ever."""
+"""Office files in document libraries, which SharePoint rewrites: transferred and reported; all
+other files are checked as strictly as ever."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def library(cloud: Emulator) -> Storage:
-    """A storage in a document library of a SharePoint that rewrites Office files."""
+    """A storage in a document library whose SharePoint rewrites Office files."""
     emulated_drive(cloud, "sharepoint").rewrites_office_files = True
     return connected(cloud, "sharepoint")
 
 
 @pytest.fixture
 def names(cloud: Emulator) -> Callable[[], set[str]]:
-    """What the folder `x` of the library holds."""
+    """The names in the folder `x` of the library."""
     drive = emulated_drive(cloud, "sharepoint")
 
     def found() -> set[str]:
@@ -228,7 +228,7 @@ def test_the_second_run_takes_each_name_that_the_first_leaves_out_and_no_other(
 def test_a_name_that_only_rclone_takes_for_one_of_the_types_arrives(
     library: Storage, tmp_path: Path, names: Callable[[], set[str]]
 ) -> None:
-    """The first run left it out, and there was no second one."""
+    """Formerly, the first run left it out, and there was no second one."""
     (tmp_path / "alone").mkdir()
     (tmp_path / "alone/table.xl\u017fx").write_bytes(b"PK")
     library.upload(tmp_path / "alone", "x").result()
@@ -260,7 +260,7 @@ def test_cancelled_between_the_runs_it_does_not_look_done(
 def test_looking_for_office_files_holds_no_cancel_up(
     library: Storage, source: Path, monkeypatch: pytest.MonkeyPatch, names: Callable[[], set[str]]
 ) -> None:
-    """A source of millions of files takes its time to be looked through."""
+    """A source of millions of files takes time to scan."""
     looking, found = threading.Event(), []
 
     def look(folder: str, is_enough: Callable[[], bool]) -> bool:

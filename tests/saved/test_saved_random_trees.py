@@ -1,7 +1,7 @@
-"""Random trees and drives: after a transfer and a check that end well, both sides are equal, or the
-result names why not.
+"""Random trees and drives: after a transfer and a check that succeed, both sides are equal, or the
+result names the differences.
 
-What failed on the way is in FAILED. A run of its own for many seeds: `make soak`.
+FAILED has the seeds that once failed. `make soak` runs many seeds.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from .random_trees import (
 )
 
 FAILED: list[int] = [1040, 1340, 1338, 2302, 2378, 2741, 6768, 10098, 10166]
-# 1338: an empty folder that could not be made; 2378: of twins in a sync, what the drive had of the
-# one left out was deleted; 6768: rclone cannot open a file called "‛", and this was all there was;
-# 10098, 10166: a dry run planned to copy what cannot be read, and deletions
+# 1338: an empty folder that could not be created; 2378: in a sync with twins, the drive's copy of
+# the omitted one was deleted; 6768: rclone cannot open a file called "‛", and this was the only
+# file; 10098, 10166: a dry run planned to copy unreadable files, and deletions
 SOAK = range(int(os.environ.get("TREES_FROM", "1000")), int(os.environ.get("TREES_TO", "3000")))
 
 
 class Both:
-    """A storage, its drive, and a folder here."""
+    """A storage, its drive, and a local folder."""
 
     def __init__(self, cloud: Emulator, here: Path) -> None:
         self.here = here
@@ -61,7 +61,7 @@ class Both:
 
 @pytest.fixture
 def both(cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Both:
-    """rclone may not read what nobody may read, also where the tests run as root."""
+    """rclone must not read files without read permission, even if the tests run as root."""
     if os.geteuid() == 0:
         script = tmp_path / "rclone"
         drop = "-dac_override,-dac_read_search"
@@ -72,7 +72,7 @@ def both(cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bo
         script.chmod(stat.S_IRWXU)
         monkeypatch.setenv("PLUTON_RCLONE_BINARY", str(script))
         allowed = os.access
-        monkeypatch.setattr(  # nor may we
+        monkeypatch.setattr(  # neither may we
             "pluton_rclone.rclone.left_out.os.access",
             lambda path, mode: (
                 allowed(path, mode) and (mode != os.R_OK or bool(_mode(path) & 0o400))
@@ -90,14 +90,14 @@ def named(result: TransferResult) -> set[str]:
 
 
 def copied(both: Both, seed: int) -> None:
-    """Up, with some of it there already in other words, and compared."""
+    """Upload a random folder and compare."""
     rng = random.Random(seed)
     links = rng.choice(["", "links", "copy_links", "skip_links"])
     tree = grow(rng, both.here / str(seed) / "source", links=links)
     options = {links: True} if links else {}
     result = both.storage.upload(tree.root, f"t{seed}", retries=1, **options).wait()  # type: ignore[arg-type]
     found = on_drive(both.drive, f"t{seed}", both.encoding)
-    if both.drive.find(f"t{seed}") is None:  # nothing is made for a source without entries
+    if both.drive.find(f"t{seed}") is None:  # nothing is created for a source without entries
         missing = named(result)
         assert [path for path in tree.view if not covered(path, missing)] == []
         assert (result.transfers, result.ok) == (0, not tree.view and not tree.named)
@@ -118,7 +118,7 @@ def copied(both: Both, seed: int) -> None:
 
 
 def restored(both: Both, seed: int) -> None:
-    """Down, and compared."""
+    """Download a random folder and compare."""
     rng = random.Random(seed)
     names = to_onedrive(both.encoding).shown
     notebooks = {
@@ -146,12 +146,12 @@ def restored(both: Both, seed: int) -> None:
 
 
 def synced(both: Both, seed: int) -> None:
-    """Something else is there already; sometimes it is cut off."""
+    """Sync over other content, sometimes interrupted."""
     rng = random.Random(seed)
     tree = grow(rng, both.here / str(seed) / "source", links="skip_links")
     place = f"s{seed}"
     both.drive.folder(place)
-    for path, content in tree.view.items():  # part of it is there, with other things
+    for path, content in tree.view.items():  # a part of it exists, with other content
         if (
             content is not None
             and rng.random() < 0.5
@@ -186,7 +186,7 @@ def synced(both: Both, seed: int) -> None:
     elif result.ok:
         assert set(differences(tree.view, after)) == set()
         assert result.deletes == len({fold(p) for p in gone} - {fold(p) for p in after})
-    known = named(dry) == named(result)  # not what only the drive refuses
+    known = named(dry) == named(result)  # without what only the drive refuses
     if not cut and known and not isinstance(result.error, TooManyDeletions):
         assert (dry.deletes, dry.transfers) == (result.deletes, result.transfers)
     if not cut and not result.ok and not isinstance(result.error, TooManyDeletions):
@@ -196,13 +196,13 @@ def synced(both: Both, seed: int) -> None:
 
 
 def _write(drive: Drive, path: str, rng: random.Random) -> None:
-    """There already, if OneDrive takes it."""
+    """Write a file in advance, if OneDrive accepts it."""
     with contextlib.suppress(GraphFault):
         drive.write(path, rng.randbytes(2))
 
 
 def moved(both: Both, seed: int) -> None:
-    """Whatever happens, every file is here or there."""
+    """Whatever happens, every file is on one of the two sides."""
     rng = random.Random(seed)
     tree = grow(rng, both.here / str(seed) / "source", links="skip_links")
     everything = local(tree.root)

@@ -1,4 +1,4 @@
-"""An access token that Microsoft refuses before its end: it is renewed once, and rclone goes on."""
+"""An access token that Microsoft refuses early: it is renewed once, and rclone continues."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_a_listing_that_has_begun_goes_on_with_a_renewed_token(
     assert sorted(paths) == [
         *("a.txt", "deep", "deep/er", "deep/er/x.txt", "side", "side/y.txt"),
     ]
-    if by == "folders":  # else the feed may have all of it, with the same token
+    if by == "folders":  # otherwise the feed may have all of it, with the same token
         assert access_token(storage) != before
 
 
@@ -215,7 +215,7 @@ def test_an_application_that_a_rule_keeps_out_is_not_told_to_sign_in(
     assert caught.value.who is Who.ADMINISTRATOR
     assert caught.value.next_step is None
     assert "Conditional Access" in caught.value.advice
-    assert "person again" not in caught.value.what  # there is none
+    assert "person again" not in caught.value.what  # there is no person
 
 
 @pytest.mark.parametrize("call", ASKED)
@@ -239,7 +239,7 @@ def test_whom_a_rule_keeps_out_again_and_again_is_told_who_knows_it(
 def test_who_is_kept_out_for_the_place_where_they_are_is_told_who_knows_the_rule(
     cloud: Emulator, tmp_path: Path, call: str
 ) -> None:
-    """rclone does not show the header that speaks of claims. Yvand/EntraCP#356."""
+    """rclone does not show the header with the claims. Yvand/EntraCP#356."""
     storage = connected(cloud, "business")
     (tmp_path / "c.txt").write_bytes(b"c")
     elsewhere = REVOKED.rpartition(" ")[0] + " LocationConditionEvaluationSatisfied"

@@ -1,4 +1,4 @@
-"""What a shortcut leads to lies in somebody else's drive: it is not deleted for the shortcut."""
+"""A shortcut's target is in another person's drive: deleting a shortcut must not delete it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_shortcut_is_not_deleted_with_what_it_leads_to(
 def test_nor_is_one_that_has_a_name_of_its_own(
     storage: Storage, mine: Drive, theirs: Drive
 ) -> None:
-    """rclone lists it under the name of its target, and deletes that."""
+    """rclone lists it under its target's name, and deletes the target."""
     mine.add_shortcut(theirs, theirs.folder("Team"), "Our team", mine.folder("docs"))
     with pytest.raises(UsageError, match="is a shortcut"):
         storage.delete("docs/Our team")
@@ -153,7 +153,7 @@ def test_a_sync_into_the_shortcut_means_what_is_there(
 def test_what_is_deleted_beside_a_shortcut_goes(
     storage: Storage, mine: Drive, theirs: Drive, source: Path
 ) -> None:
-    """Also where both are in one folder."""
+    """Even if both are in one folder."""
     mine.add_shortcut(theirs, theirs.folder("Team"), "Team", mine.folder("docs"))
     (source / "Team" / "sub").mkdir(parents=True)
     for path in THEIRS:
@@ -184,7 +184,7 @@ WRAPPING = {
 def test_who_wraps_a_shortcut_means_what_is_there(
     storage: Storage, theirs: Drive, source: Path, kind: str
 ) -> None:
-    """What is in it comes and goes as in a folder of one's own; it itself does not go."""
+    """Its content is copied and deleted as in an own folder; the shortcut itself is not deleted."""
     if kind == "base folder":
         storage.update(base_folder="Team")
         name, root = "work", "work:"
@@ -269,7 +269,7 @@ def test_a_renamed_file_is_not_taken_out_of_a_shortcut(
 def test_a_folder_that_cannot_be_listed_hides_no_shortcut(
     cloud: Emulator, storage: Storage, mine: Drive, theirs: Drive, status: int
 ) -> None:
-    """rclone deletes past such a folder, where its listing ends."""
+    """rclone's listing ends at such a folder, but it deletes beyond it."""
     mine.write("closed/c.txt", b"mine")
     theirs.write("Team/sub/more/old.tmp", b"theirs")
     cloud.faults.refuse(status, times=None, where=mine.folder("closed").id)
@@ -283,7 +283,7 @@ def test_a_folder_that_cannot_be_listed_hides_no_shortcut(
 def test_a_folder_moved_into_a_shortcut_goes_file_by_file_without_what_is_theirs(
     storage: Storage, mine: Drive, theirs: Drive
 ) -> None:
-    """A dry run says that it goes as a whole, but no folder goes to another drive."""
+    """A dry run reports it as a whole, but no folder moves to another drive."""
     mine.add_shortcut(theirs, theirs.folder("Team/sub"), "sub", mine.folder("docs"))
     with pytest.raises(TransferFailed, match=r"would take away 'sub/t2\.txt'"):
         storage.rclone.move("work:docs", "work:Team/new/docs").result()
@@ -319,7 +319,7 @@ def test_a_place_among_the_words_of_a_command_is_one(
 
 @pytest.mark.parametrize("end", ["work:/new/docs", "work:new/docs"])
 def test_the_search_for_the_folder_above_ends_at_the_root(storage: Storage, end: str) -> None:
-    """Also where the root does not answer: it was asked for ever."""
+    """Also if the root does not answer: formerly, it was requested endlessly."""
     shortcuts = Shortcuts(storage.rclone, storage.storages.conf, storage.rclone.transfer)
     asked: list[str] = []
 

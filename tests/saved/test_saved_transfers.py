@@ -1,5 +1,5 @@
-"""Transfers of a storage on OneDrive: throttling as an event, verified restores, names alike but
-for case."""
+"""Transfers of a storage on OneDrive: throttling as an event, verified restores, names that differ
+only in case."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def test_a_wait_that_microsoft_asks_for_is_an_event_with_its_seconds(
     transfer = storage.upload(source, "x")
     waits = [event.seconds for event in transfer.events() if isinstance(event, Throttled)]
     assert transfer.result().transfers == 2
-    assert 1.0 in waits  # rclone says it more than once
+    assert 1.0 in waits  # rclone reports it more than once
     assert storage.rclone.throttled == 1
 
 
 def test_a_wait_while_a_move_is_looked_at_first_says_nothing_of_its_files(
     cloud: Emulator, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It looks at DEBUG, where the move itself was told to say less: what that does not name was
-    taken for missing."""
+    """The look runs at DEBUG, while the move itself was told to log less: formerly, files that its
+    log did not name counted as missing."""
     monkeypatch.setattr("pluton_rclone.values.units.WORTH_TELLING", 0.5)
     storage = connected(cloud, "business")
     storage.upload(source, "x").result()
@@ -63,7 +63,7 @@ def test_a_wait_while_a_move_is_looked_at_first_says_nothing_of_its_files(
 def test_who_does_not_answer_does_not_ask_to_wait(
     cloud: Emulator, source: Path, status: int | None, asked: bool
 ) -> None:
-    """The names in rclone's log do not either."""
+    """Nor do the names in rclone's log."""
     storage = connected(cloud)
     storage.upload(source, "too many requests/throttled").result()
     quirks = cloud.quirks
@@ -118,8 +118,8 @@ def test_of_names_that_differ_by_case_one_is_left_out_and_told(
 def test_a_config_that_cannot_be_written_is_told_before_and_after(
     cloud: Emulator, source: Path, home: Path
 ) -> None:
-    """A renewed token would have nowhere to stay; the transfer itself goes on. A run of less than
-    half a second is not told."""
+    """A renewed token could not be saved, but the transfer itself continues. A run of less than
+    half a second does not report this."""
     connected(cloud, "business", name="work")
     cloud.faults.latency = 0.5
     rclone_conf = home / "rclone.conf"

@@ -1,5 +1,5 @@
-"""crypt, alias, combine and union over storages: what they wrap is lent along, and its renewed
-token comes home."""
+"""crypt, alias, combine and union over storages: the remotes that they wrap are lent, too, and
+renewed tokens are saved."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_what_was_connected_for_reading_only_is_not_written_through_a_crypt(
 def test_a_folder_that_a_union_has_made_is_not_told_as_failed(
     storages: Storages, tmp_path: Path
 ) -> None:
-    """rclone says in its log that it makes one there, and not that it has."""
+    """rclone logs that it is creating one there, but not that it has."""
     storages.conf.add("two", {"type": "union", "upstreams": "home:one work:two"})
     (tmp_path / "source/deep").mkdir(parents=True)
     (tmp_path / "source/CON").write_text("refused")
@@ -138,7 +138,7 @@ def test_a_folder_that_a_union_has_made_is_not_told_as_failed(
 
 
 def test_with_a_single_try_it_may_be_there_all_the_same(storages: Storages, tmp_path: Path) -> None:
-    """A file that arrived in it has made it, and rclone calls the run a failure."""
+    """A file that arrived in it has created it, although rclone calls the run a failure."""
     storages.conf.add("two", {"type": "union", "upstreams": "home:one work:two"})
     (tmp_path / "source/deep").mkdir(parents=True)
     (tmp_path / "source/deep/a.txt").write_text("a")

@@ -1,5 +1,5 @@
-"""A preflight says what the transfer then does: with options for links, with filters, and where
-something of the source cannot be read."""
+"""A preflight predicts the transfer: with options for links, with filters, and with unreadable
+parts of the source."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_whatever_keeps_each_of_several_folders_from_being_listed(
 def test_what_a_transfer_leaves_out_is_no_reason_not_to_know_what_fits(
     cloud: Emulator, source: Path, left_out: str
 ) -> None:
-    """More than is free, and there already: the dry run that finds that out names what fails."""
+    """More than the free space, but there already: the dry run that shows it names failures."""
     storage, drive = connected(cloud), emulated_drive(cloud, "personal")
     (source / "large").write_bytes(os.urandom(30_000))
     storage.upload(source, "x").result()

@@ -1,5 +1,5 @@
-"""restic, as Debian ships it, on the emulator's three kinds of drive, with trouble in the middle of
-a backup."""
+"""restic, as packaged by Debian, on the emulator's three kinds of drive, with faults in the middle
+of a backup."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def restic() -> Path:
 
 
 def make_files(folder: Path, count: int, seed: int = 6) -> None:
-    """Files of 1 B to 16 KiB in a few folders; the same for a seed."""
+    """Make files of 1 B to 16 KiB in a few folders; the same for a seed."""
     source = random.Random(seed)
     for number in range(count):
         path = folder / f"folder {number % 23}" / f"file {number:05}.bin"
@@ -71,7 +71,7 @@ def good(done: Completed) -> str:
 def there_and_back(
     storage: Storage, drive: Drive, binary: Path, source: Path, restored: Path
 ) -> None:
-    """backup, check --read-data, restore, compare."""
+    """Back up, check --read-data, restore, compare."""
     write_repository(drive, "repository", PASSWORD["RESTIC_PASSWORD"])
     with storage.restic("repository", binary=binary, environment=PASSWORD) as restic:
         good(restic.run("--no-cache", "backup", "--quiet", str(source), timeout=1200))
@@ -98,7 +98,7 @@ def test_backup_of_two_thousand_files_with_throttling_in_the_middle(
 def test_backup_check_and_restore_with_429_in_the_middle(
     cloud: Emulator, restic: Path, tmp_path: Path
 ) -> None:
-    """On a library; on the other kinds of drive with other trouble, below."""
+    """On a library; on the other kinds of drive with other faults, below."""
     make_files(tmp_path / "source", 60)
     rule = cloud.faults.throttle("1", times=2, where="createUploadSession", skip=4)
     storage, drive = connected(cloud, "sharepoint"), emulated_drive(cloud, "sharepoint")
@@ -114,8 +114,8 @@ def test_a_token_that_ends_in_the_middle_is_renewed_and_comes_home(
     cloud: Emulator, restic: Path, tmp_path: Path, kind: DriveKind, files: int
 ) -> None:
     make_files(tmp_path / "source", files)
-    cloud.world.lifetimes.access_token = 11  # rclone takes it for ended ten seconds early
-    # A refresh token that was used is dead: losing the one that came for it would show.
+    cloud.world.lifetimes.access_token = 11  # rclone treats it as expired ten seconds early
+    # A used refresh token is revoked, so losing its replacement would show.
     cloud.world.lifetimes.rotated_refresh_token = 0
     cloud.faults.latency = 0.02
     storage = connected(cloud, kind, seconds=11)
@@ -277,7 +277,7 @@ def test_a_restic_whose_rclone_cannot_start_is_not_told_that_there_is_nothing(
 
 
 def test_what_rclone_said_is_found_where_restic_closed_its_ears_too_early(cloud: Emulator) -> None:
-    """restic 0.14, which Debian 12 has, loses its rclone's last words now and then."""
+    """restic 0.14, in Debian 12, sometimes loses its rclone's last messages."""
     said = (
         b"Fatal: unable to open repository at rclone:personal:restic: error talking HTTP to rclone:"
         b" context canceled\n"

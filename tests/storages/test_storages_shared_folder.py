@@ -1,4 +1,4 @@
-"""A single file in a team folder, which rclone finds by listing the folder only."""
+"""A single file in a team folder, which rclone finds only by listing the folder."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A saved storage: options changed with a test before, names, removal, paths, and all storages'
-health at once."""
+"""A saved storage: options changed after a test, names, removal, paths, and the health of all
+storages at once."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_what_is_refused_or_fails_its_test_leaves_everything_but_a_newer_token(
 
 
 def test_what_is_wrong_in_rclone_conf_is_corrected_by_setting_it(cloud: Emulator) -> None:
-    """`set` refused the good value because of the bad one in its place."""
+    """Formerly, `set` refused the correct value because of the wrong one in its place."""
     storage = connected(cloud, "business", base_folder="x", hard_delete=True)
     bad = {"chunk_size": "banana", "list_chunk": "010", "hard_delete": "yes", "encoding": "slash"}
     storage.storages.conf.update(storage.remote_name, bad)
@@ -71,7 +71,7 @@ def test_what_is_wrong_in_rclone_conf_is_corrected_by_setting_it(cloud: Emulator
 def test_a_failed_test_names_the_storage_also_where_it_has_no_friendly_name(
     cloud: Emulator,
 ) -> None:
-    """It spoke of 'new-storage', the name in the test's own rclone.conf."""
+    """Formerly, it named 'new-storage', the name in the test's own rclone.conf."""
     storage = connected(cloud, "business")
     storage.storages.conf.update(storage.remote_name, {"description": None})
     with pytest.raises(ConnectionTestFailed, match="of 'business' failed"):
@@ -97,9 +97,9 @@ def signed_in_again(cloud: Emulator, storage: Storage, on_step: OnStep) -> Conne
 def test_who_takes_the_name_during_a_test_gets_nothing_of_the_one_before(
     cloud: Emulator, change: Callable[..., ConnectionReport], drive: str
 ) -> None:
-    """It got the other account's token, and lost its own."""
+    """Formerly, it got the other account's token and lost its own."""
     storage = connected(cloud, "business", name="team")
-    storage.storages.conf.update("team", {"region": None})  # a repair writes it
+    storage.storages.conf.update("team", {"region": None})  # as a repair does
     other = remote_of(cloud)
     if drive == "the same drive":
         other = storage.remote.replace(account_id="4711", account_name="eva@contoso.com")
@@ -117,7 +117,7 @@ def test_who_takes_the_name_during_a_test_gets_nothing_of_the_one_before(
 
 
 def test_what_was_asked_for_one_storage_removes_no_other_of_its_name(cloud: Emulator) -> None:
-    """As `remove` does while it waits for the answer."""
+    """As in `remove`, which waits for the answer."""
     storage = connected(cloud, "business", name="team")
     meant = storage.section_with_secrets()
     storage.remove()
@@ -128,7 +128,7 @@ def test_what_was_asked_for_one_storage_removes_no_other_of_its_name(cloud: Emul
 
 
 def test_a_change_goes_on_where_somebody_changes_the_storage_meanwhile(cloud: Emulator) -> None:
-    """It signs in anew, and another drive is chosen: it is the same storage."""
+    """The user signs in again and chooses another drive: it is the same storage."""
     storage = connected(cloud, "business", name="team")
     changes = iter([{"pluton_sign_in": "2045"}, {"drive_id": "b!another"}])
 
@@ -153,7 +153,7 @@ def test_another_friendly_name_keeps_the_remotes_name_and_the_other_way_round(
         storage.rename("Work")
     with pytest.raises(UsageError):
         storage.rename("")
-    storage.rename("onedrive-backups")  # its own
+    storage.rename("onedrive-backups")  # its own name
     storage.rename("Anna's files")
     renamed = storage.rename_remote("anna")
     assert renamed.name == "Anna's files"
@@ -163,7 +163,7 @@ def test_another_friendly_name_keeps_the_remotes_name_and_the_other_way_round(
 
 
 def test_no_remote_takes_a_name_that_another_storage_goes_by(cloud: Emulator) -> None:
-    """A remote's name wins over a friendly name: a backup would go elsewhere."""
+    """A remote's name has priority over a friendly name: a backup would go elsewhere."""
     storage = connected(cloud, name="OneDrive Backups")
     storage.rename(" work ")
     assert storage.name == "work"
@@ -182,7 +182,7 @@ def test_no_remote_takes_a_name_that_another_storage_goes_by(cloud: Emulator) ->
 
 
 def test_no_storage_is_called_as_a_remote_of_another_type(cloud: Emulator) -> None:
-    """`copy SRC backup:` went to the other remote, which has that name in rclone.conf."""
+    """Formerly, `copy SRC backup:` went to the other remote, which has that name in rclone.conf."""
     storage = connected(cloud, "business", base_folder="x")
     storage.storages.conf.add("backup", {"type": "alias", "remote": "/srv"})
     for name in ("backup", "business-drive"):
@@ -194,9 +194,9 @@ def test_no_storage_is_called_as_a_remote_of_another_type(cloud: Emulator) -> No
 
 
 def test_no_new_name_is_a_path_in_another_storage_or_an_option(cloud: Emulator) -> None:
-    """A command could not say which of the two it means; and -x is an option to each program."""
+    """A command could not express which of the two it means; for every program, -x is an option."""
     storage, other = connected(cloud, "business", name="Work"), connected(cloud, name="Mine")
-    for name in ("Work: photos", "work:photos"):  # the friendly name, the remote's
+    for name in ("Work: photos", "work:photos"):  # the friendly name, the remote's name
         with pytest.raises(StorageExists, match=r"is a path in '[Ww]ork'"):
             other.rename(name)
         with pytest.raises(StorageExists):
@@ -212,7 +212,7 @@ def test_no_new_name_is_a_path_in_another_storage_or_an_option(cloud: Emulator) 
 
 
 def test_no_rename_breaks_what_lies_on_it(cloud: Emulator) -> None:
-    """A crypt over it named a remote that was there no longer."""
+    """Formerly, a crypt over it named a remote that no longer existed."""
     storage = connected(cloud, "business", base_folder="x")
     conf = storage.storages.conf
     wrapping = (
@@ -355,7 +355,7 @@ def test_a_certificate_gives_rclone_its_tokens_for_as_long_as_it_runs(
 
 
 def test_no_storage_takes_options_of_another_one_by_the_dot_in_its_name(cloud: Emulator) -> None:
-    """Saved as [work.archive] beside [work], it deleted for good, as [work] does."""
+    """Formerly, as [work.archive] beside [work], it deleted permanently, as [work] does."""
     work = connected(cloud, "business", name="Work", hard_delete=True)
     other = connected(cloud, name="Archive")
     home = work.storages
@@ -375,7 +375,7 @@ def test_no_storage_takes_options_of_another_one_by_the_dot_in_its_name(cloud: E
 
 
 def test_what_a_storage_takes_from_another_one_can_be_set_back(cloud: Emulator) -> None:
-    """As people's own files have it: `set` said that it had saved it."""
+    """As in people's own files: formerly, `set` only claimed to have saved it."""
     work = connected(cloud, "business", name="Work", hard_delete=True)
     conf = work.storages.conf
     own = {key: value for key, value in work.section_with_secrets().items() if "hard" not in key}

@@ -1,5 +1,5 @@
 """Remotes that reach their drive through SharePoint's own interface (rclone's tenant_url): Graph,
-which takes no token of SharePoint's, is never asked."""
+which accepts no SharePoint token, gets no request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def hosts(cloud: Emulator) -> set[str]:
 
 
 def test_restic_has_its_token(cloud: Emulator, storage: Storage) -> None:
-    """Before: Graph was asked first whether it takes the token, and "Re-authorize"."""
+    """Formerly, Graph was asked first whether it accepts the token, which led to "Re-authorize"."""
     with storage.restic() as opened:
         assert opened.environment["RCLONE_CONFIG"]
         assert not opened.refused()
@@ -67,7 +67,7 @@ def test_the_pace_is_asked_for_where_the_drive_is(cloud: Emulator, storage: Stor
 
 
 def test_it_is_imported_as_a_whole(cloud: Emulator, storage: Storage) -> None:
-    """Before: that its token cannot be renewed, and to run `rclone authorize`."""
+    """Formerly: its token cannot be renewed, run `rclone authorize`."""
     section = storage.section_with_secrets()
     ours = {key: value for key, value in section.items() if not key.startswith("pluton_")}
     setup = StorageSetup()

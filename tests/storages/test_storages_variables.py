@@ -1,5 +1,5 @@
-"""A storage that variables make (`export --as-environment`) is one for us as it is for rclone: seen
-and used; a change is refused, and a renewed token is kept for the process."""
+"""A storage from variables (`export --as-environment`) works for us as for rclone: it is listed and
+used; a change is refused, and the process keeps a renewed token."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.connected import connected, emulated_drive, remote_of, saved
 
 @pytest.fixture
 def exported(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """A storage taken into the environment; no rclone.conf has it. Gives the remote's name."""
+    """Exports a storage into the environment; no rclone.conf has it. Returns the remote's name."""
     monkeypatch.setattr(variables, "_RENEWED", {})
 
     def export(name: str = "work", seconds: float = 3599.0, **options: Any) -> str:
@@ -56,7 +56,7 @@ def test_it_is_listed_found_by_both_names_and_used_without_an_rclone_conf(
 def test_one_that_was_for_reading_only_stays_so(
     exported: Callable[..., str], tmp_path: Path
 ) -> None:
-    """Our own keys are not exported, and with them went what was granted."""
+    """Our own keys are not exported: formerly, the granted permissions were lost with them."""
     name = exported(access_scopes=("Files.Read", "offline_access"))
     with pytest.raises(AccessDenied, match="for reading only"):
         Storages()[name].upload(tmp_path, "x").result()

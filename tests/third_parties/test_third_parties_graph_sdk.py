@@ -19,11 +19,11 @@ from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emula
 
 BERT = "bert@contoso.onmicrosoft.com"
 SCOPE = "https://graph.microsoft.com/.default"
-PART = 320 * 1024  # bytes; createUploadSession wants multiples
+PART = 320 * 1024  # bytes; createUploadSession requires multiples
 
 
 async def send_in_parts(url: str, content: bytes) -> httpx.Response:
-    """As Graph documents it. The SDK's own LargeFileUploadTask (msgraph-core 1.5) cannot read the
+    """As documented for Graph. The SDK's own LargeFileUploadTask (msgraph-core 1.5) cannot read the
     documented open range, "26-", of an answer."""
     async with httpx.AsyncClient() as client:
         for start in range(0, len(content), PART):

@@ -1,4 +1,4 @@
-"""O365, an independent client of Microsoft 365, signs in, uploads whole and in parts, lists,
+"""O365, an independent client of Microsoft 365, signs in, uploads whole files and parts, lists,
 downloads, moves and deletes on the emulator."""
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ BERT = "bert@contoso.onmicrosoft.com"
 def test_o365_cannot_tell_the_emulator_from_microsoft(cloud: Emulator, tmp_path: Path) -> None:
     small, large = tmp_path / "small.txt", tmp_path / "large.bin"
     small.write_text("hello")
-    large.write_bytes(os.urandom(6 * 1024**2))  # above 4 MiB it sends parts
+    large.write_bytes(os.urandom(6 * 1024**2))  # it sends files above 4 MiB in parts
 
     account = Account(
         (DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET),

@@ -1,4 +1,4 @@
-"""The translation of names, held against the real rclone."""
+"""The translation of names, compared with the real rclone."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ENCODINGS = [
     "InvalidUtf8",
 ]
 
-# names of up to 30 characters stay under the file system's 255 bytes, however they are translated
+# names of up to 30 characters stay below the file system's 255 bytes, however they are translated
 local_names = (
     st.lists(
         st.one_of(st.sampled_from(TELLING), st.characters(exclude_characters="/\0", codec="utf-8")),
@@ -57,8 +57,7 @@ def sent(names: list[str], encoding: str) -> dict[int, str]:
     """What the real rclone makes of local names on their way to a storage with that encoding, by
     index.
 
-    A second local remote is the storage, each name lies in a folder of its own, so that no name
-    meets another.
+    The storage is a second local remote; each name is in its own folder, so that no two names meet.
     """
     with tempfile.TemporaryDirectory() as folder:
         source = make(
@@ -147,8 +146,8 @@ def test_any_name_becomes_what_the_real_rclone_makes_of_it(names: list[str], enc
 
 
 def cased_letters() -> list[str]:
-    """All letters that Unicode 3.2 knew and that have upper, lower or composed forms: old enough
-    for every Python."""
+    """All letters of Unicode 3.2 that have upper, lower or composed forms: old enough for every
+    Python."""
     old = unicodedata.ucd_3_2_0
     letters = map(chr, range(0x80, sys.maxunicode + 1))
     return [
@@ -164,8 +163,8 @@ def cased_letters() -> list[str]:
 
 
 def test_rclone_takes_the_same_letters_for_one() -> None:
-    """With --ignore-case-sync rclone compares names as it does for OneDrive; it keeps one of
-    each."""
+    """With --ignore-case-sync, rclone compares names as for OneDrive, and keeps one of each
+    group."""
     letters = cased_letters()
     assert len(letters) > 1500
     names = [f"{letter}é" for letter in letters] + [f"{letter}e\u0301" for letter in letters[:100]]

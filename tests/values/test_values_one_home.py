@@ -1,4 +1,4 @@
-"""One fact, one home: what stood twice and differed is answered once."""
+"""One fact, one home: facts that existed twice with differences are defined once."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_no_two_features_are_one() -> None:
 
 
 def test_lines_end_at_a_line_feed_alone_for_us_as_for_rclone() -> None:
-    """str.splitlines() also ends them at U+2028, U+0085 and others, which names may hold."""
+    """str.splitlines() also splits at U+2028, U+0085 and others, which names may contain."""
     package = Path(pluton_rclone.__file__).parent
     harmless = {"cli/app.py", "pace/memory.py"}  # ours, /proc
     found = {

@@ -1,4 +1,4 @@
-"""Where a path in a storage lies in its drive."""
+"""The position of a storage's path in its drive."""
 
 from __future__ import annotations
 

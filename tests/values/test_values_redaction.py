@@ -1,4 +1,4 @@
-"""Secrets leave every text that is shown: tokens, passwords, addresses that open by themselves."""
+"""Secrets are removed from all shown text: tokens, passwords, pre-authenticated addresses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pluton_rclone.values.redaction import redact
 
-# Hosts as in Microsoft's documents (createUploadSession, get-content-range) and in public logs.
+# Hosts from Microsoft's documents (createUploadSession, get-content-range) and from public logs.
 PRE_SIGNED = [
     "https://sn3302.up.1drv.com/up/{}",
     "https://public.dm.files.1drv.com/y4m{}/report.docx?AVOverride=1",

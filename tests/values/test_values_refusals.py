@@ -1,4 +1,4 @@
-"""What refusals mean: the tables themselves, and that a kind of answer is known, not one string."""
+"""The meaning of refusals: the tables, and that kinds of answers are recognised, not strings."""
 
 from __future__ import annotations
 
@@ -141,8 +141,8 @@ def test_a_number_that_is_no_status_is_none(text: str) -> None:
 # ---- variations: a kind, not a string -----------------------------------------------------------
 
 KINDS: dict[str, tuple[list[str], str, type[errors.PlutonRcloneError], Place]] = {
-    # what it is: codes from outside in, the part of the message that tells, the class, what was
-    # asked for
+    # the case: codes from outside in, the significant part of the message, the class, the requested
+    # thing
     "no licence": (["BadRequest"], "does not have a SPO license", errors.DriveNotFound, "account"),
     "no mysite": (["ResourceNotFound"], "User's mysite not found", errors.DriveNotFound, "account"),
     "mysite address": (
@@ -308,7 +308,7 @@ def test_sign_in_errors_in_other_words_and_cut_anywhere(
     problem = entra_faults.sign_in_error(answer, entra_faults.Asked(way="redirect"))
     if listed or f"AADSTS{number}:" in text[:end]:
         assert type(problem) is kind
-    else:  # the honest default of its `error`; a number that was cut may be another's
+    else:  # the honest default of its `error`; a truncated number may be another's
         assert isinstance(problem, errors.SignInError | errors.GraphError)
     assert "stored" not in problem.what
 
@@ -390,11 +390,11 @@ PATTERNS: list[re.Pattern[str]] = [
     ),
 ]
 
-UNBOUNDED = 5000  # repeats of more count as without end
+UNBOUNDED = 5000  # more repetitions count as endless
 
 
 def repeats(tree: Any, *, inside: bool = False, last: bool = True) -> Iterator[str]:
-    """What a parsed pattern may not have: an endless repeat in another, an endless dot inside."""
+    """Forbidden parts of a parsed pattern: an endless repeat in another, an endless dot inside."""
     items = list(tree)
     for index, (kind, value) in enumerate(items):
         at_end = last and index == len(items) - 1
@@ -439,7 +439,7 @@ HOSTILE: list[Callable[[int], str]] = [
 def test_hundreds_of_thousands_of_hostile_characters_are_answered(
     hostile: Callable[[int], str],
 ) -> None:
-    """What was cubic would not come back within the day: no clock is needed to see it."""
+    """A cubic pattern would not finish within the day: the test needs no clock."""
     text = hostile(50_000)
     assert faults.fault(text).what
     assert redaction.redact(text)

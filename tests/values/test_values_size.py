@@ -1,4 +1,4 @@
-"""Sizes are read and written as rclone does it."""
+"""Sizes are parsed and printed as in rclone."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_chunks_too_small_too_large_or_uneven_are_refused(text: str) -> None:
 def test_the_real_rclone_takes_the_chunk_by_file_flag_and_environment(
     text: str, way: str, tmp_path: Path
 ) -> None:
-    """It fails on the token, which it looks at after the options."""
+    """It fails on the token, which it checks after the options."""
     config = tmp_path / "rclone.conf"
     section = "[od]\ntype = onedrive\ndrive_id = b!x\ndrive_type = business\n"
     config.write_text(section + (f"chunk_size = {text}\n" if way == "file" else ""))

@@ -1,5 +1,4 @@
-"""The guide's walk, as printed for users, on all three drive types; and the example of the
-design."""
+"""The guide's walk, as printed for users, on all three drive types; and the design's example."""
 
 from __future__ import annotations
 

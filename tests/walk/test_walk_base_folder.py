@@ -1,5 +1,5 @@
-"""The base folder: kept on every way, found when it was moved, and never another place than was
-meant."""
+"""The base folder: kept by every operation, found after a move, and never mistaken for another
+place."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def filled(cloud: Emulator, kind: DriveKind = "business") -> Drive:
 
 
 def rclone(*arguments: str, config: Path | None = None) -> list[str]:
-    """What rclone itself says, with nothing of ours around it."""
+    """The output of rclone itself, without our code around it."""
     environment = {**os.environ, **({"RCLONE_CONFIG": str(config)} if config else {})}
     ran = subprocess.run(
         [find_binary().path, *arguments],
@@ -69,7 +69,7 @@ def names(storage: Storage, path: str = "") -> list[str]:
 
 
 def saved_before(cloud: Emulator) -> Storage:
-    """With a base folder that only we knew of, as storages were saved once."""
+    """A base folder that only we know, as in storages saved by early versions."""
     storage = connected(cloud, "business", name="work")
     with storage.storages.path.open("a") as file:
         file.write("pluton_base_folder = Backups\n")
@@ -163,7 +163,7 @@ def test_an_export_as_variables_is_the_same_place_for_rclone_and_for_us(
 def test_a_pasted_export_keeps_the_base_folder_and_a_sync_stays_in_it(
     cloud: Emulator, tmp_path: Path
 ) -> None:
-    """`connect B --method token < export; sync /data B:` emptied the drive."""
+    """Formerly, `connect B --method token < export; sync /data B:` emptied the drive."""
     drive = filled(cloud)
     storage = added(cloud)
     setup = StorageSetup()
@@ -212,7 +212,7 @@ def test_a_deleted_base_folder_is_an_error_with_a_way_out(
     assert failed.error is not None
     assert "recycle bin" in failed.error.advice
     assert "base_folder" in failed.error.advice
-    assert command("set", "work", "base_folder=Backups").code == 0  # made anew
+    assert command("set", "work", "base_folder=Backups").code == 0  # created again
     assert storage.check_health().ok
     assert names(storage) == []
 
@@ -228,7 +228,7 @@ def test_it_is_set_changed_and_cleared_and_old_sections_get_the_id_at_their_next
     assert storage.remote.base_folder_id == ""
     assert command("set", "work", "chunk_size=5Mi").code == 0
     assert storage.remote.base_folder_id
-    assert rclone("lsf", "work:") == ROOT  # as the scripts expect that were written for it
+    assert rclone("lsf", "work:") == ROOT  # as expected by scripts that were written for it
     storage.update(base_folder="Other")
     assert storage.remote.base_folder == "Other"
     assert names(storage) == rclone("lsf", "work:") == ["there.txt"]
@@ -287,7 +287,7 @@ def test_names_that_rclone_shows_otherwise_than_onedrive_stores_them(cloud: Emul
 def test_rclone_with_a_root_folder_id_writes_and_deletes_single_files_at_the_drives_root(
     cloud: Emulator, tmp_path: Path
 ) -> None:
-    """rclone 1.75.2; a rclone that fails here may be given the id instead of the path."""
+    """rclone 1.75.2; an rclone that fails here could be given the id instead of the path."""
     drive = filled(cloud)
     storage = added(cloud)
     drive.write("sub/deep.txt", b"somebody's own file, outside the base folder")
@@ -324,7 +324,7 @@ def test_restic_cannot_open_a_repository_below_a_root_folder_id_on_business(
 def test_a_base_folder_that_onedrive_takes_nowhere_is_named_and_another_asked_for(
     cloud: Emulator, folder: str
 ) -> None:
-    """The advice was "Rename the file.", where a folder was about to be chosen."""
+    """Formerly, the advice was "Rename the file.", although a folder was being chosen."""
     with pytest.raises(ConnectionTestFailed) as refused:
         Storages().add("work", remote_of(cloud, "personal", base_folder=folder))
     assert isinstance(refused.value.__cause__, NameRefused)

@@ -1,5 +1,5 @@
 """A storage with a base folder is an alias of the folder and its drive in rclone.conf: converted,
-changed by hand, named by its drive, run again."""
+changed by hand, named by its drive, and run again."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_section_of_the_drive_alone_is_pasted_with_its_base_folder(cloud: Em
 def test_what_a_run_replaces_is_kept_anywhere_on_the_drive(
     cloud: Emulator, command: Command, tmp_path: Path
 ) -> None:
-    """rclone keeps it on one remote alone, and takes both names of it for one."""
+    """rclone keeps it only on the same remote, and treats both names as one."""
     drive = filled(cloud)
     storage = added(cloud)
     source = tmp_path / "data"

@@ -1,5 +1,5 @@
-"""A folder that somebody shared from a drive whose root is closed: connected by its link, its
-address, by a paste."""
+"""A shared folder of a drive whose root is closed: connected by its link, by its address, and by a
+paste."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_base_folder_in_it_and_a_paste_of_it_stay_below_that_folder(
 def test_a_paste_with_a_root_folder_id_in_an_open_drive_gets_the_path_in_its_place(
     cloud: Emulator,
 ) -> None:
-    """With the id, rclone takes single files from the drive's root
+    """With the id, rclone reads single files from the drive's root
     (tests/walk/test_walk_base_folder.py)."""
     drive = cloud.files.drive_of(BERT)
     drive.write("Backups/here.txt")

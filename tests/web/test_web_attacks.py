@@ -64,11 +64,11 @@ def test_the_one_time_address_lets_one_browser_in(home: Path) -> None:
 
 
 def test_who_only_asks_what_there_is_uses_nothing_up(cloud: Emulator) -> None:
-    """Mail programs and proxies send HEAD to addresses that they come across."""
+    """Mail programs and proxies send HEAD requests to addresses that they see."""
     app = page()
     address = one_time_address(app)
     assert Person(app).client.head(address, follow_redirects=False).is_success
-    anna = Person(app, address)  # nobody was let in by that
+    anna = Person(app, address)  # that gave no one a session
     draft = anna.begin("Mine")
     answer = answer_of(cloud, ANNA, anna.to_microsoft(draft))
     assert anna.client.head(answer, follow_redirects=False).is_success
@@ -105,7 +105,7 @@ def test_the_cookie_is_for_the_server_alone(home: Path) -> None:
 
 def test_a_session_that_has_ended_is_said(home: Path) -> None:
     with at_the_page() as person:
-        again = page()  # the program was started again, and kept nothing
+        again = page()  # the program restarted and kept nothing
         stale = Person(again)
         stale.client.cookies = person.client.cookies
         answer = stale.get("/")
@@ -120,7 +120,7 @@ def test_a_session_that_has_ended_is_said(home: Path) -> None:
     "host", ["evil.example", "localhost", "localhost:80", "localhost:8123.evil.example", ""]
 )
 def test_a_foreign_host_is_refused(home: Path, host: str) -> None:
-    """DNS rebinding: another site's name that leads to this machine."""
+    """DNS rebinding: another site's name that resolves to this machine."""
     with at_the_page() as person:
         for method in ("GET", "POST"):
             answer = person.client.request(method, "/", headers={"host": host})
@@ -194,7 +194,7 @@ def test_every_answer_has_the_strict_headers(home: Path, path: str) -> None:
 
 
 def test_another_persons_sign_in_cannot_be_finished(cloud: Emulator) -> None:
-    """Neither may Bert finish what Anna began, nor may Anna be led to finish what Bert began."""
+    """Bert cannot finish what Anna began, and cannot lead Anna to finish what he began."""
     app = page()
     anna, bert = Person(app, one_time_address(app)), Person(app, one_time_address(app))
     draft = anna.begin("Mine")

@@ -1,5 +1,4 @@
-"""While a browser is opened, other users of the machine look through the arguments of every
-process."""
+"""While a browser is opened, other users of the machine read the arguments of every process."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ PATIENCE = 120.0  # seconds for a program to end
 
 @pytest.fixture
 def program(home: Path, tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Programs that this test started, ended with it."""
+    """The programs that this test started, which end with it."""
     started: list[subprocess.Popen[bytes]] = []
     yield started
     for one in started:
@@ -37,7 +36,7 @@ def program(home: Path, tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]
 def run(
     program: list[subprocess.Popen[bytes]], tmp_path: Path, *arguments: str
 ) -> tuple[subprocess.Popen[bytes], str]:
-    """A command whose browser says what it was given, and stays: the command, and that."""
+    """Run a command whose browser prints its arguments and stays; yields both."""
     told = tmp_path / "told"
     os.mkfifo(told)
     browser = tmp_path / "browser.sh"
@@ -56,7 +55,7 @@ def run(
     )
     program.append(one)
 
-    def ended() -> None:  # what ends before it opens a browser must not be waited for
+    def ended() -> None:  # a command that ends before it opens a browser must not be waited for
         one.wait()
         with suppress(OSError):
             os.close(os.open(told, os.O_WRONLY | os.O_NONBLOCK))
@@ -66,7 +65,7 @@ def run(
 
 
 def command_lines() -> list[bytes]:
-    """Of every process, as any user sees them."""
+    """The command lines of all processes, as any user sees them."""
     found = []
     for process in Path("/proc").iterdir():
         if process.name.isdigit():

@@ -1,7 +1,7 @@
-"""`pluton-rclone demo --web` in an ordinary browser, which has neither the emulator's proxy nor its
-CA: what a person clicks there.
+"""`pluton-rclone demo --web` in an ordinary browser, without the emulator's proxy and CA: what a
+person clicks there.
 
-PICTURES=docs writes what docs/try-it.md shows.
+PICTURES=docs writes the pictures of docs/try-it.md.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DEMO = ["/bin/sh", "-c", COMMAND, sys.executable]
 
 @pytest.fixture
 def demo(home: Path) -> Iterator[tuple[str, str, str]]:
-    """The page's one-time address, that of the control page, and the folder with files."""
+    """The page's one-time address, the control page's address, and the folder with files."""
     with process.start(DEMO, env=os.environ | {"PYTHONPATH": str(ROOT)}) as child:
         said = ""
         for line in child.stdout:
@@ -79,7 +79,7 @@ def test_a_person_and_an_administrator_click_through_it_with_an_ordinary_browser
         visitor = Visitor(context, address)
         page = visitor.page
 
-        # refused, then agreed to
+        # refused, then accepted
         visitor.add("OneDrive Personal Backups")
         switch("switch-consent")
         take(control, "control")
@@ -122,12 +122,12 @@ def test_a_person_and_an_administrator_click_through_it_with_an_ordinary_browser
         page.get_by_text("Does not work").wait_for()
         page.get_by_role("button", name="Re-authorize", exact=True).first.click()
         visitor.heading("Re-authorize")
-        closes(visitor.open_window())  # Microsoft knows her in this browser
+        closes(visitor.open_window())  # Microsoft recognises her in this browser
         visitor.heading("Test and save")
         page.get_by_role("link", name="Storages", exact=True).first.click()
         assert visitor.complaints == []
 
-        # a device code is typed, and an administrator agrees
+        # a device code is typed, and an administrator consents
         visitor.add("Team library")
         visitor.press("Sign in on another device")
         code = page.get_by_label("The code").input_value()
@@ -153,7 +153,7 @@ def test_a_person_and_an_administrator_click_through_it_with_an_ordinary_browser
         control.locator("#address").fill(field.input_value())
         control.get_by_role("button", name="Open it here").click()
         at_microsoft(control, ADMIN)
-        with control.expect_event("requestfailed"):  # at http://localhost, where nobody listens
+        with control.expect_event("requestfailed"):  # at http://localhost, where no one listens
             control.locator("#accept").click()
-        visitor.authorize(BERT)  # in a browser where the administrator is signed in now
+        visitor.authorize(BERT)  # in a browser where the administrator is now signed in
         visitor.heading("Which SharePoint site")

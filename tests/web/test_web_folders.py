@@ -1,5 +1,5 @@
-"""What the page reads and writes on its machine: the folders that were named, and nothing private
-in them."""
+"""What the page reads and writes on its machine: only the named folders, and nothing private in
+them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECRET = "secret of the person"
 
 
 def begun(anna: Person, storage: Storage, kind: str, local: Path | str, path: str = "x") -> int:
-    """The status of the form; whatever it began has ended."""
+    """The status of the form; the job that it began has ended."""
     answer = anna.post(
         f"/storages/{storage.remote_name}/{kind}", {"local": str(local), "path": path}
     )
@@ -34,7 +34,7 @@ def on_drive(storage: Storage, path: str = "x") -> set[str]:
 
 
 def tree(folder: Path) -> Path:
-    """A folder with one file for everybody, and with everything that is private."""
+    """A folder with one ordinary file, and with everything that is private."""
     for name in (
         "a.txt",
         ".ssh/id_ed25519",
@@ -145,8 +145,8 @@ def test_what_rclone_conf_leads_to_by_now_is_private(cloud: Emulator, home: Path
 
 
 def test_a_copy_takes_nothing_private_along(cloud: Emulator, home: Path, tmp_path: Path) -> None:
-    """Neither dot files nor rclone.conf, by whatever name this page's own has, nor the
-    runtime folder, nor links."""
+    """No dot files, no rclone.conf (whatever this page's own is called), no runtime folder, no
+    links."""
     storage = connected(cloud)
     tree(home)
     (tmp_path / "elsewhere").mkdir()
@@ -188,7 +188,7 @@ def test_a_restore_writes_nothing_private_and_through_no_link(
         for name in (".bashrc", "rclone.conf", "one"):
             assert (
                 begun(anna, storage, "restore", open_folder, f"x/{name}") == 200
-            )  # it is said on its page
+            )  # its page says so
     assert (open_folder / "fine" / "file").read_bytes() == b"planted"
     assert not (open_folder / "evil").exists()
     assert [path.name for path in elsewhere.iterdir()] == ["victim"]
@@ -210,7 +210,7 @@ def test_a_file_that_is_not_written_is_said(cloud: Emulator, tmp_path: Path) -> 
 
 
 def test_the_end_of_a_restore_says_what_it_leaves_out(cloud: Emulator, tmp_path: Path) -> None:
-    """It said "Done", and `.env` was missing."""
+    """Formerly, it said "Done", although `.env` was missing."""
     storage = connected(cloud)
     for name in ("fine", ".env"):
         storage.rclone.rcat(b"content", storage.at(name))

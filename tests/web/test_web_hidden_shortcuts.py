@@ -1,5 +1,5 @@
-"""Folders of others that a browser shows in the drive and rclone is not shown: said on the page,
-and what it says is enough to connect them."""
+"""Other people's folders that the browser shows in the drive but Microsoft hides from rclone: the
+page reports them, with enough information to connect them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .client import Person, at_the_page, until_over
 
 
 def saved(page: Person, cloud: Emulator, name: str, kind: str, step: str, **form: str) -> str:
-    """The walk as Bert; the page with the result of its test."""
+    """The walk as Bert; returns the page with the result of its test."""
     draft = page.begin(name)
     page.sign_in(cloud, draft, BERT)
     page.post(f"{draft}/type", {"kind": kind})
-    if kind == "sharepoint":  # it needs a further permission
+    if kind == "sharepoint":  # it needs another permission
         page.sign_in(cloud, draft, BERT)
     options = page.post(f"{draft}/{step}", form).text
     (folder,) = re.findall('name="base_folder"[^>]* value="([^"]*)"', options)

@@ -1,5 +1,5 @@
-"""What people do who are in a hurry or curious: buttons pressed twice, Back, addresses typed by
-hand, a browser that is closed in the middle."""
+"""People in a hurry or curious: buttons pressed twice, Back, addresses typed by hand, a browser
+that is closed in the middle."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_a_terminal_that_is_closed_ends_the_page_as_ctrl_c_does(
             for _ in range(2):
                 signal.raise_signal(getattr(signal, sign))
 
-    with pytest.raises(KeyboardInterrupt):  # that is its end, behind the work's
+    with pytest.raises(KeyboardInterrupt):  # it ends with this, after the job's end
         run()
     assert (running.should_exit, running.force_exit) == (True, False)
 
@@ -194,8 +194,8 @@ def other_on_ipv6(port: int = 0) -> socket.socket:
 
 
 def test_another_programs_port_on_ipv6_is_not_shared() -> None:
-    """A browser that asks ::1 first would show it the one-time address."""
-    with socket.socket() as kept:  # so that nobody else has it on 127.0.0.1
+    """A browser that tries ::1 first would reveal the one-time address to it."""
+    with socket.socket() as kept:  # so that no other program has it on 127.0.0.1
         kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         kept.bind(("127.0.0.1", 0))
         port = kept.getsockname()[1]

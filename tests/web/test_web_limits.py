@@ -243,7 +243,7 @@ def test_what_one_person_has_done_is_not_forgotten_for_anothers(held: Held) -> N
 
 
 def test_what_is_just_over_may_be_forgotten_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another work begins at the very moment at which one is over."""
+    """Another job begins at the very moment at which one ends."""
     monkeypatch.setattr(jobs, "KEPT", 1)
     many, gate, next_ones = Jobs(), threading.Event(), list[Steps]()
 
@@ -267,7 +267,7 @@ def test_what_is_just_over_may_be_forgotten_at_once(monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def port(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Of a page that is less patient than usual."""
+    """The port of a page with shorter limits than usual."""
     monkeypatch.setattr(serving, "REQUEST", 0.5)
     monkeypatch.setattr(serving, "MOST", 10)
     with served(APP) as address:
@@ -296,7 +296,7 @@ HALF = {
 @pytest.mark.parametrize("kind", HALF)
 def test_a_request_that_does_not_come_is_not_waited_for(port: int, kind: str) -> None:
     with opened(port, HALF[kind].replace("#", str(port))) as connection:
-        rest(connection)  # until the page ends it
+        rest(connection)  # until the page closes it
 
 
 def test_a_request_that_comes_byte_by_byte_is_not_waited_for(port: int) -> None:
@@ -334,7 +334,7 @@ def test_more_connections_than_there_may_be_push_out_the_oldest_that_waits(
 
 @contextmanager
 def let_in() -> Iterator[tuple[int, str]]:
-    """A page in this process: its port, and the cookie of somebody who was let in."""
+    """A page in this process: its port, and the cookie of a person with a session."""
     jar = CookieJar()
     with served(APP) as address:
         build_opener(ProxyHandler({}), HTTPCookieProcessor(jar)).open(
@@ -349,7 +349,7 @@ def let_in() -> Iterator[tuple[int, str]]:
 def test_an_abandoned_download_ends_its_rclone(
     cloud: Emulator, monkeypatch: pytest.MonkeyPatch, leaves: bool
 ) -> None:
-    """Of a reader who goes, and of one who only stops to read."""
+    """For a reader who disconnects, and for one who only stops reading."""
     storage = connected(cloud)
     storage.rclone.rcat(os.urandom(12_000_000), storage.at("large"))
     with let_in() as (port, cookie):
@@ -366,7 +366,7 @@ def test_an_abandoned_download_ends_its_rclone(
             if leaves:
                 connection.close()
             else:
-                monkeypatch.setattr(serving, "READER", 0.1)  # from the next time on that it waits
+                monkeypatch.setattr(serving, "READER", 0.1)  # from its next wait on
                 with suppress(ConnectionError):
                     for _ in range(1500):
                         connection.recv(4096)
@@ -397,7 +397,7 @@ for _ in range(Work.at_once):
 
 
 def test_a_page_that_nobody_closes_ends_what_runs_with_the_program(home: Path) -> None:
-    """As one that is mounted, whose application ends without a word to it."""
+    """As with a mounted page whose application ends without notice."""
     done = subprocess.run([sys.executable, "-c", MOUNTED], capture_output=True, text=True)
     assert (done.stdout.split(), done.stderr) == (["ended"] * Work.at_once, "")
 
@@ -425,7 +425,7 @@ def test_the_page_ends_what_runs_also_when_no_thread_starts_any_more(
 def test_the_end_of_the_page_brings_the_tokens_home(
     cloud: Emulator, tmp_path: Path, number: int, code: int
 ) -> None:
-    """A copy has renewed the token; it is in rclone.conf when the page has ended, and nothing is
+    """A copy has renewed the token: after the page has ended, rclone.conf has it, and nothing is
     left behind."""
     storage = connected(cloud, seconds=1)
     before = storage.section_with_secrets()["token"]
@@ -448,7 +448,7 @@ def test_the_end_of_the_page_brings_the_tokens_home(
 def test_what_no_thread_can_be_had_for_says_so_and_holds_up_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where a container has reached its limit of them, for a while."""
+    """As in a container that has temporarily reached its thread limit."""
     some = Jobs()
 
     def refused(thread: threading.Thread) -> None:

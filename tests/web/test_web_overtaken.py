@@ -1,4 +1,4 @@
-"""Pages that something has overtaken: another tab, another page of the host, the command line."""
+"""Pages outdated by something else: another tab, another page of the host, the command line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .visitor import ANNA, BERT
 
 @pytest.mark.parametrize("identify", [None, by_header])
 def test_two_pages_behind_one_host_keep_what_is_begun_on_each(home: Path, identify: Any) -> None:
-    """`__Host-` knows no paths: both have their sessions in one cookie."""
+    """`__Host-` cookies ignore paths: both pages have their sessions in one cookie."""
     host, paths = "https://pluton.example", ["/archive", "/team"]
     pages = [page(public_url=host + path, identify=identify) for path in paths]
     mounts = [Mount(path, one) for path, one in zip(paths, pages, strict=True)]

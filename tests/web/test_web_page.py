@@ -82,7 +82,7 @@ def test_only_what_passed_the_test_is_saved(cloud: Emulator) -> None:
         assert "Everything works" in anna.get(f"{draft}/save").text
         anna.post(
             f"{draft}/options", {"chunk_size": "20Mi"}
-        )  # what passed is not what is wanted now
+        )  # the test that passed had other options
         assert anna.post(f"{draft}/save").status_code == 409
         anna.post(f"{draft}/test")
         until_over(anna)
@@ -115,8 +115,8 @@ def test_options_that_change_while_the_test_runs_stay_and_are_not_shown_as_teste
 def test_a_saving_that_ends_while_its_page_is_drawn_is_followed_to_its_end(
     cloud: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Saving what was tested takes milliseconds, as long as the page: a page without a way on would
-    stay for ever."""
+    """Saving a tested remote takes milliseconds, as long as drawing the page: without a link
+    onward, the page would stay for ever."""
     add_tested = Storages.add_tested
     drawn = threading.Event()
 
@@ -134,7 +134,7 @@ def test_a_saving_that_ends_while_its_page_is_drawn_is_followed_to_its_end(
         monkeypatch.setattr(Storages, "add_tested", save_late)
         monkeypatch.setattr("pluton_rclone.web.wizard.draft.rail", ends_now)
         shown = anna.post(f"{draft}/save").text
-        assert 'id="progress" data-every' in shown  # and so the page looks again
+        assert 'id="progress" data-every' in shown  # so that the page polls
         assert "ready for use" in anna.get(f"{draft}/save").text
 
 
@@ -179,7 +179,7 @@ def test_a_sign_in_that_is_cancelled_while_it_is_tested_is_not_saved(cloud: Emul
 
 
 def test_an_application_signs_in_again_by_itself(cloud: Emulator) -> None:
-    """A person was asked to, whose token the storage would have got."""
+    """Formerly, a person was asked to sign in, and the storage would have got their token."""
     storage = connected_as_app(cloud)
     at = f"/storages/{storage.remote_name}/reauthorize"
     secrets = cloud.world.registrations[DAEMON_CLIENT_ID].secrets
@@ -272,7 +272,7 @@ def test_the_form_drawn_from_the_schema_has_every_field(cloud: Emulator) -> None
         properties
     )
     asked = {n for n, p in properties.items() if p["x-decided-by"] == "person"}
-    assert controls == asked - set(NOT_HERE) | {"region"}  # it has a control of its own
+    assert controls == asked - set(NOT_HERE) | {"region"}  # it has its own control
     for name in controls - {"region"}:
         assert re.search(rf'<label[^>]*for="{name}"', form), name
         assert properties[name]["title"] in html.unescape(form), name
@@ -390,7 +390,7 @@ def test_another_account_of_rclones_own_registration_signs_in(
 
 
 def test_the_page_that_waits_is_told_of_the_sign_in_that_it_began_alone(cloud: Emulator) -> None:
-    """It asks also before the form has come, which another sign-in or a refusal was before."""
+    """It polls before the form arrives, too; another sign-in or a refusal may be there still."""
     with at_the_page() as anna:
         draft = anna.begin("Again")
         anna.sign_in(cloud, draft, ANNA)
@@ -431,7 +431,7 @@ def test_mounted_in_an_application_that_signs_people_in_itself(cloud: Emulator) 
     )
     at = anna.post("/onedrive/add").url.path
     assert at.startswith("/onedrive/setups/")
-    bert.client.cookies = anna.client.cookies  # a stolen cookie is of no use to somebody else
+    bert.client.cookies = anna.client.cookies  # a stolen cookie is useless to another person
     assert bert.get(at).status_code == 404
     assert inner.state.page.redirect_uri == f"{ORIGIN}/onedrive/callback"
     assert inner.state.page.address.cookie in anna.client.cookies
@@ -500,7 +500,7 @@ def test_a_password_that_cannot_be_is_marked_and_one_that_is_kept_is_named(cloud
     (field,) = re.findall(r'<input type="password"[^>]*>', refused)
     assert 'aria-invalid="true"' in field
     assert "leave empty to keep it" in kept
-    assert "leave empty to keep it" not in field  # it was not taken
+    assert "leave empty to keep it" not in field  # it was not accepted
 
 
 def test_name_and_options_are_changed_or_nothing_is(cloud: Emulator) -> None:
@@ -517,7 +517,7 @@ def test_name_and_options_are_changed_or_nothing_is(cloud: Emulator) -> None:
 
 
 def test_a_form_that_was_opened_earlier_undoes_no_later_change(cloud: Emulator) -> None:
-    """It says so, shows what is there now, and works from there; also without scripts."""
+    """It says so, shows the current values, and works from there; also without scripts."""
     storage = connected(cloud, name="Before", link_password="mine")
     at = f"/storages/{storage.remote_name}/edit"
     with at_the_page() as anna:
@@ -566,7 +566,7 @@ def test_what_is_changed_while_a_form_is_tested_stays(cloud: Emulator) -> None:
 
 
 def posted_by_a_browser(text: str) -> dict[str, str]:
-    """What the form of a page holds if nobody types anything."""
+    """The fields of a page's form as a browser sends them if no one types anything."""
     form = {}
     controls = r"<input([^>]*)>()|<select([^>]*)>(.*?)</select>"
     for tag, _, select, choices in re.findall(controls, text, re.DOTALL):
@@ -657,7 +657,7 @@ def test_a_wait_that_microsoft_asks_for_is_shown_with_its_end(
 
 
 class Slow(Storages):
-    """Storages whose only one has an rclone that takes its time."""
+    """Storages with one storage, whose rclone is slow."""
 
     def __init__(self, storage: object) -> None:
         super().__init__()
@@ -668,7 +668,7 @@ class Slow(Storages):
 
 
 def until(person: Person, path: str, words: str) -> str:
-    """The part as soon as it holds these words."""
+    """The part of the page, once it contains these words."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         text = person.get(path).text
@@ -704,10 +704,10 @@ def test_it_is_served_on_loopback_alone(home: Path) -> None:
 
 
 def test_a_storage_that_got_another_name_does_not_ask_for_another_name(cloud: Emulator) -> None:
-    """The failure of its saving stood there still, and saving it went nowhere."""
+    """Formerly, the failure of the earlier save was still shown, and saving led nowhere."""
     with at_the_page() as anna:
         draft = ready_to_save(cloud, anna)
-        connected(cloud, "business", name="Mine")  # at the terminal, say
+        connected(cloud, "business", name="Mine")  # at the terminal, for example
         anna.post(f"{draft}/save")
         until_over(anna)
         assert "already a storage" in anna.get(f"{draft}/save").text
@@ -727,8 +727,8 @@ def test_a_storage_that_got_another_name_does_not_ask_for_another_name(cloud: Em
 def test_an_administrator_who_answered_is_not_told_to_sign_in_or_to_be_let_in(
     cloud: Emulator, let_in: bool, answer: str
 ) -> None:
-    """Microsoft leads from the address for an administrator to the page: it said that it did not
-    work, or asked a stranger for a one-time address of a terminal."""
+    """Microsoft redirects from the administrator's address to the page: formerly, it said that this
+    did not work, or asked a stranger for a one-time address of a terminal."""
     with at_the_page() as anna:
         browser = anna if let_in else Person(anna.app)
         page = browser.get(f"/callback?admin_consent=True&tenant=1234{answer}")
@@ -739,7 +739,7 @@ def test_an_administrator_who_answered_is_not_told_to_sign_in_or_to_be_let_in(
 
 
 def test_who_signs_in_in_another_way_is_not_kept_by_the_one_before(cloud: Emulator) -> None:
-    """The page of the code said that it was cancelled, and that nothing is transferred twice."""
+    """The page of the code wrongly said: cancelled, and nothing is transferred twice."""
     with at_the_page() as anna:
         draft = anna.begin("Either way")
         waiting = anna.post(f"{draft}/code").url.path

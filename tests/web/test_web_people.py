@@ -1,5 +1,5 @@
-"""Several people at one page that an application signs in: nobody by mistake, and to each what is
-theirs."""
+"""Several people at one page that an application signs in: no one gets in by mistake, and each sees
+only their own."""
 
 from __future__ import annotations
 
@@ -155,8 +155,8 @@ CHANGING = ("/test", "/reauthorize", "/edit", "/remove", "/copy", "/restore")
 
 
 def test_another_persons_storage_is_not_there(cloud: Emulator, tmp_path: Path) -> None:
-    """Nothing of it is read, changed or removed, and the answer is that for a name that there is
-    not."""
+    """It cannot be read, changed or removed, and the answer is the same as for a name that does not
+    exist."""
     storage = give(connected(cloud, name="Private"), "anna")
     storage.rclone.rcat(b"hers", storage.at("a"))
     folder = local_folder(tmp_path)
@@ -183,7 +183,7 @@ def test_another_persons_storage_is_not_there(cloud: Emulator, tmp_path: Path) -
 
 
 def test_a_storage_that_nobody_added_here_is_nobodys(cloud: Emulator) -> None:
-    storage = connected(cloud)  # by the command line, say
+    storage = connected(cloud)  # at the command line, for example
     with people() as (anna, bert, _):
         for person in (anna, bert):
             assert person.get(f"/storages/{storage.remote_name}").status_code == 404
@@ -208,7 +208,7 @@ def test_what_somebody_adds_is_theirs(cloud: Emulator) -> None:
 
 
 def test_a_re_authorization_that_is_not_allowed_any_more_does_not_happen(cloud: Emulator) -> None:
-    """Between its beginning and its saving the storage went to somebody else."""
+    """Between its beginning and its saving, another person became the storage's owner."""
     storage = give(connected(cloud), "anna")
     with people() as (anna, _, _app):
         draft = anna.post(f"/storages/{storage.remote_name}/reauthorize").url.path.removesuffix(
@@ -225,7 +225,7 @@ def test_a_re_authorization_that_is_not_allowed_any_more_does_not_happen(cloud: 
 def test_who_takes_a_name_sees_nothing_of_what_ran_under_it(
     cloud: Emulator, tmp_path: Path
 ) -> None:
-    """Places, options and names of files are in it. It stays with its storage."""
+    """It contains places, options and names of files. It stays with its storage."""
     hers, folder = give(connected(cloud, name="Work"), "anna"), local_folder(tmp_path)
     hers.upload(folder, "private").result()
     with people() as (anna, bert, _):
@@ -367,7 +367,7 @@ def test_a_transfer_that_waits_is_permitted_again_when_its_turn_comes(
 def test_a_transfer_whose_right_is_asked_for_while_the_server_ends_says_that_it_has_none(
     cloud: Emulator, tmp_path: Path
 ) -> None:
-    """The loop's end cancels the answer; the person who asks later gets a page."""
+    """The end of the loop cancels the answer; the person who asks later gets a page."""
     folder, answer = local_folder(tmp_path), dict[str, Callable[[], Any]]()
     for name in ("first", "team"):
         connected(cloud, name=name)
@@ -455,8 +455,8 @@ OFFERED = {
 
 @pytest.mark.parametrize("allowed", ["see", "read", "write", "change", "remove", "add"])
 def test_what_somebody_may_not_do_is_refused_and_not_offered(cloud: Emulator, allowed: str) -> None:
-    """Of a storage whose sign-in has expired, of one whose drive is gone, of one without a drive:
-    what helps is offered, too."""
+    """For a storage whose sign-in has expired, one whose drive is gone, and one without a drive:
+    the remedies are offered, too."""
     team = connected(cloud, "business", name="Team").remote_name
     cloud.world.revoke_tokens(cloud.world.person(BERT))
     for name, drive in (("Gone", "0123456789abcdef"), ("None", None)):
@@ -491,7 +491,7 @@ def test_a_page_within_an_application_lets_no_browsers_in_and_does_not_offer_to(
 
 
 def test_an_answer_of_microsoft_counts_in_the_browser_that_asked_alone(cloud: Emulator) -> None:
-    """Not with another person, and not in another browser of the same one."""
+    """Not with another person's, and not with another browser of the same person."""
     from .client import answer_of
 
     with people() as (anna, bert, app):

@@ -1,5 +1,5 @@
-"""Floods at the served page, with its real limits: others are answered meanwhile, memory and
-processes are bounded.
+"""Floods at the served page, with its real limits: other people are served meanwhile, and memory
+and processes are bounded.
 
 `make attack` runs them; `-s` shows the figures.
 """
@@ -29,16 +29,16 @@ from .attackers import ServedPage, attacked, eventually
 
 pytestmark = pytest.mark.attack
 
-LASTS = float(os.environ.get("ATTACK_SECONDS", "30"))  # of the siege by many clients
-MEMORY = 400  # MiB that the page's process may hold
+LASTS = float(os.environ.get("ATTACK_SECONDS", "30"))  # the length of the siege by many clients
+MEMORY = 400  # MiB that the page's process may use
 
 
 class Figures:
-    """The worst that is seen of the page while an attack goes on."""
+    """The worst values of the page during an attack."""
 
     def __init__(self, page: ServedPage) -> None:
         self.page = page
-        self.other = page.another()  # with a session of their own
+        self.other = page.another()  # with a separate session
         self.waits: list[float] = []
         self.memory = self.rclones = self.files = 0
 
@@ -106,7 +106,7 @@ def test_sixty_copies(cloud: Emulator, tmp_path: Path) -> None:
     ):
         refused = 0
         for number in range(60):
-            with suppress(OSError):  # 422: too much is going on already
+            with suppress(OSError):  # 422: too many jobs already
                 page.post(
                     f"/storages/{storage.remote_name}/copy", local=str(folder), path=f"x{number}"
                 )
@@ -149,7 +149,7 @@ def test_forty_five_abandoned_downloads(cloud: Emulator) -> None:
 
 
 def test_two_hundred_clients(cloud: Emulator, tmp_path: Path) -> None:
-    """The attackers, and who looks meanwhile, are processes of their own (`besiegers`)."""
+    """The attackers and the observer are separate processes (`besiegers`)."""
     storage, folder = connected(cloud), tmp_path / "open"
     folder.mkdir()
     (folder / "large").write_bytes(os.urandom(4_000_000))
@@ -174,7 +174,7 @@ def test_two_hundred_clients(cloud: Emulator, tmp_path: Path) -> None:
 
 @contextmanager
 def besieging(role: str, page: ServedPage, **given: str) -> Iterator[subprocess.Popen[str]]:
-    """A process of `besiegers`, which ends with its stdin."""
+    """A process of `besiegers`, which ends when its stdin is closed."""
     argv = [sys.executable, "-m", "tests.web.besiegers", role]
     with subprocess.Popen(argv, stdin=PIPE, stdout=PIPE, text=True) as process:
         assert process.stdin is not None

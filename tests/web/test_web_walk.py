@@ -1,5 +1,5 @@
 """The guide's walk in a real browser, on the emulated Microsoft: every page, every kind of drive,
-what goes wrong."""
+errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .visitor import ANNA, BERT, Visitor, at_microsoft, closes
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page, Route
 
-pytestmark = pytest.mark.long  # all in one worker: with one browser
+pytestmark = pytest.mark.long  # all in one worker, with one browser
 LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1200), ("dark", 390))
 APP = AppRegistration(PUBLIC_CLIENT_ID)
 
@@ -33,10 +33,10 @@ APP = AppRegistration(PUBLIC_CLIENT_ID)
 def test_every_page_is_reached_and_accessible(
     cloud: Emulator, home: Path, chromium: Chromium
 ) -> None:
-    """Personal, Business and SharePoint; declined once, an administrator needed once, expired and
+    """Personal, Business and SharePoint; refused once, an administrator needed once, expired and
     signed in again.
 
-    Each page is looked at light and wide, and dark at a phone's width.
+    Each page is viewed light and wide, and dark at a phone's width.
     """
     found: list[str] = []
     seen: list[str] = []
@@ -67,8 +67,8 @@ def test_every_page_is_reached_and_accessible(
 
 def press_with_the_window_blocked(visitor: Visitor, button: str) -> None:
     """A person's click allows one window. It is used up here, so that Chromium's own pop-up blocker
-    refuses ours. The moment after which the sign-in goes on is over when the page has been looked
-    at: Chromium does not answer questions about a page that is about to leave."""
+    blocks ours. When the page has been viewed, the delay after which the sign-in continues is over:
+    Chromium does not answer questions about a page that is about to unload."""
     visitor.page.evaluate(
         "const usual = setTimeout; window.setTimeout = (call, time, ...given) => time === 3000"
         "  ? void (window.goOn = () => call(...given)) : usual(call, time, ...given)"
@@ -99,7 +99,7 @@ def test_a_blocked_window_is_said_and_the_sign_in_goes_on_in_this_tab(
 
 
 def at_the_authorize_page_again(context: BrowserContext, address: str, name: str) -> Visitor:
-    """Anna has signed in and goes back: she should have taken another account."""
+    """Anna has signed in and goes back: she meant to choose another account."""
     anna = Visitor(context, address)
     anna.add(name)
     anna.authorize(ANNA, "accept")
@@ -133,7 +133,7 @@ def test_another_account_signs_in_in_a_window_that_is_opened_again_and_in_this_t
             anna.press("Sign in with another account")
         at_microsoft(opened.value, ANNA)
         closes(opened.value)
-        anna.heading("Which OneDrive")  # by itself
+        anna.heading("Which OneDrive")  # without a click
         assert anna.page.get_by_text(f"({ANNA})").is_visible()
 
 
@@ -166,8 +166,8 @@ def test_a_part_that_fails_draws_no_page_in_the_page(
 def test_many_storages_are_looked_at_a_few_at_a_time_and_none_is_left_out(
     cloud: Emulator, chromium: Chromium, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over HTTP/2 a browser asks for all parts at once, and the server refuses more than twelve;
-    over HTTP/1.1 it asks for six itself, as many as are counted here before they leave it."""
+    """Over HTTP/2, a browser requests all parts at once, and the server refuses more than twelve;
+    over HTTP/1.1, it requests six at once, as many as are counted here before they leave it."""
     for number in range(15):
         connected(cloud, name=f"Storage {number}")
     monkeypatch.setattr(Healths, "of", lambda *_: Seen())
@@ -218,7 +218,7 @@ def test_a_page_that_goes_on_by_itself_is_not_over_while_it_is_refused(
         anna = Visitor(context, address)
         anna.add("Another device")
         anna.press("Sign in on another device")
-        anna.heading("Sign in on another device")  # its script is there
+        anna.heading("Sign in on another device")  # its script has run
         code = anna.page.get_by_label("The code").input_value()
         with monkeypatch.context() as busy:
             busy.setattr(guard, "AT_ONCE", -1)  # every request is one too many
@@ -240,13 +240,13 @@ def test_a_session_that_ends_while_a_sign_in_is_waited_for_is_said(
         elsewhere = context.new_page()
         elsewhere.goto(address.rpartition("/open/")[0])
         elsewhere.get_by_role("button", name="Leave").click()
-        anna.heading("Your session here has ended")  # by itself
+        anna.heading("Your session here has ended")  # without a click
 
 
 def test_what_is_drawn_anew_takes_no_focus_from_what_has_not_changed(
     cloud: Emulator, chromium: Chromium
 ) -> None:
-    """Whoever has the keyboard alone went back to the top of the page."""
+    """Formerly, a keyboard user was sent back to the top of the page."""
     with served(APP) as address, chromium.person(cloud) as context:
         anna = Visitor(context, address)
         anna.add("Keyboard")

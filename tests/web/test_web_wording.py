@@ -1,4 +1,4 @@
-"""Machine words become words for people, and nothing that a person typed is changed or believed."""
+"""Technical terms become plain words, and nothing that a person typed is changed or trusted."""
 
 from __future__ import annotations
 
