@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pluton_rclone.emulator import Emulator
 
 FLAGS = (
-    "--no-sandbox",  # as root there is none
+    "--no-sandbox",  # root has none
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",

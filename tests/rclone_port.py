@@ -1,6 +1,6 @@
 """rclone's own sign-in listens on one fixed port of the machine: tests that need it take turns.
 
-The port lies among those that Linux hands out by itself (ip_local_port_range(7): 32768 to 60999),
+The port is among those that Linux hands out by itself (ip_local_port_range(7): 32768 to 60999),
 so any connection of any program may have it. A socket that is bound to it and does not listen
 keeps it from being handed out; rclone can still listen there, because Go sets SO_REUSEADDR on every
 listener.

@@ -1,4 +1,4 @@
-"""The public names of the package, and the cost of importing it."""
+"""The public names of the package, and the cost of its import."""
 
 from __future__ import annotations
 

@@ -265,7 +265,7 @@ def test_it_is_encrypted_rekeyed_and_decrypted_and_the_real_rclone_reads_each(pl
         assert conf.is_encrypted()
         assert plain.stat().st_mode & 0o777 == 0o600
         assert dump(plain, environment={"RCLONE_CONFIG_PASS": password}) == before
-        conf.update("disk", {"description": "changed"})  # the same object goes on
+        conf.update("disk", {"description": "changed"})  # the same object still works
         conf.update("disk", {"description": None})
     assert run(plain, "config", "dump", environment={"RCLONE_CONFIG_PASS": "geheim"}).returncode
     with pytest.raises(ConfigPasswordWrong):

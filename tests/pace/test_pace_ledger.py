@@ -144,9 +144,7 @@ def test_a_lease_is_returned_or_expires_with_its_process(monkeypatch: pytest.Mon
     assert room(one, 0.3) == 60 - 5 - 9 - TURN
     assert room(one, 1.0 + LEASE) == 60 - 5 - 9 - TURN  # it still waits for something
     monkeypatch.setattr(Process, "killed", {"other"})
-    assert (
-        room(one, 2.0 + 2 * LEASE) == 60 - 5 - 9 - TURN
-    )  # it has asked, and nobody has counted it
+    assert room(one, 2.0 + 2 * LEASE) == 60 - 5 - 9 - TURN  # it sent a request that no one counted
     assert (one.askers, one.left(MINUTE, 2.0 + 2 * LEASE)) == (1, 60 - 9 - TURN)
     assert room(one, 70.0) == 60 - 5
     room(other, 71.0)

@@ -470,11 +470,11 @@ def test_a_paused_child_stands_still_until_it_is_resumed() -> None:
         child.pause()
         assert child.paused
         assert settles(lambda: stands_still(child))
-        child.pause()  # as it is
+        child.pause()  # no effect
         child.resume()
         assert not child.paused
         assert settles(lambda: not stands_still(child))
-        child.resume()  # as it is
+        child.resume()  # no effect
         assert int(next(lines)) > 0
 
 

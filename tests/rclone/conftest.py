@@ -50,7 +50,7 @@ def mark(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     deadline = time.monotonic() + PATIENCE
     while (left := processes(mark)) and time.monotonic() < deadline:
         # Python's webbrowser waits for no browser: one of an earlier test may be a zombie until
-        # Python starts something anew.
+        # Python starts another process.
         subprocess._cleanup()  # type: ignore[attr-defined]
         time.sleep(0.02)
     assert left == []

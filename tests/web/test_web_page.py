@@ -390,7 +390,7 @@ def test_another_account_of_rclones_own_registration_signs_in(
 
 
 def test_the_page_that_waits_is_told_of_the_sign_in_that_it_began_alone(cloud: Emulator) -> None:
-    """It polls before the form arrives, too; another sign-in or a refusal may be there still."""
+    """It polls before the form arrives, too, when the last result is that of another sign-in."""
     with at_the_page() as anna:
         draft = anna.begin("Again")
         anna.sign_in(cloud, draft, ANNA)

@@ -16,7 +16,7 @@ from tests.connected import connected
 
 from .client import at_the_page, until_over
 
-# who played it; what the page says, a part of each
+# the emulated situation; parts of the page's error and of its advice
 TABLE: tuple[tuple[Callable[[Scene], AbstractContextManager[None]], str, str], ...] = (
     (played.a_full_drive, "not transferred", "Free room on the drive"),
     (played.a_token_without_refresh, "there's no refresh token", "Re-authorize the storage"),

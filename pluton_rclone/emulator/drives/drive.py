@@ -392,7 +392,7 @@ class Site:
     parent: Site | None = None
     libraries: list[Drive] = field(default_factory=list)  # the default one first
     subsites: list[Site] = field(default_factory=list)
-    members: set[str] | None = None  # user names; None: everybody in the tenant
+    members: set[str] | None = None  # user names; None: everyone in the tenant
     personal: bool = False  # the site of a person's OneDrive for Business
     selected_apps: dict[str, str] = field(default_factory=dict)
     """Client id -> read, write (Sites.Selected)."""

@@ -1,4 +1,4 @@
-"""Admin consent: an administrator agrees to an app's permissions for everybody in the
+"""Admin consent: an administrator agrees to an app's permissions for everyone in the
 organisation."""
 
 from __future__ import annotations
