@@ -1,1 +1,1 @@
-"""How fast rclone may ask: within what Microsoft grants, and within the memory at hand."""
+"""How fast rclone may send requests: within what Microsoft grants and the available memory."""

@@ -1,10 +1,10 @@
-"""Microsoft's documented budgets, and what is left of them: arithmetic alone, the caller has the
+"""Microsoft's documented budgets, and what is left of them. Arithmetic only: the caller reads the
 clock.
 
-On work and school drives and document libraries, an app has resource units a minute, by the
-tenant's licences, and a user 3,000 requests in five minutes (`values.costs`: what takes how much).
-Nobody says which of these hold for a tenant; what is found out is kept here, too.
-"""
+On work and school drives and document libraries, an app has a number of resource units a minute
+that depends on the tenant's licences, and a user has 3,000 requests in five minutes (`values.costs`
+lists the cost of each request). Microsoft does not say which limits hold for a tenant; what we find
+out is kept here."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from pluton_rclone.process.interrupts import Flag
 
 UNITS = CHANGE
-"""Resource units of a request that rclone sends, at most."""
+"""The most resource units that one request of rclone costs."""
 
 
 class Limit(NamedTuple):
-    """So many resource units, or requests, in any so many seconds."""
+    """At most `amount` resource units, or requests, in any `seconds` seconds."""
 
     amount: float
     seconds: float
@@ -35,14 +35,14 @@ class Limit(NamedTuple):
 
     @property
     def cost(self) -> int:
-        """What a request takes of it, at most."""
+        """The most that one request takes from the limit."""
         return UNITS if self.counts == "units" else 1
 
 
 LEASE = 2.0
-"""Seconds for which a process is believed to ask: one that is killed holds up nobody for longer."""
+"""Seconds for which a process counts as active: once killed, it delays others no longer."""
 FASTEST = 100.0
-"""Requests a second that rclone makes at most: one in 10 ms (backend/onedrive, minSleep)."""
+"""The most requests a second that rclone sends: one every 10 ms (backend/onedrive, minSleep)."""
 
 # Source: SharePoint/sp-dev-docs @9ceb30b5f673, docs/general-development/
 # how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online.md, 2025-10-02 (CC-BY-4.0).
@@ -52,33 +52,33 @@ LIMITS = (
 )
 
 _SLOTS = 240  # of the shortest window: a quarter of a second of a minute
-_BELIEVED = 2  # times the longest window
-LONGEST_HOLD = 600.0  # seconds; Microsoft asks for five minutes at most, an impostor for years
-_RESERVED = 0.8  # of the lowest limit at most is kept for what is under way
-_SAVED = 3.0  # seconds' worth that were not asked at once may be asked later
-_IN_A_TURN = 4  # requests, where no limit is known to hold
-_EVENLY = 0.93  # of a limit that holds: the rest is for others, and for what is under way
+_BELIEVED = 2  # multiples of the longest window
+LONGEST_HOLD = 600.0  # seconds; Microsoft asks for at most five minutes, an impostor for years
+_RESERVED = 0.8  # of the lowest limit: the most that is reserved for requests under way
+_SAVED = 3.0  # seconds' worth of unused requests that may be sent later
+_IN_A_TURN = 4  # requests, if no limit is known to hold
+_EVENLY = 0.93  # of a limit that holds; the rest is for others and for requests under way
 
 
 def rate(limit: Limit) -> float:
-    """Requests a second that stay below it, evenly asked."""
+    """Requests a second that stay below `limit` if evenly spread."""
     return _EVENLY * limit.amount / limit.seconds / limit.cost
 
 
 class Part(msgspec.Struct):
-    """What is known of the limits that count one thing; it can be stored (`ledger`)."""
+    """What is known of the limits that count units, or requests. Can be stored (`ledger`)."""
 
     untried: list[Limit]
     holds: Limit | None = None
     learned: float = -math.inf
     slots: list[tuple[float, float]] = []
-    """Begin, and what was spent."""
+    """The start of each slot, and the amount spent in it."""
     saved: float = 0.0
     saved_at: float = 0.0
     not_before: float = -math.inf
     leases: dict[str, tuple[int, int, float]] = {}
-    """Of each process and account: how many rclones ask, the requests that they may have sent and
-    nobody has counted, and when that expires."""
+    """By process and account: the number of rclones, the most requests that they may have sent and
+    that are not counted yet, and when the lease expires."""
 
     def spend(self, now: float, width: float, longest: float, amount: float) -> None:
         begin = now // width * width
@@ -87,12 +87,12 @@ class Part(msgspec.Struct):
         self.slots[-1] = (self.slots[-1][0], self.slots[-1][1] + amount)
         while self.slots[0][0] + width + longest <= now:
             del self.slots[0]
-        if self.holds is not None:  # more than a window's worth is forgotten with the window
+        if self.holds is not None:  # debt beyond one window's worth expires with the window
             self.saved = max(self.saved - amount, -self.holds.amount)
 
     def save(self, now: float, under_way: float) -> float:
-        """How many requests may be asked evenly, beside those under way. What is not asked at once
-        may be asked later: _SAVED seconds' worth, at least one request."""
+        """How many requests may be sent now at an even rate, besides those under way. Unused
+        requests are saved: up to _SAVED seconds' worth, at least one."""
         assert self.holds is not None
         cost = self.holds.cost
         each = rate(self.holds) * cost
@@ -113,37 +113,37 @@ Parts = dict[str, Part]
 
 
 class Turn(NamedTuple):
-    """What one of those that ask is told."""
+    """The answer to one governor's `Budget.turn`."""
 
     holds: Limit | None
     nearest: Limit | None
-    """The limit that may hold and is reached first."""
+    """The limit that may hold and will be reached first."""
     room: float
-    """Requests that may be sent beside what is under way, and beside this turn's."""
+    """Requests that may be sent besides those under way and this turn's."""
     requests: int
-    """That it may send in its turn."""
+    """Requests that rclone may send in this turn."""
     wait: float
-    """Seconds until it may go on; 0: now."""
+    """Seconds until the turn begins; 0 for now."""
 
 
 class Shelf:
-    """Where the parts lie: in this process alone."""
+    """Where the parts are stored: here, in this process only."""
 
     @property
     def owner(self) -> str:
-        """This process, for this account."""
+        """The identifier of this process, for this account."""
         return ""
 
     def lives(self, owner: str) -> bool:
-        """Whether that process is there still."""
+        """Whether that process still exists."""
         return True
 
     def finding_out(self) -> AbstractContextManager[object]:
-        """Held while one governor, of all processes, goes beyond a limit."""
+        """A lock: only one governor of all processes goes beyond a limit at a time."""
         return _FINDING_OUT
 
     def open(self, parts: Parts) -> AbstractContextManager[object]:
-        """Brings the parts up to date, and puts them back at the end."""
+        """Load the current parts on entry, and store them on exit."""
         return nullcontext()
 
 
@@ -151,21 +151,21 @@ _FINDING_OUT = threading.Lock()
 
 
 class Clock:
-    """This machine's time; a test brings another."""
+    """This machine's clock; a test passes another one."""
 
     def now(self) -> float:
-        """Seconds that only go forward."""
+        """Monotonic seconds."""
         return time.monotonic()
 
     def wait(self, ended: Flag, seconds: float) -> bool:
-        """Until the event is set, for so long at most: whether it is."""
+        """Wait at most `seconds` for the flag; return whether it is set."""
         return ended.wait(seconds)
 
 
 class Budget:
-    """What was asked of Microsoft for one account, and which limits hold for it; safe to share
-    between threads and, on a shelf, between processes. `now` is in seconds, of the clock by which
-    all that ask from it go."""
+    """The requests sent for one account, and which limits hold for it. Safe to share between
+    threads and, with a shared shelf, between processes. `now` is in seconds of `clock`, which all
+    governors of the budget share."""
 
     def __init__(
         self,
@@ -175,7 +175,7 @@ class Budget:
     ) -> None:
         self.clock, self.shelf = clock or Clock(), shelf or Shelf()
         self._asking: dict[object, int] = {}
-        """The requests that each governor of this process may have under way."""
+        """The most requests that each governor of this process may have under way."""
         self._others = 0
         self._lock = threading.Lock()
         self._limits = tuple(limits)
@@ -193,7 +193,7 @@ class Budget:
 
     @property
     def askers(self) -> int:
-        """How many rclones ask from it, of all processes: from `join` to `leave`."""
+        """The number of rclones, in all processes, that have joined and not left."""
         return len(self._asking) + self._others
 
     def join(self, who: object) -> None:
@@ -207,11 +207,10 @@ class Budget:
                 part.leases.pop(self.shelf.owner, None)
 
     def turn(self, who: object, sent: int, more: int, rests: bool = False) -> Turn:
-        """`who` asks whether it may go on: it has `sent` so many requests, at most, that are not
-        counted yet, and may send so many `more` than its turn gives, as it is looked at late. Where
-        a limit holds, a turn is half a second's worth, once there is so much, and one that `rests`
-        takes none. What it has under way is leased to it for LEASE seconds.
-        """
+        """The turn of `who`, a governor whose rclone has at most `sent` uncounted requests under
+        way and, as it is checked late, may send `more` beyond its turn. If a limit holds, a turn is
+        half a second's worth, once available, and a governor that `rests` takes none. Its requests
+        under way are leased for LEASE seconds."""
         now = self.clock.now()
         with self._open() as parts:
             self._asking[who] = sent
@@ -230,8 +229,8 @@ class Budget:
         return Turn(holds, nearest, room, requests, wait)
 
     def _under_way(self, now: float) -> int:
-        """The most requests that the account's rclones may have sent and not counted yet; however
-        many rclones there are, something is left for them to send."""
+        """The most requests that the account's rclones may have sent and that are not counted yet,
+        capped so that some of the budget is always left to send."""
         others: dict[str, tuple[int, int, float]] = {}
         for counts, part in self._parts.items():
             self._expire(counts, part, now)
@@ -243,26 +242,26 @@ class Budget:
         return min(sent, int(_RESERVED * narrowest))
 
     def _lease(self, now: float, parts: list[Part]) -> None:
-        """What this process's rclones have under way, for LEASE seconds."""
+        """Lease this process's requests under way for LEASE seconds."""
         if self._asking:
-            # Looked at a hundred times a second, it is written ten times.
+            # Checked a hundred times a second, but written only ten times.
             until = math.ceil((now + LEASE) * 10) / 10
             for part in parts:
                 lease = (len(self._asking), sum(self._asking.values()), until)
                 part.leases[self.shelf.owner] = lease
 
     def _expire(self, counts: str, part: Part, now: float) -> None:
-        """Of leases that have ended: what a process that is gone may have asked, it has asked."""
+        """Renew expired leases of live processes; count those of dead ones as spent."""
         for owner in [owner for owner, lease in part.leases.items() if lease[2] <= now]:
             askers, requests, until = part.leases.pop(owner)
-            if self.shelf.lives(owner):  # it finds out whether a limit holds, or waits
+            if self.shelf.lives(owner):  # it is finding out whether a limit holds, or waiting
                 part.leases[owner] = (askers, requests, now + LEASE)
             else:
                 self._spend(until - LEASE, counts, requests * (UNITS if counts == "units" else 1))
 
     def _holds(self, now: float) -> Limit | None:
-        """The limit that Microsoft has shown to hold, if any. It is believed for ten minutes: a
-        tenant may get more licences, and others may have filled the budget."""
+        """The limit that Microsoft has shown to hold, if any. Believed for ten minutes: the tenant
+        may get more licences, and others may have used up the budget."""
         for name, part in self._parts.items():
             if part.learned + _BELIEVED * self._longest < now and part.learned > -math.inf:
                 part.untried, part.holds, part.learned = self._all(name), None, -math.inf
@@ -271,7 +270,7 @@ class Budget:
         )
 
     def spend(self, now: float, requests: float, units: float | None = None) -> None:
-        """Count requests; `units` is UNITS for each where it is not given."""
+        """Count requests; without `units`, each one counts as UNITS."""
         with self._open():
             self._spend(now, "requests", requests)
             self._spend(now, "units", UNITS * requests if units is None else units)
@@ -285,27 +284,27 @@ class Budget:
             return self._left(limit, now)
 
     def _nearest(self, now: float) -> Limit | None:
-        """The limit that may hold and is reached first."""
+        """The limit that may hold and will be reached first."""
         return min(self._untried(), key=lambda limit: self._left(limit, now), default=None)
 
     def _untried(self) -> list[Limit]:
         return [limit for part in self._parts.values() for limit in part.untried]
 
     def does_not_hold(self, now: float, limit: Limit) -> None:
-        """More was granted: the tenant has more licences, or nobody counts."""
+        """More was granted: the tenant has more licences, or nothing is enforced."""
         with self._open():
             part = self._parts[limit.counts]
             part.learned = now
             part.untried = [other for other in part.untried if other != limit]
 
     def does_hold(self, now: float, limit: Limit | None = None) -> None:
-        """Microsoft refused at this limit. None: at an unknown one, taken to be the lowest."""
+        """Microsoft refused at this limit; None if unknown, which counts as the lowest."""
         limit = limit or self._limits[0]
         with self._open():
             self._parts[limit.counts].hold(now, limit)
 
     def said(self, now: float, amount: float, remaining: float) -> None:
-        """Microsoft said the app's limit of units, and how many are left: others may spend it."""
+        """Microsoft stated the app's limit of units, and how many are left; others may use some."""
         with self._open():
             part = self._parts["units"]
             limit = self._all("units")[0]._replace(amount=amount)
@@ -316,13 +315,13 @@ class Budget:
                 self._spend(now, "units", missing)
 
     def hold(self, now: float, seconds: float) -> None:
-        """Microsoft wants nothing to be asked for so long; believed for LONGEST_HOLD."""
+        """Microsoft asked for a pause of `seconds`; capped at LONGEST_HOLD."""
         with self._open() as parts:
             for part in parts:
                 part.not_before = max(part.not_before, now + min(seconds, LONGEST_HOLD))
 
     def wait(self, now: float, requests: float) -> float:
-        """Seconds until so many requests may be asked, if nobody asks until then."""
+        """Seconds until `requests` requests may be sent, if none are sent until then."""
         with self._open():
             return self._wait(now, requests)
 
@@ -331,8 +330,8 @@ class Budget:
         return max(0.0, room, *(part.not_before - now for part in self._parts.values()))
 
     def granted(self, now: float) -> float:
-        """How many requests may be asked now, beside those under way: evenly where a limit holds,
-        and never beyond one that may hold."""
+        """How many requests may be sent now, besides those under way: at an even rate if a limit
+        holds, and never beyond a limit that may hold."""
         with self._open():
             under_way = self._under_way(now)
             return min(self._room(now) - under_way, self._saved(now, under_way))
@@ -345,7 +344,7 @@ class Budget:
         return min((part.save(now, under_way) for part in held), default=math.inf)
 
     def _until(self, limit: Limit, requests: float, now: float) -> float:
-        """Seconds until so many fit; more than ever fit at once: until nothing is counted."""
+        """Seconds until `requests` fit; if they never fit at once, until the window is empty."""
         missing, until = requests - self._left(limit, now), 0.0
         for begin, spent in self._parts[limit.counts].slots:
             if missing <= 0:

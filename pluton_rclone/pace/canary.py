@@ -1,4 +1,4 @@
-"""A small request to a storage's drive, sent to learn whether Microsoft still grants one."""
+"""A small request to a storage's drive, to learn whether Microsoft still grants requests."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class Said(NamedTuple):
-    """What Microsoft said to one request: granted, or refused for `wait` seconds; the app's `limit`
-    of resource units a minute, and how many are `remaining`, where it says so: the RateLimit
-    headers are a preview, from four fifths of the limit on (the source of `budgets.LIMITS`)."""
+    """Microsoft's answer to one request: granted, or refused for `wait` seconds. `limit` is the
+    app's resource units a minute and `remaining` how many are left, if stated: the RateLimit
+    headers are a preview, sent from 80% of the limit on (see `budgets.LIMITS`)."""
 
     granted: bool
     wait: float | None = None
@@ -25,13 +25,13 @@ class Said(NamedTuple):
 
 
 class Canary:
-    """Asks for one entry of the drive's root: two resource units. Safe to share between threads. It
-    leaves to rclone what only rclone can renew: TokenExpired; SignInError for an app's own."""
+    """Requests one entry of the drive's root: two resource units. Safe to share between threads.
+    TokenExpired for a token that only rclone can renew; SignInError for an app's own."""
 
     def __init__(self, saved: SavedRemote) -> None:
         remote, self._http, self._saved = saved.options, Http(), saved
         root = f"{cloud(remote.region).graph_root}/v1.0"
-        if remote.tenant_url:  # where rclone goes, with a token of SharePoint
+        if remote.tenant_url:  # the address that rclone uses with a SharePoint token
             root = f"{remote.tenant_url.rstrip('/')}/v2.0"
         self._address = f"{root}/drives/{remote.drive_id}/root/children?$top=1&$select=id"
         self._headers = self._authorized()
@@ -41,9 +41,9 @@ class Canary:
         return {"Authorization": f"Bearer {token.access_token}", "Accept": "application/json"}
 
     def ask(self) -> Said:
-        """Unreachable; GraphError for an answer without a word about limits; the token's errors."""
+        """Unreachable; GraphError for an answer that is not about limits; the token's errors."""
         answer = self._http.once("GET", self._address, headers=self._headers)
-        if answer.status == 401:  # expired; rclone has renewed the stored one meanwhile
+        if answer.status == 401:  # expired; rclone has renewed the stored token meanwhile
             self._headers = self._authorized()
             answer = self._http.once("GET", self._address, headers=self._headers)
         if answer.status in (429, 503):

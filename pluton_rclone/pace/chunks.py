@@ -1,4 +1,4 @@
-"""A transfer's chunk size and files at once suit the files and the memory at hand."""
+"""Chooses a transfer's chunk size and files at once by file sizes and available memory."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from pluton_rclone.values.size import MIB, Size
 
 from . import memory, paced
 
-BUFFER = Size.parse(paced.BUFFER)  # what rclone reads ahead of each file
-USUAL = Size(10 * MIB)  # rclone's own chunk, and the guide's
-LARGEST = Size(50 * MIB)  # Microsoft documents less than 60 MiB for one request
+BUFFER = Size.parse(paced.BUFFER)  # what rclone reads ahead for each file
+USUAL = Size(10 * MIB)  # rclone's default chunk size, and Microsoft's recommendation
+LARGEST = Size(50 * MIB)  # Microsoft documents a limit of less than 60 MiB for one request
 _SMALLER = (USUAL, Size(5 * MIB), Size(5 * MIB // 2))  # multiples of 320 KiB, which Microsoft wants
 _STEP = 10 * MIB
 IN_FLIGHT = LARGEST
-"""Bytes in the chunks of all large files at once; more brings nothing: while one file waits for its
-answer, the others fill the line. Measured at 60 ms: one file of 1 GiB took 10 to 11 s with chunks
-of 10 MiB and 7 s with 50 MiB (`python -m tests.bench.onedrive --work upload`); four files of 256
-MiB took 7 s with 10 MiB and 9 s with 40 MiB."""
+"""Bytes in the chunks of all large files together. More does not help: while one file waits for its
+answer, the others use the line. Measured at 60 ms: one file of 1 GiB took 10 to 11 s with chunks of
+10 MiB and 7 s with 50 MiB (`python -m tests.bench.onedrive --work upload`); four files of 256 MiB
+took 7 s with 10 MiB and 9 s with 40 MiB."""
 WORTH_IT = 256 * MIB
-"""Bytes of the largest file from which on chunks grow: for smaller ones a second or two is not
-worth that more is sent again where a slow line breaks."""
+"""Bytes of the largest file from which chunks grow. For smaller files, saving a second or two does
+not justify sending larger chunks again when a slow connection breaks."""
 _FEWER = (16, 8, 4, 2, 1)
-_UNKNOWN = 4  # rclone's own number: of many files that nobody has looked at, most are small
-_BASE = 90 * MIB  # an rclone that does nothing yet
-_FACTOR = 3.0  # of what is held: by measurement 2 to 4, as Go's garbage collector lets a heap grow
+_UNKNOWN = 4  # rclone's default: if file sizes are unknown, most files are probably small
+_BASE = 90 * MIB  # an idle rclone
+_FACTOR = 3.0  # times the buffered bytes: measured 2 to 4, as Go's heap grows between collections
 _ENTRIES = 20_000
 _SECONDS = 0.25
 _AT_ONCE, _CHUNK = "RCLONE_TRANSFERS", "RCLONE_ONEDRIVE_CHUNK_SIZE"
@@ -39,7 +39,7 @@ _FLAG = re.compile(r"--(transfers|onedrive-chunk-size)=(.*)", re.DOTALL)
 
 
 class Fit(NamedTuple):
-    """What an rclone is started with: files at once, and bytes of a chunk."""
+    """How rclone is started: the number of files at once, and the bytes of a chunk."""
 
     transfers: int
     chunk: Size
@@ -53,13 +53,12 @@ def fit(
     fewer: bool = True,
     chunk: Size | None = None,
 ) -> Fit:
-    """At most `transfers` files at once, fewer only if `fewer` are allowed; `chunk` or our choice.
+    """At most `transfers` files at once, fewer only if `fewer` is true; `chunk`, or our choice.
 
-    `sizes` are the bytes of the largest files, None if unknown; `memory` the bytes that are
-    available, of which rclone gets half at most, None: enough. While a file waits for the answer to
-    a chunk, nothing of it is sent: one large file alone gets larger chunks, and so waits less
-    often. Several fill each other's gaps.
-    """
+    `sizes` are the bytes of the largest files, None if unknown. `memory` is the available bytes, of
+    which rclone gets at most half; None for enough. While a file waits for the answer to a chunk,
+    it sends nothing: a single large file gets larger chunks, so it waits less often. Several files
+    fill each other's gaps."""
     known = None if sizes is None else sorted(sizes, reverse=True)
     at_once = sum(size > USUAL for size in (known or ())[:transfers])
     grows = known is not None and max(known, default=0) >= WORTH_IT
@@ -82,9 +81,9 @@ def variables(
     environment: Mapping[str, str],
     flags: Iterable[str] = (),
 ) -> dict[str, str]:
-    """rclone's variables for a transfer, without what a flag, a variable or an option sets.
-    `destination` is the remote's section, None for a local folder; `environment` is what the run
-    has besides what it inherits."""
+    """rclone's variables for a transfer, except those that a flag, a variable or an option sets.
+    `destination` is the remote's section, None for a local folder; `environment` is the run's own
+    variables, without the inherited ones."""
     given = {match[1]: match[2] for match in map(_FLAG.fullmatch, flags) if match}
     asked = given.get("transfers", os.environ.get(_AT_ONCE))
     count = _whole(asked or environment.get(_AT_ONCE, ""))
@@ -94,7 +93,7 @@ def variables(
     elif chunk is None:
         chunk = destination.get("chunk_size")
     if count is None or (chunk is not None and _size(chunk) is None):
-        return {}  # rclone says what is wrong with it
+        return {}  # rclone reports the invalid value
     sizes = largest_files(command.places[0], count)
     room, fewer = memory.available(), asked is None
     chosen = fit(sizes, room, transfers=count, fewer=fewer, chunk=_size(chunk))
@@ -116,7 +115,7 @@ def _size(text: str | None) -> Size | None:
 
 
 def need(sizes: Sequence[int] | None, chosen: Fit) -> int:
-    """Bytes that rclone takes, about. Measured with 1.75.2: 630 MiB for 16 files of 64 MiB at once,
+    """Approximate bytes that rclone takes. Measured with 1.75.2: 630 MiB for 16 files of 64 MiB,
     chunks of 10 MiB and BUFFER; 320 MiB for one of 1 GiB, chunks of 50 MiB, a buffer of 16 MiB."""
     many, chunk = chosen
     largest, times = ([max(chunk, BUFFER)], many) if sizes is None else (sizes[:many], 1)
@@ -125,7 +124,7 @@ def need(sizes: Sequence[int] | None, chosen: Fit) -> int:
 
 
 def largest_files(source: str, count: int) -> list[int] | None:
-    """The sizes of the `count` largest files at or below a local path; None if that takes long."""
+    """The sizes of the `count` largest files at or below a path; None if that takes long."""
     try:
         found = os.stat(source)
     except (OSError, ValueError):
@@ -146,5 +145,5 @@ def largest_files(source: str, count: int) -> list[int] | None:
                     elif entry.is_file(follow_symlinks=False):
                         sizes.append(entry.stat(follow_symlinks=False).st_size)
         except OSError:
-            continue  # rclone says what it cannot read
+            continue  # rclone reports what it cannot read
     return heapq.nlargest(count, sizes)

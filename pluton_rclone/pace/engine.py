@@ -1,4 +1,4 @@
-"""The engine of saved remotes, put together: lent, paced, fitted, the binary."""
+"""Assembles the engine of saved remotes: shared token, pace, chunk sizes, binary."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 def engine(
     conf: Conf, names: Sequence[str], binary: Binary, *, log_level: LogLevel | None = None
 ) -> SavedRclone:
-    """For these remotes and those that they wrap, at the pace of the slowest; `log_level` is the
-    default of its calls."""
+    """The engine for these remotes and those that they wrap, at the pace of the slowest;
+    `log_level` is the default of its calls."""
     names = list(with_wrapped(conf, names))
     level = {} if log_level is None else {"RCLONE_LOG_LEVEL": log_level}
     bare = BareRclone(binary, environment=level, user_agent=USER_AGENT)
@@ -38,8 +38,8 @@ def engine(
 
 
 def governing(conf: Conf, names: Sequence[str], binary: Callable[[], Binary]) -> Govern | None:
-    """What makes a governor by the budget of the slowest of these remotes; None if there is
-    none."""
+    """A factory of governors with the budget of the slowest of these remotes; None if none is
+    limited."""
     sections = with_wrapped(conf, names)
     onedrives = [name for name in sections if sections[name].get("type") == "onedrive"]
     slowest = next((n for n in onedrives if sections[n].get("drive_type") != "personal"), None)
@@ -52,7 +52,7 @@ def governing(conf: Conf, names: Sequence[str], binary: Callable[[], Binary]) ->
         return Canary(saved_remote(conf, slowest, binary))
 
     def govern(socket: Path, on_wait: Callable[[float], None]) -> Governor:
-        from .governor import Governor  # late: a command that asks for little does not need it
+        from .governor import Governor  # late: a command with few requests does not need it
         from .ledger import budget_of
 
         budget = budget_of(sections[slowest])
@@ -65,12 +65,12 @@ def governing(conf: Conf, names: Sequence[str], binary: Callable[[], Binary]) ->
 def saved_remote(
     conf: Conf, name: str, binary: Callable[[], Binary], *, log_level: LogLevel | None = None
 ) -> SavedRemote:
-    """A remote of that file; `binary` finds rclone when it is first wanted."""
+    """The remote `name` of `conf`; `binary` finds rclone on first use."""
     return SavedRemote(conf, name, lambda: engine(conf, [name], binary(), log_level=log_level))
 
 
 class Fitted(Around):
-    """Chooses for each transfer, by the section of these remotes that it writes to."""
+    """Chooses chunk size and parallel files of each transfer by the section that it writes to."""
 
     def __init__(self, inner: Runner, conf: Conf, names: Sequence[str]) -> None:
         super().__init__(inner)

@@ -1,18 +1,17 @@
-"""Keeps an rclone within what Microsoft grants: at full speed until a limit is near, evenly where
-one holds.
+"""Keeps an rclone within what Microsoft grants: full speed until a limit is near, an even rate at a
+limit that holds.
 
-rclone sends up to 100 requests a second. A refusal makes it crawl: it takes the Retry-After for the
-pause between all its next requests, and shrinks it by a quarter with each (lib/pacer). But the
-documented budgets do not hold for everybody, and a tenth of rclone's speed is a high price then.
+rclone sends up to 100 requests a second. After a refusal it crawls: it pauses for the Retry-After
+before each of its next requests, and shortens the pause by a quarter with each (lib/pacer). But the
+documented budgets do not hold for every tenant, and a tenth of rclone's speed is a high price then.
 
-So rclone's requests are counted (`rclone.asked`). Just below a documented limit it is stopped for
-half a second (SIGSTOP), and the few requests that go beyond the limit are ours, three at a time
+So rclone's requests are counted (`rclone.asked`). Just below a documented limit, rclone is stopped
+for half a second (SIGSTOP), and the few requests beyond the limit are ours, three at a time
 (`canary`). If they are granted, rclone goes on at full speed to the next limit. If one is refused,
-or Microsoft says that the limit holds, rclone stays stopped for as long as Microsoft wants, and is
-then kept at the granted rate: it runs for the half second's worth that it was given (`turn`),
-and stands still until the next. It never sees a refusal. Measured: 56.9 s with no refusal; without
-canaries 87.1 s with 13.
-"""
+or Microsoft says that the limit holds, rclone stays stopped for as long as Microsoft asks. Then it
+is kept at the granted rate: it runs for half a second's worth of requests (`turn`) and is stopped
+until the next turn. It never gets a refusal. Measured: 56.9 s with no refusal; without canaries
+87.1 s with 13."""
 
 from __future__ import annotations
 
@@ -35,24 +34,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LONGEST = 0.25  # seconds between two looks
+_LONGEST = 0.25  # seconds between two checks
 _SHORTEST = 0.01
-_FORGETTING = 10.0  # seconds until half of it is forgotten: a busy machine is late again
-_BEYOND = 9  # requests beyond a limit that must be granted until it counts as not held
+_FORGETTING = 10.0  # seconds until `_more` halves: a busy machine will be late again
+_BEYOND = 9  # requests beyond a limit that must be granted before it counts as not held
 _WARM_UP_LIMIT = 5.0  # seconds
-_LONGEST_ROUND_TRIP = 0.5  # seconds: one slow answer must not slow down all that follows
-TRIAL = 20.0  # seconds to find out that a limit does not hold; old requests leave the window
+_LONGEST_ROUND_TRIP = 0.5  # seconds: one slow answer must not slow down all later ones
+TRIAL = 20.0  # seconds to find out that a limit does not hold, as old requests leave the window
 _LEAVING = 1.0  # seconds in which a lease is returned, unless we are waiting for Microsoft
-_WORTH_SAYING = 2.0  # seconds of standing still
-CANARIES = 3  # at a time beyond a limit: so many refusals at most
+_WORTH_SAYING = 2.0  # seconds stopped
+CANARIES = 3  # at a time beyond a limit: the most refusals at once
 _BELOW = 8  # at a time below it
-_MORE = 3  # requests than it is known to send, in each turn
-_MANY = 3  # answers in one turn: it waits for the others; what sends large files goes on
-_WARM_UP = 0.6  # of a limit's requests are left when the canary is made ready
+_MORE = 3  # requests beyond those that it is known to send, in each turn
+_MANY = 3  # answers in one turn: then it waits for the others; large files need fewer and go on
+_WARM_UP = 0.6  # of a limit's requests left: then the canary is prepared
 
 
 class Governed(Protocol):
-    """An rclone, such as a `Child`."""
+    """A running rclone, such as a `Child`."""
 
     @property
     def pid(self) -> int: ...
@@ -65,7 +64,7 @@ class Governed(Protocol):
 
 
 class Governor:
-    """Watches one rclone until it ends, in a thread of its own."""
+    """Watches one rclone until it ends, in its own thread."""
 
     def __init__(
         self,
@@ -76,41 +75,41 @@ class Governor:
     ) -> None:
         self._socket, self._budget, self._clock = socket, budget, budget.clock
         self._make_canary, self._on_wait = canary, on_wait
-        self._asked: asked.Asked | None = None  # once it is up
+        self._asked: asked.Asked | None = None  # once rclone's metrics are up
         self._ended, self._left, self._warm = Flag(), Flag(), Flag()
         self._warming = False
         self._canary: Canary | None = None
         self._round_trip = 0.1  # seconds
         self._sent = Sent()
-        self._counted = 0  # answers of the last look
-        self._speed = 0.0  # answers a second then
+        self._counted = 0  # answers since the previous check
+        self._speed = 0.0  # answers a second in that time
         self._planned, self._looked_at = _SHORTEST, self._clock.now()
-        self._more = 0.0  # requests than planned, of late: where this thread waits for its turn
+        self._more = 0.0  # recent requests beyond the plan, because this thread was scheduled late
         self._said_until = 0.0
         self._child: Governed | None = None
 
     def attend(self, child: Governed) -> None:
-        """Watch it from now on."""
+        """Watch this rclone from now on."""
         self._child = child
         name = f"governor-{child.pid}"
         threading.Thread(target=self._watch, args=(child,), name=name, daemon=True).start()
 
     def refused(self, seconds: float | None) -> None:
-        """rclone was refused after all: somebody else spends the budget, too."""
+        """rclone was refused after all: other programs use the budget, too."""
         now = self._clock.now()
         self._budget.does_hold(now)
         if seconds is not None:
             self._budget.hold(now, seconds)
-        self._said_until = now + (seconds or 0.0)  # rclone said so itself
+        self._said_until = now + (seconds or 0.0)  # rclone reported this wait itself
 
     def let_go(self) -> None:
-        """It is to end, and may do what is left at full speed. Called from a signal's handler."""
+        """Let rclone end: it may do the rest at full speed. Called from a signal handler."""
         self._ended.set()
-        if self._child is not None:  # its thread may wait for Microsoft, or for others, for long
+        if self._child is not None:  # its thread may wait long for Microsoft or other governors
             self._child.resume()
 
     def ended(self) -> None:
-        """rclone has ended, or never started. Its lease is returned before our process ends."""
+        """rclone has ended, or did not start. Its lease is returned before our process ends."""
         self._ended.set()
         if self._child is not None:
             self._left.wait(_LEAVING)
@@ -135,11 +134,11 @@ class Governor:
                 self._canary.close()
 
     def _look(self, child: Governed) -> float:
-        """Seconds until it is to be looked at again."""
+        """Check it; return the seconds until the next check."""
         if not child.paused:
             self._count()
         if self._asked is None:
-            return _SHORTEST  # stopped now, it would outlive us: the signal for that is not set yet
+            return _SHORTEST  # stopped now, it would outlive us: its death signal is not set yet
         rests = not child.paused and self._counted >= _MANY
         turn = self._turn(rests)
         if turn.holds is not None and rests:
@@ -154,13 +153,13 @@ class Governor:
             self._warm_up(turn.nearest)
         if turn.room > 0:
             self._resume(child)
-            # Half the time in which all of them together may send so many.
+            # Half the time in which all rclones together could use up the room.
             each = FASTEST * max(1, self._budget.askers)
             return min(_LONGEST, max(_SHORTEST, turn.room / each / 2))
         if child.paused:
             self._resume(child)
             return turn.requests / FASTEST
-        if self._sent.most(self._round_trip) > 2 * turn.requests:  # standing still, it is known
+        if self._sent.most(self._round_trip) > 2 * turn.requests:  # exact once stopped
             self._pause(child)
             return self._round_trip
         self._beyond(child, turn.nearest)
@@ -191,7 +190,8 @@ class Governor:
             self._budget.does_hold(now)
 
     def _count_the_last(self) -> None:
-        """An rclone that has ended does not say what it was answered since: as fast as before."""
+        """Count the answers since the last check, which a process that has ended cannot report, at
+        its last speed."""
         now = self._clock.now()
         asked_since = min(self._speed * self._sent.ran(now), self._sent.most(self._round_trip))
         if asked_since:
@@ -205,14 +205,14 @@ class Governor:
         if turn.wait > _WORTH_SAYING and (now := self._clock.now()) >= self._said_until:
             self._said_until = now + turn.wait
             self._on_wait(turn.wait)
-        # Not all of them at the same moment, or it would always be the same one that is first.
+        # At different times; otherwise the same governor would always be first.
         return min(1.0, turn.wait + _SHORTEST * self._budget.askers * random.random())
 
     def _pause(self, child: Governed) -> None:
         if not child.paused:
             child.pause()
             self._sent.ran(self._clock.now())
-        if self._ended.is_set():  # it was let go meanwhile
+        if self._ended.is_set():  # `let_go` was called meanwhile
             child.resume()
 
     def _resume(self, child: Governed) -> None:
@@ -223,7 +223,7 @@ class Governor:
     # ---- at a limit ------------------------------------------------------------------------------
 
     def _warm_up(self, limit: Limit) -> None:
-        """Modules, a token, a connection: half a second in which rclone need not stand still."""
+        """Prepare modules, token and connection: half a second for which rclone need not stop."""
         if self._warming:
             return
         self._warming = True
@@ -236,7 +236,7 @@ class Governor:
                 began = self._clock.now()
                 self._hear(canary.ask(), limit)
                 self._round_trip = min(self._clock.now() - began, _LONGEST_ROUND_TRIP)
-            except Exception as problem:  # noqa: BLE001 - then there is none; `_beyond` says so
+            except Exception as problem:  # noqa: BLE001 - then none is ready; `_beyond` says so
                 log.info("Microsoft cannot be asked whether a limit holds: %s", problem)
             finally:
                 self._warm.set()
@@ -244,9 +244,9 @@ class Governor:
         threading.Thread(target=run, name="canary", daemon=True).start()
 
     def _beyond(self, child: Governed, limit: Limit) -> None:
-        """rclone stands still while we find out whether the limit holds."""
+        """Find out whether the limit holds, while rclone is stopped."""
         if self._warm.is_set() and self._canary is None:
-            self._warm.clear()  # rclone may have renewed the token that had ended
+            self._warm.clear()  # rclone may have renewed the expired token
             self._warming = False
         self._warm_up(limit)
         self._pause(child)
@@ -256,8 +256,8 @@ class Governor:
             if not self._is_open(limit):
                 return
             found = Flag()
-            self._send_canaries(limit, found, 1)  # Microsoft may simply say what the limit is
-            # What was under way has arrived, and each of the others has looked, and stands still.
+            self._send_canaries(limit, found, 1)  # Microsoft may simply state the limit
+            # Wait until the requests under way have arrived and all other rclones have stopped.
             many = self._budget.askers > 1
             self._clock.wait(self._ended, _LONGEST if many else 0.5 * self._round_trip)
             self._resume(child)
@@ -267,7 +267,7 @@ class Governor:
                 self._go_beyond(child, limit, found)
 
     def _is_open(self, limit: Limit) -> bool:
-        """Whether it is near, and not known to hold."""
+        """Whether the limit has been reached and is not known to hold."""
         turn = self._turn()
         return turn.holds is None and turn.nearest == limit and turn.room <= 0
 
@@ -279,14 +279,14 @@ class Governor:
                 self._budget.does_not_hold(now, limit)
                 return
             if now >= until:
-                # rclone asks no faster than the limit grants, so nothing is lost by keeping to it.
+                # rclone sends no faster than the limit grants, so observing it costs nothing.
                 self._budget.does_hold(now, limit)
                 return
             below = math.floor(self._turn().room)
             self._send_canaries(limit, found, min(_BELOW, max(CANARIES, below)))
 
     def _send_canaries(self, limit: Limit, found: Flag, count: int) -> None:
-        """All at once; waits for their answers, or rclone's end."""
+        """Send `count` at once; wait for their answers, or for rclone's end."""
         threads = [
             threading.Thread(target=self._send_canary, args=(limit, found), daemon=True)
             for _ in range(count)
@@ -298,18 +298,18 @@ class Governor:
                 thread.join(_SHORTEST)
 
     def _send_canary(self, limit: Limit, found: Flag) -> None:
-        """Sets `found` unless it was granted without a word about limits."""
+        """Send one; set `found` unless it was granted without a word about limits."""
         canary, said = self._canary, None
         self._budget.spend(self._clock.now(), 1)
         try:
             said = canary.ask() if canary is not None else None
-        except Exception as problem:  # noqa: BLE001 - the limit is then taken to hold
+        except Exception as problem:  # noqa: BLE001 - then the limit counts as held
             log.info("Microsoft cannot be asked whether a limit holds: %s", problem)
         if self._hear(said, limit):
             found.set()
 
     def _hear(self, said: Said | None, limit: Limit) -> bool:
-        """Whether this settles that a limit holds; None: no answer."""
+        """Record an answer, None for no answer; return whether it settles that a limit holds."""
         now = self._clock.now()
         if said is None or not said.granted:
             self._budget.does_hold(now, limit)

@@ -1,13 +1,13 @@
 """The budgets of accounts, shared by all processes of a user on this machine: resource units by
 cloud, tenant and app, requests by cloud and account.
 
-They lie in one SQLite file in the runtime folder. Nothing in it needs its writer to go on: what was
-asked leaves its window, and leases expire. Where it cannot be used, each process counts alone.
+They are stored in one SQLite file in the runtime folder. No entry needs its writer to stay alive:
+requests leave their window, and leases expire. If the file cannot be used, each process counts for
+itself.
 
 Measured with 1,500 files and answers after 0.1 s: one, two, four and eight processes take 1.016,
 1.015, 1.029 and 1.030 of the time that the budget allows, without a refusal; four bare rclones, at
-a quarter of Microsoft's time, 2.36 with 44 refusals.
-"""
+a quarter of Microsoft's time, 2.36 with 44 refusals."""
 
 from __future__ import annotations
 
@@ -38,22 +38,21 @@ BUDGETS: dict[tuple[str, ...], Budget] = {}
 FILE = "budgets.sqlite"
 _LOCK = threading.Lock()
 _TABLE = "CREATE TABLE IF NOT EXISTS parts (key TEXT PRIMARY KEY, part BLOB NOT NULL)"
-_PATIENCE = 1.0  # seconds for the others, who take a millisecond
+_PATIENCE = 1.0  # seconds to wait for others, which take a millisecond
 _TRIAL = 30.0  # seconds in which a process finds out whether a limit holds
 _encode, _decode = msgspec.msgpack.encode, msgspec.msgpack.Decoder(Part).decode
 
 
 def account_of(section: Mapping[str, str]) -> tuple[str, ...]:
-    """What remotes that share all of a budget have in common: cloud, tenant, app, account;
-    `section` is one in rclone.conf, however that spells it. The tenant of a person is their name's
-    domain."""
+    """The key that remotes with a common budget share: cloud, tenant, app, account. `section` is
+    one of rclone.conf, in any spelling. A person's tenant is the domain of their account name."""
     account = section.get("pluton_account_name") or normal_drive_id(section.get("drive_id", ""))
     tenant = section.get("tenant") or account.rpartition("@")[2]
     return section.get("region") or "global", tenant, section.get("client_id", ""), account
 
 
 def budget_of(section: Mapping[str, str]) -> Budget | None:
-    """The account's budget; None for a personal drive, for which Microsoft documents none."""
+    """The account's budget; None for a personal drive, for which Microsoft documents no limits."""
     if section.get("drive_type") == "personal":
         return None
     key = account_of(section)
@@ -64,11 +63,11 @@ def budget_of(section: Mapping[str, str]) -> Budget | None:
 
 
 class Ledger(Shelf):
-    """The shelf of one account's budget in the file."""
+    """Stores one account's budget in the file."""
 
     def __init__(self, key: tuple[str, ...]) -> None:
         cloud, tenant, app, account = key
-        boot = ""  # clocks begin anew with the machine
+        boot = ""  # clocks start again with the machine
         with suppress(OSError):
             boot = Path("/proc/sys/kernel/random/boot_id").read_text()
         of = {"units": (cloud, tenant, app), "requests": (cloud, account)}
@@ -76,11 +75,12 @@ class Ledger(Shelf):
         self._db: sqlite3.Connection | None = None
         self._process = 0
         self._patience = _PATIENCE
-        self._is_broken = not boot  # what lies there may be of a clock that is over
+        self._is_broken = not boot  # stored times may belong to an earlier boot
 
     @property
     def owner(self) -> str:
-        """This process, for this app and account: the parts are leased by others of either, too."""
+        """This process, with this app and account, since others with the same app or account share
+        a part."""
         return " ".join((str(os.getpid()), str(began(os.getpid())), *self._keys.values()))
 
     def lives(self, owner: str) -> bool:
@@ -90,8 +90,8 @@ class Ledger(Shelf):
     @contextmanager
     def finding_out(self) -> Iterator[None]:
         with ExitStack() as stack:
-            for key in self._keys.values():  # everywhere in the same order: nobody waits for ever
-                with suppress(OSError):  # its holder stands still, we go on
+            for key in self._keys.values():  # always in the same order, which avoids deadlock
+                with suppress(OSError):  # its holder is stopped; go on without the lock
                     lock = held(runtime_folder() / f"{FILE}-{key}.lock", _TRIAL)
                     stack.callback(lock.release)
             yield
@@ -116,10 +116,10 @@ class Ledger(Shelf):
             query = "SELECT key, part FROM parts WHERE key IN (?, ?)"
             stored = dict(db.execute(query, (*self._keys.values(),)))
             for name, key in self._keys.items():
-                with suppress(KeyError, msgspec.MsgspecError):  # what nobody can read is made anew
+                with suppress(KeyError, msgspec.MsgspecError):  # an unreadable part starts afresh
                     parts[name] = _decode(stored[key])
             return stored
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the work goes on
+        except BaseException as error:  # noqa: BLE001 - the work goes on after any error
             self._give_up(error)
             return None
 
@@ -130,11 +130,11 @@ class Ledger(Shelf):
             rows = [row for row in now.items() if before.get(row[0]) != row[1]]
             self._db.executemany("REPLACE INTO parts (key, part) VALUES (?, ?)", rows)
             self._db.execute("COMMIT")
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the work goes on
+        except BaseException as error:  # noqa: BLE001 - the work goes on after any error
             self._give_up(error)
 
     def _opened(self) -> sqlite3.Connection | None:
-        """One connection for each process; None if the file cannot be used."""
+        """One connection per process; None if the file cannot be used."""
         if self._is_broken or (self._db is not None and self._process == os.getpid()):
             return None if self._is_broken else self._db
         import sqlite3
@@ -143,7 +143,7 @@ class Ledger(Shelf):
         with suppress(FileExistsError):
             new_private_file(path).close()
         db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
-        # not at the program's end: a governor's thread may be in the middle of a call then
+        # Not closed at exit: a governor's thread may be in the middle of a call then.
         weakref.finalize(self, db.close).atexit = False
         for line in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF", _TABLE):
             db.execute(line)
@@ -154,26 +154,26 @@ class Ledger(Shelf):
         with suppress(Exception):
             if self._db is not None:
                 self._db.execute("ROLLBACK")
-        if not isinstance(error, Exception):  # Ctrl-C: the others do not wait for the file
+        if not isinstance(error, Exception):  # Ctrl-C: rolled back, others need not wait
             raise error
         log.info("this process counts alone what it asks of Microsoft: %s", error)
         self._is_broken = "locked" not in str(error)
-        # Damaged, as by a loss of power: made anew. By its name, as a Python may lack sqlite3.
+        # Damaged, as after a power loss: recreate it. Checked by name, as Python may lack sqlite3.
         if type(error).__name__ == "DatabaseError":
             self._db = None
             with suppress(OSError):
                 for end in ("", "-wal", "-shm"):
                     (runtime_folder() / f"{FILE}{end}").unlink(missing_ok=True)
                 self._is_broken = False
-        self._patience = 0.0  # whoever holds it may stand still: waited for once
+        self._patience = 0.0  # its holder may be stopped: wait for it only once
 
 
 _inherited: list[Budget] = []
-"""Of the process that forked: kept, for SQLite must neither be used in a fork nor closed there."""
+"""The parent's budgets: kept alive, as SQLite connections must not be used or closed in a fork."""
 
 
 def _begin_anew() -> None:
-    """A fork has none of the threads that ask, and may inherit their locks held."""
+    """Reset a fork, which has none of the parent's threads and may inherit locks that they hold."""
     global _LOCK
     _LOCK = threading.Lock()
     _inherited.extend(BUDGETS.values())

@@ -1,4 +1,4 @@
-"""How much memory a program may still take on this machine, or in the container that it runs in."""
+"""How much memory is still available on this machine, or in the container of this process."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from pathlib import Path
 
 
 def available(root: Path = Path("/")) -> int | None:
-    """Bytes; None if unknown (not Linux). `root` is where /proc and /sys are.
+    """The available bytes; None if unknown (not Linux). `root` is the folder of /proc and /sys.
 
-    The machine's MemAvailable (proc_meminfo(5)), and what the limits of the control groups leave: a
-    container is full long before the machine. Their droppable file cache counts as free
-    (cgroups(7); the kernel's admin-guide/cgroup-v2 and v1/memory).
-    """
+    The smallest of the machine's MemAvailable (proc_meminfo(5)) and what the limits of the control
+    groups leave: a container is full long before the machine. Their reclaimable file cache counts
+    as free (cgroups(7); the kernel's admin-guide/cgroup-v2 and v1/memory)."""
     machine = re.search(r"^MemAvailable:\s*(\d+)", _text(root / "proc/meminfo"), re.MULTILINE)
     found = [int(machine[1]) * 1024 if machine else None, *_groups(root)]
     known = [number for number in found if number is not None]
@@ -32,7 +31,7 @@ def _groups(root: Path) -> list[int | None]:
         else:
             continue
         group = Path(name.strip("/"))
-        # Its own limit, and those of all groups above; a container may see its group as the top.
+        # Its own limit, and those of all parent groups; a container may see its group as the root.
         found += [_left(top / above, *files) for above in (group, *group.parents)]
     return found
 

@@ -1,9 +1,8 @@
-"""An rclone that restic starts, or that stands in our place (mount, serve), at the pace of its
-account: governed as every other one, through the socket on which it counts.
+"""Governs an rclone that restic starts, or that replaces our process (mount, serve), at the pace of
+its account, through the metrics socket on which it counts its requests.
 
-The process that listens there is the one to be stopped. Whoever starts it sees to it that it ends
-with its parent, also while it stands still (`killed_with_parent`).
-"""
+The governor stops the process that listens on that socket. The code that starts the process makes
+sure that it ends with its parent, even while stopped (`killed_with_parent`)."""
 
 from __future__ import annotations
 
@@ -29,13 +28,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Paced = tuple[dict[str, str], Callable[[], None]]
-"""Variables for the rclone, and what lets it go: called before it is to end."""
+"""Variables for rclone, and a callable that lets it go, to call before rclone is to end."""
 
 
 @contextmanager
 def paced(saved: SavedRemote, path: Path | None, flags: Sequence[str] = ()) -> Iterator[Paced]:
-    """For one rclone that is started and ends meanwhile, on the socket `path` of its own; None,
-    and where it cannot be stopped: at an even pace."""
+    """Govern one rclone that runs within this context, with its own socket `path`. At an even pace
+    if `path` is None, or if rclone cannot be stopped."""
     from .engine import governing
 
     govern = governing(saved.conf, [saved.name], lambda: saved.rclone.binary)
@@ -67,15 +66,15 @@ def _tell(seconds: float) -> None:
 class _Outside:
     """What a governor needs to know of an rclone that it has not started."""
 
-    ended = False  # it is told so
+    ended = False  # unknown here: the governor's `ended` is called instead
 
     def __init__(self, path: Path) -> None:
         self._path, self._stopped = path, 0
 
     @property
     def pid(self) -> int:
-        """Of the process that listens on the socket; 0 while there is none."""
-        if sys.platform != "linux":  # SO_PEERCRED; `paced` does not get here
+        """The process that listens on the socket; 0 if there is none."""
+        if sys.platform != "linux":  # no SO_PEERCRED; `paced` does not get here
             return 0
         size = struct.calcsize("3i")
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -95,7 +94,7 @@ class _Outside:
                 self._stopped = pid
 
     def resume(self) -> None:
-        pid, self._stopped = self._stopped, 0  # the governor's thread and a signal's handler may
+        pid, self._stopped = self._stopped, 0  # a signal handler may call it, too
         if pid:
             with suppress(OSError):
                 system.set_paused(pid, paused=False)

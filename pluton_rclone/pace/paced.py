@@ -1,17 +1,17 @@
-"""Paced: rclone keeps within what Microsoft grants its account, at full speed or at a pace.
+"""Keeps rclone within what Microsoft grants its account, at full speed or at an even pace.
 
-Work and school drives, document libraries: a transfer, a walk or a comparison is governed
-(`governor`). An rclone older than 1.68 is paced from the start: in any minute BURST + 60 x TPS =
-600 requests (625 allowed) and in any five minutes 2,760 (3,000 allowed). For personal drives
-Microsoft documents no such budget.
+On work and school drives and document libraries, a transfer, a recursive listing or a comparison is
+governed (`governor`). An rclone older than 1.68 is paced from the start: BURST + 60 x TPS = 600
+requests in any minute (625 allowed), and 2,760 in any five minutes (3,000 allowed). For personal
+drives Microsoft documents no such budget.
 
-More transfers at once hide the latency, up to rclone's own 100 calls a second. Measured at 60 ms
+More parallel transfers hide the latency, up to rclone's own 100 calls a second. Measured at 60 ms
 (`python -m tests.bench.onedrive --work upload --files 2000`): 66 s bare (4 transfers), 49 s with 16
 transfers, governed, and no less with 32. With enforced budgets, 200 files in a tenth of Microsoft's
 time: 123 s bare with 35 refusals, 54 s with none.
 
-BUFFER: 16 files with rclone's 16 MiB of read-ahead took 1,038 MiB of memory, with 4 MiB 630 (files
-of 64 MiB, same time). `chunks` fits files at once and chunk size when a transfer starts.
+BUFFER: 16 files of 64 MiB took 1,038 MiB of memory with rclone's 16 MiB of read-ahead and 630 MiB
+with 4 MiB, in the same time. `chunks` chooses parallel files and chunk size when a transfer starts.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ BURST = 60
 BUFFER = "4Mi"
 _SOCKET = "asked"
 _LONG = TRANSFERS | {"check", "delete", "size"}
-"""Commands that may ask for more than a budget holds; with a recursive lsjson."""
+"""Commands that may send more requests than a budget allows; so may a recursive lsjson."""
 Govern = Callable[[Path, Callable[[float], None]], "Governor"]
-"""Makes what governs an rclone that counts on this socket, and is told how long it stands still."""
+"""Makes the governor for a metrics socket; the callable gets the seconds of a stop."""
 
 
 class Pace(NamedTuple):
-    """Files at once, and requests a second; no `tps`: as many as rclone itself allows."""
+    """Files at once, and requests a second; without `tps`, as many as rclone itself allows."""
 
     transfers: int
     tps: int | None = None
 
     def variables(self, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-        """rclone's variables for it, without those that the operator set in the environment."""
+        """rclone's variables for this pace, except those set in the environment."""
         many = str(self.transfers)
         wanted = {"TRANSFERS": many, "CHECKERS": many, "BUFFER_SIZE": BUFFER}
         if self.tps is not None:
@@ -62,17 +62,17 @@ class Pace(NamedTuple):
 
 FULL = Pace(16)
 EVEN = Pace(8, TPS)
-"""At nine requests a second more than eight transfers only wait for each other."""
+"""At nine requests a second, more than eight transfers would only wait for each other."""
 
 
 def is_chosen(flags: Sequence[str]) -> bool:
-    """Whether somebody set a limit: the operator for every rclone, or the caller for this run."""
+    """Whether the operator, for every rclone, or the caller, for this run, has set a limit."""
     return "RCLONE_TPSLIMIT" in os.environ or any(one.startswith("--tpslimit") for one in flags)
 
 
 class Paced(Around):
-    """At full speed where no budget is known, else governed or, if that is impossible, at an even
-    pace. A pace that was chosen, by a variable of the environment or an option, stands."""
+    """Runs rclone at full speed if no budget is known, else governed or, if that is impossible, at
+    an even pace. A limit set by a variable or an option takes precedence."""
 
     def __init__(self, inner: Runner, govern: Govern | None) -> None:
         super().__init__(inner)
@@ -83,7 +83,7 @@ class Paced(Around):
             return self.inner.start(order.plus(FULL.variables()))
         if is_chosen(order.every_flag):
             return self.inner.start(order.plus(EVEN._replace(tps=None).variables()))
-        # it counts on a socket beside its private rclone.conf, if it has one
+        # its metrics socket is beside its private rclone.conf, if it has one
         socket = None if order.config is None else order.config.with_name(_SOCKET)
         address = None if socket is None else asked.address(socket)
         if socket is None or address is None or not self._can_be_governed(order):
@@ -92,13 +92,13 @@ class Paced(Around):
         return self._governed(self._govern, socket, governed)
 
     def _can_be_governed(self, order: Order) -> bool:
-        """Whether it asks for much, counts, and can be stopped."""
+        """Whether rclone may send many requests, counts them, and can be stopped."""
         if order.command.words[0] not in _LONG and "--recursive" not in order.command.flags:
             return False
         return Feature.METRICS.known_to(self.binary.version) and hasattr(signal, "SIGSTOP")
 
     def _governed(self, govern: Govern, socket: Path, order: Order) -> Child:
-        """The governor is made once rclone is at work: that takes less than its start."""
+        """Start rclone, and make its governor while it starts, which takes longer."""
         told, ended = order.on.stderr, order.on.end
         known = Flag()
         made: list[Governor] = []
@@ -129,6 +129,6 @@ class Paced(Around):
 
 
 def _waiting(seconds: float) -> bytes:
-    """A line of log, in rclone's words: it is made to wait."""
+    """A log line, in rclone's wording, that rclone has to wait."""
     text = "Too many requests for Microsoft: rclone stands still. Trying again in"
     return json.dumps({"level": "notice", "msg": f"{text} {seconds:.0f} seconds."}).encode()
