@@ -1,1 +1,1 @@
-"""A saved remote: its token, and the rclone that works with a private copy of its section."""
+"""Saved remotes: their tokens, and the rclone that works with a private copy of their sections."""

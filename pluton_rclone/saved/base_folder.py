@@ -1,9 +1,8 @@
-"""The base folder of a saved remote: its path, for every run, and its id, to find it if moved.
+"""The base folder of a saved remote: its path, used by every run, and its id, to find it if moved.
 
-It is not saved as rclone's `root_folder_id`: with that, rclone 1.75.2 looks for single files at the
-drive's root and overwrites and deletes their namesakes there; on Business, restic cannot open its
-repository (tests/walk tries both; rclone issue 5948, open).
-"""
+It is not saved as rclone's `root_folder_id`: with that option, rclone 1.75.2 looks for single files
+at the drive's root and overwrites and deletes files of the same name there, and on Business, restic
+cannot open its repository (tests/walk tries both; rclone issue 5948, open)."""
 
 from __future__ import annotations
 
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def with_id(remote: OneDriveRemote, rclone: Rclone, place: str) -> OneDriveRemote:
-    """The remote with the id of its base folder at `place`, which is made if it is missing. A
-    shortcut, which is not always listed, gets no id. ItemNotFound if the folder may not be made, or
-    is a file; NameRefused."""
+    """The remote with the id of its base folder at `place`, which is created if missing. A
+    shortcut, which is not always listed, gets no id. ItemNotFound if the folder is a file or may
+    not be created; NameRefused."""
     entry = _listed(rclone, place)
     missing = entry is None and rclone.stat(place) is None
     if missing and not remote.reads_only:
@@ -43,7 +42,8 @@ def with_id(remote: OneDriveRemote, rclone: Rclone, place: str) -> OneDriveRemot
 
 
 def _listed(rclone: Rclone, place: str) -> Entry | None:
-    """As the folder above lists it: of the folder that it starts in, rclone does not say the id."""
+    """The entry as its parent lists it, because rclone gives no id for the folder that it starts
+    in."""
     remote, _, path = place.partition(":")
     above, _, name = path.rpartition("/")
     try:
@@ -54,7 +54,7 @@ def _listed(rclone: Rclone, place: str) -> Entry | None:
 
 
 def with_path(remote: OneDriveRemote, graph: Graph) -> OneDriveRemote:
-    """The remote with its base folder's present path. ItemNotFound if it was deleted."""
+    """The remote with the current path of its base folder. ItemNotFound if it was deleted."""
     from pluton_rclone.microsoft.graph.locations import folder_path
     from pluton_rclone.values.encoding import to_onedrive
 
@@ -69,6 +69,6 @@ def with_path(remote: OneDriveRemote, graph: Graph) -> OneDriveRemote:
             "same folder is made anew, an empty one is the drive's root.",
         ) from None
     if remote.root_folder_id or normal_drive_id(drive).lower() != remote.drive_id.lower():
-        return remote  # in somebody else's drive: where it is there is not our path to it
+        return remote  # in another user's drive: its path there is not our path to it
     path = "/".join(map(to_onedrive(remote.encoding).shown, stored.split("/")))
     return remote.replace(base_folder=path, base_folder_id=remote.base_folder_id)

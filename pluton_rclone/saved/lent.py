@@ -1,15 +1,14 @@
-"""Lent: each run has a private rclone.conf, without what renews a token where we can renew it.
+"""Lent: each run has a private rclone.conf, without the refresh token if we can renew the token.
 
-Tokens of a registration of one's own are renewed by us, once for all who run (`renewal`): rclone
-has an access token and the address of an endpoint that gives the next one. Only rclone can renew a
-token of rclone's own registration, and where rclone.conf cannot be written nobody can keep one:
-then the whole token is lent, and what rclone makes of it comes home.
+We renew tokens of a user's own registration, once for all processes (`renewal`): rclone gets an
+access token and the address of an endpoint that returns the next one. Only rclone can renew a token
+of rclone's own registration, and if rclone.conf is not writable, a renewed token cannot be saved:
+then rclone gets the whole token, and its renewed token is merged back.
 
-rclone 1.75.2 does not renew an access token that Microsoft refuses before its end (continuous
-access evaluation, a revoked session). So rclone asks us each minute, and we ask Graph: mount,
-serve and restic, which tries again, go on with another one. The run of another command has failed
-by then: the next one gets the token as one that has expired, and renews it.
-"""
+rclone 1.75.2 does not renew an access token that Microsoft refuses before it expires (continuous
+access evaluation, a revoked session). So rclone asks us every minute, and we ask Graph: mount,
+serve and restic, which retries, go on with a new token. Any other command has failed by then: the
+next run gets the token marked as expired, and renews it."""
 
 from __future__ import annotations
 
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 
 PAST = "2000-01-01T00:00:00Z"
 ASKED_AGAIN = 60.0
-"""Seconds after which rclone asks us whether its token is good still (by its count ten less)."""
+"""Seconds after which rclone asks whether its token is still valid (ten fewer by its own count)."""
 
 
 @contextmanager
@@ -52,11 +51,11 @@ def lend(
     *,
     for_list: bool = False,
 ) -> Iterator[PrivateConfig]:
-    """A private copy of these remotes for an rclone of that version. A token in it comes home while
-    rclone runs and at the end, or is an access token alone, and rclone asks us for the next one.
-    Access tokens whose digest is `refused` have expired in it. `notice` hears that one that rclone
-    renews may be lost. The option delta, with which rclone leaves items out, is `for_list` alone:
-    nothing is copied, compared, counted or deleted by it."""
+    """A private copy of these remotes for an rclone of that version. A token in it is merged back
+    while rclone runs and at the end, or is only an access token, and rclone asks us for the next
+    one. Access tokens whose digest is `refused` are marked as expired. `notice` is called if a
+    token that rclone renews may be lost. The option delta, which makes rclone omit items, is kept
+    only `for_list`, so that nothing is copied, compared, counted or deleted by it."""
     lost = "A token that is renewed now is lost when this machine restarts."
     with ExitStack() as stack:
 
@@ -94,7 +93,7 @@ def _giver(
     version: Version,
     refused: Collection[str],
 ) -> Callable[[], Token] | None:
-    """Gives rclone access tokens for one run; None if it can and has to get them itself."""
+    """Returns access tokens for one run's rclone; None if rclone can and must renew them itself."""
     storage = conf.storage_of(name)
     if section.get("pluton_certificate") and not section.get("client_secret"):
         from .registration import app_token  # rclone cannot read a certificate
@@ -111,8 +110,8 @@ def _giver(
 
 
 class _Broker:
-    """Gives an rclone access tokens for one run, each time the one that all have. One that it has
-    already may be refused meanwhile: rclone would not tell, so Graph is asked."""
+    """Gives one run's rclone the access token that all processes share. A token that rclone has
+    already may be refused meanwhile; as rclone does not report that, Graph is asked."""
 
     def __init__(
         self, conf: Conf, name: str, section: Mapping[str, str], refused: Collection[str]
@@ -131,8 +130,8 @@ class _Broker:
 
 
 def _can_be_kept(conf: Conf, section: Mapping[str, str]) -> bool:
-    """Whether a renewed token can be written into rclone.conf. It is tried if one is needed now;
-    else a look must do, which takes no time and does not see a full disk."""
+    """Whether a renewed token can be written to rclone.conf. Tries it if one is needed now;
+    otherwise checks the permissions, which takes no time but does not notice a full disk."""
     end = expires_at(token_fields(section.get(TOKEN)))
     if end is not None and end > datetime.now(timezone.utc) + timedelta(seconds=10):
         folder = os.access(conf.path.parent, os.W_OK)
@@ -155,12 +154,12 @@ def _refuses(line: bytes) -> bool:
 
     event = events.parse(line)
     told = event.level not in ("debug", "info") and not isinstance(event, events.Progress)
-    return told and is_refusal(event.text)  # of a progress, 401 is a number
+    return told and is_refusal(event.text)  # in a progress line, 401 is a number
 
 
 def is_refusal(text: str) -> bool:
-    """Whether a message of rclone says that Microsoft refused an access token, and not, of a
-    refresh token, that it cannot renew one."""
+    """Whether a message of rclone says that Microsoft refused an access token. A refresh token that
+    cannot be renewed does not count."""
     from pluton_rclone.rclone import faults
 
     found = None if "fetch token" in text else faults.meaning(text)
@@ -168,7 +167,7 @@ def is_refusal(text: str) -> bool:
 
 
 class Lent(Around):
-    """Gives each run a private copy of these remotes, which lives as long as the process."""
+    """Gives each run a private copy of these remotes, which exists as long as the process."""
 
     def __init__(self, inner: Runner, conf: Conf, names: Sequence[str]) -> None:
         super().__init__(inner)
@@ -176,16 +175,16 @@ class Lent(Around):
         self._names = tuple(names)
         self._refused: set[str] = set()
         self.refusals = 0
-        """How often a run heard that its token is refused, although it has not expired."""
+        """How often Microsoft refused a run's token that had not expired."""
         self.throttled = 0
-        """How often Microsoft asked a run to slow down, as far as rclone logs it."""
+        """How often Microsoft asked a run to slow down, if rclone logs it."""
 
     def refuse(self) -> None:
-        """The present tokens are renewed by the next run."""
+        """Make the next run renew the current tokens."""
         self._refused |= {_digest(self._conf.whole_section(name)) for name in self._names}
 
     def start(self, order: Order) -> Child:
-        """AccessDenied where it would write to what was connected for reading only."""
+        """AccessDenied if it would write to a storage that was connected for reading only."""
         self._refuse_to_write(order.command)
         held = ExitStack()
         notice, version = order.on.notice, self.binary.version
@@ -204,7 +203,7 @@ class Lent(Around):
             order.on.stderr(line)
 
         def end() -> None:
-            """First the token is merged back, then waiting callers are told."""
+            """Merge the token back before waiting callers continue."""
             try:
                 held.close()
             finally:

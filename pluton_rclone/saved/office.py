@@ -1,12 +1,11 @@
 """Office files in document libraries: SharePoint rewrites them, so they are compared by time.
 
 SharePoint writes a library's columns into Office files that arrive there ("Document Property
-Promotion and Demotion", Microsoft Learn, aa543341), which changes size and hash; rclone takes that
-for corruption, deletes the file and gives up. Its documentation of OneDrive advises --ignore-size
-and --ignore-checksum. A transfer into a library leaves these types out of its first run and has a
-second run with both flags for them. A change within the second of the last transfer waits for the
-next change: OneDrive keeps whole seconds.
-"""
+Promotion and Demotion", Microsoft Learn, aa543341), which changes size and hash. rclone takes that
+for corruption, deletes the file and gives up; its OneDrive documentation advises --ignore-size and
+--ignore-checksum. A transfer into a library excludes these types from its first run and transfers
+them in a second run with both flags. A change within the same second as the last transfer is
+transferred with the next change: OneDrive stores whole seconds."""
 
 from __future__ import annotations
 
@@ -33,11 +32,11 @@ _IGNORED = ("--ignore-size", "--ignore-checksum")
 _BY_CONTENT = {"--checksum", "-c", "--size-only"}
 # Flags that select files, or that delete the other run's files at the destination.
 _SELECTING = ("--include", "--exclude", "--filter", "--files-from", "-f", "--delete-excluded")
-_CLEAR = b"!"  # a rule that takes back those before it
+_CLEAR = b"!"  # a rule that clears all previous rules
 
 
 def _none_of(ends: set[str]) -> str:
-    """A regular expression for the ends of names but these: rclone's have no "not"."""
+    """A regular expression for all suffixes but these: rclone's have no "not"."""
     firsts = "".join(sorted({end[0] for end in ends if end}))
     others = [f"[^{firsts}./][^./]*" if firsts else "[^./]+", *([] if "" in ends else [""])]
     longer = [one + _none_of({end[1:] for end in ends if end[:1] == one}) for one in firsts]
@@ -50,8 +49,8 @@ _OTHERS = "- {{(?i:[^./]*|[^/]*[.]" + _none_of(set(_TYPES.split())) + ")}}\n"
 
 
 class Runs(NamedTuple):
-    """The runs of a transfer into a library: `first`, and for Office files `office`, or, if all
-    there is is one Office file, `first` alone (`ignoring`)."""
+    """The runs of a transfer into a library: `first`, then `office` for Office files. A single
+    Office file has only a `first` run, with `ignoring` set."""
 
     first: Command
     office: Command | None = None
@@ -64,9 +63,9 @@ def is_folder_here(place: str) -> bool | None:
 
 
 def runs(command: Command, is_folder: Callable[[str], bool | None] = is_folder_here) -> Runs:
-    """The runs of a transfer into a library: two for a folder, else one. The caller's rules go with
-    both, after ours: of what a run leaves out, they say nothing (the first match counts). Where the
-    caller's flags select, the caller sets those flags, too. A list of files is split."""
+    """The runs of a transfer into a library: two for a folder, otherwise one. The caller's rules
+    apply to both, after ours, which only exclude the other run's files. If the caller's flags
+    select files, the caller must set the two flags, too. A list of files is split."""
     flags = command.flags
     if command.words[0] not in TRANSFERS or any(flag.startswith(_IGNORED) for flag in flags):
         return Runs(command)
@@ -96,7 +95,7 @@ def _of_list(command: Command, names: bytes) -> Runs:
     """The runs for a list of files."""
     ends = tuple(map(str.encode, SUFFIXES))
     office, others = bytearray(), bytearray()
-    for name in io.BytesIO(names):  # by "\n" alone, as rclone does
+    for name in io.BytesIO(names):  # by "\n" only, as rclone does
         into = office if name.rstrip(b"\n").lower().endswith(ends) else others
         into += name
     by_time = command._replace(flags=_by_time(command.flags), stdin=bytes(office))
@@ -110,14 +109,14 @@ def _by_time(flags: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def has_office_files(folder: str, is_enough: Callable[[], bool]) -> bool:
-    """Whether there may be any at or below it; stops early once it `is_enough`. A link to a folder
-    may lead to some: rclone can be told to follow it. In a remote nobody looks."""
+    """Whether there may be Office files at or below `folder`; stops early once `is_enough()`. A
+    link to a folder may lead to some, as rclone can be told to follow it. True for a remote."""
     if not is_local(folder):
         return True
     for path, folders, names in os.walk(folder):
         if is_enough():
             return False
-        # casefold: to rclone's (?i:), as to Unicode, "ſ" is an "s"
+        # casefold, because rclone's (?i:) matches "ſ" as "s", as Unicode does
         if any(name.casefold().endswith(SUFFIXES) for name in names):
             return True
         if any(os.path.islink(os.path.join(path, name)) for name in folders):

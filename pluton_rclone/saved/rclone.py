@@ -1,5 +1,5 @@
-"""The engine for saved remotes: a private rclone.conf per run, transfers as OneDrive needs: the
-Office files of a library in a run of their own, and errors that know whose account it is."""
+"""The engine for saved remotes: a private rclone.conf per run, a separate run for the Office files
+of a library, and error messages that suit the kind of account."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ T = TypeVar("T")
 
 
 class SavedRclone(Rclone):
-    """As `Rclone`; every run has a private copy of these remotes, merged back at its end. If
-    Microsoft refuses its token before that expires, it is started once more, with a renewed one."""
+    """An `Rclone` whose runs each have a private copy of these remotes, merged back at the end. If
+    Microsoft refuses a token before it expires, the run is repeated once, with a renewed token."""
 
     def __init__(self, runner: Runner, conf: Conf, names: Sequence[str]) -> None:
         self._lent = Lent(runner, conf, names)
@@ -46,15 +46,15 @@ class SavedRclone(Rclone):
 
     @property
     def throttled(self) -> int:
-        """How often Microsoft asked its runs to slow down, as far as they log it (`log_level`)."""
+        """How often Microsoft asked its runs to slow down, if they log it (`log_level`)."""
         return self._lent.throttled
 
     def renew(self) -> None:
-        """The next run renews the present tokens, whether they have expired or not."""
+        """Make the next run renew the current tokens, whether or not they have expired."""
         self._lent.refuse()
 
     def again(self, call: Callable[[], T]) -> T:
-        """Calls it, and once more if the first failed for a refused token."""
+        """Call it, and call it once more if the first call failed because of a refused token."""
         before = self._lent.refusals
         with self._telling():
             try:
@@ -66,7 +66,7 @@ class SavedRclone(Rclone):
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
-        """rclone's log does not say whose account it is."""
+        """Adapt errors to the accounts, which rclone's log does not mention."""
         try:
             yield
         except PlutonRcloneError as problem:
@@ -74,7 +74,7 @@ class SavedRclone(Rclone):
             raise
 
     def suit(self, problem: PlutonRcloneError) -> None:
-        """Make an error from rclone's log one of these remotes' accounts."""
+        """Adapt an error from rclone's log to the kinds of account of these remotes."""
         suit(problem, self._sections())
 
     def _sections(self) -> list[dict[str, str]]:
@@ -83,7 +83,7 @@ class SavedRclone(Rclone):
     def execute(self, command: Command) -> Completed:
         once = super().execute
         self._shortcuts.require_own(command)
-        if not isinstance(command.stdin, bytes | None):  # a stream has been read
+        if not isinstance(command.stdin, bytes | None):  # a stream has already been consumed
             with self._telling():
                 return once(command)
         return self.again(lambda: once(command))
@@ -109,8 +109,8 @@ class SavedRclone(Rclone):
     def resumed(
         self, listing: Callable[[], Generator[Entry, None, None]]
     ) -> Generator[Entry, None, None]:
-        """As `again`; a second listing goes on after what was given, of which eight bytes an entry
-        are kept: rclone lists folders in no fixed order."""
+        """As `again`; a second listing omits the entries already yielded, of which it keeps eight
+        bytes each, because rclone lists folders in no fixed order."""
         before, given = self._lent.refusals, array("q")
         with self._telling():
             try:
@@ -136,7 +136,7 @@ class SavedRclone(Rclone):
         return Shortcuts(self, self._conf, partial(self.transfer, recorded=False))
 
     def _is_folder(self, place: str) -> bool | None:
-        """As `office.is_folder_here`, also of a remote's."""
+        """As `office.is_folder_here`, but also for remotes."""
         return office.is_folder_here(place) if is_local(place) else self._shortcuts.is_folder(place)
 
     def compare(
@@ -158,17 +158,17 @@ class SavedRclone(Rclone):
         every: float = 0.5,
         recorded: bool = True,
     ) -> Transfer:
-        """At DEBUG: only there rclone says that Microsoft asked it to wait (`events.Throttled`).
-        A run that nobody has asked for, such as a test's, need not be `recorded`; it deletes only
-        its own. UsageError for places of which one is the other, or in it, by whatever remotes they
-        are named, and for a shortcut that would be deleted."""
+        """Start a transfer. At DEBUG, as rclone logs only there that Microsoft asked it to wait
+        (`events.Throttled`). A run not requested by a user, such as a test's, need not be
+        `recorded`; it deletes only its own files. UsageError if source and destination are the same
+        or one contains the other, through any remotes, or if a shortcut would be deleted."""
         require_apart(command, self._conf, self._is_folder)
         shortcuts = self._shortcuts
         command = shortcuts.looking(command)
         notices = shortcuts.require_own(command) if recorded else []
 
         def notice(text: str) -> None:
-            if text not in notices:  # each of several runs may say so
+            if text not in notices:  # several runs may report the same
                 notices.append(text)
 
         source = command.places[0]
@@ -188,14 +188,14 @@ class SavedRclone(Rclone):
             beside = commands.beside(command)
             if beside and any(commands.NOT_A_FOLDER in text for text in told):
                 return starting(beside, flags)
-            # by its own words: another run of these remotes may have been refused meanwhile
+            # by its own messages: another run of these remotes may have been refused meanwhile
             return last if self._lent.refusals > before and any(map(is_refusal, told)) else None
 
         def office_files(stopped: Callable[[], bool]) -> Command | None:
             found = office.has_office_files(command.places[0], stopped)
             if found:
                 notices.append(office.SAID)
-            # a sync deletes what only the library has, too
+            # a sync also deletes what exists only in the library
             return runs.office if found or command.words == ("sync",) else None
 
         def begun() -> Ended:
@@ -207,7 +207,7 @@ class SavedRclone(Rclone):
             for error in (result.error, *(file.error for file in result.failed)):
                 if error is not None:
                     suit(error, sections)
-            from dataclasses import replace  # only here: rclone runs by now
+            from dataclasses import replace  # late: rclone is already running
 
             return replace(result, notices=(*notices, *result.notices))
 
@@ -234,9 +234,9 @@ class SavedRclone(Rclone):
 
 
 def suit(problem: PlutonRcloneError, sections: Sequence[Mapping[str, str]]) -> None:
-    """The same of the remotes that have these sections: if all drives are of personal accounts,
-    which have no administrator, or of applications, for which nobody can sign in; and where another
-    service takes part, of which rclone's log says the same, it need not be Microsoft's."""
+    """As `SavedRclone.suit`, by the remotes' sections. A personal account has no administrator,
+    nobody can sign in for an application, and if another service is involved, whose refusals look
+    the same in rclone's log, Microsoft need not be the one that refused."""
     from pluton_rclone.remote.options import TRUE
     from pluton_rclone.values.refusals import ASK_THE_OWNER, of_application
 
@@ -252,8 +252,8 @@ def suit(problem: PlutonRcloneError, sections: Sequence[Mapping[str, str]]) -> N
 
 
 def destination(command: Command, conf: Conf, names: Sequence[str]) -> dict[str, str] | None:
-    """The section of the OneDrive that a command writes to, also through a remote that wraps it, of
-    several a library's; None for a place that is in none of these."""
+    """The section of the OneDrive that a command writes to, also through remotes that wrap it; of
+    several, preferably a library's. None if the place is in none of these remotes."""
     name, colon, _ = command.places[-1].partition(":") if command.places else ("", "", "")
     name = conf.storage_of(name)
     if not colon or name not in names:

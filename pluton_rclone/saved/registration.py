@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def registration(section: Mapping[str, str]) -> AppRegistration | None:
-    """From a remote's section, without its model, whose library a renewal would import for 150 ms.
-    None for rclone's own. A certificate's password comes from the environment."""
+    """The registration of a remote's section; None for rclone's own. Does not use the remote's
+    model: importing it would take 150 ms. A certificate's password is in the environment."""
     if not section.get("client_id"):
         return None
     file = section.get("pluton_certificate")
@@ -27,21 +27,21 @@ def registration(section: Mapping[str, str]) -> AppRegistration | None:
 
 
 def _tenant(section: Mapping[str, str]) -> str:
-    """The tenant that the addresses name, as rclone before 1.69 wants it told."""
+    """The tenant in the sign-in addresses, where rclone before 1.69 expects it."""
     address = section.get("token_url") or section.get("auth_url") or ""
     named = re.match(r"https://[^/]+/([^/]+)/oauth2/", address)
     return named[1] if named and is_of_microsoft(address, sharepoint=False) else "common"
 
 
 def own_registration(section: Mapping[str, str]) -> AppRegistration:
-    """As `registration`, for one that is known to have its own."""
+    """As `registration`, for a remote that has its own."""
     app = registration(section)
     assert app is not None
     return app
 
 
 def app_token(section: Mapping[str, str], http: Http | None = None) -> Token:
-    """A new token of the application itself."""
+    """A new token for the application itself."""
     from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
 
     return sign_in_as_app(own_registration(section), http=http).token

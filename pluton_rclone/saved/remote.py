@@ -1,4 +1,4 @@
-"""A saved remote: one section of an rclone.conf, its options, its token, and its rclone."""
+"""A saved remote: one section of rclone.conf, with its options, its token and its rclone engine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 class SavedRemote:
     """The remote called `name` in `conf`; `make_rclone` makes its engine on first use. It reads
-    rclone.conf afresh each time: what others change there holds at once."""
+    rclone.conf each time, so changes by others take effect at once."""
 
     def __init__(self, conf: Conf, name: str, make_rclone: Callable[[], SavedRclone]) -> None:
         self.conf = conf
@@ -45,24 +45,24 @@ class SavedRemote:
 
     @property
     def rclone(self) -> SavedRclone:
-        """The engine for this remote alone. RcloneNotFound."""
+        """The engine for this remote only. RcloneNotFound."""
         if self._rclone is None:
             self._rclone = self._make_rclone()
         return self._rclone
 
     @property
     def section(self) -> dict[str, str]:
-        """The section of rclone.conf as it is. It holds secrets."""
+        """The section of rclone.conf as stored. It contains secrets."""
         return self.conf.whole_section(self.name)
 
     @property
     def options(self) -> OneDriveRemote:
-        """The section as a remote. RemoteIncomplete, TokenExpired or OptionInvalid when rclone
-        could not use it."""
+        """The section as a remote. RemoteIncomplete, TokenExpired or OptionInvalid if rclone could
+        not use it."""
         return self.options_with()
 
     def options_with(self, **changes: Any) -> OneDriveRemote:
-        """As `options`, with these changes, also of what could not be used."""
+        """As `options`, with these changes, which may replace invalid options."""
         from pluton_rclone.remote.onedrive import OneDriveRemote
 
         try:
@@ -75,13 +75,12 @@ class SavedRemote:
 
     @property
     def onedrives(self) -> list[OneDriveRemote]:
-        """The options of what it lies on: its own, or, of a crypt and the like, those below it."""
+        """The options of the OneDrives below: its own, or those that a crypt and the like wraps."""
         names = below(self.conf, self.name)
         return [self.options if name == self.name else self.conf.remote(name) for name in names]
 
     def options_to_sign_in(self) -> OneDriveRemote:
-        """As `options`; a token that is missing or cannot be used does not stand in the way of
-        another one."""
+        """As `options`, but a missing or unusable token is ignored, since it is to be replaced."""
         try:
             return self.options
         except (TokenExpired, RemoteIncomplete) as problem:
@@ -93,20 +92,20 @@ class SavedRemote:
 
     @property
     def title(self) -> str:
-        """The friendly name; the remote's name where there is none, or no such remote any more."""
+        """The friendly name; the remote's name if it has none or the remote no longer exists."""
         with suppress(StorageNotFound):
             return self.section.get("description") or self.name
         return self.name
 
     def path_in_drive(self, path: str) -> str:
-        """The path from the drive's root of one that is relative to the base folder."""
+        """The path from the drive's root of a path that is relative to the base folder."""
         section = self.section
         inside = paths.in_drive(path, section.get("pluton_base_folder", ""))
         rooted = path.startswith("/") and section.get("type") != "onedrive"  # sftp:/srv, sftp:srv
         return "/" * rooted + inside
 
     def at(self, path: str = "") -> str:
-        """The rclone location of a path, the same for rclone itself with this rclone.conf."""
+        """The rclone location of a path, for any rclone that uses this rclone.conf."""
         drive = self.conf.drive_of(self.name)
         if drive == self.name:
             return locations.remote(drive, self.path_in_drive(path))
@@ -114,7 +113,7 @@ class SavedRemote:
         return locations.remote(drive if path.startswith("/") else self.name, inside)
 
     def about(self) -> About:
-        """The room on the drive; nothing is known of one of which only a folder is open to us."""
+        """The drive's space; unknown if only a folder of the drive is accessible."""
         try:
             return self.rclone.about(self.at("/"))
         except AccessDenied:
@@ -125,12 +124,12 @@ class SavedRemote:
             return About()
 
     def token(self) -> Token:
-        """The token as it is stored. TokenExpired when there is none."""
+        """The stored token. TokenExpired if there is none."""
         return stored_token(self.options.to_section())
 
     def usable_token(self, http: Http | None = None) -> Token:
-        """A token that Graph takes now, for use beside an rclone: what only rclone can renew is
-        left to it. TokenExpired if it has not done so yet."""
+        """A token that Graph accepts now, for use while an rclone runs. A token that only rclone
+        can renew is left to rclone. TokenExpired if it has not renewed it yet."""
         remote = self.options
         if not remote.client_credentials and not is_ours_to_renew(self.section):
             token = stored_token(remote.to_section())
@@ -140,7 +139,7 @@ class SavedRemote:
         return self.graph_token(http)
 
     def graph_token(self, http: Http | None = None, *, refused: str | None = None) -> Token:
-        """A token that Graph takes now, renewed if it has expired or is `refused`."""
+        """A token that Graph accepts now, renewed if it has expired or is `refused`."""
         remote = self.options
         if remote.client_credentials:
             from .registration import app_token
@@ -156,9 +155,9 @@ class SavedRemote:
         return token
 
     def renew(self, *, refused: bool = False) -> str:
-        """Renews the token and keeps it; says how. Only rclone can renew tokens of its own
-        registration: when they have expired, or Microsoft `refused` them. ConfigNotWritable: it is
-        not renewed."""
+        """Renew and store the token; return how. Only rclone can renew tokens of its own
+        registration, once they have expired or Microsoft `refused` them. ConfigNotWritable if it
+        cannot be stored; then it is not renewed."""
         remote = self.options
         if remote.client_credentials:
             self.graph_token()
@@ -170,13 +169,13 @@ class SavedRemote:
         if not token.expired() and not refused:
             return "rclone renews it after that"
         self.rclone.renew()
-        # In each of its tries rclone asks for a token five times, a second apart (oauthutil.go).
+        # In each try, rclone asks for a token five times, a second apart (oauthutil.go).
         self.rclone.execute(commands.simple("about", self.at("/"), low_level_retries=2))
         return "renewed by rclone just now"
 
     def graph(self, http: Http | None = None) -> Graph:
-        """Microsoft Graph for this remote's account, with a valid token: close it. RemoteError
-        where the token is SharePoint's, for an address of its own (tenant_url)."""
+        """Microsoft Graph for this remote's account, with a valid token; the caller closes it.
+        RemoteError if the token is SharePoint's, for its own address (tenant_url)."""
         from pluton_rclone.microsoft.clouds import cloud
         from pluton_rclone.microsoft.graph.graph import Graph
 

@@ -1,4 +1,4 @@
-"""Renewing a person's token: one process at a time, and kept before it is given to anybody."""
+"""Renews a person's token: one process at a time, and stored before it is used."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _PATIENCE = 60.0  # seconds; Microsoft answers within one
 
 
 def is_ours_to_renew(section: Mapping[str, str]) -> bool:
-    """Whether we can renew the token of a person's remote: rclone alone can renew that of its own
-    registration, or at another address."""
+    """Whether we can renew the token of a person's remote. Only rclone can renew tokens of its own
+    registration or of another token address."""
     return bool(section.get("client_id")) and not section.get("token_url")
 
 
@@ -39,14 +39,14 @@ def stored_token(section: Mapping[str, str]) -> Token:
 
 
 def good_token(conf: Conf, name: str, *, refused: Container[str] = ()) -> Token:
-    """The stored token of a registration of one's own. If it has expired, or the digest of its
-    access token is `refused`, it is renewed first; whoever else wants that meanwhile waits, and
-    gets the same. TokenExpired or InteractionRequired if the person has to sign in, ConfigError if
-    a renewed one could not be kept: then none is asked for.
+    """The stored token of a user's own registration, renewed first if it has expired or the digest
+    of its access token is `refused`. Other callers wait meanwhile and get the same token.
+    TokenExpired or InteractionRequired if the person has to sign in; ConfigError if a renewed token
+    could not be stored: then none is requested.
 
-    A process of its own renews, which goes on to the end if this one is killed: where a refresh
-    token is used once, the answer on its way has the only good one. If that process fails, this one
-    tries, to say why, and does not wait again. It also tries where there cannot be another."""
+    A separate process renews, and finishes even if this one is killed: if a refresh token is valid
+    only once, the answer under way has the only valid one. If that process fails, or cannot be
+    started, this one tries, to report why, and does not wait again."""
     token = stored_token(conf.whole_section(name))
     if _is_good(token, refused):
         return token
@@ -54,12 +54,12 @@ def good_token(conf: Conf, name: str, *, refused: Container[str] = ()) -> Token:
 
     patience = LONGEST_WAIT
     if not (conf.is_variable(name) or getattr(sys, "frozen", False)):
-        with _turn(conf, name, "asked"):  # one such process for all
+        with _turn(conf, name, "asked"):  # one such process for all callers
             token = stored_token(conf.whole_section(name))
             if not _is_good(token, refused):
                 digest = token_digest(token.access_token)
                 known = [digest] if digest in refused else []
-                # Python itself passes over what is no text, such as a Path
+                # Python itself ignores entries that are not strings, such as a Path
                 where = [one for one in list[object](sys.path) if isinstance(one, str)]
                 arguments = json.dumps([where, str(conf.path), name, known])
                 argv = [sys.executable, "-I", "-c", _APART, arguments]
@@ -78,7 +78,7 @@ renewed_here(Conf(path), name, refused)"""
 
 
 def renewed_here(conf: Conf, name: str, refused: Container[str], http: Http | None = None) -> Token:
-    """As `good_token`, by this process."""
+    """As `good_token`, in this process."""
     token = stored_token(conf.whole_section(name))
     if _is_good(token, refused):
         return token
@@ -94,7 +94,7 @@ def renewed_here(conf: Conf, name: str, refused: Container[str], http: Http | No
         if not conf.is_variable(name):
             conf.check_writable()
         try:
-            # As rclone does, without naming permissions: what was granted stays.
+            # Like rclone, without naming scopes: the granted ones stay.
             renewed = refresh(own_registration(section), token, http=http)
         except (errors.TokenExpired, errors.InteractionRequired) as problem:
             now = stored_token(conf.whole_section(name))  # another rclone may have been faster
@@ -113,8 +113,8 @@ def _is_good(token: Token, refused: Container[str]) -> bool:
 
 
 def is_refused(token: Token, section: Mapping[str, str]) -> bool:
-    """Whether Graph refuses an access token that has not expired, by one small request, which costs
-    a resource unit; False if it does not answer."""
+    """Whether Graph refuses an access token that has not expired. Sends one small request, which
+    costs one resource unit; False if Graph does not answer."""
     from pluton_rclone.microsoft.clouds import cloud
     from pluton_rclone.microsoft.graph.faults import is_microsofts
     from pluton_rclone.microsoft.http import Http
@@ -130,8 +130,8 @@ def is_refused(token: Token, section: Mapping[str, str]) -> bool:
 
 @contextmanager
 def _turn(conf: Conf, name: str, what: str) -> Iterator[None]:
-    """A lock beside rclone.conf, which containers share, too; one of sixteen, by name. Whoever
-    cannot have it goes on without: two that renew at once are one request too many."""
+    """Hold a lock beside rclone.conf, which containers share, too: one of sixteen, by name. Go on
+    without it if it cannot be had: two renewals at once are only one request too many."""
     file, lock = f".{conf.path.name}.pluton-{what}-{token_digest(name)[0]}.lock", None
     with suppress(OSError):
         lock = held(conf.path.with_name(file), _PATIENCE)
@@ -143,11 +143,11 @@ def _turn(conf: Conf, name: str, what: str) -> Iterator[None]:
 
 
 def name_now(conf: Conf, name: str, section: Mapping[str, str]) -> str:
-    """What the remote `name`, which had this section, is called now. StorageNotFound if it is gone,
-    or another one has taken its name."""
+    """The current name of the remote `name`, which had this section. StorageNotFound if it was
+    removed, or another remote has taken its name."""
     sections, sign_in = conf.sections(), section.get(SIGN_IN)
     ids = (one.get("drive_id", "") for one in (section, sections.get(name, {})))
-    if len(set(map(normal_drive_id, ids))) == 1:  # a repair may have spelled it anew
+    if len(set(map(normal_drive_id, ids))) == 1:  # a repair may have changed its spelling
         return name
     for other, its in sections.items():
         if sign_in and its.get(SIGN_IN) == sign_in:

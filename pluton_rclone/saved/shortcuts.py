@@ -1,5 +1,5 @@
-"""What a shortcut leads to lies in another drive: rclone would delete it there, or take it away,
-and leave the shortcut. Only what is named below a shortcut is meant."""
+"""The target of a shortcut is in another drive: rclone would delete or move it there, and leave the
+shortcut. Only a path below a shortcut, named explicitly, is meant as it is."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ if TYPE_CHECKING:
     from pluton_rclone.rclone.transfer import Transfer
 
 MOST_RULES = 100
-"""Of more folders the whole destination is listed: each rule is tried at each name."""
+"""With more folders, the whole destination is listed: rclone tries each rule on each name."""
 
 ELSEWHERE = "It lies in another drive: a shortcut leads there."
 
 
 class Shortcuts:
-    """Finds them by the listings of an rclone with the remotes of this configuration. `transfer`
-    starts its dry runs."""
+    """Finds shortcuts with the listings of an rclone that has the remotes of this configuration.
+    `transfer` starts its dry runs."""
 
     def __init__(self, rclone: Rclone, conf: Conf, transfer: Callable[[Command], Transfer]) -> None:
         self._rclone, self._conf, self._transfer = rclone, conf, transfer
 
     def looking(self, command: Command) -> Command:
-        """The command; a sync into OneDrive with a brake: so it looks first, and `require_none` is
-        asked."""
+        """The command, with a brake if it is a sync into OneDrive: the brake makes it look first,
+        which calls `require_none`."""
         if command.words != ("sync",) or not spots(self._conf, command.places[-1]):
             return command
         return command._replace(brake=command.brake or Brake("100%", True))
 
     def is_folder(self, place: str) -> bool | None:
-        """Whether that is a folder; None if nothing is there, or it does not answer."""
-        with suppress(PlutonRcloneError):  # the transfer says why
+        """Whether that is a folder; None if it does not exist or rclone fails."""
+        with suppress(PlutonRcloneError):  # the transfer reports why
             found = self._rclone.stat(place)
             return None if found is None else found.is_dir
         return None
 
     def moves_by_file(self, command: Command, is_folder: Callable[[str], bool | None]) -> bool:
-        """Whether a move of a folder within OneDrive, which a dry run takes for one of the whole,
-        goes file by file: into a folder that is there, or into another drive."""
+        """Whether a move of a folder within OneDrive goes file by file, because the destination
+        exists or is in another drive. A dry run would report it as a move of the whole folder."""
         if command.dry or command.words[0] not in ("move", "moveto") or command.selecting:
             return False
         source, end = command.places
@@ -68,9 +68,9 @@ class Shortcuts:
         return self._is_elsewhere(f"{remote}:{above}")
 
     def require_own(self, command: Command) -> list[str]:
-        """What to say of a deletion; nothing of any other command. UsageError for a shortcut, whose
-        target rclone would delete; files in it, by filters, may be. TransferFailed if filters
-        select what another shortcut leads to."""
+        """Notices for a deletion; none for any other command. UsageError for a shortcut, whose
+        target rclone would delete; files in it, selected by filters, may be deleted. TransferFailed
+        if filters select files of another shortcut's target."""
         word, *places = (*command.words, *command.places) or ("",)
         place = next((one for one in places if not one.startswith("-")), "")
         if word not in commands.DELETING or not spots(self._conf, place):
@@ -88,7 +88,7 @@ class Shortcuts:
 
     def _selected(self, command: Command) -> Generator[Entry, None, None]:
         """The files that a deletion selects. A listing does not know all flags of a deletion, and
-        fails where it cannot read a folder, where rclone deletes on: then a dry run tells."""
+        fails at an unreadable folder, where rclone goes on deleting: then a dry run is used."""
         flags = ("--recursive", "--files-only", "--no-mimetype")
         listing = command._replace(words=("lsjson",), flags=(*flags, *command.flags))
         try:
@@ -97,14 +97,14 @@ class Shortcuts:
         except PlutonRcloneError:
             dry = command._replace(flags=(*command.flags, "--dry-run"))
             planned = self._transfer(dry).wait().planned
-            if paths := [one.path for one in planned]:  # each is asked for by its name
+            if paths := [one.path for one in planned]:  # look up each by name
                 options: ListOptions = {"files_from": paths, "files_only": True}
                 told = commands.lsjson(command.places[0], options, depth="all")
                 with closing(self._rclone.entries(told)) as selected:
                     yield from selected
 
     def _is_elsewhere(self, place: str) -> bool:
-        """Whether a place in a OneDrive is a shortcut, or below one."""
+        """Whether a place in a OneDrive is a shortcut or below one."""
         return any(map(self._is_listed_elsewhere, spelled_out(self._conf, place)))
 
     def _is_below_elsewhere(self, place: str) -> bool:
@@ -115,15 +115,15 @@ class Shortcuts:
         )
 
     def _is_listed_elsewhere(self, place: str) -> bool:
-        """Whether rclone lists a place with the drive of a shortcut's target, or not by its own
-        name."""
+        """Whether rclone lists a place with the drive of a shortcut's target, or does not list it
+        under its own name."""
         remote, _, path = place.partition(":")
         above, name = posixpath.split(path)
         found = self._rclone.stat(place) if name else None
         if found is None:
             return False
         entries = [found]
-        if found.is_dir:  # of the folder that it starts in, rclone does not say the id
+        if found.is_dir:  # rclone gives no id for the folder that it starts in
             listed = self._rclone.list(f"{remote}:{above}", dirs_only=True)
             entries = [one for one in listed if one.name.lower() == name.lower()]
         return not entries or any(map(_elsewhere(self._conf, place), entries))
@@ -135,9 +135,9 @@ class Shortcuts:
         paths: set[str],
         stopped: Callable[[], bool],
     ) -> None:
-        """TransferFailed if one of the paths that a sync would delete, or a move take away, lies in
-        another drive: a person who names a shortcut means what is there. UsageError for one that
-        is moved within its drive, as if that gave it another place."""
+        """TransferFailed if one of the paths that a sync would delete, or a move take away, is in
+        another drive; if the command's place itself is below a shortcut, that is allowed.
+        UsageError for a shortcut that is itself to be moved."""
         if command.words[0] not in ("sync", "move", "moveto"):
             return
         moves, (source, end) = command.words != ("sync",), command.places
@@ -146,7 +146,7 @@ class Shortcuts:
             return
         whole, is_theirs = "" in paths, _elsewhere(self._conf, place)
         if whole and not self._is_elsewhere(place):
-            return  # it goes with the shortcuts in it, not file by file
+            return  # its shortcuts move with the folder
         with closing(self._concerned(command, place, paths)) as there:
             for entry in takewhile(lambda _: not stopped(), there):
                 if is_theirs(entry) and (whole or entry.path in paths):
@@ -163,7 +163,7 @@ class Shortcuts:
     def _concerned(
         self, command: Command, place: str, paths: set[str]
     ) -> Generator[Entry, None, None]:
-        """What is listed to find these paths."""
+        """The entries listed to find these paths."""
         if place == command.places[0]:
             flags = ("--recursive", "--no-mimetype", *command.selecting)
             listing = command._replace(words=("lsjson",), flags=flags, places=(place,))
@@ -175,8 +175,8 @@ class Shortcuts:
 
 
 def _elsewhere(conf: Conf, place: str) -> Callable[[Entry], bool]:
-    """Tells of what a place of rclone's holds whether it lies in another drive: it is a shortcut,
-    or below one. Never of what no OneDrive holds."""
+    """A predicate for the entries of a place: whether an entry is in another drive, as a shortcut
+    or below one. False for all entries outside OneDrive."""
     ours = {drive.casefold() for drive, *_ in spots(conf, place)}
 
     def told(entry: Entry) -> bool:

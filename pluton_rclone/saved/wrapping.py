@@ -1,5 +1,5 @@
-"""Remotes that wrap others, such as crypt, alias, combine and union, at any depth, and where in
-which drive a place lies, by whatever remote it is named."""
+"""Remotes that wrap others, such as crypt, alias, combine and union, at any depth, and where in a
+drive a place is, through whichever remote it is named."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from pluton_rclone.runs.store import Runs
 
 Spot = tuple[str, ...]
-"""The id of a drive, then the names of folders. A name that begins with HIDDEN stands for folders
-that rclone.conf does not tell: those of an encryption, or above a folder that is known by id."""
+"""A drive id, then folder names. A name that begins with HIDDEN stands for folders that rclone.conf
+does not reveal: encrypted ones, or the parents of a folder known only by id."""
 HIDDEN = "\0"
 _TRANSPARENT = frozenset({"alias", "chunker", "hasher", "union"})
-"""What has the folders of what it wraps, by their names."""
+"""Types with the same folders, by the same names, as the remotes that they wrap."""
 
 
 def with_wrapped(conf: Conf, names: Iterable[str]) -> dict[str, dict[str, str]]:
-    """The sections of these remotes, then of what they wrap, as far as it is in the file; for the
-    drive of a storage, the storage's. StorageNotFound for one of `names`; OptionInvalid where one
-    lies on itself, which rclone 1.75.2 follows until no memory is left."""
+    """The sections of these remotes, then those of the remotes that they wrap, if in the file; the
+    drive of a storage has the storage's section. StorageNotFound for one of `names`; OptionInvalid
+    for a remote that wraps itself, which rclone 1.75.2 follows until it runs out of memory."""
     found = {name: conf.whole_section(name) for name in map(conf.storage_of, names)}
 
     def follow(name: str, above: tuple[str, ...]) -> None:
@@ -55,18 +55,18 @@ def with_wrapped(conf: Conf, names: Iterable[str]) -> dict[str, dict[str, str]]:
 
 
 def below(conf: Conf, name: str) -> list[str]:
-    """The OneDrive remotes that a remote lies on: itself, or those that it wraps."""
+    """The OneDrive remotes below a remote: itself, or those that it wraps."""
     sections = with_wrapped(conf, [name]).items()
     return [each for each, section in sections if section.get("type") == "onedrive"]
 
 
 def is_of_another_service(section: Mapping[str, str]) -> bool:
-    """Whether it is a remote of somebody else's, such as S3 or WebDAV, and wraps none."""
+    """Whether it is a remote of another service, such as S3 or WebDAV, and wraps none."""
     return section.get("type") not in ("onedrive", "local") and not any(_upstreams(section))
 
 
 def runs_of(conf: Conf) -> Runs:
-    """The records of runs of this rclone.conf, each run with the drives that it was on."""
+    """The records of runs with this rclone.conf, each with the drives that the run used."""
     from pluton_rclone.runs.store import Runs
 
     return Runs(conf.path, partial(_drives, conf), partial(_bases, conf))
@@ -81,8 +81,8 @@ def _drives(conf: Conf, name: str) -> list[str] | None:
 
 
 def _bases(conf: Conf, name: str) -> list[tuple[str, str]] | None:
-    """As `runs.store.Bases`. Before `remote.pairs`, paths began at the drive's root; so do those of
-    what wraps the drive of a pair."""
+    """As `runs.store.Bases`. Before `remote.pairs`, paths began at the drive's root; so do the
+    paths of remotes that wrap the drive of a pair."""
     with suppress(PlutonRcloneError):
         sections = with_wrapped(conf, [name]).values()
         named = {conf.storage_of(name), *itertools.chain.from_iterable(map(_wrapped, sections))}
@@ -94,14 +94,14 @@ def _bases(conf: Conf, name: str) -> list[tuple[str, str]] | None:
 
 
 def above(conf: Conf, name: str) -> str:
-    """The remotes that name this one as what they wrap, in words; "" if none does."""
+    """The remotes that wrap this one, as text; "" if none does."""
     found = conf.sections().items()
     return ", ".join(repr(each) for each, section in found if name in _wrapped(section))
 
 
 def spots(conf: Conf, place: str, but: tuple[str, ...] = ()) -> list[Spot]:
-    """Where a place of rclone's lies, in each OneDrive below it; none for any other place. `but`:
-    how the upstreams of a union end that do not count. OptionInvalid as of `with_wrapped`."""
+    """Where a place is in each OneDrive below it; empty for any other place. Upstreams of a union
+    that end in one of `but` do not count. OptionInvalid as in `with_wrapped`."""
     name = place.partition(":")[0].partition(",")[0]
     if is_local(place) or name not in conf:
         return []
@@ -130,7 +130,7 @@ def spots(conf: Conf, place: str, but: tuple[str, ...] = ()) -> list[Spot]:
 
 
 def spelled_out(conf: Conf, place: str) -> list[str]:
-    """The place, without slashes around it; if it is all that a remote wraps, what is wrapped."""
+    """The place, without outer slashes; if it is exactly what a remote wraps, the wrapped place."""
     name, _, path = place.partition(":")
     remote, names = name.partition(",")[0], _names(path)
     if is_local(place) or remote not in conf:
@@ -144,15 +144,14 @@ def spelled_out(conf: Conf, place: str) -> list[str]:
 
 
 def looked_through(conf: Conf, place: str) -> tuple[str, str]:
-    """The remote, and the path in it, that a place stands for, through aliases of a storage.
-    StorageNotFound where something else lies on one: it gives files other names, or other places.
-    """
+    """The remote and the path in it that a place stands for, through aliases of a storage.
+    StorageNotFound for any other wrapping remote, which changes names or places."""
     name, _, path = place.partition(":")
     name = name.partition(",")[0]
     owner, found = conf.storage_of(name), below(conf, name)
     section = conf.whole_section(owner)
     if section.get("type") == "onedrive":
-        inside = path.strip("/")  # to rclone "team:/" is no other place than "team:"
+        inside = path.strip("/")  # to rclone, "team:/" is the same place as "team:"
         return owner, inside if conf.drive_of(name) != name else f"/{inside}"
     if found and section.get("type") == "alias":
         return looked_through(conf, f"{section['remote']}/{path}")
@@ -167,7 +166,7 @@ def looked_through(conf: Conf, place: str) -> tuple[str, str]:
 
 
 def holds(outer: Spot, inner: Spot) -> bool | None:
-    """Whether a spot is another one or is in it; None if that cannot be told."""
+    """Whether `inner` equals `outer` or is in it; None if unknown."""
     for one, other in zip(outer, inner, strict=False):
         if one.casefold() != other.casefold():
             return None if HIDDEN in one + other else False
@@ -177,16 +176,17 @@ def holds(outer: Spot, inner: Spot) -> bool | None:
 def require_apart(
     command: Command, conf: Conf, is_folder: Callable[[str], bool | None] = lambda place: True
 ) -> None:
-    """UsageError for a transfer that would delete or copy again what it has just transferred, since
-    its places are one, or one is in the other: rclone looks at that within one remote only. A copy
-    or a file may come out of the inner one, and a filter rule may leave the inner one out."""
+    """UsageError for a transfer that would delete or copy again what it has just transferred,
+    because its places are the same or one contains the other: rclone checks that only within one
+    remote. The inner place may be the source of a copy or of a file, and a filter rule may exclude
+    it."""
     word, keeps = command.words[0], command.words[0].startswith("copy")
     if word not in TRANSFERS or (keeps and command.rules):
         return
     source, destination = command.places
     name = source.partition(":")[0]
     one_remote = conf.storage_of(name) == conf.storage_of(destination.partition(":")[0])
-    # within one of them, rclone itself weighs the rules, and gives a file a name in other letters
+    # within one of them, rclone itself considers the rules, and renames a file to other letter case
     rclones = one_remote and conf.remotes().get(conf.storage_of(name)) == "onedrive"
     renames = word == "moveto" and posixpath.basename(source) != posixpath.basename(destination)
     for here, there in itertools.product(spots(conf, source), spots(conf, destination)):
@@ -225,14 +225,14 @@ def _refusal(
 
 
 def _rules_without(inner: Spot) -> list[str]:
-    """The filter rules, each of which alone leaves out this folder."""
+    """Filter rules that each exclude this folder."""
     known = tuple(itertools.takewhile(lambda name: HIDDEN not in name, inner))
     names = itertools.accumulate(map(filter_name, known), "{}/{}".format)
     return [f"- /{name}/**" for name in names]
 
 
 def _left_out(command: Command, rules: list[str]) -> bool:
-    """Whether one of these rules comes before any that lets something in."""
+    """Whether one of these rules comes before any rule that includes something."""
     if command.rules != ["--filter-from=-"] or not isinstance(command.stdin, bytes):
         return False
     given = command.stdin.decode("utf-8", "surrogateescape").split("\n")
@@ -244,7 +244,7 @@ def _names(path: str) -> list[str]:
 
 
 def _wrapped(section: Mapping[str, str]) -> Iterator[str]:
-    """The names of the remotes that `remote` and `upstreams` name."""
+    """The names of the remotes in `remote` and `upstreams`."""
     for _, place in _upstreams(section):
         name, colon, _ = place.partition(":")
         if colon and name:
@@ -252,9 +252,9 @@ def _wrapped(section: Mapping[str, str]) -> Iterator[str]:
 
 
 def _upstreams(section: Mapping[str, str], but: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """What `remote` and `upstreams` name: `NAME:path`, `NAME,option=value:path`, in a combine
-    `folder=NAME:path`, with that folder, in a union perhaps `NAME:path:ro`; several are separated
-    by spaces, and quoted if they hold some."""
+    """The places in `remote` and `upstreams`: `NAME:path` or `NAME,option=value:path`; in a combine
+    `folder=NAME:path`, yielded with that folder; in a union perhaps `NAME:path:ro`. Several are
+    separated by spaces, and quoted if they contain spaces."""
     if "remote" in section:
         yield "", section["remote"]
     combined = section.get("type") == "combine"
