@@ -1,4 +1,4 @@
-"""A plan in this process alone, without Prefect: nothing outlives it, and nothing is scheduled."""
+"""Runs a plan in this process only, without Prefect: no state survives it, nothing is scheduled."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def run(
     said: Callable[[Outcome], None] = nothing,
     notice: Callable[[str], None] = nothing,
 ) -> list[Outcome]:
-    """Does what the plan says; `said` hears each outcome as it comes, one at a time.
-    StorageNotFound, and what Microsoft answers where an organisation's storages are looked for."""
+    """Run a plan; `said` is called with each outcome when it is known, one at a time.
+    StorageNotFound, and Microsoft's errors when an organisation's storages are looked up."""
     turn = slots(plan.at_once)
 
     def perform(target: Target, step: Step) -> Outcome:

@@ -1,9 +1,8 @@
-"""Plans on Prefect: a flow of one task for each storage and step, and its deployment for workers.
+"""Plans on Prefect: a flow with one task for each storage and step, and its deployment for workers.
 
-Prefect schedules, retries, and counts what is done at once, over all machines: a limit for each
-account and each organisation, held by leases. Names and places travel, secrets never: each worker
-has an rclone.conf of its own.
-"""
+Prefect schedules and retries, and limits what runs at once over all machines: one limit for each
+account and each organisation, held by leases. Names and paths are sent, never secrets: each worker
+has its own rclone.conf."""
 
 from __future__ import annotations
 
@@ -54,10 +53,10 @@ from .which import Target, Turn, limits, slots, targets
 
 FLOW, BATCH = "pluton-rclone", "pluton-rclone-batch"
 LOST = timedelta(seconds=120)
-"""After so long without a sign of life, a flow run is taken to be lost with its worker."""
+"""A flow run without a heartbeat for this long counts as lost with its worker."""
 RUNS = 5
-"""So often a flow run is begun at most: one that is lost so often may be the cause itself."""
-_LEASE = 60.0  # seconds after which a limit is free of a worker that was killed; Prefect's least
+"""The most starts of one flow run: a run that is lost this often may be the cause itself."""
+_LEASE = 60.0  # seconds until a killed worker's slot is free again; Prefect's minimum
 _EVERY = 10.0  # seconds between reports of progress
 T = TypeVar("T")
 _RUN: Any = {"flow_run_name": "{plan[name]}", "persist_result": False, "validate_parameters": False}
@@ -65,7 +64,7 @@ _SILENCE = (httpx.HTTPError, PrefectException)
 
 
 class StepFailed(Exception):
-    """A step of a storage failed; Prefect tries it again if that may help."""
+    """A step of a storage failed; Prefect retries it if that may help."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(str(outcome))
@@ -81,7 +80,7 @@ def _may_help(task: object, run: object, state: State[Any]) -> bool:
 def step_of_plan(
     target: Target, step: Step, turn: Callable[[], AbstractContextManager[None]]
 ) -> Outcome:
-    """One step in one storage, in this process, in its `turn`. StepFailed."""
+    """Run one step in one storage, in this process, within its `turn`. StepFailed."""
     with turn():
         outcome = do(Storages(), target, step, _progress(f"{target.name}: {step}"))
     if not outcome.ok:
@@ -90,7 +89,7 @@ def step_of_plan(
 
 
 def _leased(at_once: AtOnce, shared: Mapping[str, str]) -> AbstractContextManager[None]:
-    """A slot of each of these limits of the server, once there is one."""
+    """Hold a slot in each of these limits of the server; waits for free slots."""
 
     def limit() -> None:
         with get_client(sync_client=True) as client:
@@ -103,7 +102,7 @@ def _leased(at_once: AtOnce, shared: Mapping[str, str]) -> AbstractContextManage
 
 
 def _progress(title: str) -> Callable[[float], None]:
-    """Shows in Prefect how far it is. That the server does not answer does not disturb the work."""
+    """Report progress to Prefect. A server that does not answer does not disturb the work."""
     last, artifact = time.monotonic(), None
 
     def seen(share: float) -> None:
@@ -122,9 +121,9 @@ def _progress(title: str) -> Callable[[float], None]:
 
 @flow(name=FLOW, **_RUN)
 def run_plan(plan: dict[str, Any], spread: bool = False) -> State[Any]:
-    """A plan (`Plan.record`, which another machine has checked) in all storages that it means:
-    here, or, with `spread`, in runs of `run_batch` on any worker. Its data: the outcomes in
-    storages, or the ends of those runs."""
+    """Run a plan (`Plan.record`, checked on another machine) in all its storages: here or, with
+    `spread`, in runs of `run_batch` on any worker. The state's data: the outcomes by storage, or
+    the final states of those runs."""
     whole = Plan.model_validate(plan)
     chosen = targets(whole.storages, Storages(), get_run_logger().warning)
     return _spread(whole, chosen) if spread else _carried_out(whole, chosen)
@@ -132,7 +131,7 @@ def run_plan(plan: dict[str, Any], spread: bool = False) -> State[Any]:
 
 @flow(name=BATCH, **_RUN)
 def run_batch(plan: dict[str, Any], storages: list[dict[str, Any]]) -> State[Any]:
-    """A plan in these storages (`Target` as records). Its data: the outcomes."""
+    """Run a plan in these storages (`Target` records). The state's data: the outcomes."""
     if (flow_run.run_count or 0) > RUNS:
         return Failed(message=f"It was lost {RUNS} times, and is not begun again.", data=[])
     return _carried_out(Plan.model_validate(plan), msgspec.convert(storages, list[Target]))
@@ -140,7 +139,7 @@ def run_batch(plan: dict[str, Any], storages: list[dict[str, Any]]) -> State[Any
 
 def _carried_out(plan: Plan, chosen: list[Target]) -> State[Any]:
     turn: Turn = partial(_leased, plan.at_once)
-    if not get_current_settings().api.url:  # what a killed one holds on its own server stays held
+    if not get_current_settings().api.url:  # a killed run's slots on its own server stay taken
         turn = slots(plan.at_once)
     here, retry = contextvars.copy_context(), plan.retry
 
@@ -167,7 +166,7 @@ def _carried_out(plan: Plan, chosen: list[Target]) -> State[Any]:
 
 
 def _patiently(call: Callable[[], T]) -> T:
-    """What the call gives, after a server that is away, or cannot answer now, is back."""
+    """The result of the call; waits while the server is away or cannot answer."""
     while True:
         try:
             return call()
@@ -180,8 +179,8 @@ def _patiently(call: Callable[[], T]) -> T:
 
 
 def _spread(plan: Plan, chosen: list[Target]) -> State[Any]:
-    """A run of its own for each batch of storages, and for each shard of a step. A plan with shards
-    goes in stages: a step that is divided, and those up to the next."""
+    """Run each batch of storages, and each shard of a step, in its own flow run. A plan with shards
+    runs in stages: each sharded step by itself, and the steps between them together."""
     alone = groupby(plan.all_steps(), lambda step: step if step.shards > 1 else None)
     stages = [list(steps) for _, steps in alone]
     size = plan.at_once.batch if len(stages) == 1 else 1
@@ -212,7 +211,7 @@ def _spread(plan: Plan, chosen: list[Target]) -> State[Any]:
 
 
 class _Job(NamedTuple):
-    """What a run of its own does, and the storage that it is about, or the first of them."""
+    """The work of one flow run, and the storage that it concerns (`of`), or the first of them."""
 
     plan: Plan
     targets: list[Target]
@@ -220,21 +219,21 @@ class _Job(NamedTuple):
 
 
 def _run_all(deployment: str, jobs: list[_Job]) -> list[State[Any]]:
-    """How they ended, each begun again if it is lost. If this run is lost itself and runs again, it
-    finds those that it has begun."""
+    """The final states, in order; lost runs are started again. If this run is lost itself and
+    restarted, it finds the runs that it has started."""
     found, ends, runs = list[UUID](), dict[UUID, State[Any]](), dict[UUID, int]()
     for job in jobs:
         parameters = {"plan": job.plan.record(), "storages": msgspec.to_builtins(job.targets)}
         key = f"{flow_run.id}-{sha256(msgspec.json.encode(parameters)).hexdigest()[:16]}"
         given: dict[str, Any] = {"parameters": parameters, "idempotency_key": key}
         made = _patiently(partial(run_deployment, f"{BATCH}/{deployment}", timeout=0, **given))
-        assert isinstance(made, FlowRun)  # not awaited: this flow is not async
+        assert isinstance(made, FlowRun)  # not a coroutine: this flow is not async
         found.append(made.id)
         runs[made.id] = 0
     with get_client(sync_client=True) as client:
         while waiting := runs.keys() - ends.keys():
             time.sleep(_EVERY)
-            with suppress(*_SILENCE):  # the server is away: later
+            with suppress(*_SILENCE):  # the server is away: try later
                 for one in waiting:
                     state = client.read_flow_run(one).state
                     if state is not None and state.is_crashed() and runs[one] < RUNS:
@@ -247,8 +246,8 @@ def _run_all(deployment: str, jobs: list[_Job]) -> list[State[Any]]:
 
 @contextmanager
 def _server(*, required: bool) -> Iterator[None]:
-    """What is done with Prefect's server. UsageError if there is none; Unreachable if it does not
-    answer, or does not do it."""
+    """Wrap calls to Prefect's server. UsageError if there is none; Unreachable if it does not
+    answer or fails."""
     address, answers = get_current_settings().api.url or "", False
     if required and not address:
         raise UsageError(
@@ -265,7 +264,7 @@ def _server(*, required: bool) -> Iterator[None]:
         answers = True
         yield
     except Exception as error:
-        # before it answers, it may be anything: something else may listen there
+        # before it answers, it may be any other server
         if answers and not isinstance(error, httpx.HTTPError):
             raise
         raise Unreachable(
@@ -279,8 +278,8 @@ def _server(*, required: bool) -> Iterator[None]:
 
 @_server(required=False)
 def run(plan: Plan) -> list[Outcome]:
-    """Runs a plan in this process, on the server of PREFECT_API_URL, or on one that Prefect starts
-    for as long (it takes some 15 s). Unreachable."""
+    """Run a plan in this process, on the server of PREFECT_API_URL, or on a temporary one that
+    Prefect starts (in about 15 s). Unreachable."""
     state = run_plan(plan.record(), return_state=True)
     found = state.result(raise_on_failure=False)
     if isinstance(found, Exception):
@@ -290,7 +289,7 @@ def run(plan: Plan) -> list[Outcome]:
 
 @_server(required=True)
 def deploy(plan: Plan, pool: str) -> None:
-    """Registers the plan on the server: its schedule, and that `pool`'s workers run it. UsageError
+    """Register the plan on the server, with its schedule, for the workers of `pool`. UsageError
     without PREFECT_API_URL; Unreachable."""
     when, record = plan.schedule, plan.record()
     with get_client(sync_client=True) as client:
@@ -312,9 +311,9 @@ def deploy(plan: Plan, pool: str) -> None:
 
 
 def _watch(client: SyncPrefectClient) -> None:
-    """What Prefect does with a run that gives no sign of life. A batch it takes for crashed, unless
-    it has ended (of which Prefect may learn late, after a restart); a plan's own run, which begins
-    crashed batches again, runs again itself: it finds those that it has begun."""
+    """Set up Prefect's reaction to a run without heartbeats. A batch is marked as crashed, unless
+    it has ended (which Prefect may learn late, after a restart). A plan's own run, which restarts
+    crashed batches, is restarted itself: it finds the runs that it has started."""
     names = ("Pending", "heartbeat", "Running", "Completed", "Failed", "Cancelled")
     pending, beat, *others = (f"prefect.flow-run.{name}" for name in names)
     crashed = automations.ChangeFlowRunState(state=StateType.CRASHED)
@@ -339,8 +338,8 @@ def _watch(client: SyncPrefectClient) -> None:
 
 @_server(required=True)
 def work(pool: str, limit: int | None) -> int:
-    """Prefect's own worker, which runs each flow run in a process; its exit code. UsageError
-    without PREFECT_API_URL; Unreachable."""
+    """Run Prefect's own worker, which runs each flow run in a process; return its exit code.
+    UsageError without PREFECT_API_URL; Unreachable."""
     most = [f"--limit={limit}"] if limit else []
     words = ["-m", "prefect", "worker", "start", f"--pool={pool}", "--type=process", *most]
     return foreground([sys.executable, *words], env=os.environ)

@@ -1,4 +1,4 @@
-"""What the options of a plan's step may be: each of its own type, so that every fault is named."""
+"""The types of a step's options: one for each option, so that every fault is reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pluton_rclone.values.size import AGE, NUMBER, RATES
 
 
 def fault(what: str) -> PydanticCustomError:
-    """A fault of a plan."""
+    """A validation error of a plan."""
     return PydanticCustomError("plan", what)
 
 
@@ -51,5 +51,5 @@ _kinds = {name: _BY_TYPE.get(kind, kind) for name, kind in _hints.items()} | _NA
 Options = TypedDict("Options", _kinds, total=False)  # type: ignore[misc]
 _strictly = with_config(ConfigDict(extra="allow", strict=True, allow_inf_nan=False))
 TYPED = GetPydanticSchema(lambda _, handler: handler.generate_schema(_strictly(Options)))
-"""Marks a dict as options of a transfer or comparison. One that is unknown is left to who knows
-what was meant."""
+"""Marks a dict as options of a transfer or comparison. An unknown option is reported where it is
+used, which can suggest what was meant."""

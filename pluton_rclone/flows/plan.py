@@ -1,4 +1,4 @@
-"""A plan: what is done in which storages, when, and how much of it at once; read from TOML."""
+"""A plan: what to do in which storages, when, and how much at once. Read from TOML."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _RESTIC_HOW = (
 
 
 def _is_a_home(place: str) -> bool:
-    """Whether a folder is somebody's home, or holds such folders: / and /home."""
+    """Whether a folder is a user's home, or contains homes, such as / and /home."""
     path, mine = (Path(os.path.realpath(one)) for one in (place, os.path.expanduser("~")))
     top = Path(path.anchor)
     homes = (top / "home", top / "Users")
@@ -68,14 +68,14 @@ class Which(_Part):
     """Storages by name, or those of a whole organisation (one of the two)."""
 
     names: tuple[Name, ...] = ()
-    """Names of storages or their remotes; `*` and `?` stand for any characters."""
+    """Names of storages or of their remotes; `*` and `?` are wildcards."""
     tenant_of: str = ""
-    """An app-only storage: the drives of its organisation are meant. One that rclone.conf does not
+    """An app-only storage, whose organisation's drives are used. A drive that rclone.conf does not
     have yet is added there, with this storage's registration and options."""
     users: tuple[str, ...] = ("*",)
-    """With `tenant_of`: the user names whose drives are meant."""
+    """With `tenant_of`: the user names whose drives are used."""
     sites: tuple[str, ...] = ()
-    """With `tenant_of`: the names or addresses of the sites whose libraries are meant."""
+    """With `tenant_of`: the names or addresses of the sites whose libraries are used."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Which:
@@ -87,29 +87,29 @@ class Which(_Part):
 
 
 class Step(_Part):
-    """One thing that is done in each storage. `{storage}` in a text is the remote's name."""
+    """One action in each storage. `{storage}` in a text is replaced by the remote's name."""
 
     do: Do
     local: str = ""
-    """A folder or file of the machine where it runs, with its whole path."""
+    """A folder or file on the machine that runs the step, as an absolute path."""
     folder: str = ""
     """A folder in the storage; restic: its repository's (default "restic")."""
     into: Literal["storage", "local"] = "storage"
-    """sync: which of the two becomes the same as the other. check with the direction "one_way":
-    which of the two has all that the other has."""
+    """sync: which of the two is made the same as the other. check with the direction "one_way":
+    which of the two must have everything that the other has."""
     options: Annotated[dict[str, Any], TYPED] = {}
     """Options of the transfer or comparison, as the library names them: filters, max_delete,
     bwlimit, checksum…"""
     arguments: tuple[str, ...] = ()
     """restic's arguments."""
     shards: int = Field(1, ge=1, le=64, strict=True)
-    """upload, download: the tree is divided into so many parts, each a task of its own."""
+    """upload, download: the number of parts into which the tree is divided, each its own task."""
     through: tuple[str, ...] = ()
-    """With shards: storages of the same drive with other accounts or apps, which take turns."""
+    """With shards: storages of the same drive with other accounts or apps, used in turn."""
     verify: bool = Field(True, strict=True)
-    """With shards: all is compared at the end, unless a later step of the plan does so."""
+    """With shards: everything is compared at the end, unless a later step of the plan does so."""
     part: SkipJsonSchema[str] = ""
-    """Which of the shards this is."""
+    """Which of the shards this step is."""
 
     @model_validator(mode="after")
     def _fits(self) -> Step:
@@ -157,8 +157,8 @@ class Step(_Part):
         return self
 
     def run(self, storage: str, place: str) -> Run | None:
-        """What it does in the remote `storage`, with the folder at `place` as rclone reads it; None
-        for health and keep-alive. UsageError for an option that does not exist."""
+        """The run for the remote `storage`, with its folder at `place`, an rclone location; None
+        for health and keep-alive. UsageError for an unknown option."""
         if self.do == "restic":
             return Run.restic(storage, place, (_said(each, storage) for each in self.arguments))
         if self.do not in _LOCAL:
@@ -183,27 +183,27 @@ class Step(_Part):
         return _said(self.folder or ("restic" if self.do == "restic" else ""), storage)
 
     def local_in(self, storage: str) -> str:
-        """The folder or file of the machine."""
+        """The local folder or file."""
         return _said(self.local, storage)
 
     def doors_in(self, storage: str) -> list[str]:
-        """The storages through which its shards go."""
+        """The storages through which its shards are transferred."""
         return [_said(each, storage) for each in self.through]
 
     @property
     def choosing(self) -> dict[str, Any]:
-        """Those of its options that a listing and a comparison take, too."""
+        """Those of its options that also apply to a listing and a comparison."""
         known = commands.FilterOptions.__annotations__
         return {name: value for name, value in self.options.items() if name in known}
 
     def comparison(self) -> Step:
-        """The check that all has arrived, of an upload or download."""
+        """The check, after an upload or download, that everything has arrived."""
         into: Any = {"into": "local"} if self.do == "download" else {}
         options = {**self.choosing, "direction": "one_way"}
         return Step(do="check", local=self.local, folder=self.folder, options=options, **into)
 
     def __str__(self) -> str:
-        """For people: `upload /srv/data → :laptop`."""
+        """For display: `upload /srv/data → :laptop`."""
         if self.do == "restic":
             return f"restic {' '.join(self.arguments)} in :{self.folder_in('{storage}')}"
         if self.do not in _LOCAL:
@@ -239,8 +239,8 @@ class Schedule(_Part):
 
 
 def _never_comes(cron: str) -> bool:
-    """Whether Prefect would find no date for it; False if it does not say so any more."""
-    with suppress(ImportError):  # it is Prefect's own copy
+    """Whether Prefect would find no date for it; False if that cannot be found out."""
+    with suppress(ImportError):  # Prefect's private copy
         library: Any = import_module("prefect._vendor.croniter")
         try:
             library.croniter(cron).get_next()
@@ -250,15 +250,15 @@ def _never_comes(cron: str) -> bool:
 
 
 class Retry(_Part):
-    """How often a step that failed is tried again, if that helps. The first wait is in seconds,
-    each further one twice as long."""
+    """How often a failed step is retried, if that may help. The first wait is in seconds; each
+    further one is twice as long."""
 
     times: int = Field(3, ge=0, le=20, strict=True)
     wait: float = Field(60, ge=0, le=3600, strict=True, allow_inf_nan=False)
 
 
 class AtOnce(_Part):
-    """How much is done at once, over all machines but for `worker`."""
+    """How much runs at once: on all machines together, except for `worker`."""
 
     account: Count = 1
     """Steps in one account."""
@@ -267,12 +267,12 @@ class AtOnce(_Part):
     worker: Count = 4
     """Storages in one process."""
     batch: Count = 10
-    """Storages of one flow run, which is what a worker takes, and what runs again if it is lost."""
+    """Storages of one flow run, which a worker takes as a whole, and which is restarted if lost."""
 
 
 class Plan(_Part):
-    """What is done in which storages, in the order of the steps. A step that fails ends its
-    storage's; the others go on."""
+    """What to do in which storages, in the order of the steps. After a failed step, the rest of
+    that storage's steps are not run; other storages continue."""
 
     name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)
     storages: tuple[Which, ...] = _SOME
@@ -294,7 +294,7 @@ class Plan(_Part):
         if len(names) == 1 and len(self.storages) == 1 and not re.search("[*?]", names[0]):
             return self
         for step in self.steps:
-            if step.part:  # of one storage, whose name stands in its path already
+            if step.part:  # for one storage, whose name is already in its path
                 continue
             one, other = (os.path.normpath(step.local_in(name)) for name in "xy")
             does = "delete" if step.do == "sync" and step.into == "local" else "overwrite"
@@ -306,7 +306,7 @@ class Plan(_Part):
         return self
 
     def all_steps(self) -> list[Step]:
-        """The steps, with the comparisons that divided ones end with."""
+        """The steps, each sharded one followed by its comparison."""
         found: list[Step] = []
         for number, step in enumerate(self.steps):
             found.append(step)
@@ -317,17 +317,17 @@ class Plan(_Part):
         return found
 
     def only(self, steps: Sequence[Step]) -> Plan:
-        """The same plan with these steps."""
+        """The same plan with only these steps."""
         return self.model_copy(update={"steps": tuple(steps)})
 
     def record(self) -> dict[str, Any]:
-        """As a JSON object, for `model_validate`. It holds names and places, no secrets."""
+        """As a JSON object, for `model_validate`. It contains names and paths, but no secrets."""
         return self.model_dump(mode="json", exclude_unset=True)
 
 
 class Fault(NamedTuple):
-    """A fault of a plan: its line in the file (None if it is about the whole), and where it is:
-    `steps[0].local`."""
+    """A fault in a plan: the line in the file (None if it concerns the whole), where in the plan,
+    such as `steps[0].local`, and what is wrong."""
 
     line: int | None
     where: str
@@ -343,28 +343,28 @@ def check(path: Path) -> tuple[Plan | None, list[Fault]]:
     loads: Callable[[str], dict[str, Any]]
     loads = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli").loads
     try:
-        text = path.read_text(encoding="utf-8-sig")  # as some editors write it
+        text = path.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read.", why=str(error)) from None
     try:
         return Plan.model_validate(loads(text)), []
     except ValidationError as error:
         found = error.errors()
-        inner = [one["loc"] for one in found]  # what has a faulty part counts as empty, too
+        inner = [one["loc"] for one in found]  # a parent of a faulty part is also reported as empty
         faults = [
             _placed(text, loc, _WORDS.get(one["type"], one["msg"]))
             for loc, one in zip(inner, found, strict=True)
             if not any(other != loc and other[: len(loc)] == loc for other in inner)
         ]
         return None, sorted(faults, key=lambda one: one.line or 0)
-    except (ValueError, RecursionError) as error:  # no TOML, or nothing that anybody wrote
+    except (ValueError, RecursionError) as error:  # not TOML, or nested too deeply
         said = str(error)
         line = re.search(r"at line (\d+)", said)
         return None, [Fault(int(line[1]) if line else None, "", said[:1].lower() + said[1:])]
 
 
 def _placed(text: str, loc: Iterable[str | int], what: str) -> Fault:
-    """Where a fault stands: the last line that a part of its path begins, header or key."""
+    """Locate a fault: the last line that begins a part of its path, as a table header or a key."""
     where, table, line, lines = "", "", 0, text.split("\n")
     start, number = 0, 0
     for part in loc:
@@ -378,7 +378,7 @@ def _placed(text: str, loc: Iterable[str | int], what: str) -> Fault:
         if found[number:]:
             start = line = found[number]
             if isinstance(part, str):
-                start -= 1  # its [[header]] is found again with the number behind it
+                start -= 1  # its [[header]] is searched again with the index that follows
             continue
         key = re.compile(rf"\s*[\"']?{name}[\"']?\s*=")
         for n, each in enumerate(lines[start:], start + 1):
@@ -392,7 +392,7 @@ def _placed(text: str, loc: Iterable[str | int], what: str) -> Fault:
 
 def _said(text: str, storage: str) -> str:
     said = text.replace("{storage}", storage)
-    if said != text and storage in (".", ".."):  # to rclone, a name like others
+    if said != text and storage in (".", ".."):  # an ordinary name to rclone
         what = f"The name {storage!r} cannot stand in a path: a folder above would be meant."
         raise UsageError(what, advice="Give the storage's remote another name.")
     return said

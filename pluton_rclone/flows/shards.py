@@ -1,12 +1,11 @@
 """A tree too large for one run, divided into shards: upload or download steps of their own.
 
-A shard is a step with more filters: it leaves out the pieces of all others, and then has the plan's
-own filters. The pieces cover every name that there may be, each name once, whatever was listed: a
-file that appears while the shards run is in one of them, and in only one.
+A shard is a step with additional filters: it excludes the pieces of all other shards, and then
+applies the plan's own filters. The pieces cover every possible name exactly once, whatever was
+listed: a file that appears while the shards run belongs to exactly one of them.
 
-A sync is not divided: a folder whose name changes from "a" to "A" would be deleted by one shard
-while another sends it, and no shard sees how much all of them delete.
-"""
+A sync is not divided: a folder renamed from "a" to "A" would be deleted by one shard while another
+uploads it, and no shard sees how much all of them delete."""
 
 from __future__ import annotations
 
@@ -33,9 +32,9 @@ from .steps import NAMED, STOPPED, Outcome, failed, stop
 from .which import Target, storage_of
 
 _FILE, _FOLDER, _CHUNK = 3, 1, 10 << 20
-"""What a file and a folder weigh: their requests, and one for so many bytes (docs/scale.md)."""
+"""Weights of a file and a folder (requests); bytes for each further request (docs/scale.md)."""
 _FINE = 4
-"""Pieces of a shard, at least, where there are folders to divide."""
+"""The least pieces per shard, if there are folders to divide."""
 
 
 class Piece(NamedTuple):
@@ -48,15 +47,15 @@ class Piece(NamedTuple):
 
 @dataclass(slots=True)
 class _Folder:
-    loose: int = 0  # the weight of the files in it
-    weight: int = 0  # of all below it
+    loose: int = 0  # the weight of the files directly in it
+    weight: int = 0  # the weight of everything below it
     folders: dict[str, _Folder] = field(default_factory=dict)
 
 
 def divide(entries: Iterable[Listed], shards: int) -> list[list[Piece]]:
-    """The pieces of each shard: so many shards at most, of about the same weight; the same for the
-    same entries in any order. A folder takes some 300 bytes of memory, a file none. The files of
-    one folder stay together."""
+    """The pieces of at most `shards` shards of similar weight, the same for the same entries in any
+    order. A folder takes about 300 bytes of memory, a file none. The files of one folder stay
+    together."""
     root = _Folder()
     for entry in entries:
         above = entry.path if entry.is_dir else entry.path.rpartition("/")[0]
@@ -78,7 +77,7 @@ def divide(entries: Iterable[Listed], shards: int) -> list[list[Piece]]:
 
 
 def _pieces(folder: _Folder, path: str, most: float) -> Iterator[Piece]:
-    """Those of a folder: its own files, and its folders by ranges of names, heavy ones divided."""
+    """The pieces of a folder: its files, and its folders by ranges of names, heavy ones divided."""
     place = f"{path}/"
     quoted = filter_name(place)
     yield Piece(f"{quoted}*", folder.loose, place)
@@ -99,7 +98,7 @@ def _pieces(folder: _Folder, path: str, most: float) -> Iterator[Piece]:
             continue
         if begin != name:
             yield until(name)
-        begin = f"{name}\0"  # what follows next
+        begin = f"{name}\0"  # the next possible name
         if below.folders:
             yield from _pieces(below, f"{path}/{name}", most)
         else:
@@ -108,12 +107,12 @@ def _pieces(folder: _Folder, path: str, most: float) -> Iterator[Piece]:
 
 
 def _between(last: str, name: str) -> str:
-    """The shortest text after `last` that is not after `name`."""
+    """The shortest text that is greater than `last` and not greater than `name`."""
     return next(name[:n] for n in range(1, len(name) + 1) if name[:n] > last)
 
 
 def _range(begin: str, end: str | None) -> str:
-    """A regular expression for the names from `begin` on, and before `end`, by code points."""
+    """A regular expression for the names from `begin` to before `end`, by code points."""
     if not begin:
         return _REST if end is None else _before(end)
     if end is None:
@@ -149,7 +148,7 @@ def _before(text: str) -> str:
 
 
 def _characters(first: int, last: int) -> str:
-    """A class of those in names, so without "/"; [^all] is none."""
+    """A character class without "/", as names contain none; if empty, it matches nothing."""
     slash = ord("/")
     two = [(first, min(last, slash - 1)), (max(first, slash + 1), last)]
     found = "".join(f"{_text(chr(one))}-{_text(chr(end))}" for one, end in two if one <= end)
@@ -161,9 +160,9 @@ def _text(text: str) -> str:
 
 
 def shards_of(storages: Storages, target: Target, step: Step) -> list[tuple[Target, Step]]:
-    """The shards of a step, each with the storage through which it goes. What the shards have in
-    common is made at the destination: two that make the same folder disturb each other. What
-    listing and making folders raise; OptionInvalid if `through` is not of the same drive."""
+    """The shards of a step, each with the storage through which it is transferred. Common folders
+    are created at the destination first, because shards that create them at once interfere. Raises
+    what listing and creating folders raise; OptionInvalid if `through` is another drive."""
     storage = storage_of(storages, target)
     doors = _doors(storages, storage, step) or [target]
     local, folder = step.local_in(target.name), step.folder_in(target.name)
@@ -176,9 +175,9 @@ def shards_of(storages: Storages, target: Target, step: Step) -> list[tuple[Targ
         divided = {piece.folder for pieces in dealt for piece in pieces}
         for place in sorted(divided):
             inner = any(other != place and other.startswith(place) for other in divided)
-            if not inner and "\ufffd" not in place:  # bytes that are not UTF-8
+            if not inner and "\ufffd" not in place:  # a name with bytes that are not UTF-8
                 whole = f"{folder.rstrip('/')}{place}" if folder else place[1:]
-                with suppress(NameRefused):  # the shards that need it say so, the others go on
+                with suppress(NameRefused):  # those that need it report it, the others continue
                     storage.rclone.mkdir(storage.at(whole.rstrip("/")))
     plain = step.model_dump(exclude_unset=True, exclude={"shards", "through", "verify"})
     found = []
@@ -195,8 +194,8 @@ def shards_of(storages: Storages, target: Target, step: Step) -> list[tuple[Targ
 
 
 def _as_far_as(entries: Iterator[Listed]) -> Iterator[Listed]:
-    """Those that can be listed: a folder that cannot be is in a shard all the same, which says so.
-    Raises what is wrong if nothing can be."""
+    """The entries that can be listed: an unreadable folder is still in a shard, which reports it.
+    Raises the error if nothing can be listed."""
     some = False
     try:
         for entry in entries:
@@ -220,7 +219,7 @@ def _doors(storages: Storages, storage: Storage, step: Step) -> list[Target]:
 
 
 def joined(outcomes: list[Outcome], target: Target, step: Step) -> Outcome:
-    """What came of the shards of a step, as one."""
+    """The combined outcome of a step's shards."""
     worst = next((one for one in outcomes if not one.ok), outcomes[0])
     return msgspec.structs.replace(
         worst,
@@ -241,9 +240,9 @@ def carry_out(
     perform: Callable[[Target, Step], Outcome],
     said: Callable[[Outcome], None] = nothing,
 ) -> list[Outcome]:
-    """All steps of a plan in these storages, by `perform`, as many storages at once, and shards of
-    a step, as the plan says for a process. A step that fails ends those of its storage. Ctrl-C ends
-    all that run, in order; no further one begins then."""
+    """Run all steps of a plan in these storages with `perform`, at most `at_once.worker` storages,
+    or shards of a step, at a time. A failed step ends its storage's steps. Ctrl-C stops running
+    steps cleanly and prevents new ones."""
     STOPPED.clear()
     saying = threading.Lock()
 
@@ -263,7 +262,7 @@ def carry_out(
         found: list[Outcome] = []
         for step in plan.all_steps():
             found.append(whole(target, step))
-            with saying:  # one outcome after the other: each may be several lines
+            with saying:  # one at a time: each outcome may be several lines
                 said(found[-1])
             if not found[-1].ok:
                 break

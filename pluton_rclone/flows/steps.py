@@ -1,4 +1,4 @@
-"""What a step of a plan does in one storage, and what comes of it."""
+"""What a step of a plan does in one storage, and its outcome."""
 
 from __future__ import annotations
 
@@ -25,17 +25,18 @@ from .which import Target, storage_of
 log = logging.getLogger(__name__)
 
 NAMED = 100
-"""So many failed files of a step are named in its outcome; all are counted."""
+"""The most failed files listed in a step's outcome; all are counted."""
 STOPPED = Flag()
-"""Set while this process ends its steps (`stop`): no further one begins."""
-_LONGEST = sum(seconds for _, seconds in LADDER)  # of a restic; an rclone ends within two
+"""Set while this process stops its steps (`stop`): no new one begins."""
+_LONGEST = sum(seconds for _, seconds in LADDER)  # for a restic; an rclone ends within two seconds
 _going: set[object] = set()
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a step in a storage: names and counts, no secrets. `ended` is "done", "failed",
-    "differs", or as in `TransferResult`. `files` were transferred or compared, `failures` counts
-    the failed or differing ones, `failed` says why (`path`, `why`). `error` is a sentence."""
+    """The outcome of a step in a storage: names and counts, no secrets. `ended` is "done",
+    "failed", "differs", or as in `TransferResult`. `files` counts files transferred or compared;
+    `failures` counts failed or differing ones, and `failed` lists them (`path`, `why`). `error` is
+    text."""
 
     storage: str
     step: str
@@ -53,7 +54,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool:
-        """Whether it is done, and nothing failed or differs."""
+        """Whether the step is done, and nothing failed or differs."""
         return self.ended == "done"
 
     def record(self) -> dict[str, Any]:
@@ -69,26 +70,26 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stop() -> None:
-    """After Ctrl-C, or a worker's end: ends what the steps of this process do, and waits until it
-    is recorded as stopped."""
+    """After Ctrl-C, or when a worker ends: stop this process's steps, and wait until they are
+    recorded as stopped."""
     STOPPED.set()
     until = time.monotonic() + _LONGEST
     while _going and time.monotonic() < until:
-        process.stop_all()  # each time: also what was just being started
+        process.stop_all()  # repeated, to stop processes that were just starting
         time.sleep(0.05)
 
 
 def do(
     storages: Storages, target: Target, step: Step, seen: Callable[[float], None] = nothing
 ) -> Outcome:
-    """Does it. What goes wrong is in the outcome. `seen` hears how much is done, from 0 to 1."""
+    """Run a step. Errors are in the outcome. `seen` is called with the share done, from 0 to 1."""
     began, mark = time.monotonic(), object()
-    _going.add(mark)  # before it looks whether it may go on: `stop` does it in the other order
+    _going.add(mark)  # before checking STOPPED, since `stop` uses the opposite order
     try:
         if STOPPED.is_set():
             raise errors.Cancelled("Stopped.")
         found = _done(storage_of(storages, target), step, seen)
-    except Exception as error:  # noqa: BLE001 - the other storages' steps go on
+    except Exception as error:  # noqa: BLE001 - other storages' steps continue
         return failed(target, step, error, time.monotonic() - began)
     finally:
         _going.discard(mark)
@@ -99,7 +100,7 @@ def do(
 def failed(target: Target, step: Step, error: Exception, seconds: float = 0) -> Outcome:
     """The outcome of a step that ended with this error."""
     if not isinstance(error, errors.PlutonRcloneError):
-        log.info("%s: %s failed", target.name, step, exc_info=error)  # a fault of ours: --verbose
+        log.info("%s: %s failed", target.name, step, exc_info=error)  # our bug: --verbose
         error = errors.PlutonRcloneError("It failed.", why=f"{type(error).__name__}: {error}")
     named = {"storage": target.name, "step": str(step), "seconds": round(seconds, 3)}
     return msgspec.convert({**named, "ended": "failed", **_told(error)}, Outcome)
@@ -116,7 +117,7 @@ def _done(storage: Storage, step: Step, seen: Callable[[float], None]) -> dict[s
     assert run is not None
     if step.do == "restic":
         with storage.restic(step.folder_in(name)) as repository:
-            with repository.start(*run.options, on_stdout=nothing) as restic:  # it may name files
+            with repository.start(*run.options, on_stdout=nothing) as restic:  # may name files
                 if restic.wait() == 0:
                     return {"ended": "done", "notices": _warned(restic.stderr_tail)}
             if restic.stopped:
@@ -138,7 +139,7 @@ def _done(storage: Storage, step: Step, seen: Callable[[float], None]) -> dict[s
 
 
 def _warned(said: bytes) -> list[str]:
-    """What a restic said that has done its work, without what its rclone said."""
+    """What a successful restic reported, without its rclone's lines."""
     lines = (line for line in said.decode(errors="replace").split("\n") if line.strip())
     return [f"restic: {redact(line)}" for line in lines if not line.startswith("rclone: ")][:NAMED]
 

@@ -1,4 +1,4 @@
-"""Which storages a plan means: those of rclone.conf by name, or the drives of an organisation."""
+"""The storages of a plan: those of rclone.conf by name, or the drives of an organisation."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from .plan import AtOnce, Which
 
 Notice = Callable[[str], None]
 Turn = Callable[[Mapping[str, str]], AbstractContextManager[None]]
-"""Holds a slot of each of some `limits`."""
-_UNFIT = re.compile(r"""[/%&<>"'^]""")  # in the name of one of Prefect's limits
+"""Holds a slot in each of some `limits`."""
+_UNFIT = re.compile(r"""[/%&<>"'^]""")  # not allowed in the name of a Prefect limit
 _BELOW = {"root_folder_id", "pluton_base_folder"}
-"""A storage that has one of these starts below its drive's root."""
+"""A storage with one of these options begins below its drive's root."""
 _ITS_OWN = ("root_folder_id", "base_folder", "base_folder_id", "account_id", "account_name")
-"""Of what another app-only storage has, not of a new one like it."""
+"""Options of a storage that do not apply to a new storage made from it."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A storage as it is sent to another machine: the name of its remote. `like` is the app-only
-    remote whose registration and options it has, if rclone.conf does not have it yet."""
+    """A storage as sent to another machine: the name of its remote. `like` is the app-only remote
+    whose registration and options it gets if rclone.conf does not have it yet."""
 
     name: str
     like: str = ""
@@ -43,7 +43,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def targets(wanted: Iterable[Which], storages: Storages, notice: Notice = nothing) -> list[Target]:
-    """Each storage that is meant, once. StorageNotFound for a name that no storage has."""
+    """Each storage of the plan, once. StorageNotFound for a name that no storage has."""
     found: dict[str, Target] = {}
     names = _Names(storages)
     for which in wanted:
@@ -70,8 +70,8 @@ def _named(which: Which, storages: Storages) -> Iterator[Target]:
 
 
 class _Names:
-    """What the drives of organisations are called: one of a plan's entries knows the names that
-    another has given."""
+    """Names for the drives of organisations; all entries of a plan share one instance, so that
+    names given for one are known to the others."""
 
     def __init__(self, storages: Storages) -> None:
         self._storages = storages
@@ -83,7 +83,7 @@ class _Names:
         }
 
     def of(self, app: str, drive: Drive, title: str) -> str:
-        """The name of the app's storage of this drive, there or to be made."""
+        """The name of the app's storage for this drive, existing or new."""
         name = self._known.get((app, drive.id))
         name = name or derive_name(title, self._taken, self._storages.binary.version)
         self._known[app, drive.id] = name
@@ -92,7 +92,7 @@ class _Names:
 
 
 def _of_tenant(which: Which, storages: Storages, names: _Names, notice: Notice) -> list[Target]:
-    """The drives of an organisation's users and sites, all pages."""
+    """The drives of an organisation's users and sites, from all pages."""
     template = storages[which.tenant_of]
     if not template.remote.client_credentials:
         what = f"{which.tenant_of!r} is not app-only: it reaches one account's drives alone."
@@ -117,7 +117,7 @@ def _drives(which: Which, graph: Graph, notice: Notice) -> Iterator[tuple[str, D
         try:
             return graph.user_drive(user)
         except (errors.DriveNotFound, errors.AccessDenied) as problem:
-            notice(f"{user} is left out: {problem}")  # it has no licence, or was never opened
+            notice(f"{user} is left out: {problem}")  # without a licence, or never opened
             return None
 
     if which.users:
@@ -139,13 +139,13 @@ def _any(patterns: Iterable[str], *texts: str) -> bool:
 
 
 def _fits(text: str, pattern: str) -> bool:
-    """Whether it has that form: of fnmatch's signs * and ? alone, names may hold brackets."""
+    """Whether `text` matches; only * and ? are wildcards, as names may contain brackets."""
     return fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
 def storage_of(storages: Storages, target: Target) -> Storage:
-    """The storage, added to rclone.conf first if it is new there. StorageNotFound; StorageExists if
-    another drive has its name."""
+    """The storage, added to rclone.conf if new. StorageNotFound; StorageExists if another drive has
+    its name."""
     if target.like and target.name not in storages.conf:
         remote = storages[target.like].remote.replace(
             drive_id=target.drive_id,
@@ -153,7 +153,7 @@ def storage_of(storages: Storages, target: Target) -> Storage:
             description=target.title,
             **dict.fromkeys(_ITS_OWN, ""),
         )
-        with suppress(errors.StorageExists):  # by another task, just now
+        with suppress(errors.StorageExists):  # another task has just added it
             storages.conf.add(target.name, remote.to_section())
     found = storages[target.name]
     if target.drive_id and found.remote.drive_id != target.drive_id:
@@ -163,8 +163,8 @@ def storage_of(storages: Storages, target: Target) -> Storage:
 
 
 def limits(storages: Storages, target: Target) -> dict[str, str]:
-    """What the storage shares a budget with: `account` and, but for a personal drive, `tenant`;
-    each the name of a limit. Empty if there is no such storage: what is done in it says why."""
+    """The limits that the storage shares: `account` and, except for a personal drive, `tenant`,
+    each with the limit's name. Empty if there is no such storage, which its step will report."""
     try:
         section = storage_of(storages, target).section_with_secrets()
     except errors.PlutonRcloneError:
@@ -178,13 +178,13 @@ def limits(storages: Storages, target: Target) -> dict[str, str]:
 
 
 def slots(at_once: AtOnce) -> Turn:
-    """So many of each in this process; whoever wants one waits for it."""
+    """Limits within this process; a caller waits for its slots."""
     made: dict[str, threading.Semaphore] = {}
 
     @contextmanager
     def held(shared: Mapping[str, str]) -> Iterator[None]:
         with ExitStack() as stack:
-            for kind, name in shared.items():  # everywhere in the same order: nobody waits for ever
+            for kind, name in shared.items():  # always in the same order, which avoids deadlock
                 slot = threading.Semaphore(getattr(at_once, kind))
                 stack.enter_context(made.setdefault(name, slot))
             yield
