@@ -1,17 +1,16 @@
-"""A whole drive listed from its delta feed: one request for a thousand items, while rclone's walk
-needs one for each folder.
+"""Lists a whole drive from its delta feed: one request per thousand items, while rclone's walk
+needs one per folder.
 
-rclone can read the feed, too, but drops an item that comes before its folder, silently and with
-exit 0, so its listing may be incomplete. Here the feed is read to its end first
-(`microsoft.graph.delta`) and put together (`feed.tree`). The listing is used only if the feed ended
-with Microsoft's `@odata.deltaLink` and every item in it is reached from the drive's root. If
-anything goes wrong, rclone walks: nothing was given out yet.
+rclone can read the feed, too, but it drops an item that comes before its folder, silently and with
+exit code 0, so its listing may be incomplete. Here the feed is first read to its end
+(`microsoft.graph.delta`) and assembled (`feed.tree`). The listing is used only if the feed ended
+with Microsoft's `@odata.deltaLink` and every item is reachable from the drive's root. If anything
+goes wrong, rclone walks instead: no entry has been yielded yet.
 
-Below a drive's root, it is not known how much of the drive the folder is. So rclone walks it while
-the feed is read, and the first that is complete is the listing (`feed.race`).
+For a folder below the root, its share of the drive is unknown. So rclone walks it while the feed is
+read, and the first complete result is the listing (`feed.race`).
 
-Only for reading. What sync, move, copy and delete do is decided by rclone's own listings.
-"""
+Only for reading: sync, move, copy and delete rely on rclone's own listings."""
 
 from __future__ import annotations
 
@@ -31,20 +30,20 @@ if TYPE_CHECKING:
 
 By = Literal["auto", "folders", "feed"]
 """How a folder is listed: "folders" by rclone, one by one; "feed" from the whole delta feed; "auto"
-by the feed at the root of a drive, and by both at once elsewhere."""
+from the feed at a drive's root, and by both at once elsewhere."""
 
 log = logging.getLogger(__name__)
 
 _OPTIONS = frozenset({"fast_list", "files_only", "dirs_only", "hashes", "mime_types"})
-"""Options of a listing that are given their meaning here; with any other, rclone walks."""
+"""The listing options that are implemented here; with any other, rclone walks."""
 _NETWORK = ("BIND", "CA_CERT", "CLIENT_CERT", "CLIENT_KEY", "HTTP_PROXY")
-"""RCLONE_… variables that tell rclone a way to Microsoft; the feed's reader does not know them."""
+"""RCLONE_… variables with rclone's network settings, which the feed's reader does not use."""
 
 
 def fits(saved: SavedRemote, by: By, options: ListOptions) -> bool:
-    """Whether the feed can replace rclone's walk: nothing is set that only rclone understands, and
-    it is a drive of the global cloud (only its documents have the feed), reached by Graph itself,
-    from its root."""
+    """Whether the feed can replace rclone's walk: no option is set that only rclone understands,
+    and it is the root of a drive in the global cloud (only there is the feed documented), accessed
+    through Graph itself."""
     section = saved.section
     given = {name for name, value in options.items() if value}
     if by == "folders" or not given <= _OPTIONS or {"files_only", "dirs_only"} <= given:
@@ -63,9 +62,9 @@ def fits(saved: SavedRemote, by: By, options: ListOptions) -> bool:
 
 
 def walk(saved: SavedRemote, path: str, by: By, options: ListOptions) -> Iterator[Entry]:
-    """Everything below a folder, folders before what they hold, as rclone's walk gives it."""
+    """Everything below a folder, folders before their content, as rclone's walk yields it."""
     deep = by == "auto" and saved.path_in_drive(path)
-    # With this option rclone's own walk is the feed: in its order, and with what it drops.
+    # With this option, rclone's own walk reads the feed, in feed order, and drops items.
     if deep and saved.section.get("delta") not in TRUE:
         from .race import race
 
@@ -88,7 +87,7 @@ def walk(saved: SavedRemote, path: str, by: By, options: ListOptions) -> Iterato
 
 
 def total(saved: SavedRemote, path: str, by: By) -> Total:
-    """Files and bytes below a folder, as rclone counts them."""
+    """The number of files and bytes below a folder, as rclone counts them."""
     count = size = sizeless = 0
     for entry in walk(saved, path, by, {"files_only": True}):
         count += 1

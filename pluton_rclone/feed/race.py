@@ -1,11 +1,10 @@
-"""A folder deep inside a drive: rclone walks it, the drive's feed is read beside it, and the one
-that is complete first is the listing.
+"""A folder deep inside a drive: rclone walks it while the drive's feed is read, and the first
+complete result is the listing.
 
-The walk takes a request for each folder, the feed one for a thousand items of the whole drive; it
-is not known beforehand which are fewer. A small folder is listed before the feed is begun. Later,
-the feed costs a request at a time, while rclone sends many at once. Until one of the two is
-complete, rclone's output is only kept; if the feed cannot be used, the rest of it streams.
-"""
+The walk takes one request per folder, the feed one per thousand items of the whole drive; which
+needs fewer is not known in advance. A small folder is listed before the feed starts. After that,
+the feed adds one request at a time, while rclone sends many at once. Until one of the two is
+complete, rclone's output is buffered; if the feed cannot be used, the rest is streamed."""
 
 from __future__ import annotations
 
@@ -38,14 +37,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HEAD_START = 0.6
-"""Seconds until the feed is begun: rclone starts in 0.1 s and lists some 40 folders in the rest."""
-_IN_MEMORY = 16 * 1024 * 1024  # bytes of rclone's output, of some 250 for an entry; then on disk
+"""Seconds until the feed is started: rclone starts in 0.1 s and lists about 40 folders in the rest.
+"""
+_IN_MEMORY = 16 * 1024 * 1024  # bytes of rclone's output, about 250 per entry; beyond it, on disk
 _LOOK = 0.02  # seconds
 _LOOK_FOR_TOKEN = 0.5  # seconds
 
 
 def race(saved: SavedRemote, path: str, options: ListOptions) -> Generator[Entry, None, None]:
-    """The entries, as `Rclone.walk` gives them."""
+    """The entries, as `Rclone.walk` yields them."""
     ended = threading.Event()
     run = saved.rclone.begin(commands.lsjson(saved.at(path), options, depth="all"))
 
@@ -62,7 +62,7 @@ def race(saved: SavedRemote, path: str, options: ListOptions) -> Generator[Entry
             while not feed.done():
                 block = read()
                 if not block:
-                    run.child.wait()  # by itself, or ended by the feed
+                    run.child.wait()  # it ended, or was cancelled because the feed won
                     break
                 kept.write(block)
             found = feed.result() if feed.done() else "rclone was faster"
@@ -86,7 +86,7 @@ def _close(feed: Future[FeedListing | str]) -> None:
 def _read_feed(
     saved: SavedRemote, path: str, mime_types: bool, ended: threading.Event
 ) -> FeedListing | str:
-    """As `whole`, until it has `ended`."""
+    """As `whole`, until `ended` is set."""
     budget = budget_of(saved.section)
 
     def wait(seconds: float) -> None:
@@ -94,7 +94,7 @@ def _read_feed(
             raise Cancelled("The feed is not needed any more.")
 
     def turn() -> None:
-        """Wait until the account's budget has room for a page beside rclone's requests."""
+        """Wait until the account's budget has room for a page besides rclone's requests."""
         while budget is not None:
             now = budget.clock.now()
             if budget.granted(now) >= 1 and budget.wait(now, 0) <= 0:
@@ -102,7 +102,7 @@ def _read_feed(
             wait(_LOOK)
 
     def usable(http: Http, refused: str | None = None) -> Token:
-        """The stored one; rclone is at work, and renews it."""
+        """The stored token; rclone is running, and renews it."""
         while True:
             with suppress(TokenExpired):
                 token = saved.usable_token(http)

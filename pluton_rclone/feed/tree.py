@@ -1,8 +1,7 @@
-"""A delta feed put together: items in any order, some repeated, become paths once it has ended.
+"""Assembles a delta feed: items in any order, some repeated, become paths once the feed has ended.
 
-They are in a temporary SQLite database, on disk beyond a few megabytes: a drive of a million items
-takes no more memory than a small one.
-"""
+They are kept in a temporary SQLite database, on disk beyond a few megabytes: a drive of a million
+items takes no more memory than a small one."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ from pluton_rclone.microsoft.graph.delta import Item
 from pluton_rclone.rclone.listing import Entry
 
 _TABLE = f"create table items ({','.join(Item._fields)}, primary key (key)) without rowid"
-# Only folders and OneNote's notebooks hold something; all that is asked here stands in the index.
+# Only folders and OneNote notebooks have children; the index contains all columns used here.
 _REACHED = """with recursive reached(key) as (
     select key from items where root
     union all select items.key from reached cross join items indexed by by_parent
@@ -30,7 +29,8 @@ _CHILDREN = """select key, id, name, translated, size, modified, is_dir, mime_ty
 
 
 class FeedTree:
-    """Fill it with `add`, ask `gap`, then `walk`; close it. It may change threads."""
+    """Call `add` for all items, then `gap`, then `walk`; close it. May be used from several
+    threads, one at a time."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
@@ -38,7 +38,7 @@ class FeedTree:
         self._database.execute("pragma temp_store = file")
         self._database.execute("pragma cache_size = -16000")  # KiB
         self._database.execute(_TABLE)
-        # from the start: it grows while the next page is on its way
+        # from the start, so that it is built while the next page is requested
         self._database.execute("create index by_parent on items (parent, root, is_dir, notebook)")
         self._database.execute("begin")
 
@@ -52,16 +52,15 @@ class FeedTree:
         self._database.close()
 
     def add(self, items: Iterable[Item]) -> None:
-        """The next items of the feed: of an item that came before, this is the last word."""
+        """Add the next items of the feed; an item replaces an earlier one with the same key."""
         row = ",".join("?" * len(Item._fields))
         self._database.executemany(f"insert or replace into items values ({row})", items)
 
     def gap(self) -> str | None:
-        """Once the feed has ended: why it does not make one whole tree, None if it does.
+        """Once the feed has ended: why it is not one complete tree; None if it is.
 
-        Every item that is not deleted must be reached from the one root. Otherwise something is
-        missing, or was moved while the feed was read.
-        """
+        Every item that is not deleted must be reachable from the one root. Otherwise an item is
+        missing, or was moved while the feed was read."""
         self._database.execute("delete from items where deleted")
         roots, items = self._database.execute(
             "select coalesce(sum(root), 0), count(*) from items"
@@ -73,13 +72,13 @@ class FeedTree:
         return f"the folders of {missing} items are not in the feed" if missing else None
 
     def lacks_mime_types(self) -> bool:
-        """Whether Microsoft left a file's MIME type out, OneNote's not counted."""
+        """Whether Microsoft omitted the MIME type of a file other than OneNote's."""
         files = "select 1 from items where not is_dir and not notebook"
         return self._database.execute(f"{files} and mime_type is null").fetchone() is not None
 
     def folder(self, path: str, shown: Callable[[str], str]) -> str | None:
-        """The key of the folder at a path from the root, "" for the root; None if the feed has none
-        there whose content it knows. As on OneDrive, upper and lower case are the same."""
+        """The key of the folder at a path from the root, "" for the root; None if the feed has no
+        such folder with known content. As on OneDrive, case is ignored."""
         (key,) = self._database.execute("select key from items where root").fetchone()
         for wanted in filter(None, path.split("/")):
             for row in self._database.execute(_CHILDREN, (key,)):
@@ -101,10 +100,9 @@ class FeedTree:
         hashes: bool = False,
         mime_types: bool = False,
     ) -> Iterator[tuple[Entry, bool]]:
-        """Everything below the folder with that key, as rclone's lsjson has it, folders before
-        their content, paths relative to it; and whether it is a folder that is `elsewhere`, whose
-        content is left out. `shown` translates names. Without `notebooks`, OneNote's are left out.
-        """
+        """Everything below the folder with that key, as in rclone's lsjson, folders before their
+        content, with relative paths. The flag is set for a folder that is `elsewhere`, whose
+        content is omitted. `shown` translates names. Without `notebooks`, OneNote's are omitted."""
         waiting = [(folder, "")]
         while waiting:
             key, above = waiting.pop()

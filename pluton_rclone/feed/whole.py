@@ -1,4 +1,4 @@
-"""A drive's whole delta feed: read one page ahead, within the account's budget, put together."""
+"""Reads a drive's whole delta feed, one page ahead, within the account's budget, into a tree."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class FeedListing(NamedTuple):
-    """A whole drive and the folder that is listed: its path in the drive, its key in the tree."""
+    """A whole drive, and the folder to list: its path in the drive, and its key in the tree."""
 
     tree: FeedTree
     path: str
@@ -45,7 +45,7 @@ class FeedListing(NamedTuple):
     shown: Callable[[str], str]
 
     def entries(self, saved: SavedRemote, options: ListOptions) -> Iterator[Entry]:
-        """Everything below the folder as rclone's lsjson has it, folders before what they hold."""
+        """Everything below the folder as in rclone's lsjson, folders before their content."""
         files, folders = not options.get("dirs_only"), not options.get("files_only")
         wanted = {
             "notebooks": saved.options.expose_onenote_files,
@@ -69,13 +69,13 @@ class FeedListing(NamedTuple):
                 _name(folder, problem)
                 unread += problem.details["unread"]
                 failure = problem
-        if failure is not None:  # once all else was listed, as rclone's walk does
+        if failure is not None:  # after everything else was listed, as in rclone's walk
             failure.details["unread"] = unread
             raise failure
 
 
 def _name(folder: str, problem: PlutonRcloneError) -> None:
-    """It is about a folder in the listing, or something in that: said as rclone's walk does."""
+    """Make an error name the folder in the listing, or an item in it, as rclone's walk does."""
     what, inner = problem.what, problem.details.get("unread", ())
     problem.what = f"{folder}/{what}" if inner else about(folder, what)
     problem.details["unread"] = [f"{folder}/{path}" for path in inner] or [folder]
@@ -89,9 +89,9 @@ def whole(
     graph: Callable[[Http], Graph],
     turn: Callable[[], None] = lambda: None,
 ) -> FeedListing | str:
-    """A folder as the feed has it: close its tree. Or why the feed is not known to be complete, or
-    does not have the folder. `graph` gets another token if the first one expires; `turn` returns
-    when the next page may be read. Cancelled once it has `ended`."""
+    """A folder from the feed, whose tree the caller closes; or why the feed may be incomplete, or
+    lacks the folder. `graph` returns a Graph that replaces an expired token; `turn` returns when
+    the next page may be read. Cancelled once `ended` is set."""
     with ExitStack() as opened:
         tree = opened.enter_context(FeedTree())
         try:
@@ -110,8 +110,8 @@ def whole(
 def _read_into(
     tree: FeedTree, saved: SavedRemote, graph: Callable[[], Graph], turn: Callable[[], None]
 ) -> None:
-    """The feed from its first page to its last; while one is put into the tree, the next is on its
-    way. Each counts in the account's budget, which the account's rclones keep within, too."""
+    """Read the feed from first to last page; each page is added to the tree while the next is
+    requested. Each counts against the account's budget, which its rclones observe, too."""
     budget, drive_id = budget_of(saved.section), saved.options.drive_id
 
     def read(link: str | None) -> Page:
@@ -137,7 +137,7 @@ def _read_into(
 
 
 def _listing(saved: SavedRemote, tree: FeedTree, path: str, mime_types: bool) -> FeedListing | str:
-    """A folder of a tree that has been filled; or why it cannot be listed from it."""
+    """A folder of a complete tree; or why it cannot be listed from it."""
     gap = tree.gap()
     if gap is not None:
         return gap

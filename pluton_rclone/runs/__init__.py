@@ -1,1 +1,1 @@
-"""Runs as values that can be stored, sent and done again, and the record of every run."""
+"""Runs as values that can be stored, sent and repeated, and the record of every run."""

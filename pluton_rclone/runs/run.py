@@ -1,4 +1,4 @@
-"""A run of rclone or restic as a value: it can be stored, sent as JSON, and done again."""
+"""A run of rclone or restic as a value that can be stored, sent as JSON, and repeated."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from pluton_rclone.values.redaction import SECRET_NAME, redact
 
 RESTIC = "restic"
 LONGEST = 2**18
-"""Bytes of filters, or of names of files, that are kept."""
+"""The most bytes of filters, or of file names, that are kept."""
 _HIDDEN = "***"
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is done in `storages`, the names of their remotes. It holds no secret: what may be one
-    is replaced, `withheld` names it, and such a run cannot be done again.
+    """What is done in `storages`, the names of their remotes. A run holds no secrets: a possible
+    secret is replaced and named in `withheld`, and such a run cannot be repeated.
 
-    `command` is rclone's word ("copy", "sync", "purge", "check"…), or "restic", whose arguments are
-    the `options`. `source` (None if there is one place) and `destination` are locations as rclone
-    reads them: "work:laptop/data", "/srv/data". `options` are rclone's flags, `lines` the filters
-    or names of files that belong to them. `max_delete` and `allow_empty_source` are those of a sync
-    (`TransferOptions`). `folder` is where restic was started, whose arguments may name files there.
+    `command` is rclone's command ("copy", "sync", "purge", "check"…), or "restic", whose arguments
+    are the `options`. `source` (None if there is only one place) and `destination` are rclone
+    locations: "work:laptop/data", "/srv/data". `options` are rclone's flags, `lines` the filters or
+    file names that belong to them. `max_delete` and `allow_empty_source` are options of a sync
+    (`TransferOptions`). `folder` is where restic was started: its arguments may name files there.
     """
 
     command: str
@@ -46,7 +46,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     @classmethod
     def of(cls, command: Command, storages: Iterable[str]) -> Run:
-        """The run of a command of rclone."""
+        """The run of an rclone command."""
         options, withheld = _without_secrets(command.flags)
         places = []
         for place in command.places:
@@ -71,15 +71,15 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     @classmethod
     def restic(cls, storage: str, repository: str, arguments: Iterable[str]) -> Run:
-        """restic's `arguments` for a repository, a location in a storage."""
+        """The run of restic with `arguments` on a repository, a location in a storage."""
         options, withheld = _without_secrets(arguments)
         names = {"command": RESTIC, "storages": (storage,), "destination": repository}
-        with suppress(OSError):  # it may be gone
+        with suppress(OSError):  # the current folder may have been deleted
             names["folder"] = os.getcwd()
         return msgspec.convert({**names, "options": options, "withheld": withheld}, cls)
 
     def as_command(self) -> Command:
-        """The command of rclone. UsageError if something of it was not kept."""
+        """The rclone command. UsageError if part of the run was withheld."""
         self.require_whole()
         source, flags = self.source, self.options
         if source is not None and self.command in TRANSFERS:  # it may have become a link
@@ -91,11 +91,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return Command(tuple(self.command.split()), flags, places, stdin, brake)
 
     def dry(self) -> Run:
-        """The same as a dry run."""
+        """The same run as a dry run."""
         return msgspec.structs.replace(self, options=(*self.options, "--dry-run"))
 
     def require_whole(self) -> None:
-        """UsageError if something of it was not kept."""
+        """UsageError if part of the run was withheld."""
         if self.withheld:
             raise UsageError(
                 f"This run cannot be done again: {', '.join(self.withheld)} was not kept.",
@@ -104,19 +104,19 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             )
 
     def record(self) -> dict[str, Any]:
-        """As a JSON object, for `from_record`; `json.dumps` keeps names that are not UTF-8."""
+        """As a JSON object, for `from_record`; `json.dumps` preserves names that are not UTF-8."""
         return dict(msgspec.to_builtins(self))
 
     @classmethod
     def from_record(cls, record: object) -> Run:
-        """From its JSON object. UsageError if it is none."""
+        """From its JSON object. UsageError if it is not a run."""
         try:
             return msgspec.convert(record, cls)
         except msgspec.ValidationError as error:
             raise UsageError("That is not a run.", why=str(error)) from None
 
     def __str__(self) -> str:
-        """`copy /srv/data → work:laptop/data`, for people."""
+        """For display: `copy /srv/data → work:laptop/data`."""
         if self.command == RESTIC:
             return printable(f"restic {' '.join(self.options[:1])} in {self.destination}")
         source = f"{self.source} → " if self.source else ""
@@ -124,8 +124,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 def _without_secrets(words: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The words of a command line, and the options among them whose value is replaced: "--pass=x"
-    and "--pass x"."""
+    """The words of a command line with secrets replaced, and the options whose values were:
+    "--pass=x" and "--pass x"."""
     kept: list[str] = []
     withheld: list[str] = []
     option = ""

@@ -1,8 +1,7 @@
 """The records of all runs of one rclone.conf: a SQLite file beside it, written by many processes.
 
-What the file cannot do (a full disk, a read-only folder, a damaged file) is said once, and never
-stands in the way of a run; what of it can be read is.
-"""
+If the file cannot be used (a full disk, a read-only folder, damage), that is reported once and
+never prevents a run; its readable part is still read."""
 
 from __future__ import annotations
 
@@ -36,14 +35,14 @@ T = TypeVar("T")
 
 KEPT_DAYS = 90
 KEPT = 10_000
-"""Runs at most: one a minute would fill the file."""
+"""The most runs kept: one a minute would fill the file."""
 _GO_AT_ONCE = 2
-"""So many that are too old go with each that begins: a clock that is years ahead takes no more."""
+"""The most expired runs deleted with each new one: a clock that is years ahead loses no more."""
 FAILURES = 1_000
-"""So many failed files of a run are kept with their errors; all are counted."""
-_PATIENCE = 10.0  # seconds for the others' writes
+"""The most failed files of a run kept with their errors; all are counted."""
+_PATIENCE = 10.0  # seconds to wait for other processes' writes
 _VERSION = 1
-"""Of the file. A newer pluton-rclone's is read as far as it is understood, and not written."""
+"""The file's version. A newer version's file is read as far as it is understood, not written."""
 _SCHEMA = f"""
 PRAGMA user_version = {_VERSION};
 CREATE TABLE runs (
@@ -58,18 +57,18 @@ CREATE INDEX of_run ON storages (run);
 """
 _ADVICE = "Make it readable and writable; remove it if it is damaged: it is made anew."
 _said: set[Path] = set()
-_Row = tuple[int | None, float]  # its number, and when the run began
+_Row = tuple[int | None, float]  # its id, and when the run began
 Drives = Callable[[str], list[str] | None]
-"""The ids, as `normal_drive_id` spells them, of the drives that a remote of this name lies on now;
-None if there is no such remote."""
+"""The ids, as `normal_drive_id` spells them, of the drives below the remote of this name now; None
+if there is no such remote."""
 Bases = Callable[[str], list[tuple[str, str]] | None]
-"""The path and id ("" if unknown) of the base folder that a remote of this name begins at now, in
-each of them; None if there is no such remote."""
+"""The path and id ("" if unknown) of the base folder at which the remote of this name begins now,
+in each of these drives; None if there is no such remote."""
 
 
 class Recording:
-    """A run that is going on. One of its methods is called at its end; as a context manager it ends
-    with the error that leaves the block, if one does."""
+    """A run in progress. Call one of its methods at the end of the run; as a context manager, it
+    records an exception that leaves the block."""
 
     def __init__(
         self,
@@ -98,14 +97,14 @@ class Recording:
         self._end(ended, None, code, found, files=files)
 
     def exited(self, code: int) -> None:
-        """A program of its own, such as restic, has ended; -N: by signal N."""
+        """A separate program, such as restic, has ended; -N means by signal N."""
         self._end("failed" if code else "done", None, exit_code(code))
 
     def broke_off(self, error: BaseException) -> None:
-        """It raised this."""
+        """The run raised `error`."""
         known = error if isinstance(error, errors.PlutonRcloneError) else None
         if known is None:
-            known = errors.Cancelled("Stopped.")  # Ctrl-C, or nobody wants the rest
+            known = errors.Cancelled("Stopped.")  # Ctrl-C, or the caller gave up the rest
             if isinstance(error, Exception):
                 known = errors.PlutonRcloneError("It failed.", why=type(error).__name__)
         self._end("cancelled" if isinstance(known, errors.Cancelled) else "failed", known)
@@ -133,15 +132,14 @@ class Recording:
             "told": json.dumps({**_redacted(told), **self._where}, default=str),
         }
         names = ", ".join(f"{name} = :{name}" for name in known)
-        # another run has its number in a file that was made anew meanwhile
+        # in a file recreated meanwhile, the id may belong to another run
         change = f"UPDATE runs SET {names} WHERE id = :id AND began = :began"
         values = {**known, "id": self._row[0], "began": self._row[1]}
         self._runs.write(lambda db: db.execute(change, values), self._notice)
 
 
 class Runs:
-    """The runs of the rclone.conf at `conf`, whose remotes lie on these `drives`, and begin at
-    these `bases` in them."""
+    """The runs of the rclone.conf at `conf`; `drives` and `bases` look up its remotes."""
 
     def __init__(
         self,
@@ -156,8 +154,8 @@ class Runs:
     # ---- recording ----
 
     def begin(self, run: Run, notice: Callable[[str], None] = nothing) -> Recording:
-        """A run begins. A dry run does nothing, and is not recorded. `notice` hears once,
-        until they can be again, that runs cannot be recorded."""
+        """Record the start of a run. A dry run is not recorded. `notice` is called if runs cannot
+        be recorded, once until they can be again."""
         if is_dry(run.options) or not self.path.parent.is_dir():
             return Recording(self, None, notice, {})
         now = time.time()
@@ -178,7 +176,7 @@ class Runs:
         return Recording(self, self.write(insert, notice), notice, where)
 
     def renamed(self, storage: str, new_name: str) -> None:
-        """A remote has another name now: its runs are found by that, too."""
+        """A remote was renamed: its runs are also found by the new name."""
         copied = "INSERT INTO storages SELECT ?, run FROM storages WHERE name = ?"
         if self.path.exists():
             self.write(lambda db: db.execute(copied, (new_name, storage)), nothing)
@@ -186,14 +184,14 @@ class Runs:
     def write(
         self, change: Callable[[sqlite3.Connection], T], notice: Callable[[str], None]
     ) -> T | None:
-        """A change, whole or not at all; None, and a notice, where the file cannot be written."""
+        """Make a change, atomically; None, with a notice, if the file cannot be written."""
         try:
             if not self.path.exists():
                 self._make()
             done = self._use(lambda db: change(_understood(db)), "BEGIN IMMEDIATE")
-            _said.discard(self.path)  # from now on it is worth waiting for again
+            _said.discard(self.path)  # worth waiting for again
             return done
-        except Exception as error:  # noqa: BLE001 - the run counts, not its record
+        except Exception as error:  # noqa: BLE001 - the run matters more than its record
             if self.path not in _said:
                 _said.add(self.path)
                 log.warning("a run is not recorded in %s: %s", self.path, error)
@@ -201,7 +199,7 @@ class Runs:
             return None
 
     def _make(self) -> None:
-        """Others see it complete, readable by this user alone, and ready for many writers."""
+        """Create the file atomically: complete, private to this user, ready for many writers."""
         import sqlite3
 
         new = self.path.with_name(f".{self.path.name}.{os.urandom(8).hex()}")
@@ -220,7 +218,7 @@ class Runs:
         import sqlite3
 
         address = f"{self.path.absolute().as_uri()}?{how}"
-        patience = 0.0 if self.path in _said else _PATIENCE  # who holds it may do so for long
+        patience = 0.0 if self.path in _said else _PATIENCE  # another process may hold it for long
         until = time.monotonic() + patience
         while True:
             try:
@@ -228,7 +226,7 @@ class Runs:
                     db.executescript(f"PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; {begin}")
                     return act(db)
             except sqlite3.OperationalError as error:
-                # While another process opens or leaves the file, SQLite does not wait by itself.
+                # While another process opens or closes the file, SQLite itself does not wait.
                 if "locked" not in str(error) or time.monotonic() > until:
                     raise
                 time.sleep(0.02)
@@ -242,22 +240,22 @@ class Runs:
         limit: int = 20,
         notice: Callable[[str], None] = nothing,
     ) -> list[RunRecord]:
-        """The last runs, newest first: all, or those of one remote (`is_of`). `notice` hears that
-        others cannot be read. ConfigUnreadable, ConfigLocked if none can be."""
+        """The last runs, newest first: all, or those of one remote (`is_of`). `notice` is called if
+        some cannot be read. ConfigUnreadable or ConfigLocked if none can be read."""
         return self._select("true", (), notice, storage, min(limit, KEPT))
 
     def get(self, id: int, storage: str | None = None) -> RunRecord:
-        """One run, of any or of one remote. UsageError if there is none; ConfigUnreadable,
+        """One run by id, of any remote or of one. UsageError if there is none; ConfigUnreadable,
         ConfigLocked."""
-        if abs(id) < 2**63:  # what SQLite counts to
+        if abs(id) < 2**63:  # SQLite's range of integers
             for found in self._select("id = ?", (id,), nothing, storage):
                 return found
         advice = f"They are kept for {KEPT_DAYS} days, {KEPT} at most."
         raise errors.UsageError(f"There is no run {id}.", advice=advice)
 
     def is_of(self, storage: str, run: RunRecord) -> bool:
-        """Whether the remote of this name, or of one that it had before, is on the drives that it
-        was on in the run, or either is unknown. Else another one has taken the name."""
+        """Whether the remote of this name, or of an earlier name, is on the same drives as in the
+        run, or either is unknown. Otherwise another remote has taken the name."""
         now, then = self.drives(storage), run.drives.get(storage)
         if now is None or not run.drives:
             return True
@@ -266,9 +264,9 @@ class Runs:
         return now in run.drives.values()
 
     def has_base_of(self, storage: str, run: RunRecord) -> bool:
-        """Whether what the run names in the remote of this name is where it was: the remote begins
-        at the same path, or at the same folder, which was moved, or either is unknown; or the run
-        names nothing below its base folder."""
+        """Whether the run's paths in the remote of this name still mean the same place: the remote
+        begins at the same path, or at the same folder after a move, or either is unknown; or the
+        run names nothing below its base folder."""
         now, then = self.bases(storage), run.bases.get(storage)
         if now is None or then is None:
             return True
@@ -296,7 +294,7 @@ class Runs:
         problems: list[Exception] = []
 
         def look(db: sqlite3.Connection) -> None:
-            for row in db.execute(query, values):  # as far as a damaged file goes
+            for row in db.execute(query, values):  # as far as a damaged file can be read
                 if len(found) == most:
                     break
                 try:
@@ -309,7 +307,7 @@ class Runs:
         try:
             if self.path.exists():
                 self._read(look)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is said
+        except Exception as error:  # noqa: BLE001 - any error is reported
             problems.append(error)
         if problems and not found:
             if "locked" in str(problems[0]):
@@ -327,27 +325,27 @@ class Runs:
         try:
             self._use(act, "BEGIN")
         except sqlite3.OperationalError as error:
-            # in a read-only place SQLite cannot make the files that it wants beside it
+            # in a read-only folder, SQLite cannot create the files that it needs beside it
             if "open" not in str(error) or not self.path.is_file():
                 raise
             self._use(act, "BEGIN", "mode=ro&immutable=1")
 
 
 def _understood(db: sqlite3.Connection) -> sqlite3.Connection:
-    """The same, if it may be written."""
+    """The same connection. ValueError if the file's version is newer than ours."""
     if db.execute("PRAGMA user_version").fetchone()[0] > _VERSION:
         raise ValueError("a newer pluton-rclone has made it: update this one")
     return db
 
 
 def _known(find: Callable[[str], T | None], run: Run) -> dict[str, T]:
-    """What is found of each storage of a run."""
+    """The results of `find` for the storages of a run, without None."""
     found = ((name, find(name)) for name in run.storages)
     return {name: each for name, each in found if each is not None}
 
 
 def _redacted(value: Any) -> Any:
-    """The same JSON without secrets in its texts."""
+    """The same JSON with secrets in its strings replaced."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
