@@ -1,1 +1,1 @@
-"""The connection test: its report, its steps, its probe file, and the health of all storages."""
+"""The connection test: report, steps and probe file; and the health of all storages."""

@@ -1,4 +1,4 @@
-"""Runs the connection test: configuration, rclone, token, drive, clock, listing, probe, room."""
+"""Runs the connection test: configuration, rclone, token, drive, clock, listing, probe, space."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from pluton_rclone.values.units import counted, human_bytes, human_drive_type, h
 from .probe import listed, probe, sweep
 from .report import ConnectionReport, OnStep, Step, StepFailed, Walk
 
-NEARLY_FULL = 0.9  # Microsoft says "nearing" below 10 % left (microsoft-graph-docs quota.md)
-IDLE_DAYS = 90  # without use, a refresh token expires then (entra-docs refresh-tokens.md)
+NEARLY_FULL = 0.9  # Microsoft reports "nearing" below 10 % left (microsoft-graph-docs quota.md)
+IDLE_DAYS = 90  # a refresh token unused for this long expires (entra-docs refresh-tokens.md)
 CLOCK_OFF = 120.0  # seconds; Microsoft refuses tokens from about five minutes on
 
 
@@ -36,10 +36,10 @@ def run_test(
     home: Conf | None = None,
     origin: SavedRemote | None = None,
 ) -> ConnectionReport:
-    """Every step; the first that fails ends it. A probe file is written, read back and deleted; not
-    `writing`, nothing is deleted either. `home`: it is on trial, and would be saved there; its base
-    folder gets its id, and is made if it is missing. `origin`: the saved remote that has the same
-    sign-in. Of a saved remote, the base folder's path is kept up to date."""
+    """Run all steps until one fails. With `writing`, a probe file is written, read back and
+    deleted, and abandoned ones are deleted. With `home`, the remote is on trial and would be saved
+    there; its base folder is created if missing, and gets its id. `origin` is the saved remote with
+    the same sign-in. For a saved remote, the path of the base folder is kept up to date."""
     walk, on_trial, home = Walk(on_step), home is not None, home or saved.conf
     with suppress(StepFailed), Http() as http:
         with walk.step("config", "Configuration") as step:
@@ -58,7 +58,7 @@ def run_test(
         with walk.step("token", "Token") as step:
             _token(step, saved, remote, http, origin)
         with walk.step("drive", "Drive") as step:
-            if remote.tenant_url:  # its token is SharePoint's: Graph would refuse it
+            if remote.tenant_url:  # its token is SharePoint's, which Graph would refuse
                 quota = None
                 step.status, step.text = "skipped", f"reached through {remote.tenant_url}"
             else:
@@ -93,7 +93,7 @@ def _warn(step: Step, remote: OneDriveRemote) -> None:
 
 
 def _has_registration(origin: SavedRemote, remote: OneDriveRemote) -> bool:
-    with suppress(errors.RemoteError):  # it lacks its drive, for example
+    with suppress(errors.RemoteError):  # without a drive, for example
         return registration(origin.options.to_section()) == registration(remote.to_section())
     return False
 
@@ -101,7 +101,7 @@ def _has_registration(origin: SavedRemote, remote: OneDriveRemote) -> bool:
 def _token(
     step: Step, saved: SavedRemote, remote: OneDriveRemote, http: Http, origin: SavedRemote | None
 ) -> None:
-    """Renews the token, which proves that it can be: by us if the registration is ours."""
+    """Renew the token, which proves that this works: by us if the registration is ours."""
     if remote.client_credentials:
         saved.graph_token(http)
         step.text = "app-only: Microsoft gives one for each run"
@@ -116,7 +116,7 @@ def _token(
             raise step.error
         return
     if origin and _has_registration(origin, remote):
-        how = origin.renew()  # where a kill cannot lose what came in place of the token
+        how = origin.renew()  # there, a kill cannot lose the token that replaces the old one
         saved.conf.update(saved.name, {TOKEN: origin.section[TOKEN]})
     else:
         how = saved.renew()
@@ -139,7 +139,7 @@ def _secret_ends(remote: OneDriveRemote) -> errors.PlutonRcloneError | None:
 
 
 def _drive(saved: SavedRemote, remote: OneDriveRemote, http: Http) -> Drive:
-    """The drive as Graph has it: there, readable, and of the kind that the remote says."""
+    """The drive from Graph: it exists, is readable, and has the remote's drive type."""
     with saved.graph(http) as graph:
         drive = rooted(graph, remote.drive_id, remote.root_folder_id).drive
         if remote.base_folder_id:
@@ -154,8 +154,8 @@ def _drive(saved: SavedRemote, remote: OneDriveRemote, http: Http) -> Drive:
 
 
 def _shortcuts(step: Step, saved: SavedRemote, http: Http) -> None:
-    """Those that rclone is not shown at the root of a OneDrive and in the base folder; libraries do
-    not have any. It is no failure if they cannot be looked for."""
+    """Add the shortcuts that rclone is not shown at a OneDrive's root and in the base folder;
+    libraries have none. If looking for them fails, the step does not."""
     remote = saved.options
     if remote.drive_type == "documentLibrary" or remote.tenant_url or remote.root_folder_id:
         return

@@ -1,4 +1,4 @@
-"""The health of all storages at once, for a scheduled look at the connections."""
+"""The health of all storages at once, for scheduled checks of the connections."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AT_ONCE = 4  # storages checked in parallel: each runs an rclone, and many share
 
 @dataclass(frozen=True)
 class HealthReport:
-    """One report for each storage, in the order of rclone.conf."""
+    """One report per storage, in the order of rclone.conf."""
 
     reports: tuple[ConnectionReport, ...]
 
@@ -35,7 +35,7 @@ class HealthReport:
 
     @property
     def silence(self) -> Unreachable | Throttled | None:
-        """Why Microsoft did not answer, if nothing else is wrong with the storages that failed."""
+        """Why Microsoft did not answer, if every failed storage failed only because of that."""
         steps = [step for report in self.reports for step in report.steps]
         found = [step.error for step in steps if step.status == "failed"]
         silent = [error for error in found if isinstance(error, Unreachable | Throttled)]
@@ -47,12 +47,12 @@ class HealthReport:
 
 
 def check_all(remotes: Sequence[SavedRemote]) -> HealthReport:
-    """Every storage checked without writing; at most AT_ONCE at a time."""
+    """Check every storage without writing; at most AT_ONCE at a time."""
     return _all(partial(run_test, writing=False), remotes)
 
 
 def renew_all(remotes: Sequence[SavedRemote]) -> HealthReport:
-    """Every token renewed."""
+    """Renew every token."""
 
     def renew(saved: SavedRemote) -> ConnectionReport:
         walk = Walk()
@@ -66,7 +66,7 @@ def renew_all(remotes: Sequence[SavedRemote]) -> HealthReport:
 def _all(
     look: Callable[[SavedRemote], ConnectionReport], remotes: Sequence[SavedRemote]
 ) -> HealthReport:
-    """Each is called by its friendly name; by its remote's where others have the same."""
+    """Reports under the friendly name, or the remote's name if several share the friendly one."""
     reports = at_once(look, remotes, AT_ONCE)
     often = Counter(each.storage for each in reports)
     return HealthReport(
@@ -78,7 +78,8 @@ def _all(
 
 
 def at_once(work: Callable[[T], R], things: Sequence[T], most: int) -> list[R]:
-    """The work on each of these, in their order, so many at a time; raises what one raises. Ctrl-C
-    leaves at once: an executor, and Python at its end, would wait for what runs."""
+    """Apply `work` to each of `things`, `most` at a time; results in order. Raises what a call
+    raises. Ctrl-C returns at once; an executor, and Python at exit, would wait for running calls.
+    """
     with ThreadPool(max(1, min(most, len(things)))) as pool:
         return list(pool.imap(work, things))

@@ -1,4 +1,4 @@
-"""The probe file of a connection test: written, read back, deleted; leftovers are swept up."""
+"""The probe file of a connection test: written, read back, deleted; abandoned ones are removed."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from .report import Step, Walk
 # A later test removes a probe file after an hour, or if its process on this host is gone.
 PROBE_PREFIX = ".pluton-connection-test"
 PROBE_LIFETIME = 3600.0  # seconds
-ACTIVE_PROBES: set[str] = set()  # the probe files of tests that run in this process
+ACTIVE_PROBES: set[str] = set()  # the probe files of tests running in this process
 PROBE_BYTES = 4096
 HARD_DELETE = "--onedrive-hard-delete"
 
 
 def listed(saved: SavedRemote) -> tuple[Sequence[Entry], str]:
-    """What is in the base folder, and the same in words."""
+    """The entries of the base folder, and a description of them."""
     try:
         entries = saved.rclone.list(saved.at())
     except NothingFound:
@@ -45,7 +45,7 @@ def probe_name() -> str:
 
 
 def abandoned_probes(names: Sequence[tuple[str, float]]) -> list[str]:
-    """Of (name, age in seconds): probe files an hour old, or whose process here is gone."""
+    """Of (name, age in seconds), the probe files older than an hour or of a dead process here."""
     found = []
     for name, age in names:
         if not name.startswith(PROBE_PREFIX + "-") or name in ACTIVE_PROBES:
@@ -59,7 +59,7 @@ def abandoned_probes(names: Sequence[tuple[str, float]]) -> list[str]:
 
 
 def sweep(saved: SavedRemote, entries: Sequence[Entry]) -> str:
-    """Removes what killed tests left among the entries of the base folder; says what went."""
+    """Remove probe files of killed tests from the base folder; return a description."""
     now = datetime.now(timezone.utc)
     files = [entry for entry in entries if not entry.is_dir]
     ages = [(one.name, (now - (one.modified or now)).total_seconds()) for one in files]
@@ -68,7 +68,7 @@ def sweep(saved: SavedRemote, entries: Sequence[Entry]) -> str:
 
 
 def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
-    """The steps write, read and delete; skipped if the permissions are for reading only."""
+    """The steps write, read and delete; skipped if the permissions are read-only."""
     if remote.reads_only:
         for name, title in (("write", "Writing"), ("read", "Reading back"), ("delete", "Deleting")):
             with walk.step(name, title) as step:
@@ -88,8 +88,8 @@ def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
 
 @contextmanager
 def _probe_file(saved: SavedRemote) -> Iterator[str]:
-    """A name that is marked as in use; the file is removed at the end, also after a failure. Ctrl-C
-    does not wait long for Microsoft: the next test sweeps up."""
+    """A name marked as in use; the file is removed at the end, also after a failure. After Ctrl-C,
+    it does not wait long for Microsoft: the next test cleans up."""
     name = probe_name()
     ACTIVE_PROBES.add(name)
     try:
@@ -102,9 +102,9 @@ def _probe_file(saved: SavedRemote) -> Iterator[str]:
 
 
 def _read_back(saved: SavedRemote, name: str, content: bytes) -> str:
-    """The bytes, and the hash that Microsoft stored for them: a restore is verified by it."""
+    """Compare the bytes, and the hash that Microsoft stored, by which restores are verified."""
     rclone = saved.rclone
-    # in a team folder of a business drive rclone 1.75 finds a file by listing alone (NOT_A_FOLDER)
+    # in a team folder of a business drive, rclone 1.75 finds files only by listing (NOT_A_FOLDER)
     flags = [f"--filter={rule}" for rule in commands.only(name)]
     if rclone.run("cat", *flags, places=[saved.at()]).stdout != content:
         raise Corrupted("The probe file came back with other bytes than were written.")
@@ -120,8 +120,8 @@ def _read_back(saved: SavedRemote, name: str, content: bytes) -> str:
 
 
 def quick_xor(data: bytes) -> str:
-    """Microsoft's QuickXorHash, as rclone writes it: each byte 11 bits further in a circle of 160,
-    with the length over the last 64 (onedrive-api-docs quickxorhash.md)."""
+    """Microsoft's QuickXorHash, in rclone's format: each byte is placed 11 bits further in a circle
+    of 160, with the length over the last 64 (onedrive-api-docs quickxorhash.md)."""
     circle = len(data) << 96
     for number, byte in enumerate(data):
         circle ^= byte << number * 11 % 160
@@ -129,8 +129,8 @@ def quick_xor(data: bytes) -> str:
 
 
 def _delete(step: Step, saved: SavedRemote, name: str, remote: OneDriveRemote) -> None:
-    """Past the recycle bin if possible; on personal drives only on request, since Microsoft's
-    documents disagree whether it works there."""
+    """Delete past the recycle bin if possible; on personal drives only on request, because
+    Microsoft's documents disagree whether it works there."""
     hard = remote.hard_delete or remote.drive_type != "personal"
     if not hard or saved.rclone.binary.version < BY_NAME["hard_delete"].since:
         _remove(saved, name)
@@ -156,7 +156,7 @@ def _delete(step: Step, saved: SavedRemote, name: str, remote: OneDriveRemote) -
 
 
 def _remove(saved: SavedRemote, name: str, *flags: str, seconds: float | None = None) -> None:
-    """Removes the probe file, and never more than one file. TimeoutError after `seconds`."""
+    """Remove the probe file, and never more than one file. TimeoutError after `seconds`."""
     options: TransferOptions = {"filters": commands.only(name), "max_delete": 1, "retries": 1}
     options["extra"] = flags
     command = commands.remove("delete", saved.at(), options)
@@ -165,7 +165,7 @@ def _remove(saved: SavedRemote, name: str, *flags: str, seconds: float | None = 
 
 
 def _remove_quietly(saved: SavedRemote, name: str, *, seconds: float | None = None) -> bool:
-    """Whether it is gone. The failed step, or the next test, tells why it is not."""
+    """Remove it; return whether it is gone. The failed step, or the next test, reports why not."""
     try:
         _remove(saved, name, seconds=seconds)
     except (PlutonRcloneError, TimeoutError):

@@ -1,4 +1,4 @@
-"""The connection test: its steps, each ok, a warning, skipped, or failed with a way out."""
+"""The connection test's steps: each ok, a warning, skipped, or failed with advice."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Status = Literal["ok", "warning", "failed", "skipped"]
 
 @dataclass
 class Step:
-    """One step: `name` is stable, `text` is for people, `seconds` is its duration; `error` is why
-    it failed, or what it warns of. `shortcuts`, of the listing: shared folders that rclone is not
-    shown, so that they are not in a backup."""
+    """One step: `name` is stable, `text` is for display, `seconds` is its duration; `error` is why
+    it failed, or its warning. `shortcuts`, of the listing, are shared folders that rclone is not
+    shown, so that a backup lacks them."""
 
     name: str
     title: str
@@ -36,12 +36,12 @@ class Step:
 
 
 OnStep = Callable[[Step], None] | None
-"""Hears of each step as it ends."""
+"""Called with each step when it ends."""
 
 
 @dataclass(frozen=True)
 class ConnectionReport:
-    """What a connection test found, in the order of its steps."""
+    """The results of a connection test, in the order of its steps."""
 
     storage: str
     steps: tuple[Step, ...]
@@ -58,11 +58,11 @@ class ConnectionReport:
 
     @property
     def shortcuts(self) -> tuple[Shortcut, ...]:
-        """Shared folders that the account sees in a browser, and rclone is not shown."""
+        """Shared folders that the account sees in a browser, but that rclone is not shown."""
         return tuple(one for step in self.steps for one in step.shortcuts)
 
     def raise_for_failure(self) -> None:
-        """Raises `ConnectionTestFailed` with the cause of the first failed step."""
+        """Raise `ConnectionTestFailed` with the cause of the first failed step."""
         for step in self.steps:
             if step.status == "failed" and (cause := step.error) is not None:
                 where = f"The connection test of {self.storage!r} failed at {step.title!r}"
@@ -79,20 +79,20 @@ class ConnectionReport:
 
 
 class StepFailed(Exception):
-    """Leaves the walk: no later step can succeed if this one failed."""
+    """Ends the walk: no later step can succeed if this one failed."""
 
 
 @dataclass
 class Walk:
-    """Runs the steps of one test and keeps what they found."""
+    """Runs the steps of one test and keeps their results."""
 
     on_step: OnStep = None
     steps: list[Step] = field(default_factory=list)
 
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[Step]:
-        """One step; its body says what it found, and may set an `error` as a warning. An error of
-        ours that it raises ends the walk with `StepFailed`."""
+        """Run one step, whose body sets its text, and perhaps an `error` as a warning. If the body
+        raises one of our errors, the walk ends with `StepFailed`."""
         step, started = Step(name, title), time.monotonic()
         try:
             yield step

@@ -1,4 +1,4 @@
-"""A remote that is not saved yet, in a private rclone.conf of its own, so that it can be tested."""
+"""A remote that is not saved yet, in its own private rclone.conf, so that it can be tested."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _REMOTE = "new-storage"
 def trial_of(
     remote: OneDriveRemote, binary: Binary, origin: SavedRemote | None = None
 ) -> Iterator[SavedRemote]:
-    """The folder is removed at the end; one that a killed process left, at the next trial. The
-    trial's `options` have the token as rclone renews it. If `origin`, a saved remote, has the same
-    sign-in, that token is kept there, however the trial ends."""
+    """A trial remote. Its folder is removed at the end; one left by a killed process, at the next
+    trial. The trial's `options` have the token as renewed by rclone. If `origin`, a saved remote,
+    has the same sign-in, the token is saved there, however the trial ends."""
     sweep()
     keep = origin.conf.keeper(origin.name) if origin else None
-    name = origin.name if origin and not name_fault(origin.name) else _REMOTE  # as errors call it
+    name = origin.name if origin and not name_fault(origin.name) else _REMOTE  # errors name it
     with ExitStack() as stack:
 
         def made(home: Path) -> Conf:
@@ -48,15 +48,15 @@ def trial_of(
 
 
 def sweep() -> None:
-    """Removes folders of trials whose owner is gone. A process id would not tell: a container that
-    shares the folder has ids of its own."""
+    """Remove folders of trials whose owner is gone. A process id would not show that: a container
+    that shares the folder has its own ids."""
     for folder, owner, _ in private.without_owner(f"{private.TRIAL}-"):
         _remove(folder)
         owner.release()
 
 
 def _remove(trial: Path) -> None:
-    """Removes a trial's folder, and first the copies lent from it that are left: secrets."""
+    """Remove a trial's folder; first the copies made from it, which contain secrets."""
     for copy, owner, _ in private.abandoned(Conf(trial / private.CONF).path):
         folders.remove(copy)
         owner.release()

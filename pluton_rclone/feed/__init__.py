@@ -77,7 +77,7 @@ def walk(saved: SavedRemote, path: str, by: By, options: ListOptions) -> Iterato
         mime_types = bool(options.get("mime_types"))
         found = whole(saved, path, mime_types, ended, saved.graph)
     finally:
-        ended.set()  # for the page that is on its way
+        ended.set()  # stops the request for the next page
     if isinstance(found, str):
         log.info("%s is walked folder by folder: %s", saved.name, found)
         yield from saved.rclone.walk(saved.at(path), **options)

@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HEAD_START = 0.6
-"""Seconds until the feed is started: rclone starts in 0.1 s and lists about 40 folders in the rest.
-"""
+"""Seconds until the feed starts: rclone starts in 0.1 s and lists about 40 folders in the rest."""
 _IN_MEMORY = 16 * 1024 * 1024  # bytes of rclone's output, about 250 per entry; beyond it, on disk
 _LOOK = 0.02  # seconds
 _LOOK_FOR_TOKEN = 0.5  # seconds

@@ -1,4 +1,4 @@
-"""Preflight: what OneDrive would refuse or spoil of a source, found before a byte is sent.
+"""Preflight: finds what OneDrive would refuse or spoil before a byte is sent.
 
 ```python
 prefix = library_prefix(drive.web_url)
@@ -38,8 +38,8 @@ Source = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]", Iterable[Li
 
 @dataclass(eq=False)
 class Preflight(Iterator[Finding]):
-    """A scan under way, an iterator of findings: it goes on while it is iterated, in that thread,
-    and `summary` counts along."""
+    """A running scan, as an iterator of findings. Iterating runs the scan, in the same thread, and
+    updates `summary`."""
 
     summary: Summary
     _findings: Iterator[Finding] = field(repr=False)
@@ -62,23 +62,22 @@ def preflight(
     link_end: str = "",
     not_there_yet: Callable[[], int] | None = None,
 ) -> Preflight:
-    """Scan `source` for what OneDrive would refuse or spoil, while the result is iterated.
+    """Scan `source`, while the result is iterated, for what OneDrive would refuse or spoil.
 
-    `source` is a local folder or file, or the entries of another remote (anything with `path`,
-    `size`, `is_dir`, in any order, listed recursively). The target is described by `drive_type`
-    (personal, business, documentLibrary), `prefix` (`library_prefix(web_url)` of the drive's root),
-    `base` (the folder in the drive that receives the source, "" for its root, as rclone takes it),
+    `source` is a local folder or file, or a recursive listing of another remote (anything with
+    `path`, `size`, `is_dir`, in any order). The target is described by `drive_type` (personal,
+    business, documentLibrary), `prefix` (`library_prefix(web_url)` of the drive's root), `base`
+    (the folder in the drive that receives the source, "" for its root, in rclone's form),
     `quota_free` (bytes left, None if unknown) and `encoding` (the remote's option of that name,
-    None for rclone's default). With `links` an option of the transfer says what to do with symbolic
-    links: then they are no finding; with a `link_end`, each arrives as a file whose name has that
-    end. `not_there_yet` gives the bytes of the source that the target does not have yet; it is
-    asked only if the source is larger than `quota_free`. None takes all as new.
+    None for rclone's default). With `links`, an option of the transfer handles symbolic links, so
+    they are not reported; with a `link_end`, each arrives as a file with that suffix.
+    `not_there_yet` returns the bytes of the source that the target lacks; it is called only if the
+    source is larger than `quota_free`. Without it, everything counts as new.
 
-    A million local files take the memory of the largest folder. The target's content is not looked
-    at: neither case-only collisions with it nor its share of a folder's entries are seen. Raises,
-    when iterated, `NothingFound` for a missing local source, `UsageError` for one that no path can
-    name, and `OptionInvalid` for an encoding that rclone does not know.
-    """
+    For a million local files, the scan takes the memory of the largest folder. It does not look at
+    the target's content, so it finds neither case-only collisions with it nor its share of a
+    folder's entries. Iterating raises `NothingFound` for a missing local source, `UsageError` for
+    an impossible path, and `OptionInvalid` for an encoding that rclone does not know."""
     encoding = ONEDRIVE_ENCODING if encoding is None else encoding
     judge, summary = partial(Judge, drive_type, prefix, base, encoding), Summary()
 
@@ -102,11 +101,11 @@ def preflight(
 
 
 def _readable(entries: Iterable[Listed], unread: list[Finding]) -> Iterator[Listed]:
-    """The entries of a listing that goes on to its end where something in it cannot be read."""
+    """The entries of a listing, which continues to its end past unreadable entries."""
     try:
         yield from entries
     except PlutonRcloneError as problem:
-        if not (paths := problem.details.get("unread")):  # the source itself
+        if not (paths := problem.details.get("unread")):  # the source itself is unreadable
             raise
         why = (problem.why or "") if len(paths) == 1 else ""
         unread += (Finding(path, RULES["unreadable"], detail=why) for path in paths)

@@ -1,4 +1,4 @@
-"""Scanning what another remote lists: entries in any order, with little kept of each."""
+"""Scans the listing of another remote: entries in any order, with little memory for each."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from .judge import Folder, Judge
 
 
 class Listed(Protocol):
-    """One entry of a listing, as rclone's lsjson names it: `pluton_rclone.rclone.Entry` is one."""
+    """One entry of a listing, named as in rclone's lsjson, such as `pluton_rclone.rclone.Entry`."""
 
     @property
     def path(self) -> str:
-        """Relative to the listed folder, "/" between names, in rclone's own alphabet."""
+        """Relative to the listed folder, with "/" between names, in rclone's encoding."""
 
     @property
     def size(self) -> int:
-        """Bytes; negative when unknown."""
+        """Bytes; negative if unknown."""
 
     @property
     def is_dir(self) -> bool:
-        """A folder."""
+        """Whether it is a folder."""
 
 
 @dataclass(slots=True)
 class _Known:
-    """A folder that was listed, or that something listed lies in, and the names in it: a million
-    are little more than their letters, "/" after each."""
+    """A folder that was listed, or contains a listed entry, and the names in it, each followed by
+    "/": a million names take little more memory than their letters."""
 
     folder: Folder
     listed: bool = False
@@ -38,14 +38,13 @@ class _Known:
 
 
 def scan_entries(entries: Iterable[Listed], judge: Judge, summary: Summary) -> Iterator[Finding]:
-    """The findings of a listing, while `summary` counts along. What is wrong with names of a folder
-    together is told at the end."""
+    """The findings of a listing; updates `summary`. Findings about several names come last."""
     top, found = judge.top()
     folders = {"": _Known(top)}
     yield from found
 
     def make_known(path: str) -> Iterator[Finding]:
-        """The folder at `path`, again if it is listed twice, and those above it."""
+        """Add the folder at `path`, also when listed a second time, and its missing parents."""
         unknown = [path]
         while (above := unknown[-1].rpartition("/")[0]) not in folders:
             unknown.append(above)

@@ -1,4 +1,4 @@
-"""What a preflight tells: one finding for each thing that goes wrong, and the counts at the end."""
+"""The results of a preflight: one finding for each problem, and a summary."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .rules import RULES, Rule, Severity
 @dataclass(frozen=True)
 class Finding:
     """One entry of the source, and what OneDrive or rclone will do with it. `path` is relative to
-    the source, "." for the source itself; bytes that are not UTF-8 are in it as `os.fsdecode`
-    leaves them. `detail` are the numbers or names of this case."""
+    the source, "." for the source itself; bytes that are not UTF-8 are decoded as by `os.fsdecode`.
+    `detail` has the numbers or names of this case."""
 
     path: str
     rule: Rule
@@ -30,20 +30,20 @@ class Finding:
 
     @property
     def what(self) -> str:
-        """What will happen, in one or two sentences for a person."""
+        """What will happen, in one or two sentences for display."""
         return f"{self.rule.happens} ({self.detail})" if self.detail else self.rule.happens
 
     @property
     def advice(self) -> str:
-        """What the person can do."""
+        """What the user can do."""
         return self.rule.advice
 
     def __str__(self) -> str:
         return f"{printable(self.path)}: {self.rule.severity}: {self.what} {self.rule.advice}"
 
     def record(self) -> dict[str, Any]:
-        """The finding as a JSON object. A path that is not UTF-8 has \\xHH in `path`, and is also
-        given byte by byte, as `path_base64`."""
+        """The finding as a JSON object. A path that is not UTF-8 has \\xHH escapes in `path`, and
+        its bytes in `path_base64`."""
         raw = self.path.encode("utf-8", "surrogateescape")
         record: dict[str, Any] = {
             "path": raw.decode("utf-8", "backslashreplace"),
@@ -61,9 +61,9 @@ class Finding:
 
 @dataclass
 class Summary:
-    """The counts of a preflight so far; `finished` once they are complete. `files` and `bytes` are
-    of regular files, `folders` those below the source; `bytes_to_send` leaves out what is refused
-    or unreadable. `by_rule` counts the findings."""
+    """The counts of a preflight so far; `finished` is set once they are complete. `files` and
+    `bytes` count regular files, `folders` the folders below the source; `bytes_to_send` excludes
+    refused and unreadable files. `by_rule` counts the findings."""
 
     files: int = 0
     folders: int = 0
@@ -78,12 +78,12 @@ class Summary:
         self.bytes_to_send += size if arrives else 0
 
     def count(self, severity: Severity) -> int:
-        """How many findings there are of that severity."""
+        """The number of findings with that severity."""
         return sum(n for rule, n in self.by_rule.items() if RULES[rule].severity is severity)
 
     @property
     def clean(self) -> bool:
-        """Nothing is refused or spoiled: what is sent arrives and comes back."""
+        """Whether nothing is refused or spoiled: what is sent arrives and can be restored."""
         return not self.count(Severity.REFUSED) and not self.count(Severity.SPOILED)
 
     def record(self) -> dict[str, Any]:

@@ -1,5 +1,4 @@
-"""Judging the names of folders on their way to one target: each by itself, then those of a folder
-together."""
+"""Checks names on their way to one target: each by itself, then all names of a folder together."""
 
 from __future__ import annotations
 
@@ -23,31 +22,30 @@ from . import rules
 from .finding import Finding
 from .rules import RULES
 
-_SHOWN = 3  # other names told in one finding
+_SHOWN = 3  # other names in one finding
 _MOST = 3
-"""Characters, as Windows counts, that one of a name becomes at most: a byte that is not UTF-8."""
+"""The most UTF-16 units that one character of a name becomes: a byte that is not UTF-8."""
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder of the source while it is looked at; `room`: the characters before a name in it."""
+    """A folder of the source during the scan. `room` is the characters before a name in it."""
 
     path: str  # relative to the source; "" for the source itself
     room: int
     room_utf16: int
     at_root: bool = False
-    arrives: bool = True  # neither it nor a folder above it is refused
-    too_long: bool = False  # reported for it or for a folder above: not again for what is below
+    arrives: bool = True  # neither it nor a parent is refused
+    too_long: bool = False  # already reported, for it or a parent: not again for its content
 
     def below(self, name: str) -> str:
-        """The path, relative to the source, of a name in it."""
+        """The path, relative to the source, of an entry in this folder."""
         return f"{self.path}/{name}" if self.path else name
 
 
 class Judge:
-    """Applies the table of rules to the names of folders on their way to one target, which is
-    described as for `preflight`. `local`: the names are as the file system has them, else as rclone
-    shows them."""
+    """Applies the rules to names on their way to one target, described as for `preflight`. With
+    `local`, names are as in the file system, otherwise as rclone shows them."""
 
     def __init__(
         self, drive_type: str, prefix: str, base: str, encoding: str, *, local: bool
@@ -57,7 +55,7 @@ class Judge:
         self._standard = standard_name if local else str
 
     def top(self) -> tuple[Folder, list[Finding]]:
-        """The source's own folder at the target, and what is wrong with the target's path."""
+        """The source's top folder at the target, and the findings about the target's path."""
         found = []
         translated = self._to_onedrive.path(self._base.strip("/"))
         parts = translated.split("/") if translated else []
@@ -74,8 +72,8 @@ class Judge:
         return Folder("", room, room_utf16, not parts, not found, too_long), found
 
     def child(self, folder: Folder, name: str, refused: set[str]) -> Folder:
-        """A folder inside `folder`, itself under the rules named in `refused`."""
-        arriving = name if name.isascii() else self.arriving(name)  # ASCII keeps its length
+        """A subfolder of `folder`; `refused` names the rules that apply to it."""
+        arriving = name if name.isascii() else self.arriving(name)  # an ASCII name keeps its length
         room = folder.room + len(arriving) + 1
         room_utf16 = folder.room_utf16 + rules.utf16_length(arriving) + 1
         arrives = folder.arrives and not refused
@@ -83,7 +81,7 @@ class Judge:
         return Folder(folder.below(name), room, room_utf16, False, arrives, too_long)
 
     def alone(self, folder: Folder, name: str, is_dir: bool, size: int) -> list[Finding]:
-        """What is wrong with an entry by itself."""
+        """The findings about an entry by itself."""
         told = [("file_too_large", f"{size / 1e9:,.1f} GB")] if size > rules.MAX_FILE_SIZE else []
         lower = name.lower()
         most = len(name) if name.isascii() else _MOST * len(name)
@@ -94,7 +92,7 @@ class Judge:
             and rules.FORBIDDEN_ANYWHERE not in lower
             and not folder.at_root
             and self._to_onedrive.is_default
-        ):  # few of them
+        ):  # true for few entries
             told = [*self._alone(folder, self.arriving(name), is_dir), *told]
         return [Finding(folder.below(name), RULES[rule], is_dir, detail) for rule, detail in told]
 
@@ -112,7 +110,7 @@ class Judge:
             yield "length_doubtful", f"the path: {whole}, as Windows counts"
 
     def together(self, folder: Folder, files: list[str], folders: list[str]) -> Iterator[Finding]:
-        """What is wrong with all names of a folder together."""
+        """The findings about all names of a folder together."""
         names = files + folders
         keys = [self._key(name) for name in names]
         if len(set(keys)) != len(keys):
@@ -130,7 +128,7 @@ class Judge:
             yield Finding(folder.path or ".", RULES[rule], True, f"{len(names):,} entries")
 
     def _looking_alike(self, folder: Folder, folders: list[str]) -> Iterator[Finding]:
-        """Two of which one arrives under the name that rclone shows of the other."""
+        """Folders of which one arrives under the name that rclone shows for the other."""
         shown = {self._standard(name): name for name in folders}
         for standard, name in shown.items():
             other = shown.get(self._to_onedrive.from_standard(standard), name)
@@ -142,7 +140,7 @@ class Judge:
         return name.lower() if name.isascii() else coarse_key(self._standard(name))
 
     def arriving(self, name: str) -> str:
-        """What reaches OneDrive of a name."""
+        """The name as it arrives at OneDrive."""
         return self._to_onedrive.from_standard(self._standard(name))
 
     def _name_rule(self, arriving: str, *, folder: bool, at_root: bool) -> str | None:
@@ -154,7 +152,7 @@ class Judge:
 
 
 class _Member(NamedTuple):
-    """A name in a folder: as the source has it, as rclone shows it, and whether it is a folder."""
+    """A name in a folder: as in the source, as rclone shows it, and whether it is a folder."""
 
     name: str
     standard: str
@@ -162,7 +160,7 @@ class _Member(NamedTuple):
 
 
 def _same_names(group: list[_Member]) -> Iterator[tuple[_Member, str, str]]:
-    """For each of several names with one `coarse_key`: the member, the rule, the others' names."""
+    """For each of several names with one `coarse_key`: the member, the rule, the other names."""
     dropped: dict[tuple[bool, str], list[_Member]] = defaultdict(list)
     beside: dict[tuple[bool, str], list[_Member]] = defaultdict(list)
     for member in group:
@@ -181,7 +179,7 @@ def _same_names(group: list[_Member]) -> Iterator[tuple[_Member, str, str]]:
 
 
 def _one_of(same: list[_Member]) -> Iterator[tuple[_Member, str, str]]:
-    """rclone sends one of these: why."""
+    """Why rclone sends only one of these."""
     names = Counter(member.name for member in same)
     standards = Counter(member.standard for member in same)
     composed = Counter(unicodedata.normalize("NFC", member.standard) for member in same)
@@ -208,6 +206,6 @@ def _listed(members: list[_Member], member: _Member) -> str:
 
 
 def _told(name: str) -> str:
-    """A name so that one sees how it differs: accents apart from their letters as code points."""
+    """A name in which differences are visible: decomposed accents are shown as code points."""
     apart = unicodedata.normalize("NFC", name) != name
     return printable(name.encode("ascii", "backslashreplace").decode() if apart else name)

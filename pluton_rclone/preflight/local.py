@@ -1,4 +1,4 @@
-"""Scanning a local folder, depth first, with one folder and the paths still to visit in memory."""
+"""Scans a local folder depth first, with one folder and the pending paths in memory."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _EFFECTIVE = os.access in os.supports_effective_ids
 def scan_local(
     root: bytes, judge: Judge, summary: Summary, *, links: bool, link_end: str = ""
 ) -> Iterator[Finding]:
-    """The findings of a local folder or file, while `summary` counts along; symbolic links are not
-    followed, and no finding if an option says what to do with `links`. With a `link_end`, each is
-    kept as a file of that name. NothingFound."""
+    """The findings of a local folder or file; updates `summary`. Symbolic links are not followed,
+    and not reported if an option handles `links`. With a `link_end`, each is sent as a file with
+    that suffix. NothingFound."""
     try:
         mode = os.stat(root).st_mode
     except OSError as error:
@@ -47,7 +47,7 @@ def scan_local(
 
 
 class _FolderScan:
-    """One folder while it is scanned."""
+    """The scan of one folder."""
 
     def __init__(
         self,
@@ -62,11 +62,11 @@ class _FolderScan:
         self._folder, self._judge, self._summary = folder, judge, summary
         self._links, self._link_end, self._user = links, link_end, system.user()
         self._files: list[str] = []
-        self.folders: dict[str, set[str]] = {}  # and the rules by which they are refused
-        self._not_found_again: dict[str, int] = {}  # names, and the bytes to send
+        self.folders: dict[str, set[str]] = {}  # with the rules that refuse them
+        self._not_found_again: dict[str, int] = {}  # names with the bytes to send
 
     def findings(self, only: bytes | None) -> Iterator[Finding]:
-        """Scan it, or `only` the one entry of that name, without those that vanish meanwhile."""
+        """Scan the folder, or its one entry `only`; entries that vanish meanwhile are ignored."""
         try:
             with os.scandir(self._path) as entries:
                 for entry in entries:
@@ -79,7 +79,7 @@ class _FolderScan:
         names = self._files, list(self.folders)
         same = list(self._judge.together(self._folder, *names))
         yield from same
-        # what is one name with another when translated is found: the other one
+        # of names that are equal when translated, rclone finds the other one
         found = {one.path for one in same if one.rule.name == "same_when_translated"}
         for name, size in self._not_found_again.items():
             path = self._folder.below(name)
@@ -91,7 +91,7 @@ class _FolderScan:
                 yield Finding(path, RULES["name_not_found_again"], is_dir)
 
     def _entry(self, entry: os.DirEntry[bytes]) -> Iterable[Finding]:
-        """No generator: most entries have no finding."""
+        """The findings for an entry; not a generator, because most entries have none."""
         folder, name = self._folder, _decoded(entry.name)
         found: list[Finding] = []
         try:
@@ -138,5 +138,5 @@ class _FolderScan:
 
 
 def _decoded(raw: bytes) -> str:
-    """A local name as Python carries it, whatever the locale."""
+    """A local name as Python represents it in any locale."""
     return raw.decode("utf-8", "surrogateescape")

@@ -1,8 +1,7 @@
-"""What OneDrive and rclone do not take, as one table: each rule with its source and the way out.
+"""What OneDrive and rclone do not accept, as one table: each rule with its source and a remedy.
 
-tests/data/preflight/limits.json has numbers and names with their sources; what rclone does was
-tried with the real rclone 1.75.2, and the tests try it again.
-"""
+tests/data/preflight/limits.json has the numbers and names with their sources; rclone's behaviour
+was tried with rclone 1.75.2, and the tests try it again."""
 
 from __future__ import annotations
 
@@ -28,12 +27,12 @@ UNTRANSLATED = re.compile('["*:<>?\\\\|\x00-\x1f\x7f\udc80-\udcff]|(?:^|/)[ ~]|[
 
 
 class Severity(str, enum.Enum):
-    """What a finding means for the backup."""
+    """The consequence of a finding for the backup."""
 
     REFUSED = "refused"  # an error: it does not arrive
-    SPOILED = "spoiled"  # no error, but it does not arrive, not as it is, or cannot be used there
+    SPOILED = "spoiled"  # no error, but it does not arrive, is altered, or cannot be used there
     SKIPPED = "skipped"  # rclone leaves it out with a notice
-    WARNING = "warning"  # it may go wrong
+    WARNING = "warning"  # it may fail
 
     def __str__(self) -> str:
         return self.value
@@ -41,7 +40,7 @@ class Severity(str, enum.Enum):
 
 @dataclass(frozen=True)
 class Rule:
-    """What can go wrong: a name for programs, how bad it is, what happens, what to do, a source."""
+    """A possible problem: its name, severity, consequence, advice and source."""
 
     name: str
     severity: Severity
@@ -51,7 +50,7 @@ class Rule:
 
     @property
     def refuses(self) -> bool:
-        """It does not arrive, with an error."""
+        """Whether the entry does not arrive, with an error."""
         return self.severity is Severity.REFUSED
 
 
@@ -213,13 +212,13 @@ def library_prefix(web_url: str) -> str:
 
 
 def utf16_length(text: str) -> int:
-    """Characters as Windows counts them: those outside Unicode's first plane twice."""
+    """UTF-16 units, as Windows counts: characters outside the first Unicode plane count twice."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def refused_name(name: str, *, drive_type: str, at_root: bool) -> str | None:
-    """The rule by which OneDrive refuses a file or folder whose name arrives like this, or None.
-    `drive_type` is personal, business or documentLibrary; `at_root`: in the drive's root."""
+    """The rule by which OneDrive refuses a file or folder that arrives with this name, or None.
+    `drive_type` is personal, business or documentLibrary; `at_root` is true in the drive's root."""
     lower = name.lower()
     if lower in FORBIDDEN_NAMES:
         return "name_forbidden"
@@ -233,7 +232,7 @@ def refused_name(name: str, *, drive_type: str, at_root: bool) -> str | None:
 
 
 def not_translated(name: str, *, drive_type: str, folder: bool) -> bool:
-    """Whether a translated name still holds what OneDrive refuses: if `encoding` was changed."""
+    """Whether a translated name still contains what OneDrive refuses, because of `encoding`."""
     if "/" in name or name.startswith(FORBIDDEN_START):
         return True
     if name.startswith("~") and not (folder and drive_type != "personal"):
