@@ -79,7 +79,6 @@ def _all(
 
 def at_once(work: Callable[[T], R], things: Sequence[T], most: int) -> list[R]:
     """Apply `work` to each of `things`, `most` at a time; results in order. Raises what a call
-    raises. Ctrl-C returns at once; an executor, and Python at exit, would wait for running calls.
-    """
+    raises. Ctrl-C returns at once: an executor, or Python at exit, would wait for the calls."""
     with ThreadPool(max(1, min(most, len(things)))) as pool:
         return list(pool.imap(work, things))

@@ -1,1 +1,1 @@
-"""The parts of the walk that `connect.StorageSetup` joins, and their state."""
+"""The parts of `connect.StorageSetup`, the connection walkthrough, and their state."""

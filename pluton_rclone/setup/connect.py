@@ -1,7 +1,7 @@
-"""The walk of "Connecting OneDrive" as one object: from the name to the saved storage.
+""" "Connecting OneDrive" as one object: from the name to the saved storage.
 
-Command line, browser page and Pluton use it. Its state can wait as JSON between two requests.
-"""
+The command line, the browser page and Pluton use it. Its state can be kept as JSON between two
+requests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Storage = TypeVar("Storage", covariant=True)
 
 
 class Home(Protocol[Storage]):
-    """Where a storage is saved: `Storages` is one."""
+    """Where a storage is saved, such as `Storages`."""
 
     def try_out(
         self, remote: OneDriveRemote, on_step: OnStep = ...
@@ -51,7 +51,7 @@ class Home(Protocol[Storage]):
 
 
 class Saved(Protocol):
-    """What was saved: `Storage` is one."""
+    """A saved storage, such as `Storage`."""
 
     @property
     def name(self) -> str: ...
@@ -62,9 +62,9 @@ class Saved(Protocol):
 
 
 class StorageSetup(Steps):
-    """One storage being connected. `app` defaults to PLUTON_ONEDRIVE_CLIENT_ID and its neighbours;
-    without a registration only `sign_in_with_rclone` and `use_token` can sign in. `access="read"`
-    asks for reading only. A step out of order raises `UsageError`, which says what is missing."""
+    """One storage being connected. `app` defaults to PLUTON_ONEDRIVE_CLIENT_ID and the like;
+    without a registration, only `sign_in_with_rclone` and `use_token` can sign in. `access="read"`
+    requests read-only permissions. A step out of order raises `UsageError`, which says why."""
 
     def __init__(self, app: AppRegistration | None = None, *, access: Access = "write") -> None:
         if access not in get_args(Access):
@@ -78,7 +78,7 @@ class StorageSetup(Steps):
 
     @property
     def next_steps(self) -> tuple[NextStep, ...]:
-        """What can be done now and is not done yet; the first is what a person is asked next."""
+        """The possible steps that are not done yet; a person is asked for the first one next."""
         state = self._state
         steps: list[NextStep] = [] if state.name else ["name"]
         if state.token is None:
@@ -112,8 +112,8 @@ class StorageSetup(Steps):
         return account
 
     def use_token(self, text: str) -> Account:
-        """Takes a pasted token, the output of `rclone authorize`, or a whole remote. A remote
-        brings its registration, drive and options; what may only read stays so. TokenInvalid says
+        """Take a pasted token, the output of `rclone authorize`, or a whole remote. A remote brings
+        its registration, drive and options; a read-only one stays read-only. TokenInvalid describes
         what is wrong with the paste; TokenExpired; AccountError for another account."""
         return self._use(text, self._state.app)
 
@@ -139,12 +139,12 @@ class StorageSetup(Steps):
         own = self._state.options
         named = [name for name in brought if name not in own]
         if folder and not self._state.typed:
-            self._state.typed = folder  # stays if the drive is not found
+            self._state.typed = folder  # kept if the drive is not found
             named.append("base_folder")
         self._state.options, self._state.brought = {**brought, **own}, tuple(named)
         if drive_id := given.get("drive_id"):
             root = given.get("root_folder_id", "")
-            if given.get("tenant_url"):  # its token is SharePoint's: Graph would refuse it
+            if given.get("tenant_url"):  # its token is SharePoint's, which Graph would refuse
                 drive = unasked(drive_id, given.get("drive_type"))
                 location = Location(drive, root_folder_id=root or None)
             else:
@@ -156,9 +156,9 @@ class StorageSetup(Steps):
         return account
 
     def set_options(self, **options: Any) -> None:
-        """Keeps options that a person decides (`x-decided-by` in the schema); None removes one.
-        `base_folder` is the folder of `choose_drive`, also for a drive that is chosen later.
-        OptionInvalid at once, also before a drive is chosen: then nothing is kept."""
+        """Set options that a person decides (`x-decided-by` in the schema); None removes one.
+        `base_folder` is the folder of `choose_drive`, also for a drive chosen later. OptionInvalid
+        at once, even before a drive is chosen; then nothing is changed."""
         from pluton_rclone.remote.options import require_person
 
         from .remote import check_options
@@ -169,7 +169,7 @@ class StorageSetup(Steps):
         state.brought = tuple(name for name in state.brought if name not in options)
         if "base_folder" in options:
             folder = options.pop("base_folder") or ""
-            if folder != state.folder:  # else it may be an address's, which goes with its drive
+            if folder != state.folder:  # else perhaps an address's, which goes with its drive
                 state.folder_id, state.folder, state.typed = "", folder, folder
         given = {**state.options, **options}
         state.options = {name: value for name, value in given.items() if value is not None}
@@ -195,20 +195,20 @@ class StorageSetup(Steps):
         return make_remote(self._state, options)
 
     def authorization(self) -> dict[str, Any]:
-        """What the sign-in changes in a remote, for `OneDriveRemote.replace`."""
+        """The remote options that the sign-in changes, for `OneDriveRemote.replace`."""
         from .remote import authorization
 
         return authorization(self._state)
 
     def test(self, storages: Home[object], on_step: OnStep = None) -> ConnectionReport:
-        """The connection test; nothing is saved. What passed needs no second test to be saved. What
-        is chosen anew while it runs stays, untested."""
+        """Run the connection test; nothing is saved. After it has passed, saving needs no second
+        test. Choices made while it runs are kept, untested."""
         from .remote import digest
 
         state, token, remote = self._state, self._state.token, self.remote()
         report, tested = storages.try_out(remote, on_step)
         same = self._is_still(remote)
-        if state.token != token:  # somebody signed in or out meanwhile: nothing of it holds
+        if state.token != token:  # signed in or out meanwhile: its results no longer apply
             return report
         # The test found the base folder, and rclone may have renewed the token.
         if tested.token is not None and not state.app_only:
@@ -220,10 +220,10 @@ class StorageSetup(Steps):
         return report
 
     def _is_still(self, remote: OneDriveRemote) -> bool:
-        """Whether what was chosen makes this remote, token and findings of a test aside."""
+        """Whether the current choices make this remote, apart from its token and test results."""
         from .remote import digest
 
-        with suppress(PlutonRcloneError):  # somebody signed out, say
+        with suppress(PlutonRcloneError):  # signed out, for example
             return digest(self.remote()) == digest(remote)
         return False
 
@@ -235,8 +235,8 @@ class StorageSetup(Steps):
         *,
         remote_name: str | None = None,
     ) -> Storage:
-        """Tests, unless this has just passed, then saves. A failed test saves nothing. The remote's
-        name is derived from the friendly one unless it is given."""
+        """Test, unless the test has just passed, then save. If the test fails, nothing is saved.
+        Without `remote_name`, it is derived from the friendly name."""
         from .remote import digest
 
         friendly = name or self._state.name
@@ -250,18 +250,18 @@ class StorageSetup(Steps):
         return storages.add_tested(friendly, tested, remote_name=remote_name)
 
     def record_with_secrets(self) -> dict[str, Any]:
-        """The state as JSON members, secrets included: keep it where only the server reads it."""
+        """The state as JSON members, with secrets: store it where only the server can read it."""
         return dict(msgspec.to_builtins(self._state, enc_hook=plain))
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> StorageSetup:
-        """Goes on from `record_with_secrets`."""
+        """Continue from `record_with_secrets`."""
         setup = cls.__new__(cls)
         try:
             setup._state = msgspec.convert(record, SetupState, dec_hook=lambda _, text: Path(text))
             if (setup._state.token is None) is not (setup._state.account is None):
                 raise ValueError("it has a token or an account, and not both")
-        except (msgspec.ValidationError, ValueError) as problem:  # half a surrogate is the second
+        except (msgspec.ValidationError, ValueError) as problem:  # half a surrogate is the latter
             what = "This is not a state from which a setup can continue."
             advice = "Keep what record_with_secrets() gives."
             raise UsageError(what, why=str(problem), advice=advice) from None
@@ -275,9 +275,9 @@ class StorageSetup(Steps):
         expected: Literal["same", "anyone"] = "same",
         credential: str | Certificate | None = None,
     ) -> StorageSetup:
-        """To re-authorize: sign in, then `storage.reauthorize(setup)`. Another account is refused
-        unless `expected="anyone"`. `credential` is the registration's new secret or certificate.
-        ConfigNotWritable now, not after the sign-in."""
+        """Re-authorize a storage: sign in, then call `storage.reauthorize(setup)`. Another account
+        is refused unless `expected="anyone"`. `credential` is the registration's new secret or
+        certificate. ConfigNotWritable is raised now, not after the sign-in."""
         from .remote import state_of
 
         storage.check_writable()

@@ -1,4 +1,4 @@
-"""A token made elsewhere, taken over: read, renewed if it has expired, its owner found."""
+"""Imports a token made elsewhere: reads it, renews it if expired, and looks up its account."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from pluton_rclone.values.drive_ids import any_drive
 
 @dataclass(frozen=True)
 class Imported:
-    """A pasted sign-in. `app` is its registration, None for rclone's own; `options` are the others
-    of a pasted remote (drive_id, drive_type, …) and may hold a secret."""
+    """A pasted sign-in. `app` is its registration, None for rclone's own; `options` are the other
+    options of a pasted remote (drive_id, drive_type, …), which may include a secret."""
 
     sign_in: SignIn
     app: AppRegistration | None
@@ -31,12 +31,12 @@ class Imported:
 
 
 def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
-    """Takes over what was pasted, in any form that `read_paste` knows. A pasted remote names its
-    own registration; other tokens belong to `app`, or to rclone's own registration if that is None.
-    A token that has expired, or that Graph refuses, is renewed, one of rclone's own registration by
-    rclone; Graph says whose it is. An application signs in anew. What a pasted remote was granted
-    is granted, and no more. Raises `TokenInvalid`, `TokenExpired`, the rest of `SignInError`,
-    `GraphError`, `RcloneNotFound`."""
+    """Import pasted text in any form that `read_paste` accepts. A pasted remote names its own
+    registration; other tokens belong to `app`, or to rclone's own registration if that is None. An
+    expired token, or one that Graph refuses, is renewed, by rclone if it is of rclone's own
+    registration; Graph returns the account. An application signs in again. The permissions of a
+    pasted remote are taken as they are. Raises `TokenInvalid`, `TokenExpired`, other
+    `SignInError`s, `GraphError`, `RcloneNotFound`."""
     pasted = read_paste(text)
     options = pasted.options
     try:
@@ -48,7 +48,7 @@ def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
         return Imported(sign_in_as_app(app), app, options)
     home = cloud(options.get("region") or (app.region if app else "global"))
     token = pasted.token
-    if options.get("tenant_url"):  # SharePoint's token: Graph would refuse it
+    if options.get("tenant_url"):  # SharePoint's token, which Graph would refuse
         own_id, name = (options.get(BY_NAME[f"account_{each}"].key, "") for each in ("id", "name"))
         account = Account(own_id, name or "unknown", name, "", "work")
         return Imported(SignIn(token, account, ()), app, options)
@@ -58,13 +58,13 @@ def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
             token, bare = renewed(app, token, home, http), False
         try:
             account = Graph(home, token, http=http).me()
-        except errors.TokenExpired as refusal:  # by Microsoft's clock; ours may be wrong
+        except errors.TokenExpired as refusal:  # expired by Microsoft's clock; ours may be wrong
             try:
                 token, bare = renewed(app, token, home, http), False
-            except errors.SignInError:  # it is of another cloud, say
+            except errors.SignInError:  # of another cloud, for example
                 raise refusal from None
             account = Graph(home, token, http=http).me()
-        if bare:  # it does not say whose it is: a registration can renew its own
+        if bare:  # unknown registration: only the token's own can renew it
             token = renewed(app, token, home, http)
     granted = options.get(BY_NAME["granted_scopes"].key) or options.get("access_scopes", "")
     scopes = short_names(granted.split()) or token.scopes
@@ -74,13 +74,13 @@ def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
 def renewed(
     app: AppRegistration | None, token: Token, home: Cloud, http: Http | None = None
 ) -> Token:
-    """A new token in place of one of the cloud `home` that is not saved yet, by its registration,
-    or by rclone where that is rclone's own. SignInError, which says to sign in again."""
+    """A new token in place of an unsaved one of the cloud `home`, renewed by its registration, or
+    by rclone if that is rclone's own. SignInError with the advice to sign in again."""
     if app is None:
         return _renewed_by_rclone(token, home)
     try:
         return refresh(app, token, http=http)
-    except errors.TokenExpired as problem:  # there is no storage to re-authorize
+    except errors.TokenExpired as problem:  # there is no storage to re-authorize yet
         problem.advice = f"Sign in again with the app registration {app.client_id}."
         problem.next_step = None
         raise
@@ -94,7 +94,7 @@ def _renewed_by_rclone(token: Token, home: Cloud) -> Token:
     from pluton_rclone.rclone.binary import find_binary
     from pluton_rclone.remote.onedrive import OneDriveRemote
 
-    token = replace(token, expiry=ALREADY_EXPIRED)  # else rclone would not renew it
+    token = replace(token, expiry=ALREADY_EXPIRED)  # otherwise rclone would not renew it
     drive, text = any_drive("business"), SecretStr(token.to_rclone())
     remote = OneDriveRemote(**drive, region=home.region, token=text)
     with trial_of(remote, find_binary()) as trial:
@@ -102,7 +102,7 @@ def _renewed_by_rclone(token: Token, home: Cloud) -> Token:
             trial.graph_token()
         except errors.Unreachable:
             raise
-        except errors.PlutonRcloneError:  # it renews before it misses the drive
+        except errors.PlutonRcloneError:  # it renews before it notices that the drive is missing
             token = trial.token()
     if token.expired():
         what = "This token has expired, and rclone cannot renew it."

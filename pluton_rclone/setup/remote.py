@@ -1,4 +1,4 @@
-"""From a setup to its remote, and from a saved remote to a setup."""
+"""Converts a setup to its remote, and a saved remote to a setup."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def make_remote(state: SetupState, options: Mapping[str, Any]) -> OneDriveRemote
 
 
 def check_options(state: SetupState) -> None:
-    """OptionInvalid if the chosen drive, or without one every drive, would refuse the options."""
+    """OptionInvalid if the options are invalid for the drive or, without one, for any drive."""
     from pluton_rclone.remote.onedrive import OneDriveRemote
 
     if state.drive is not None:
         state.folder = make_remote(state, {}).base_folder
         return
     given = {"token": ANY, "base_folder": state.folder, **state.options}
-    # Business drives and libraries take the same options.
+    # Business drives and libraries accept the same options.
     kinds = [DRIVE_TYPES[state.kind]] if state.kind else ["business", "personal"]
     faults: list[OptionInvalid] = []
     for kind in kinds:
@@ -61,23 +61,23 @@ def check_options(state: SetupState) -> None:
 
 
 def authorization(state: SetupState) -> dict[str, Any]:
-    """What a sign-in brings into a remote: account, permissions, token, registration."""
+    """The remote options from a sign-in: account, permissions, token, registration."""
     from pydantic import SecretStr
 
     if state.token is None or state.account is None:
         raise UsageError("Nobody has signed in yet.", advice="Sign in first.")
     name = state.account.username or (state.account.id and state.account.name)
     name, scopes = " ".join(name.split()), state.scopes
-    if not scopes and state.access == "read":  # an application or a bare token does not say them
+    if not scopes and state.access == "read":  # an application or a bare token does not list them
         scopes = state.least_scopes()
     given: dict[str, Any] = {
         "account_id": state.account.id,
-        "account_name": "" if value_fault(name) else name,  # it is for people; the id tells
+        "account_name": "" if value_fault(name) else name,  # for display; the id identifies
         "granted_scopes": scopes,
         "token": None if state.app_only else SecretStr(state.token.to_rclone()),
         "client_credentials": state.app_only,
     }
-    if scopes:  # what else was granted, perhaps for another storage, is not asked for again
+    if scopes:  # further scopes, perhaps granted for another storage, are not requested again
         least = state.least_scopes()
         given |= remote_options(scopes if missing(scopes, least) else least)
     app = state.app
@@ -113,7 +113,7 @@ def state_of(remote: OneDriveRemote, name: str) -> SetupState:
 
 
 def digest(remote: OneDriveRemote) -> str:
-    """Identifies a remote's settings, without token, name and findings of the test."""
+    """A digest of a remote's settings, without token, name and test results."""
     left_out = (TOKEN, SIGN_IN, "description", BY_NAME["base_folder_id"].key)
     section = {key: value for key, value in remote.to_section().items() if key not in left_out}
     return hashlib.sha256(json.dumps(section, sort_keys=True).encode()).hexdigest()

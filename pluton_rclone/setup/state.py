@@ -1,4 +1,4 @@
-"""The state of a connection being set up."""
+"""The state of a connection that is being set up."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pluton_rclone.microsoft.graph.drives import Drive
 
 DriveKind = Literal["personal", "business", "sharepoint"]
 Access = Literal["write", "read"]
-# The guide's words for what rclone calls drive_type.
+# The guide's words for rclone's drive_type.
 DRIVE_TYPES: Mapping[DriveKind, str]
 DRIVE_TYPES = {"personal": "personal", "business": "business", "sharepoint": "documentLibrary"}
 
 
 class SetupState(msgspec.Struct, kw_only=True):
-    """The answers so far. `shared`: a folder of another account is wanted. `folder_id` is the id of
-    `folder`, once known; `typed` is the folder that a person gave, for any drive that is chosen
-    later. `brought` are the names of options that a pasted remote brought. `expected` is the
-    account of a storage being re-authorized; `passed` is the digest of the tested settings.
-    `scopes` are empty if unknown."""
+    """The answers so far. `shared` means a folder in another account's drive. `folder_id` is the id
+    of `folder`, once known; `typed` is the folder that the person entered, for any drive chosen
+    later. `brought` are the names of options from a pasted remote. `expected` is the account of a
+    storage being re-authorized; `passed` is the digest of the tested settings. `scopes` is empty if
+    unknown."""
 
     app: AppRegistration | None = None
     access: Access
@@ -46,26 +46,26 @@ class SetupState(msgspec.Struct, kw_only=True):
     passed: str | None = None
 
     def __repr__(self) -> str:
-        """With the names of the options alone: some are secret."""
+        """Shows only the names of the options, because some are secret."""
         return f"SetupState({self.kind}, {self.account}, {sorted(self.options)})"
 
     @property
     def place(self) -> Place:
-        """What the sign-in must reach, by what was chosen."""
+        """What the sign-in must reach for the choices made."""
         if self.kind == "sharepoint":
             return "sharepoint"
         return "shared" if self.shared else "own"
 
     def least_scopes(self, place: Place | None = None) -> tuple[str, ...]:
-        """The fewest permissions that are enough for the choices made."""
+        """The fewest permissions that suffice for the choices made."""
         return least(place or self.place, access=self.access)
 
 
 def of_others(scopes: Iterable[str]) -> bool:
-    """Whether one of these permissions is for files that others share."""
+    """Whether one of these permissions covers files that others share."""
     return any(scope.startswith("Files.") and scope.endswith(".All") for scope in scopes)
 
 
 def plain(value: Any) -> str:
-    """An option's value, or a path, as JSON has it."""
+    """An option's value, or a path, as a JSON string."""
     return str(value.get_secret_value() if hasattr(value, "get_secret_value") else value)

@@ -1,4 +1,4 @@
-"""The steps of the walk: the sign-in, by every way, its permissions, and the location."""
+"""The steps of the setup: sign-in in every way, its permissions, and the location."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
 
 class Steps:
-    """Signing in, and choosing where the storage lies; `StorageSetup` adds the rest of the walk."""
+    """Signing in, and choosing the storage's location; `StorageSetup` adds the other steps."""
 
     _state: SetupState
 
     @property
     def app(self) -> AppRegistration:
-        """The app registration in use. RegistrationError when there is none."""
+        """The app registration in use. RegistrationError if there is none."""
         if self._state.app is None:
             what = "There is no app registration to sign in with."
             advice = "Give its client id (PLUTON_ONEDRIVE_CLIENT_ID), or sign in by rclone's own."
@@ -55,7 +55,7 @@ class Steps:
 
     @property
     def access(self) -> Access:
-        """Whether it asks for permission to write, or to read only."""
+        """The access requested: "write" or "read"."""
         return self._state.access
 
     @property
@@ -69,7 +69,7 @@ class Steps:
 
     @property
     def signed_in(self) -> bool:
-        """Whether a sign-in has been taken; its token may have expired."""
+        """Whether a sign-in was accepted; its token may have expired."""
         return self._state.token is not None
 
     @property
@@ -79,18 +79,18 @@ class Steps:
 
     @property
     def drive_type(self) -> DriveKind | None:
-        """The drive type that was chosen."""
+        """The chosen drive type."""
         return self._state.kind
 
     @property
     def place(self) -> Place:
-        """What the permissions must reach for what was chosen so far."""
+        """What the permissions must reach for the choices so far."""
         return self._state.place
 
     def begin_sign_in(self, redirect_uri: str, *, place: Place | None = None) -> Flow:
-        """The address to send the person to (`.url`), for `finish_sign_in`; it can wait as JSON.
-        `place` is what the permissions must reach (default: what the drive type needs). After a
-        first sign-in it asks the same account for what is missing."""
+        """A sign-in whose address (`.url`) the person opens, for `finish_sign_in`; it can be kept
+        as JSON. `place` is what the permissions must reach (default: what the drive type needs).
+        After a first sign-in, the same account is asked for missing permissions."""
         from pluton_rclone.microsoft.entra.redirect import begin_redirect
 
         scopes = self._state.least_scopes(place)
@@ -99,7 +99,7 @@ class Steps:
     def finish_sign_in(
         self, flow: Flow | Mapping[str, Any], answer: str | Mapping[str, Any]
     ) -> Account:
-        """Takes Microsoft's answer: query, posted form, or address. State and PKCE are checked."""
+        """Accept Microsoft's answer: query, posted form, or address. State and PKCE are checked."""
         from pluton_rclone.microsoft.entra.redirect import finish_redirect
 
         return self._take(finish_redirect(self.app, flow, answer))
@@ -111,7 +111,7 @@ class Steps:
         show_address: Callable[[str, bool], None] | None = None,
         cancel: threading.Event | None = None,
     ) -> Account:
-        """Opens the browser of this machine and waits ten minutes for the person."""
+        """Open this machine's browser, and wait ten minutes for the person."""
         from pluton_rclone.microsoft.entra.browser import sign_in_with_browser
 
         signed_in = sign_in_with_browser(
@@ -130,7 +130,7 @@ class Steps:
         place: Place | None = None,
         cancel: threading.Event | None = None,
     ) -> Account:
-        """Shows a code to type on another device and waits for the person, until `cancel`. In a
+        """Show a code to enter on another device, and wait for the person, until `cancel`. In a
         server, call it in a thread: it takes up to fifteen minutes."""
         from pluton_rclone.microsoft.entra.device_code import begin_device_code
 
@@ -139,7 +139,7 @@ class Steps:
         return self._take(code.wait(cancel))
 
     def sign_in_as_app(self) -> Account:
-        """Signs in as the application itself: no person, an administrator agreed before."""
+        """Sign in as the application itself: no person; an administrator has consented before."""
         from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
 
         return self._take(sign_in_as_app(self.app))
@@ -150,42 +150,42 @@ class Steps:
             require_same(expected, sign_in.account)
         state = self._state
         state.token, state.account, state.scopes = sign_in.token, sign_in.account, sign_in.scopes
-        if state.access == "read":  # what was granted before comes along
+        if state.access == "read":  # scopes granted earlier are included in the token
             state.scopes = reading(sign_in.scopes)
         state.app_only, state.passed = sign_in.account.kind == "application", None
         return sign_in.account
 
     def _expected(self) -> Account | None:
         known = self._state.expected or self._state.account
-        return known if known and known.kind != "application" else None  # which is nobody
+        return known if known and known.kind != "application" else None  # an application is nobody
 
     def sign_out(self) -> None:
-        """Forgets who signed in, what was chosen with it, and what a pasted remote brought; name,
-        drive type and other options stay."""
+        """Discard the sign-in, the choices that depend on it, and the options of a pasted remote;
+        name, drive type and other options stay."""
         state = self._state
         self._forget_paste()
         state.token = state.account = state.drive = state.passed = None
         state.scopes, state.folder, state.shared, state.app_only = (), state.typed, False, False
 
     def _forget_paste(self) -> None:
-        """The options that a pasted remote brought, unless somebody has set them since."""
+        """Discard the options of a pasted remote, except those set since."""
         state = self._state
         mine = {name: value for name, value in state.options.items() if name not in state.brought}
         state.typed = "" if "base_folder" in state.brought else state.typed
         state.options, state.brought = mine, ()
 
     def use_app(self, app: AppRegistration | None) -> None:
-        """Another registration, which needs another sign-in: name and options stay."""
+        """Use another registration, which requires a new sign-in; name and options stay."""
         self.sign_out()
         self._state.app, self._state.kind = app, None
 
     def suggested_type(self) -> DriveKind:
-        """The drive type that this account most likely wants."""
+        """The most likely drive type for this account."""
         return "personal" if self._account().kind == "personal" else "business"
 
     def choose_type(self, kind: DriveKind) -> tuple[str, ...]:
-        """Personal, business or sharepoint; also before the sign-in. Returns the missing
-        permissions, for which the next sign-in asks ("consent" in `next_steps`)."""
+        """Choose "personal", "business" or "sharepoint", also before the sign-in. Returns the
+        missing permissions, which the next sign-in requests ("consent" in `next_steps`)."""
         if kind not in DRIVE_TYPES:
             advice = f"Choose one of: {', '.join(DRIVE_TYPES)}."
             raise UsageError(f"There is no drive type {kind!r}.", advice=advice)
@@ -198,7 +198,7 @@ class Steps:
         return self.missing_permissions()
 
     def missing_permissions(self) -> tuple[str, ...]:
-        """The permissions that the choices made so far need and the sign-in lacks."""
+        """The permissions that the choices so far need and the sign-in lacks."""
         return self._lacks(self.place)
 
     def _lacks(self, place: Place) -> tuple[str, ...]:
@@ -228,17 +228,17 @@ class Steps:
         return cloud(self._state.app.region if self._state.app else "global")
 
     def _graph(self) -> Graph:
-        """With a token that is valid: who comes back after an hour goes on."""
+        """Graph with a valid token, renewed if it has expired, for a person who returns later."""
         from pluton_rclone.microsoft.graph.graph import Graph
 
         token, turn = self._signed_in_token(), threading.Lock()
 
         def renew(refused: str) -> Token:
-            with turn:  # it asks with several threads, and a refresh token may be good once
+            with turn:  # Graph uses several threads, and a refresh token may be valid only once
                 old = self._signed_in_token()
                 if old.access_token == refused:
                     new = self._renewed()
-                    if self._state.token is old:  # nobody signed out or in meanwhile
+                    if self._state.token is old:  # not signed out or in meanwhile
                         self._state.token = new
                 return self._signed_in_token()
 
@@ -259,12 +259,12 @@ class Steps:
 
     @property
     def chosen_drive(self) -> Drive | None:
-        """The drive that was chosen; None before."""
+        """The chosen drive; None before."""
         return self._state.drive
 
     @property
     def folder(self) -> str:
-        """The folder of the drive that the storage starts from; "" is its root."""
+        """The folder in the drive where the storage begins; "" for the root."""
         return self._state.folder
 
     def drives(self) -> Drives:
@@ -273,7 +273,7 @@ class Steps:
             return graph.drives()
 
     def drives_of(self, kind: DriveKind) -> list[Drive]:
-        """The own drives of one type that are for backups. DriveNotFound names the other types."""
+        """The account's drives of one type that suit backups. DriveNotFound names other types."""
         drives = self.drives()
         offered = [drive for drive in drives if drive.for_backups]
         found = [drive for drive in offered if drive.type == DRIVE_TYPES[kind]]
@@ -286,7 +286,7 @@ class Steps:
         return found
 
     def sites(self, term: str = "*") -> list[Site]:
-        """SharePoint sites that match. ConsentRequired, SitesPermissionMissing."""
+        """SharePoint sites that match `term`. ConsentRequired, SitesPermissionMissing."""
         self._require("sharepoint", "Looking for SharePoint sites")
         with self._graph() as graph:
             return graph.sites(term)
@@ -303,13 +303,13 @@ class Steps:
             return graph.drive(drive_id)
 
     def user_drive(self, user: str) -> Drive:
-        """A person's drive by user name: for app-only, which has no person."""
+        """A person's drive by user name, for app-only setups, which have no person."""
         with self._graph() as graph:
             return graph.user_drive(user)
 
     def choose_drive(self, drive: Drive | str, folder: str | None = None) -> Drive:
-        """This drive (or the one with this id), and its folder where the storage starts (None: the
-        base folder that was given before): the connection test makes it if it is missing."""
+        """Choose this drive (or the one with this id), and the folder where the storage begins
+        (None: the base folder given before), which the connection test creates if missing."""
         from pluton_rclone.values.paths import in_drive
 
         chosen = self.drive(drive) if isinstance(drive, str) else drive
@@ -320,15 +320,15 @@ class Steps:
             state.brought = tuple(name for name in state.brought if name != "base_folder")
         if state.drive is None or chosen.id != state.drive.id:
             state.options.pop("root_folder_id", None)
-        # not if it was found without that
+        # not if it was found without those permissions
         state.shared = not self._lacks("shared") and (state.shared or self._is_of_others(chosen))
         state.kind = next(kind for kind, word in DRIVE_TYPES.items() if word == chosen.type)
         state.drive, state.folder, state.folder_id = chosen, state.typed, ""
         return chosen
 
     def _is_of_others(self, drive: Drive) -> bool:
-        """Whether a drive, of an account that was granted others' files, is not its own. Names do
-        not tell: the owner may be called the same, or be called otherwise at the sign-in."""
+        """Whether a drive is not the account's own, if the account can access others' files. Names
+        do not show that: the owner may have the same name, or another one at the sign-in."""
         if not self._state.scopes or drive.type == "documentLibrary":
             return False
         with suppress(PlutonRcloneError):
@@ -336,7 +336,7 @@ class Steps:
         return True
 
     def choose_own_drive(self) -> Drive:
-        """The only drive of the chosen type. DriveNotFound; UsageError names several."""
+        """The only drive of the chosen type. DriveNotFound; UsageError lists several."""
         drives = self.drives_of(self._state.kind or self.suggested_type())
         if len(drives) > 1:
             why = ", ".join(f"{drive.name} ({drive.id})" for drive in drives)
@@ -345,8 +345,8 @@ class Steps:
         return self.choose_drive(drives[0])
 
     def check_address(self, address: str) -> DriveKind:
-        """The type of the drive that it most likely leads to. OptionInvalid if no sign-in with this
-        registration could reach it; needs no sign-in."""
+        """The type of the drive that the address most likely means; needs no sign-in. OptionInvalid
+        if no sign-in with this registration could reach it."""
         from pluton_rclone.microsoft.graph.locations import likely_type, require_cloud
 
         require_cloud(address, self._cloud())
@@ -354,8 +354,8 @@ class Steps:
         return next(kind for kind, word in DRIVE_TYPES.items() if word == found)
 
     def choose_address(self, address: str) -> Location:
-        """A pasted address of a site, library, folder or sharing link, or a drive's id. After
-        ConsentRequired the next sign-in asks for what was missing."""
+        """Choose a pasted address of a site, library, folder or sharing link, or a drive id. After
+        ConsentRequired, the next sign-in requests the missing permission."""
         from pluton_rclone.microsoft.graph.locations import resolve
 
         with self._graph() as graph:
