@@ -1,1 +1,1 @@
-"""The top of the library: the storages of one rclone.conf, and what can be done with each."""
+"""The top of the library: the storages of one rclone.conf, and the operations on each."""

@@ -1,4 +1,4 @@
-"""One rclone.conf and one rclone: what can be done with all its storages."""
+"""One rclone.conf and one rclone: the operations on all storages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Storage = TypeVar("Storage")
 
 
 class Home(Mapping[str, Storage]):
-    """As `Storages`, which says what a storage is."""
+    """The base of `Storages`, which defines the type of a storage."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Home(Mapping[str, Storage]):
 
     @property
     def path(self) -> Path:
-        """The rclone.conf."""
+        """The path of rclone.conf."""
         return self.conf.path
 
     @property
@@ -61,22 +61,22 @@ class Home(Mapping[str, Storage]):
 
     def rclone(self, *remote_names: str, log_level: LogLevel | None = None) -> SavedRclone:
         """The engine for these remotes, at a pace that Microsoft grants (see `pace`); every run has
-        a private configuration with only them. `log_level` is the default of its calls."""
+        a private configuration with only these. `log_level` is the default for its calls."""
         from pluton_rclone.pace.engine import engine
 
         return engine(self.conf, remote_names, self.binary, log_level=log_level)
 
     @property
     def runs(self) -> Runs:
-        """The records of the last 90 days' runs of all storages, by every door."""
+        """The records of all storages' runs of the last 90 days, however they were started."""
         from pluton_rclone.saved.wrapping import runs_of
 
         return runs_of(self.conf)
 
     def start(self, run: Run) -> Transfer:
-        """Start a run, such as one of `runs` once more. What only compares (check) has no transfer:
-        `rclone(*run.storages).compare(run.as_command())`. StorageNotFound; UsageError, also for
-        what was not kept of it."""
+        """Start a run, such as one of `runs` again. A comparison (check) has no transfer: use
+        `rclone(*run.storages).compare(run.as_command())`. StorageNotFound; UsageError, also if part
+        of the run was withheld."""
         if run.command in ("check", "restic"):
             raise UsageError(f"{run.command} is not a transfer.")
         return self.rclone(*run.storages).transfer(run.as_command())
@@ -88,17 +88,17 @@ class Home(Mapping[str, Storage]):
         return SavedRemote(self.conf, remote_name, engine)
 
     def _meant(self, name: str) -> list[str]:
-        """The remotes of the storages that a name stands for: a remote's name wins."""
+        """The remotes of the storages with this name; a remote's name has precedence."""
         kinds = self.conf.remotes()
         if kinds.get(name) == "onedrive":
             return [name]
         found = [remote for remote, title in self._titles().items() if title == name]
-        low = name.lower()  # rclone takes either spelling of a variable
+        low = name.lower()  # rclone accepts a variable in either case
         made = self.conf.is_variable(low) and self.conf.storage_of(low) == low
         return [low] if made and not found and name not in kinds else found
 
     def __getitem__(self, name: str) -> Storage:
-        """StorageNotFound. A remote's name wins over a friendly name."""
+        """StorageNotFound. A remote's name has precedence over a friendly name."""
         found = self._meant(name)
         if len(found) == 1:
             return self._storage(found[0])
@@ -106,7 +106,7 @@ class Home(Mapping[str, Storage]):
             advice = f"Use the remote's name: {', '.join(found)}."
             raise StorageNotFound(f"{len(found)} storages are called {name!r}.", advice=advice)
         if self.conf.storage_of(name) != name:
-            self.conf.whole_section(name)  # says whose drive it is
+            self.conf.whole_section(name)  # the error names the owner of the drive
         kinds = self.conf.remotes()
         if name in kinds:
             below = " and ".join(map(repr, self.below(name)))
@@ -127,12 +127,12 @@ class Home(Mapping[str, Storage]):
         )
 
     def reach(self, name: str) -> Storage:
-        """As `[]`, and also any other remote of the file, such as S3 or a crypt: for its files
-        alone. Sign-in, connection test and options are those of what it lies on (`below`)."""
+        """As `[]`, but also any other remote of the file, such as S3 or a crypt, for its files
+        only. Sign-in, connection test and options are those of the storages below it (`below`)."""
         return self._storage(name) if name in self.conf.remotes() else self[name]
 
     def below(self, remote_name: str) -> list[str]:
-        """The storages' remotes that a remote lies on, at any depth."""
+        """The storages' remotes that a remote wraps, at any depth."""
         from pluton_rclone.saved.wrapping import below
 
         return below(self.conf, remote_name) if remote_name in self.conf else []
@@ -147,11 +147,11 @@ class Home(Mapping[str, Storage]):
         return len(self._titles())
 
     def values(self) -> list[Storage]:  # type: ignore[override]
-        """Every storage, also those that share a friendly name."""
+        """Every storage, including those that share a friendly name."""
         return [self._storage(name) for name in self._titles()]
 
     def _titles(self) -> dict[str, str]:
-        """Friendly names by remote name, from one reading: storages come and go meanwhile."""
+        """Friendly names by remote name, read at once, because storages may be added or removed."""
         sections = self.conf.sections().items()
         ours = ((name, one) for name, one in sections if one["type"] == "onedrive")
         return {name: one.get("description") or name for name, one in ours}
@@ -160,7 +160,7 @@ class Home(Mapping[str, Storage]):
         raise NotImplementedError
 
     def free_name(self, friendly: str, remote_name: str | None = None) -> str:
-        """A remote's name for a new storage: `remote_name`, or one made of the friendly one.
+        """A remote name for a new storage: `remote_name`, or one derived from the friendly name.
         StorageExists, ConfigNotWritable, OptionInvalid, UsageError."""
         from pluton_rclone.remote.names import check_name, derive_name, friendly_name
 
@@ -180,8 +180,8 @@ class Home(Mapping[str, Storage]):
     def try_out(
         self, remote: OneDriveRemote, on_step: OnStep = None, origin: SavedRemote | None = None
     ) -> tuple[ConnectionReport, OneDriveRemote]:
-        """As `test`, and the remote as it is after it: its token may have been renewed, and is kept
-        in `origin`, the saved remote that it is to replace."""
+        """As `test`, and the remote after it: its token may have been renewed, and is then also
+        saved in `origin`, the saved remote that it is to replace."""
         from pluton_rclone.connection.checks import run_test
         from pluton_rclone.connection.trial import trial_of
 
@@ -205,7 +205,7 @@ class Home(Mapping[str, Storage]):
     def add_tested(
         self, name: str, remote: OneDriveRemote, *, remote_name: str | None = None
     ) -> Storage:
-        """Save a remote that `try_out` has just found good. StorageExists, ConfigNotWritable."""
+        """Save a remote that has just passed `try_out`. StorageExists, ConfigNotWritable."""
         chosen = self.free_name(name, remote_name)
         self.conf.add(chosen, remote.replace(description=name).to_section())
         return self._storage(chosen)
@@ -219,27 +219,27 @@ class Home(Mapping[str, Storage]):
         *,
         same_sign_in: bool,
     ) -> ConnectionReport:
-        """Test a remote, then save how its section differs from `old`, which the saved one had
-        before, if the name is still that one's. ConnectionTestFailed, ConfigNotWritable,
+        """Test a remote, then save the differences from `old`, the saved remote's previous section,
+        if the name still belongs to that remote. ConnectionTestFailed, ConfigNotWritable,
         StorageExists."""
         self.conf.check_writable(saved.name)
         report, tested = self.try_out(wanted, on_step, saved if same_sign_in else None)
         report.raise_for_failure()
         new = tested.to_section()
-        # what was renewed is kept already
+        # a renewed token is saved already
         kept = (TOKEN, SIGN_IN) if same_sign_in else ()
         keys = [key for key in dict.fromkeys((*old, *new)) if key not in kept]
         changes = {key: new.get(key) for key in keys if new.get(key) != old.get(key)}
-        if title := changes.get("description"):  # perhaps taken while it was tested
+        if title := changes.get("description"):  # it may have been taken during the test
             self.check_free(title, but=saved.name)
         if changes:
             self.conf.update(saved.name, changes, of=old)
         return report
 
     def check_free(self, name: str, *, but: str = "") -> None:
-        """StorageExists if another remote than `but` goes by this name, be it a friendly one, or of
-        another type than ours, or if NAME:path of one is the name of another: what is meant for one
-        of them would go to the other."""
+        """StorageExists if a remote other than `but` has this name, as remote or friendly name and
+        of any type, or if one of the two names, followed by ":", begins the other: a path of one
+        remote would be taken for the other."""
         titles = self._titles()
         taken = {title for remote, title in titles.items() if remote != but}
         if name in taken or (name != but and name in self.conf.taken()):
@@ -252,14 +252,14 @@ class Home(Mapping[str, Storage]):
 
     def health(self, *remote_names: str) -> HealthReport:
         """Check every storage, or some remotes, without writing, a few at a time; each check renews
-        the token. A storage that fails raises nothing."""
+        the token. A failed storage raises nothing."""
         from pluton_rclone.connection.health import check_all
 
         return check_all([self._saved(name, "DEBUG") for name in remote_names or self._titles()])
 
     def keep_alive(self, *remote_names: str) -> HealthReport:
-        """Renew every token, or those of some remotes: run it every few weeks, since unused tokens
-        expire after 90 days."""
+        """Renew every token, or those of some remotes. Run it every few weeks: unused tokens expire
+        after 90 days."""
         from pluton_rclone.connection.health import renew_all
 
         return renew_all([self._saved(name) for name in remote_names or self._titles()])

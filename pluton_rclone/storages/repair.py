@@ -1,4 +1,4 @@
-"""A remote without its drive, or with a wrong one: the drive is found, and the token kept."""
+"""Repairs a remote with a missing or wrong drive: finds the drive, and keeps the token."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _ADVICE = "Give the id of the drive that is meant."
 
 
 def repaired(saved: SavedRemote, binary: Binary, drive_id: str = "") -> OneDriveRemote:
-    """The saved remote with its own drive, or the one named. TokenExpired, DriveNotFound;
-    UsageError names several."""
+    """The saved remote with its own drive, or the given one. TokenExpired, DriveNotFound;
+    UsageError lists several."""
     section = saved.section
     given, kind = dict(section), section.get("drive_type") or "business"
     if given.get("encoding"):
@@ -30,11 +30,11 @@ def repaired(saved: SavedRemote, binary: Binary, drive_id: str = "") -> OneDrive
     found = section.get("drive_id", "")
     if section.get("tenant_url") and found and section.get("drive_type"):
         return OneDriveRemote.from_section(given)  # Graph would refuse its token
-    # Stands for the drive until it is found.
+    # A placeholder until the drive is found.
     given |= any_drive(kind)
     with trial_of(OneDriveRemote.from_section(given), binary, saved) as trial:
         with suppress(errors.PlutonRcloneError):
-            trial.graph_token()  # rclone renews a token of its own before it misses a drive
+            trial.graph_token()  # rclone renews its own token before it notices a missing drive
         with trial.graph() as graph:
             drive = _drive(graph, section, drive_id, found)
         return trial.options.replace(drive_id=drive.id, drive_type=drive.type)
@@ -50,7 +50,7 @@ def _drive(graph: Graph, section: Mapping[str, str], named: str, present: str) -
             if drive_id_fault(drive.id, drive.type) is None:
                 return drive
         except (errors.DriveNotFound, errors.AccessDenied, errors.ItemNotFound) as problem:
-            # Another person's or a site's, perhaps: the account's own would be filled in its place.
+            # Perhaps another person's or a site's: the account's own drive would be wrong.
             if kind != "personal" and drive_id_fault(present, kind or "business") is None:
                 if isinstance(problem, errors.AccessDenied):
                     raise

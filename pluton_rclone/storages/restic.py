@@ -1,4 +1,4 @@
-"""restic on a storage, through our rclone and a private rclone.conf that is merged back."""
+"""Runs restic on a storage, through our rclone and a private rclone.conf that is merged back."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from pluton_rclone.values.token_text import TOKEN
 
 VARIABLE = "PLUTON_RESTIC_BINARY"
 _USER_AGENT = f"{USER_AGENT} restic"
-# restic's own rclone command (0.14 to 0.18, internal/backend/rclone), less a flag for B2.
+# restic's default for its rclone.args (0.14 to 0.18, internal/backend/rclone), without a B2 flag.
 _SERVE = ["serve", "restic", "--stdio", f"--user-agent={_USER_AGENT}"]
 
 LADDER = ((signal.SIGINT, 30.0), (signal.SIGTERM, 5.0), (KILL, 5.0))
-"""How a restic is ended: it first removes its lock from the repository."""
+"""The signals that end a restic: first it can remove its lock from the repository."""
 INTERRUPTED = 130
 """restic's exit code after SIGINT (its manual, "Scripting")."""
-_UNREACHED = b"error talking HTTP to rclone"  # of every version (internal/backend/rclone)
-_STARTS = 60.0  # seconds that restic, too, gives an rclone to start in (its rclone.timeout)
+_UNREACHED = b"error talking HTTP to rclone"  # in every version (internal/backend/rclone)
+_STARTS = 60.0  # seconds, as in restic (its rclone.timeout), for an rclone to start
 _ANOTHER_REPOSITORY = ("--from-repo", "--repo2", "RESTIC_FROM_REPOSITORY", "RESTIC_REPOSITORY2")
 
 
@@ -53,11 +53,11 @@ class _Begun:
 
 
 class Restic:
-    """One restic repository in a storage. Its private rclone.conf lives as long as the `with`.
+    """One restic repository in a storage. Its private rclone.conf exists within the `with` block.
 
-    The repository's password is the caller's: RESTIC_PASSWORD, RESTIC_PASSWORD_FILE or
-    RESTIC_PASSWORD_COMMAND in `environment` or in this process's. No argument holds a secret.
-    """
+    The caller sets the repository's password: RESTIC_PASSWORD, RESTIC_PASSWORD_FILE or
+    RESTIC_PASSWORD_COMMAND, in `environment` or in this process's environment. No argument contains
+    a secret."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Restic:
 
     @property
     def options(self) -> list[str]:
-        """restic's own options: which rclone to start, and how. They hold no secret."""
+        """restic's own options: which rclone to start, and how. They contain no secrets."""
         program = shlex.join([*killed_with_parent(), self._saved.rclone.binary.path])
         return ["-o", f"rclone.program={program}", "-o", f"rclone.args={shlex.join(_SERVE)}"]
 
@@ -87,7 +87,7 @@ class Restic:
         if self._open is None:
             advice = "Use `with storage.restic() as restic:`."
             raise errors.UsageError("The repository is not open.", advice=advice)
-        # restic takes either, and the caller may have the file of another repository
+        # restic accepts either, and the caller may have set the file for another repository
         ours = {"RESTIC_REPOSITORY": self.repository, "RESTIC_REPOSITORY_FILE": ""}
         return child_environment({**self._lent, **self._given, **ours})
 
@@ -108,10 +108,10 @@ class Restic:
             begun = stack.enter_context(self._begun(arguments))
 
             def end() -> None:
-                with starting:  # it may end before `child` is here
+                with starting:  # it may end before `child` is assigned
                     if child.stopped and child.returncode:
                         begun.recording.broke_off(errors.Cancelled("restic was stopped."))
-                    else:  # it may have been faster
+                    else:  # it may have ended before the signal
                         begun.recording.exited(child.returncode or 0)
                     held.close()
 
@@ -129,13 +129,13 @@ class Restic:
         return child
 
     def run(self, *arguments: str, timeout: float | None = None) -> Completed:
-        """Run restic to its end; its failures are in the exit status. TimeoutError after `timeout`
-        seconds; then it is gone."""
+        """Run restic to its end; a failure is in the exit status. TimeoutError after `timeout`
+        seconds, once it has ended."""
         return process.collected(partial(self.start, *arguments), timeout)
 
     def fault(self, said: bytes) -> errors.PlutonRcloneError:
-        """Why restic failed, from its stderr: what Microsoft refused its rclone, or restic's own
-        last words. UsageError if the repository is not open."""
+        """Why restic failed, from its stderr: Microsoft's refusal of its rclone, or restic's own
+        last message. UsageError if the repository is not open."""
         refused = _refusal(said)
         if refused is None and _UNREACHED in said:
             refused = _refusal(self._words_of_rclone())
@@ -151,8 +151,8 @@ class Restic:
         )
 
     def _words_of_rclone(self) -> bytes:
-        """What the rclone of a restic says if it is started alone. A restic before 0.15 may not
-        hear one that ends at once: it closes the pipe too early (restic's 5600f1169)."""
+        """What restic's rclone reports if started by itself. Before 0.15, restic may miss the
+        output of an rclone that ends at once: it closes the pipe too early (restic's 5600f1169)."""
         at = self.repository.removeprefix("rclone:")
         argv = [self._saved.rclone.binary.path, *_SERVE, at]
         try:
@@ -162,14 +162,14 @@ class Restic:
         return b"".join(b"rclone: %s\n" % line for line in said.split(b"\n") if line)
 
     def foreground(self, *arguments: str) -> int:
-        """Run restic with our terminal; its exit code (`terminal.foreground`)."""
+        """Run restic on our terminal; return its exit code (`terminal.foreground`)."""
         with self._begun(arguments) as begun:
             argv = [os.path.abspath(begun.argv[0]), *begun.argv[1:]]
             status = terminal.foreground(
                 argv,
                 env=begun.environment,
                 on_signal=begun.let_go,
-                ends_with=signal.SIGINT,  # before 0.17 it removes no lock at SIGTERM
+                ends_with=signal.SIGINT,  # before 0.17, it does not remove its lock on SIGTERM
             )
             if status == INTERRUPTED:
                 begun.recording.broke_off(errors.Cancelled("restic was stopped."))
@@ -179,8 +179,8 @@ class Restic:
 
     @contextmanager
     def _begun(self, arguments: Iterable[str]) -> Iterator[_Begun]:
-        """A run of restic, with its rclone at the pace of the account. Where restic starts two,
-        they cannot both be counted on one socket."""
+        """A run of restic, with its rclone at the account's pace. If restic starts two rclones, one
+        metrics socket cannot count both."""
         argv, environment = self.argv(*arguments), self.environment
         words = [*arguments, *environment]
         two = any(word.startswith(_ANOTHER_REPOSITORY) for word in words)
@@ -194,7 +194,7 @@ class Restic:
 
     def environment_for_people(self) -> dict[str, str]:
         """Variables to run restic by hand: the real rclone.conf, our rclone first on PATH, no
-        secret. UsageError for a storage with a certificate, which only this library can use."""
+        secrets. UsageError for a storage with a certificate, which only this library can use."""
         remote = self._saved.options
         if remote.certificate and remote.client_secret is None:
             raise errors.UsageError(
@@ -226,8 +226,8 @@ class Restic:
             self._open = stack.pop_all()
 
     def refused(self) -> bool:
-        """Whether Microsoft does not accept the token that the last restic had, before its end
-        (rclone does not renew such a one). If so it is renewed: start restic again."""
+        """Whether Microsoft refuses the last restic's token before it expires (rclone does not
+        renew such a token). If so, it is renewed: start restic again."""
         before = self._saved.section.get(TOKEN)
         self._renew_if_refused()
         if self._saved.section.get(TOKEN) == before:
@@ -237,8 +237,8 @@ class Restic:
         return True
 
     def _renew_if_refused(self) -> None:
-        """rclone, which restic starts, would not. SignInError: of that restic says nothing; every
-        other trouble is left to it to say."""
+        """Renew a refused token, which restic's rclone would not. SignInError, which restic would
+        not report; other errors are left to restic."""
         from pluton_rclone.microsoft.graph.graph import drive_path
 
         try:
@@ -257,7 +257,7 @@ class Restic:
 
 
 def _refusal(said: bytes) -> errors.PlutonRcloneError | None:
-    """What restic's rclone was refused, from restic's stderr; None if it says nothing of that."""
+    """Microsoft's refusal of restic's rclone, from restic's stderr; None if there is none."""
     from pluton_rclone.rclone import events, faults
 
     for line in reversed(said.decode(errors="replace").strip().split("\n")):

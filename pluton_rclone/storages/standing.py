@@ -1,4 +1,4 @@
-"""rclone's mount and serve, which go on until they are ended, with a lent rclone.conf."""
+"""Runs rclone's mount and serve, which run until ended, with a lent rclone.conf."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pluton_rclone.saved.wrapping import with_wrapped
 from pluton_rclone.values.program import USER_AGENT
 
 CREDENTIALS = ("RCLONE_USER", "RCLONE_PASS", "RCLONE_AUTH_KEY")
-"""Variables of the caller that pass to rclone: those that a client of serve has to know."""
+"""Variables of the caller that are passed to rclone: the credentials for clients of serve."""
 
 
 def stand(
     saved: SavedRemote, words: Sequence[str], places: tuple[str, ...], flags: Sequence[str]
 ) -> int:
-    """Runs it as `terminal.foreground`; what was connected for reading only is not written to."""
+    """Run it as `terminal.foreground`; read-only if the storage was connected for reading only."""
     only = any(remote.reads_only for remote in saved.onedrives)
     own = ["--read-only"] if only and words[-1] != "restic" else []
     binary, names = saved.rclone.binary, list(with_wrapped(saved.conf, [saved.name]))

@@ -36,12 +36,12 @@ LocalPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
 class Storage:
-    """One storage of `Storages`. It reads rclone.conf each time: others' changes hold at once.
+    """One storage of `Storages`. It reads rclone.conf each time, so changes by others take effect
+    at once.
 
     A `path` is relative to the storage's base folder; with a leading "/" it starts at the drive's
-    root, where shared and team folders appear. Paths are in rclone's form, as `walk` gives them.
-    Every method raises the errors of `pluton_rclone.errors`.
-    """
+    root, where shared and team folders appear. Paths are in rclone's form, as `walk` yields them.
+    Every method raises errors of `pluton_rclone.errors`."""
 
     storages: Home[Storage]
     """All storages of the same rclone.conf."""
@@ -58,7 +58,7 @@ class Storage:
 
     @property
     def name(self) -> str:
-        """The friendly name; the remote's name where there is none."""
+        """The friendly name; the remote's name if there is none."""
         return self._saved.title
 
     @property
@@ -67,25 +67,25 @@ class Storage:
         return self._saved.options
 
     def remote_to_sign_in(self) -> OneDriveRemote:
-        """As `remote`, also without a token that can be used: for `StorageSetup.for_storage`."""
+        """As `remote`, but also without a usable token: for `StorageSetup.for_storage`."""
         return self._saved.options_to_sign_in()
 
     @property
     def onedrives(self) -> list[OneDriveRemote]:
-        """`remote`; of a remote that wraps storages (`Storages.reach`), those that it lies on."""
+        """`[remote]`; for a remote that wraps storages (`Storages.reach`), those that it wraps."""
         return self._saved.onedrives
 
     def require(self) -> None:
-        """RcloneTooOld if the rclone at hand would ignore an option, or cannot renew the token."""
+        """RcloneTooOld if the rclone in use would ignore an option, or cannot renew the token."""
         if self.storages.binary.version >= KNOWS_ALL:
-            return  # without the table of all options
+            return  # without loading the table of all options
         from pluton_rclone.remote.versions import require
 
         for name in self.storages.below(self.remote_name):
             require(self.storages.conf.whole_section(name), self.storages.binary.version)
 
     def record(self) -> dict[str, Any]:
-        """What a list of storages shows, as JSON without secrets; also for an incomplete remote."""
+        """An entry of a list of storages, as JSON without secrets; also if it is incomplete."""
         section = self._saved.section
         return {
             "name": self.name,
@@ -98,7 +98,7 @@ class Storage:
         }
 
     def masked_section(self) -> dict[str, str]:
-        """The section of rclone.conf, every secret in it replaced."""
+        """The section of rclone.conf with every secret masked."""
         from pluton_rclone.remote.options import BY_NAME
 
         return {
@@ -116,11 +116,11 @@ class Storage:
         return self._saved.rclone
 
     def with_log_level(self, level: LogLevel) -> Storage:
-        """The same storage with an engine that logs at `level` unless a call says otherwise."""
+        """The same storage with an engine that logs at `level` by default."""
         return type(self)(self.storages, self.remote_name, log_level=level)
 
     def at(self, path: str = "") -> str:
-        """The rclone location of a path in this storage: for copying from one remote to another."""
+        """The rclone location of a path in this storage, for copying between remotes."""
         return self._saved.at(path)
 
     def upload(
@@ -138,8 +138,8 @@ class Storage:
         return self.rclone.copy(self.at(path), locations.local(destination), **options)
 
     def delete(self, path: str, **options: Unpack[TransferOptions]) -> Transfer:
-        """Delete a folder with its content; with `hard_delete` for good. RcloneTooOld. With
-        filters: the files in it that they select; folders stay."""
+        """Delete a folder with its content; permanently with `hard_delete`. With filters, delete
+        only the files that they select; folders stay. RcloneTooOld."""
         from pluton_rclone.rclone.commands import selects
 
         self.require()
@@ -147,7 +147,7 @@ class Storage:
         return remove(self.at(path), **options)
 
     def delete_file(self, path: str, **options: Unpack[TransferOptions]) -> Transfer:
-        """Delete one file. NothingFound if there is none; RcloneTooOld as for `delete`."""
+        """Delete one file. NothingFound if it does not exist; RcloneTooOld as for `delete`."""
         self.require()
         return self.rclone.deletefile(self.at(path), **options)
 
@@ -158,9 +158,9 @@ class Storage:
         binary: LocalPath | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Restic:
-        """A restic repository in the folder `path`; use it with `with`. `binary` is the restic to
-        run (default: PLUTON_RESTIC_BINARY, or PATH). `environment` is added to restic's; the
-        repository's password belongs there or into this process's environment (RESTIC_PASSWORD_FILE
+        """A restic repository in the folder `path`; use it in a `with` statement. `binary` is the
+        restic to run (default: PLUTON_RESTIC_BINARY, or PATH). `environment` is added to restic's;
+        set the repository's password there or in this process's environment (RESTIC_PASSWORD_FILE
         and the like)."""
         from .restic import Restic
 
@@ -168,8 +168,8 @@ class Storage:
         return Restic(self._saved, path, binary=found, environment=environment)
 
     def stand(self, words: str, path: str = "", *more: str, flags: Sequence[str] = ()) -> int:
-        """Run rclone's mount or serve (`words`) on the folder `path` in our place, until it is
-        ended (see `terminal.foreground`). A token that it renews comes home meanwhile."""
+        """Run rclone's mount or serve (`words`) on the folder `path` instead of this process, until
+        it ends (see `terminal.foreground`). A token that it renews is merged back meanwhile."""
         from .standing import stand
 
         self.require()
@@ -178,15 +178,15 @@ class Storage:
     def walk(
         self, path: str = "", *, by: By = "auto", **options: Unpack[ListOptions]
     ) -> Iterator[Entry]:
-        """Everything below a folder, in flat memory but for eight bytes an entry. Raises at its end
-        if it is not complete.
+        """Everything below a folder, in constant memory except for eight bytes per entry. Raises at
+        the end if the listing is incomplete.
 
         A drive's root is listed from its delta feed, a thousand items per request; entries come
         when all of it has been read, and only if it is known to be complete (`feed`). Other folders
-        are walked by rclone, a request per folder; the feed is read beside it, and entries come
-        from the first that is complete (`feed.race`). `by="folders"`: rclone's walk alone, which
-        gives entries as they come; `by="feed"`: the feed alone, quicker for most of a drive.
-        """
+        are walked by rclone, one request per folder, while the feed is read, and entries come from
+        the first that is complete (`feed.race`). `by="folders"` uses only rclone's walk, which
+        yields entries as they come; `by="feed"` uses only the feed, which is faster for most of a
+        drive."""
         from pluton_rclone import feed
 
         if feed.fits(self._saved, by, options):
@@ -194,15 +194,15 @@ class Storage:
         return self.rclone.walk(self.at(path), **options)
 
     def list(self, path: str = "", **options: Unpack[ListOptions]) -> list[Entry]:
-        """What is in a folder."""
+        """The entries of a folder."""
         return self.rclone.list(self.at(path), **options)
 
     def stat(self, path: str) -> Entry | None:
-        """One file or folder; None if there is nothing."""
+        """One file or folder; None if it does not exist."""
         return self.rclone.stat(self.at(path))
 
     def size(self, path: str = "", *, by: By = "auto", **options: Unpack[FilterOptions]) -> Total:
-        """How many files and bytes there are below a folder; `by` as for `walk`."""
+        """The number of files and bytes below a folder; `by` as for `walk`."""
         from pluton_rclone import feed
 
         if not options and feed.fits(self._saved, by, {}):
@@ -210,16 +210,16 @@ class Storage:
         return self.rclone.size(self.at(path), **options)
 
     def about(self) -> About:
-        """The room on the drive, in bytes; None where Microsoft does not say."""
+        """The drive's space, in bytes; None where Microsoft does not say."""
         return self._saved.about()
 
     def graph(self) -> Graph:
-        """Microsoft Graph for this storage's account, with a valid token: close it."""
+        """Microsoft Graph for this storage's account, with a valid token; the caller closes it."""
         return self._saved.graph()
 
     def drive(self) -> Drive:
-        """The drive as Microsoft Graph has it now. DriveNotFound. Of one that is reached at a
-        tenant_url, what rclone.conf has."""
+        """The drive as Microsoft Graph has it now; if it is accessed through a tenant_url, as
+        rclone.conf has it. DriveNotFound."""
         from pluton_rclone.microsoft.graph.drives import unasked
         from pluton_rclone.microsoft.graph.locations import rooted
 
@@ -238,7 +238,7 @@ class Storage:
         on_progress: Callable[[int], None] | None = None,
         **options: Unpack[FilterOptions],
     ) -> CheckResult:
-        """Compare a local folder with `path` by QuickXorHash. Tells differences. RcloneTooOld."""
+        """Compare a local folder with `path` by QuickXorHash; returns differences. RcloneTooOld."""
         self.require()
         place, at = locations.local(source), self.at(path)
         return self.rclone.check(place, at, direction=direction, on_progress=on_progress, **options)
@@ -252,9 +252,9 @@ class Storage:
         **options: Unpack[FilterOptions],
     ) -> Preflight:
         """What OneDrive would refuse or spoil if `source` were copied into the folder `path`; found
-        while it is iterated. `of`: `source` is a path in that storage. With filters or copy_links
-        rclone lists the source: unreadable files are left to the transfer, and with filters links.
-        StorageNotFound if this is neither a OneDrive nor an alias of a folder in one."""
+        while iterating. With `of`, `source` is a path in that storage. With filters or copy_links,
+        rclone lists the source: unreadable files, and with filters also links, are left to the
+        transfer. StorageNotFound if this is neither a OneDrive nor an alias of a folder in one."""
         from pluton_rclone.preflight import Source, library_prefix, preflight
         from pluton_rclone.rclone.commands import LINK_END, LINKS
         from pluton_rclone.saved.wrapping import looked_through
@@ -270,7 +270,7 @@ class Storage:
         def not_there_yet() -> int:
             dry = rclone.copy(place, self.at(path), dry_run=True, **options).wait()
             if dry.error is None or (dry.failed and not dry.retry_helps):
-                return dry.bytes  # what fails, the transfer leaves out, too
+                return dry.bytes  # the transfer leaves failing files out, too
             raise dry.error
 
         if options.keys() - LINKS or options.get("copy_links"):
@@ -294,13 +294,13 @@ class Storage:
         return run_test(self.with_log_level("DEBUG")._saved, on_step)
 
     def check_health(self, on_step: OnStep = None) -> ConnectionReport:
-        """The same test without writing. It renews the token, so that it does not expire unused."""
+        """The same test without writing. Renews the token, so that it does not expire unused."""
         from pluton_rclone.connection.checks import run_test
 
         return run_test(self.with_log_level("DEBUG")._saved, on_step, writing=False)
 
     def reauthorize(self, setup: StorageSetup, on_step: OnStep = None) -> ConnectionReport:
-        """Takes over the sign-in of `StorageSetup.for_storage(this)`; its drive stays.
+        """Take over the sign-in of `StorageSetup.for_storage(this)`; the drive stays.
         ConnectionTestFailed."""
         before = self._saved.options_to_sign_in()
         wanted = before.replace(**setup.authorization())
@@ -308,15 +308,15 @@ class Storage:
         return self.storages._change(self._saved, old, wanted, on_step, same_sign_in=same)
 
     def repair(self, on_step: OnStep = None, *, drive_id: str = "") -> ConnectionReport:
-        """Finds the drive of a remote that has none, or a phantom (or takes `drive_id`), spells its
-        encoding as rclone does, and lets rclone itself start in the base folder; token and options
-        stay. Tested, then saved. UsageError if there are several; ConnectionTestFailed."""
+        """Find the drive of a remote with none or a nonexistent one (or take `drive_id`), spell its
+        encoding as rclone does, and make rclone itself begin at the base folder; token and options
+        stay. Tested, then saved. UsageError if there are several drives; ConnectionTestFailed."""
         from .repair import repaired
 
         self.check_writable()
         before = self._saved.section
         wanted = repaired(self._saved, self.storages.binary, drive_id)
-        known = {"encoding", *wanted.to_section()} - {BASE}  # what else it has stays; BASE: a pair
+        known = {"encoding", *wanted.to_section()} - {BASE}  # other options stay; BASE: a pair
         old = {key: value for key, value in before.items() if key in known}
         return self.storages._change(self._saved, old, wanted, on_step, same_sign_in=True)
 
@@ -325,7 +325,7 @@ class Storage:
         self._saved.conf.check_writable(self.remote_name)
 
     def update(self, on_step: OnStep = None, **options: Any) -> ConnectionReport:
-        """Change options of the remote; None restores a default. Tested, then saved in one step:
+        """Change options of the remote; None restores a default. Tested, then saved in one step;
         OptionInvalid or ConnectionTestFailed change nothing."""
         from pluton_rclone.remote.onedrive import OneDriveRemote
         from pluton_rclone.remote.options import BY_NAME
@@ -339,7 +339,7 @@ class Storage:
             options.setdefault("base_folder_id", "")
         before, wanted = self._saved.section, self._saved.options_with(**options)
         made, keys = wanted.to_section(), [BY_NAME[name].key for name in options]
-        old = {**made, **{key: before.get(key, "") for key in keys}}  # what else differs, stays so
+        old = {**made, **{key: before.get(key, "") for key in keys}}  # other differences stay
         same = made.get(TOKEN) == before.get(TOKEN)
         return self.storages._change(self._saved, old, wanted, on_step, same_sign_in=same)
 
@@ -356,8 +356,8 @@ class Storage:
         return name
 
     def rename_remote(self, remote_name: str) -> Storage:
-        """Give the remote another name in rclone.conf. StorageExists, OptionInvalid; UsageError if
-        other remotes, such as a crypt, lie on it by the present one."""
+        """Rename the remote in rclone.conf. StorageExists, OptionInvalid; UsageError if other
+        remotes, such as a crypt, wrap it under its current name."""
         from pluton_rclone.remote.names import check_name
         from pluton_rclone.saved.wrapping import above
 
@@ -373,12 +373,12 @@ class Storage:
         return type(self)(self.storages, remote_name)
 
     def remove(self, *, of: Mapping[str, str] | None = None) -> None:
-        """Take it out of rclone.conf. Files on the drive stay: see `holds_files`. `of`: the section
-        that was meant; StorageNotFound if another storage has the name by now."""
+        """Remove it from rclone.conf. Files on the drive stay: see `holds_files`. `of` is the
+        expected section; StorageNotFound if another storage has the name by now."""
         self.storages.conf.delete(self.remote_name, of=of)
 
     def holds_files(self) -> bool | None:
-        """Whether its base folder holds anything, such as a backup. None if that is unknown."""
+        """Whether its base folder contains anything, such as a backup. None if unknown."""
         try:
             return bool(self.list())
         except NothingFound:
@@ -388,13 +388,12 @@ class Storage:
 
 
 class Storages(Home[Storage]):
-    """The OneDrive remotes of one rclone.conf, by friendly name or remote name. Iterating gives
+    """The OneDrive remotes of one rclone.conf, by friendly name or remote name. Iterating yields
     friendly names.
 
-    `config` is a path; None means rclone's own file. Remotes that RCLONE_CONFIG_… variables make
-    are storages, too, and cannot be changed. `password` is for an encrypted file (see `Conf`).
-    `binary` is the path of an rclone; None finds one (see `find_binary`).
-    """
+    `config` is a path; None means rclone's default file. Remotes defined by RCLONE_CONFIG_…
+    variables are storages, too, but cannot be changed. `password` is for an encrypted file (see
+    `Conf`). `binary` is the path of an rclone; None finds one (see `find_binary`)."""
 
     def _storage(self, remote_name: str) -> Storage:
         return Storage(self, remote_name)
