@@ -1,16 +1,15 @@
 """rclone-python's functions on our engine: `from pluton_rclone import rclone_python as rclone`.
 
 Names, parameters and results are those of rclone_python.rclone 0.1.25, without its faults: no shell
-sees a path (a file called `$(touch PWNED).txt` is just a file), the executable that was set is used
-for transfers, too, a configuration can be set more than once, both pipes are drained, a transfer
-whose listener fails is cancelled, and `create_remote` shows no secret in the list of processes.
-Additional arguments are words for rclone, split as a shell would split them (`["--bwlimit 1M"]`).
-Every error is rclone-python's `RcloneException` (`description`, `error_msg`) and also ours (`what`,
-`why`, `who`, `advice`).
+interprets a path (a file called `$(touch PWNED).txt` is just a file), transfers also use the
+executable that was set, the configuration can be set more than once, both pipes are drained, a
+transfer whose listener fails is cancelled, and `create_remote` shows no secret in the process list.
+Additional arguments are words for rclone, split as by a shell (`["--bwlimit 1M"]`). Every error is
+both rclone-python's `RcloneException` (`description`, `error_msg`) and ours (`what`, `why`, `who`,
+`advice`).
 
-The functions use the caller's own configuration; so, unlike elsewhere in this package,
-RCLONE_CONFIG… and RCLONE_PASSWORD_COMMAND of the environment apply.
-"""
+The functions use the caller's own configuration, so RCLONE_CONFIG… and RCLONE_PASSWORD_COMMAND of
+the environment apply, unlike elsewhere in this package."""
 
 from __future__ import annotations
 
@@ -74,13 +73,13 @@ def set_executable_file(executable_file: Place, validate: bool = True) -> None:
 
 
 def set_log_level(level: int) -> None:
-    """The log level of both libraries."""
+    """Set the log level of both libraries."""
     logging.getLogger("rclone_python").setLevel(level)
     logging.getLogger("pluton_rclone").setLevel(level)
 
 
 def is_installed() -> bool:
-    """Whether there is an rclone."""
+    """Whether rclone is installed."""
     with suppress(RcloneNotFound):
         return bool(find_binary(_executable))
     return False
@@ -92,7 +91,7 @@ def get_remotes() -> list[str]:
 
 
 def check_remote_existing(remote_name: str) -> bool:
-    """Whether there is a remote of that name."""
+    """Whether a remote of that name exists."""
     return (remote_name if remote_name.endswith(":") else f"{remote_name}:") in get_remotes()
 
 
@@ -103,8 +102,8 @@ def create_remote(
     client_secret: str | None = None,
     **kwargs: Any,
 ) -> None:
-    """Make a remote. Its options are written into the configuration, with passwords obscured, and
-    never stand on a command line. rclone then completes it, by a sign-in for some types."""
+    """Create a remote. Its options are written to the configuration, with passwords obscured, and
+    never appear on a command line. rclone then completes it, for some types by a sign-in."""
     name = f"config create {remote_name}"
     if check_remote_existing(remote_name):
         taken = StorageExists(f"A rclone remote with the name '{remote_name}' already exists!")
@@ -129,7 +128,7 @@ def _passwords(kind: str) -> set[str]:
 
 
 def about(path: Place) -> dict[str, int]:
-    """The room on a remote, in bytes."""
+    """The space on a remote, in bytes."""
     return _json(dict[str, int], "about", "--json", places=[path])
 
 
@@ -140,13 +139,13 @@ def ls(
     files_only: bool = False,
     args: Args = None,
 ) -> list[dict[str, Any]]:
-    """What is in a folder, as rclone's lsjson has it."""
+    """The entries of a folder, as in rclone's lsjson."""
     flags = _given(max_depth=max_depth, dirs_only=dirs_only, files_only=files_only)
     return _json(list[dict[str, Any]], "lsjson", *flags, places=[path], args=args)
 
 
 def size(path: Place, args: Args = None) -> dict[str, int]:
-    """How many files there are, and how many bytes."""
+    """The number of files and of bytes."""
     return _json(dict[str, int], "size", "--json", places=[path], args=args)
 
 
@@ -163,7 +162,7 @@ def cat(
     tail: int | None = None,
     args: Args = None,
 ) -> str:
-    """The content of a file, or a part of it, as text."""
+    """The content of a file, or part of it, as text."""
     flags = _given(count=count, head=head, offset=offset, tail=tail)
     return _text("cat", *flags, places=[path], args=args)
 
@@ -176,8 +175,8 @@ def hash(
     output_file: Place | None = None,
     args: Args = None,
 ) -> str | bool | dict[str, str] | dict[str, bool] | None:
-    """The hashes of files by path, or that of a single one; with `checkfile` whether they are
-    right; with `output_file` None."""
+    """The hashes of files by path, or the hash of a single file; with `checkfile`, whether they are
+    correct; with `output_file`, None."""
     kind = _value(hash)
     flags = _given(download=download, checkfile=checkfile, output_file=output_file)
     code, text, run = _run("hashsum", *flags, places=[kind, path], args=args)
@@ -188,7 +187,7 @@ def hash(
     if output_file is not None:
         return None
     parts = (line.partition(" " if checkfile is not None else "  ") for line in lines)
-    # blanks stand for a hash that is not known
+    # blanks stand for an unknown hash
     pairs = {name if value else name.lstrip(): value for value, _, name in parts}
     if checkfile is not None:
         right = {name: value == "=" for name, value in pairs.items()}
@@ -205,7 +204,7 @@ def check(
     one_way: bool = False,
     args: Args = None,
 ) -> tuple[bool, list[tuple[str, str]]]:
-    """Whether two folders are the same, and each path with its sign: = same, * different, - and +
+    """Whether two folders are equal, and each path with its sign: = equal, * different, - and +
     missing, ! error."""
     flags = _given(size_only=size_only, download=download, one_way=one_way)
     flags.append(f"--combined={'-' if combined is None else os.fspath(combined)}")
@@ -222,7 +221,7 @@ def check(
 
 
 def version(check: bool = False, args: Args = None) -> str | tuple[str, str | None, str | None]:
-    """rclone's version; with `check` also the latest release and beta, which asks the network."""
+    """rclone's version; with `check` also the latest release and beta, from the network."""
     text = _text("version", *(["--check"] if check else []), args=args)
     if not check:
         return _lines(text)[0].replace("rclone ", "")
@@ -231,23 +230,22 @@ def version(check: bool = False, args: Args = None) -> str | tuple[str, str | No
 
 
 def mkdir(path: Place, args: Args = None) -> None:
-    """Make a folder."""
+    """Create a folder."""
     _text("mkdir", places=[path], args=args)
 
 
 def purge(path: Place, args: Args = None) -> None:
-    """Delete a folder with everything in it; what a shortcut leads to is somebody else's, and
-    refused."""
+    """Delete a folder with everything in it. Refused for a shortcut, whose target is not ours."""
     _text("purge", places=[path], args=args)
 
 
 def delete(path: Place, args: Args = None) -> None:
-    """Delete a file, or the files below a folder; the folders stay. Of shortcuts as `purge`."""
+    """Delete a file, or the files below a folder; the folders stay. Shortcuts as for `purge`."""
     _text("delete", places=[path], args=args)
 
 
 def link(path: Place, expire: str | None = None, unlink: bool = False, args: Args = None) -> str:
-    """Make a public link to a file or folder; with `unlink` remove it."""
+    """Create a public link to a file or folder; with `unlink`, remove it."""
     return _text("link", *_given(expire=expire, unlink=unlink), places=[path], args=args)
 
 
@@ -261,7 +259,7 @@ def _transfer(
     args: Args = None,
     pbar: Pbar | None = None,
 ) -> None:
-    """Copy or move a file or a folder into a folder; with "to", a file gets the name `out_path`."""
+    """Copy or move a file or folder into a folder; with "to", a file is named `out_path`."""
     doing = {"sync": "Syncing", "move": "Moving"}.get(word.removesuffix("to"), "Copying")
     description = f"{doing} from {in_path} to {out_path} failed"
     flags = _given(ignore_existing=ignore_existing)
@@ -299,7 +297,7 @@ def sync(
     args: Args = None,
     pbar: Pbar | None = None,
 ) -> None:
-    """Make the destination the same as the source."""
+    """Make the destination equal to the source."""
     _transfer("sync", src_path, dest_path, False, show_progress, listener, args, pbar)
 
 
@@ -307,10 +305,10 @@ def sync(
 
 
 def _emptied(report: Path) -> bool:
-    """Whether what stands there after a run is of that run."""
+    """Empty a report; return whether a file found there after a run is that run's."""
     try:
         os.truncate(report, 0)
-    except OSError:  # rclone says why it cannot be written
+    except OSError:  # rclone reports why it cannot be written
         return not report.exists()
     return True
 
@@ -320,7 +318,7 @@ def _value(kind: str | HashTypes | RemoteTypes) -> str:
 
 
 def _given(**flags: object) -> list[str]:
-    """The flags that are set: True as the flag alone, any other value after it."""
+    """The flags that are set: True as the flag only, any other value with "="."""
     return [
         f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}")
         for name, value in flags.items()
@@ -353,7 +351,7 @@ def _run(words: str, *flags: str, **given: Unpack[_Given]) -> tuple[int, str, Ru
 
 
 def _lines(text: str) -> list[str]:
-    """The lines of rclone's output: a name may hold what Python takes for the end of a line."""
+    """The lines of rclone's output. Splits only at "\\n": names may contain other line breaks."""
     return [line for line in text.split("\n") if line]
 
 

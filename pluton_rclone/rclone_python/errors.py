@@ -16,7 +16,7 @@ _made: dict[type[PlutonRcloneError], type[PlutonRcloneError]] = {}
 
 @contextmanager
 def told_as(description: str) -> Iterator[None]:
-    """Our errors are raised as both."""
+    """Raise our errors as both kinds."""
     try:
         yield
     except PlutonRcloneError as error:
@@ -26,13 +26,13 @@ def told_as(description: str) -> Iterator[None]:
 def compatible(
     error: PlutonRcloneError, description: str, messages: str | None = None
 ) -> PlutonRcloneError:
-    """The same error as an RcloneException, too, with `description` and `error_msg`."""
+    """The same error, which is also an RcloneException, with `description` and `error_msg`."""
     told = {"description": description, "error_msg": redact(messages or str(error))}
     return _make(type(error), {**error.__dict__, **told})
 
 
 def _make(kind: type[PlutonRcloneError], state: dict[str, Any]) -> PlutonRcloneError:
-    # RcloneException is an OSError; some of ours are KeyErrors, too
+    # RcloneException is an OSError; some of our errors are also KeyErrors
     made: PlutonRcloneError = OSError.__new__(_both(kind))
     Exception.__init__(made, state["what"])
     made.__dict__.update(state)

@@ -1,4 +1,4 @@
-"""rclone-python's update dictionary and its rich bars, fed by our transfers."""
+"""rclone-python's update dictionary and rich progress bars, from our transfers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Place = str | os.PathLike[str]
 
 
 def update_of(progress: Progress) -> dict[str, Any] | None:
-    """What a listener gets: total, sent, progress (0 to 1), transfer_speed, tasks, and rclone's own
+    """A listener's update: total, sent, progress (0 to 1), transfer_speed, tasks, and rclone's own
     `rclone_output`; None before there is anything to transfer. Bytes, and bytes per second."""
     if progress.total_bytes <= 0:
         return None
@@ -35,8 +35,8 @@ def _sent(of: Progress | InFlight, total: int) -> dict[str, Any]:
 def bars(
     doing: str, source: Place, destination: Place, pbar: Pbar | None
 ) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """A function that draws an update, in `pbar` if it is given. At a good end the bar is filled,
-    and those of single files are hidden. Names are shown literally, not as rich's markup."""
+    """Yields a function that draws an update, in `pbar` if given. On success the bar is filled, and
+    the bars of single files are hidden. Names are shown literally, not as rich markup."""
     drawn = pbar or utils.create_progress_bar()
     ends = (escape(utils.shorten_filepath(os.fspath(place), 20)) for place in (source, destination))
     title = "{} [bold magenta]{}[/bold magenta] to [bold magenta]{}".format(doing, *ends)

@@ -1,5 +1,5 @@
-"""The engine of this door: a sync into OneDrive, and a move from there, spare what shortcuts lead
-to."""
+"""The engine of this interface: a sync into OneDrive, or a move from it, spares the targets of
+shortcuts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from pluton_rclone.saved.shortcuts import Shortcuts
 from pluton_rclone.saved.wrapping import spots
 
 _EVERY = 0.1
-"""Seconds from one report of progress to the next, as in rclone-python."""
+"""Seconds between two progress reports, as in rclone-python."""
 
 
 class Sparing(Rclone):
-    """As `Rclone`, with `spared`."""
+    """An `Rclone` with the method `spared`."""
 
     def spared(self, command: Command, conf: Conf) -> Transfer:
-        """Starts a transfer, whose places are remotes of `conf`. TransferFailed, when it ends, if
-        it would delete, or take away, what a shortcut leads to; UsageError as of `Shortcuts`."""
+        """Start a transfer between remotes of `conf`. TransferFailed at its end if it would delete
+        or move the target of a shortcut; UsageError as in `Shortcuts`."""
         if not any(spots(conf, place) for place in command.places):
             return self.transfer(command, every=_EVERY)
         shortcuts = Shortcuts(self, conf, self.transfer)
