@@ -1,4 +1,4 @@
-"""The ASGI application: its addresses, the door, and what stands around every handler."""
+"""The ASGI application: its routes and entry points, and what wraps every handler."""
 
 from __future__ import annotations
 
@@ -53,16 +53,15 @@ def create_app(
     must be registered there (default: `public_url` on http://localhost, else + "/callback").
 
     `identify(request)`, which may be a coroutine function, returns the person, for an application
-    that signs people in itself; only a text that is not empty lets a person in. Without it, a
-    one-time address (`one_time_address`) lets a browser in. A person has only their own storages,
-    drafts and transfers; if `authorize(person, action, storage)` is given (UsageError without
-    `identify`), it decides about storages, and only True permits (`web.plumbing.guard.Action`).
-    What waited for its turn is asked for again then.
+    with its own sign-in; only a non-empty string grants access. Without it, browsers get access by
+    a one-time address (`one_time_address`). A person sees only their own storages, drafts and
+    transfers; if `authorize(person, action, storage)` is given (UsageError without `identify`), it
+    decides about storages, and only True permits (`web.plumbing.guard.Action`). Work that waited
+    for its turn is authorized again when it starts.
 
-    Sessions with their drafts are in memory: after a restart, what was not saved is begun anew.
-    Copies read and restores write in `local_folders` (by default ~/pluton-restores), except what is
-    private there (`web.storages.places`).
-    """
+    Sessions with their drafts are in memory: a restart loses unsaved work. Copies read from and
+    restores write to `local_folders` (by default ~/pluton-restores), except private files there
+    (`web.storages.places`)."""
     if authorize is not None and identify is None:
         raise UsageError("authorize needs identify: without it the page does not know the person.")
     storages = Storages() if storages is None else storages
@@ -90,7 +89,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        await run_in_threadpool(page.jobs.close)  # a job may still ask `authorize` in this loop
+        await run_in_threadpool(page.jobs.close)  # a job may still call `authorize` in this loop
 
     made = Starlette(
         routes=_routes(),
@@ -103,7 +102,7 @@ def create_app(
 
 
 def one_time_address(app: Starlette) -> str:
-    """An address that lets one browser in, once, within half an hour."""
+    """A one-time address, which gives one browser access if opened within half an hour."""
     page: Page = app.state.page
     return page.one_time_address()
 
@@ -160,7 +159,7 @@ def _routes() -> list[Route | Mount]:
 
 
 class _Route(Route):
-    """HEAD does not do what GET does: some of that works once only, some starts an rclone."""
+    """HEAD does not run the GET handler: some work only once, some start an rclone."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "HEAD" and "HEAD" in (self.methods or ()):
@@ -195,7 +194,7 @@ def _enter(request: Request) -> Response:
 
 
 def _invite(request: Request) -> Response:
-    """POST: an address for a further browser or person."""
+    """POST: an address for another browser or person."""
     page = page_of(request)
     if not page.has_addresses:
         raise HTTPException(404, "The application around this page lets people in.")
@@ -203,7 +202,7 @@ def _invite(request: Request) -> Response:
 
 
 def _leave(request: Request) -> Response:
-    """POST: this session ends, with everything that was not saved."""
+    """POST: ends this session, with all unsaved work."""
     page_of(request).sessions.end(session(request))
     request.scope["pluton.session"] = None
     advice = "What was saved stays; what was not is gone."

@@ -1,5 +1,5 @@
-"""Serves the page on this machine: loopback only, with a one-time address, and with limits for each
-connection: time to send, time to read; and for their number."""
+"""Serves the page on this machine: on loopback only, with a one-time address, and with limits on
+the time to send and to read for each connection, and on the number of connections."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from pluton_rclone.storages.storage import Storages
 
 from .app import create_app, one_time_address
 
-REQUEST = 20.0  # seconds for a whole request to come
-SWITCH = 0.0005  # seconds a thread runs before another may; Python's 5 ms delay each system call
-READER = 60.0  # seconds for a reader to take some of what waits for it
-MOST = 250  # connections: a file each
+REQUEST = 20.0  # seconds for a whole request to arrive
+SWITCH = 0.0005  # seconds until Python switches threads; its default 5 ms delay each system call
+READER = 60.0  # seconds for a client to read some of the pending data
+MOST = 250  # connections: one file descriptor each
 HEADERS = 32 * 1024  # bytes of one request's headers
 if sys.platform != "win32":
     import resource
 
-    MOST = min(MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)  # macOS grants 256 files
+    MOST = min(MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)  # macOS allows 256 files
 
 
 class Bounded(H11Protocol):
-    """uvicorn has a time limit for idle connections alone, which one byte a second gets past."""
+    """uvicorn limits only idle connections; one byte per second would get around that."""
 
     since = 0.0
     _request: asyncio.TimerHandle | None = None
@@ -46,12 +46,12 @@ class Bounded(H11Protocol):
         if len(self.connections) > MOST:
             alive = [one for one in self.connections if not one.transport.is_closing()]
             bounded = (one for one in alive if isinstance(one, Bounded) and one.waits)
-            if len(alive) > MOST:  # this one, at least, waits
+            if len(alive) > MOST:  # at least this one is waiting
                 min(bounded, key=lambda one: one.since).transport.abort()
 
     @property
     def waits(self) -> bool:
-        """Whether the client is to send something."""
+        """Whether the server is waiting for the client to send."""
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is None or cycle.response_complete or cycle.more_body
 
@@ -95,12 +95,11 @@ def serve(
     local_folders: Sequence[Path] | None = None,
     on_ready: Callable[[str], None] = lambda address: None,
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM; ends all work, then lets the signal do what it did before.
+    """Serve until Ctrl-C or SIGTERM; then end all work, and let the signal's previous handler run.
 
-    `on_ready` gets the one-time address once browsers can connect. `port` 0 takes a free one. Binds
-    to loopback; `host` binds elsewhere and needs `public_url`, the address of the HTTPS proxy in
-    front. UsageError.
-    """
+    `on_ready` gets the one-time address once browsers can connect. Port 0 takes a free one. Binds
+    to loopback; `host` binds elsewhere and requires `public_url`, the address of the HTTPS proxy in
+    front. UsageError."""
     if host is not None and not (public_url or "").startswith("https://"):
         advice = "Put a proxy with a certificate in front; its address is the public URL."
         raise UsageError("A page that is open to other machines needs HTTPS.", advice=advice)
@@ -113,7 +112,7 @@ def serve(
         if urlsplit(url).path.strip("/"):
             advice = "Give it a host name of its own: https://pluton.example."
             raise UsageError(f"The page cannot be served below a path: {url!r}.", advice=advice)
-        on_ready(one_time_address(made))  # who comes before the server runs waits at the socket
+        on_ready(one_time_address(made))  # earlier clients wait in the socket's queue
         server(made).run(sockets=sockets)
     finally:
         sys.setswitchinterval(before)
@@ -122,7 +121,7 @@ def serve(
 
 
 class Server(uvicorn.Server):
-    """A second Ctrl-C would leave the lifespan, and what runs, as they are, with a traceback."""
+    """Ignores a second Ctrl-C, which would abandon lifespan and running work, with a traceback."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.should_exit:
@@ -130,7 +129,7 @@ class Server(uvicorn.Server):
 
 
 def server(made: Starlette) -> uvicorn.Server:
-    """What answers for the page."""
+    """The HTTP server of the application."""
     config = uvicorn.Config(
         made,
         log_config=None,
@@ -146,8 +145,8 @@ def server(made: Starlette) -> uvicorn.Server:
 
 
 def listen(host: str | None, port: int) -> list[socket.socket]:
-    """Browsers try ::1 as well as 127.0.0.1 for localhost; without IPv6, IPv4 is enough. Where
-    another program has ::1, it would get what is meant for us. UsageError."""
+    """Listening sockets. Browsers resolve localhost to ::1 and 127.0.0.1; without IPv6, IPv4
+    suffices. If another program holds ::1, it would get our requests. UsageError."""
     loopback = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
     family = socket.AF_INET6 if ":" in (host or "") else socket.AF_INET
     wanted = [(family, host)] if host else loopback
@@ -156,7 +155,7 @@ def listen(host: str | None, port: int) -> list[socket.socket]:
         address = (name, sockets[0].getsockname()[1] if sockets else port)
         try:
             sockets.append(socket.create_server(address, family=family, backlog=128))
-        except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host
+        except (OSError, UnicodeError) as error:  # UnicodeError: not a host name
             if sockets and getattr(error, "errno", None) != errno.EADDRINUSE:
                 continue
             for one in sockets:

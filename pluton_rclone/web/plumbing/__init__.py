@@ -1,1 +1,1 @@
-"""What every page stands on: the guard, sessions, jobs, drawing and words."""
+"""The basis of every page: the guard, sessions, jobs, templates and formatting."""

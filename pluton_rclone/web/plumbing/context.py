@@ -1,4 +1,4 @@
-"""What a handler works with: the application's parts, the session, the storage and its health."""
+"""What handlers use: the application's parts, the session, the storage and its health."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     Given = TypeVarTuple("Given")
 
 Result = TypeVar("Result")
-AT_MICROSOFT = 40  # threads that may wait for Microsoft or an rclone at once
-REMEMBERED = 60.0  # seconds: each look renews a token and starts an rclone
+AT_MICROSOFT = 40  # threads that may wait for Microsoft or an rclone at the same time
+REMEMBERED = 60.0  # seconds; each health check renews a token and starts an rclone
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look at a storage found."""
+    """The result of a storage's health check."""
 
     error: PlutonRcloneError | None = None
     warnings: tuple[str, ...] = ()
@@ -49,8 +49,8 @@ class Seen:
 
 
 class Healths:
-    """The last look at every storage, as long as it is as it was in rclone.conf. Two people who
-    look at once cause one look."""
+    """The last health check of every storage, valid while its section of rclone.conf is unchanged.
+    Two simultaneous requests cause only one check."""
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[float, dict[str, str], Seen]] = {}
@@ -66,7 +66,7 @@ class Healths:
             return seen
 
     def forget(self, name: str) -> None:
-        """Look again the next time: something was changed."""
+        """Check again next time, because something was changed."""
         self._seen.pop(name, None)
 
 
@@ -84,7 +84,7 @@ def _look(storage: Storage) -> Seen:
 
 @dataclass
 class Page:
-    """The parts of one application. `redirect_uri` is where Microsoft sends people back to."""
+    """The parts of one application. Microsoft sends people back to `redirect_uri`."""
 
     storages: Storages
     address: Address
@@ -93,13 +93,13 @@ class Page:
     jobs: Jobs
     registration: AppRegistration | None
     local_folders: tuple[Path, ...]
-    private: tuple[Path, ...]  # never read or written, wherever it lies
+    private: tuple[Path, ...]  # never read or written, wherever they are
     healths: Healths
-    has_addresses: bool  # one-time addresses let people in, not the application around the page
+    has_addresses: bool  # access by one-time address, not by a surrounding application
     authorize: Authorize | None = None
 
     def one_time_address(self) -> str:
-        """An address that lets one browser in, once."""
+        """A one-time address, which gives one browser access."""
         return f"{self.address.origin}{self.address.path}/open/{self.sessions.new_secret()}"
 
 
@@ -109,12 +109,12 @@ def page_of(request: Request) -> Page:
 
 def session(request: Request) -> Session:
     found = session_of(request)
-    assert found is not None  # the guard let nobody else through
+    assert found is not None  # the guard requires one
     return found
 
 
 def work_of(request: Request, kind: type[AnyWork], id: str | None) -> AnyWork | None:
-    """The work of a kind with that id, if this session may look at it."""
+    """The work of a kind with that id, if this session may see it."""
     return page_of(request).jobs.find(kind, id, session(request).owner)
 
 
@@ -122,7 +122,7 @@ def may(request: Request, action: Action, storage: Storage | None = None) -> boo
     """Whether the person may do that; without `authorize`, everything with their own storages."""
     page, person = page_of(request), session(request).person
     if page.has_addresses:
-        return True  # the page of one user of this machine, and of the browsers that they let in
+        return True  # the page of one user of this machine, and of browsers that they let in
     if person is None:
         return False
     if page.authorize is not None:
@@ -131,7 +131,7 @@ def may(request: Request, action: Action, storage: Storage | None = None) -> boo
 
 
 def permitted(request: Request, storage: Storage, *actions: Action) -> set[Action]:
-    """Those of the actions that the person may do with it, so that no page offers another one."""
+    """The actions that the person may do, so that no page offers any other."""
     return {action for action in actions if may(request, action, storage)}
 
 
@@ -142,9 +142,9 @@ def demand(request: Request, action: Action, storage: Storage | None = None) -> 
 
 
 def storage_of(request: Request, action: Action = "see", name: str | None = None) -> Storage:
-    """The storage that the address names, for that action. StorageNotFound, also for one that the
-    person may not see, or on another drive than a form was about; HTTPException if they may only
-    see it."""
+    """The storage named in the address, for that action. StorageNotFound, also if the person may
+    not see it, or it is not on the drive that the form was for; HTTPException if the action is not
+    permitted."""
     found: Storage | None = None
     with suppress(StorageNotFound):
         found = page_of(request).storages[name or request.path_params["storage"]]
@@ -155,7 +155,7 @@ def storage_of(request: Request, action: Action = "see", name: str | None = None
         demand(request, action, found)
     meant = form_of(request).get("of_drive")
     ids = () if meant is None else (meant, found.record()["drive_id"] or "")
-    if len(set(map(normal_drive_id, ids))) > 1:  # a repair may have spelled it anew
+    if len(set(map(normal_drive_id, ids))) > 1:  # a repair may have changed its spelling
         what = "Nothing was done: the storage of this name is on another drive now."
         advice = "Look at it anew before you try again."
         raise StorageNotFound(what, advice=advice)
@@ -163,9 +163,9 @@ def storage_of(request: Request, action: Action = "see", name: str | None = None
 
 
 def kept(request: Request, action: Action, storage: Storage) -> Callable[[], Storage]:
-    """The same storage for a job whose turn comes later, whatever it is called then. That raises
-    StorageNotFound once it is gone or another one has its name, UsageError once the person may not
-    do that with it any more."""
+    """A function that returns the same storage, under its current name, when a job's turn comes. It
+    raises StorageNotFound if the storage is gone or its name was taken, UsageError if the action is
+    no longer permitted."""
     page, section = page_of(request), storage.masked_section()
 
     def again() -> Storage:
@@ -179,7 +179,7 @@ def kept(request: Request, action: Action, storage: Storage) -> Callable[[], Sto
 
 
 def see_other(request: Request, *parts: str, more: str = "") -> RedirectResponse:
-    """After a form: on to another page; `more` ends its address, such as "?new=yes"."""
+    """Redirect to another page after a form; `more` ends its address, such as "?new=yes"."""
     return RedirectResponse(link(request, *parts) + more, 303)
 
 
@@ -187,8 +187,8 @@ _waiting: RunVar[CapacityLimiter] = RunVar("threads that wait for Microsoft")
 
 
 async def apart(call: Callable[[Unpack[Given]], Result], *given: Unpack[Given]) -> Result:
-    """The result of what waits for Microsoft or an rclone, in one of the threads for that: a few
-    people who wait in the 40 that Starlette has for all handlers would hold up the others."""
+    """The result of a call that waits for Microsoft or an rclone, in a thread for such calls: in
+    Starlette's 40 threads, shared by all handlers, a few waiting calls would delay everyone."""
     try:
         limiter = _waiting.get()
     except LookupError:
@@ -197,7 +197,7 @@ async def apart(call: Callable[[Unpack[Given]], Result], *given: Unpack[Given]) 
 
 
 def slow(handler: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
-    """The handler, called `apart`."""
+    """The handler, called with `apart`."""
 
     async def waited(request: Request) -> Response:
         return await apart(handler, request)

@@ -1,9 +1,8 @@
-"""Checks of every request (host, origin, session, anti-forgery token), headers of every answer, and
-the person of a request with their rights, as the application around the page gives them.
+"""Checks every request (host, origin, session, anti-forgery token), adds headers to every answer,
+and gets a request's person and permissions from the surrounding application.
 
-Every site that the user visits can reach a page on this machine (DNS rebinding, cross-site forms),
-so the address alone proves nothing.
-"""
+Any site that the user visits can send requests to a page on this machine (DNS rebinding, cross-site
+forms), so the address alone proves nothing."""
 
 from __future__ import annotations
 
@@ -32,14 +31,14 @@ from .sessions import Session, Sessions
 
 log = logging.getLogger(__name__)
 
-MAX_BODY = 64 * 1024  # bytes: forms, no uploads
+MAX_BODY = 64 * 1024  # bytes: forms only, no uploads
 MAX_FIELDS = 200
-AT_ONCE = 12  # requests of one owner: a browser has six; each may hold a thread and an rclone
-AGREED = (  # or not: that changes nothing here, and others' links may say either
+AT_ONCE = 12  # requests of one owner: browsers use six; each may hold a thread and an rclone
+AGREED = (  # or not: it changes nothing here, and forged links may claim either
     "Microsoft has your answer as an administrator.",
     "If you agreed, whoever sent you the address can sign in now. This page can be closed.",
 )
-PAGES = 8  # of one host that a browser is let in to at once
+PAGES = 8  # of one host that one browser can access at once
 PAUSE = 1.0  # seconds, at least, that those wait who ask for more, so that others need not
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z\d._-]+|\[[a-f\d:.]+\])(:(?P<port>\d{1,5}))?(/[^\s?#]*)?"
@@ -48,7 +47,7 @@ TOKEN_FIELD = "anti_forgery"
 TOKEN_HEADER = "x-anti-forgery"
 FORM = "application/x-www-form-urlencoded"
 
-# No inline script or style, nothing from elsewhere, in nobody's frame.
+# No inline scripts or styles, nothing from other sites, no framing.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -59,7 +58,7 @@ HEADERS = {
     "x-frame-options": "DENY",
     # "no-referrer" would make browsers send `Origin: null` with our own forms.
     "referrer-policy": "same-origin",
-    # The sign-in window is ours to open; whatever opened us has no handle on us.
+    # The sign-in window is ours to open; a page that opened ours gets no handle on it.
     "cross-origin-opener-policy": "same-origin-allow-popups",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
@@ -67,35 +66,35 @@ HEADERS = {
 }
 
 OWNER = "pluton_owner"
-"""The key in a storage's section of rclone.conf: who added it on a page with several people."""
+"""The key in a storage's section for the person who added it, on a page with several people."""
 
 Action = Literal["see", "read", "write", "change", "remove", "add"]
-"""see: list, health, room. read: browse, download, restore. write: copy to it, test. change: name,
-options, sign-in, repair. remove: out of rclone.conf. add: a new storage (`storage` is None then).
+"""see: list, health, space. read: browse, download, restore. write: copy to it, test. change: name,
+options, sign-in, repair. remove: from rclone.conf. add: a new storage (`storage` is None then).
 """
 
 Identify = Callable[[Request], str | Awaitable[str | None] | None]
 Authorize = Callable[[str, Action, Storage | None], bool | Awaitable[bool]]
 Refuse = Callable[[Request, int, str, str], Response]
-"""Draws a refusal: (request, status, what, advice)."""
+"""Returns the page of a refusal: (request, status, what, advice)."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where the page is reached, as the person's browser has it: scheme, host and port (`origin`),
-    and the path below which it is mounted, such as "/onedrive"."""
+    """The page's address in the person's browser: scheme, host and port (`origin`), and the path
+    below which it is mounted, such as "/onedrive"."""
 
     origin: str
     path: str
 
     @classmethod
     def of(cls, public_url: str) -> Address:
-        """UsageError for what browsers do not show as a page's address."""
+        """UsageError for an address that differs from the form that browsers show."""
         found = _ADDRESS.fullmatch(public_url.lower())
         if found is None or int(found["port"] or 0) > 65535:
             advice = "Write it as browsers show it: https://pluton.example or https://host:8443."
             raise UsageError(f"{public_url!r} is not the address of a page.", advice=advice)
-        default = {"http": "80", "https": "443"}[found["scheme"]]  # which no browser names
+        default = {"http": "80", "https": "443"}[found["scheme"]]  # which browsers omit
         port = "" if found["port"] in (None, default) else f":{found['port']}"
         path = urlsplit(public_url).path.rstrip("/")
         return cls(f"{found['scheme']}://{found['host']}{port}", path)
@@ -110,15 +109,15 @@ class Address:
 
     @property
     def cookie(self) -> str:
-        """The session cookie's name. It holds the port, because all ports of a machine share
-        cookies. No other host of the domain can set `__Host-`, which needs HTTPS."""
+        """The session cookie's name. It includes the port, as all ports of a machine share cookies.
+        No other host of the domain can set `__Host-`, which requires HTTPS."""
         port = urlsplit(self.origin).port
         return ("__Host-" if self.secure else "") + "pluton_onedrive" + (f"_{port}" if port else "")
 
 
 @dataclass
 class Guard:
-    """Middleware. Puts the session and the form into the scope (`session_of`, `form_of`)."""
+    """Middleware. Stores the session and the form in the scope (`session_of`, `form_of`)."""
 
     app: ASGIApp
     address: Address
@@ -141,10 +140,10 @@ class Guard:
         mine = session_of(request)
         owner = mine.owner if mine is not None else ""
         pause = 0.0
-        if self._busy[owner] >= AT_ONCE:  # strangers are one owner, ""
+        if self._busy[owner] >= AT_ONCE:  # all strangers are one owner, ""
             pause = PAUSE
             if owner:
-                owner += " waits"  # counted apart: the more there are, the longer each waits
+                owner += " waits"  # counted separately: the more there are, the longer each waits
                 pause *= 1 + self._busy[owner] // AT_ONCE
                 refused = self.refuse(request, 429, "Too much at once.", "Try again in a moment.")
         answer: ASGIApp = refused or self.app
@@ -174,7 +173,7 @@ class Guard:
             advice = "Nothing was saved by this step. The server's log says more; please report it."
             await self.refuse(request, 500, UNEXPECTED, advice)(scope, receive, with_headers)
         finally:
-            self._busy -= Counter([owner])  # which drops an owner without requests
+            self._busy -= Counter([owner])  # removes an owner without requests
 
     async def _refusal(self, request: Request) -> Response | None:
         if list(map(str.lower, request.headers.getlist("host"))) != [self.address.host]:
@@ -197,7 +196,7 @@ class Guard:
         return None
 
     async def _forgery(self, request: Request) -> str | None:
-        """Why a change does not come from our own page; reads the form when it does."""
+        """Why a change does not come from our own page, or None; then reads the form."""
         site = request.headers.get("sec-fetch-site", "same-origin")
         if request.headers.getlist("origin") != [self.address.origin] or site != "same-origin":
             return "This change was asked for by another site."
@@ -216,7 +215,7 @@ class Guard:
         return None
 
     async def _find_session(self, request: Request) -> Session | None:
-        # A session belongs to its person alone; without `identify` there are no persons.
+        # A session is valid only for its person; without `identify` there are no persons.
         person = None if self.identify is None else await identified(self.identify, request)
         held = filter(None, map(self.sessions.find, _held(self.address, request.scope)))
         session = next((one for one in held if one.person == person), None)
@@ -245,30 +244,30 @@ class Guard:
 
 
 def session_of(request: Request) -> Session | None:
-    """The session of a request that passed the guard; None only if none is needed."""
+    """The session of a request that passed the guard; None only if none is required."""
     session = request.scope.get("pluton.session")
     return session if isinstance(session, Session) else None
 
 
 def form_of(request: Request) -> dict[str, str]:
-    """The posted fields; of a field that comes several times, the last."""
+    """The posted fields; of a repeated field, the last."""
     form = request.scope.get("pluton.form")
     return form if isinstance(form, dict) else {}
 
 
 def _held(address: Address, scope: Scope) -> list[str]:
     """The secrets in the session cookie, of which one may be ours: pages at other paths of this
-    host have theirs in it, since `__Host-` knows no paths."""
+    host store theirs there, too, because `__Host-` cookies have no path."""
     secrets = Request(scope).cookies.get(address.cookie, "").split(".")
     return [*filter(None, secrets)][-PAGES:]
 
 
 def session_cookie(address: Address, sessions: Sessions, secret: str, scope: Scope) -> str:
-    """The header's value, with a new secret. Lax, not Strict: Microsoft's answer is a GET from
-    another site."""
+    """The header's value, with a new secret. Lax, not Strict, because Microsoft's answer is a GET
+    from another site."""
     others = [one for one in _held(address, scope) if sessions.find(one) is None]
     value = ".".join([*others, secret])
-    path = "/" if address.secure else scope.get("root_path") or "/"  # __Host- wants "/"
+    path = "/" if address.secure else scope.get("root_path") or "/"  # __Host- requires "/"
     secure = "; Secure" if address.secure else ""
     return f"{address.cookie}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}"
 
@@ -283,7 +282,7 @@ async def _empty() -> Message:
 
 
 async def identified(identify: Identify, request: Request) -> str | None:
-    """The person; None for an `identify` that fails or gives anything but a non-empty text."""
+    """The person; None if `identify` fails or returns anything but a non-empty string."""
     try:
         answer = await _settled(identify(request))
     except Exception:
@@ -303,8 +302,8 @@ def permits(
     storage: Storage | None,
     loop: EventLoopToken,
 ) -> bool:
-    """Whether `authorize`, called in a handler's or a job's thread, gave True; what it gives may be
-    awaited in `loop`, the requests'. A failure forbids."""
+    """Whether `authorize`, called in a handler's or a job's thread, returned True; an awaitable is
+    awaited in `loop`, the requests' loop. A failure forbids."""
     try:
         answer: Any = authorize(person, action, storage)
         if inspect.isawaitable(answer):
@@ -322,5 +321,5 @@ async def _settled(answer: Any) -> Any:
 
 
 def owner(storage: Storage) -> str | None:
-    """Who added it; None for one that came by another way, such as the command line."""
+    """The person who added it; None if it was added otherwise, such as by the command line."""
     return storage.storages.conf.whole_section(storage.remote_name).get(OWNER)

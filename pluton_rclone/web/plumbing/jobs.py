@@ -1,8 +1,7 @@
-"""What goes on in the background: connection tests, savings, waiting for a device code, transfers.
+"""Background work: connection tests, saving, waiting for a device code, transfers.
 
-Each of them costs an rclone (70 MB): a few of a kind run at once, the others wait, and the owner
-with the fewest running is next.
-"""
+Each job costs an rclone (70 MB): a few of a kind run at once, the others wait, and the owner with
+the fewest running jobs is next."""
 
 from __future__ import annotations
 
@@ -27,41 +26,41 @@ from pluton_rclone.rclone.transfer import Transfer
 log = logging.getLogger(__name__)
 
 UNEXPECTED = "Something went wrong here that should not."
-KEPT = 50  # of what is over, the newest of each owner
-GRACE = 7.0  # seconds for what runs to end
-UNFINISHED = 20  # of each owner, what waits included
+KEPT = 50  # finished jobs, the newest of each owner
+GRACE = 7.0  # seconds for running jobs to end
+UNFINISHED = 20  # jobs per owner, including those that wait
 
 
 @dataclass
 class Work:
-    """Something that runs in a thread of its own, `at_once` of a kind. `owner` (`Session.owner`)
-    may look at it; None: everybody."""
+    """A job that runs in its own thread, at most `at_once` of a kind. Only `owner`
+    (`Session.owner`) may see it; None for everyone."""
 
     at_once: ClassVar[int] = 4
     kind: str
     title: str
     owner: str | None = None
     id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
-    once: str = field(default="", kw_only=True)  # the form that asked for it
+    once: str = field(default="", kw_only=True)  # the form that requested it
     started: float = field(default_factory=time.time)
     over: bool = False
     error: PlutonRcloneError | None = None
     stop: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def cancel(self) -> None:
-        """End it early, where that is possible."""
+        """End it early, if possible."""
         self.stop.set()
 
 
 @dataclass
 class Steps(Work):
-    """A connection test, or a saving that begins with one."""
+    """A connection test, or saving, which begins with one."""
 
     steps: list[Step] = field(default_factory=list)
     ok: bool = False
 
     def hear(self, step: Step) -> None:
-        """Of a step that has ended. Cancelled ends the test after it, so that nothing is saved."""
+        """A step has ended. Raises Cancelled after a cancellation, so that nothing is saved."""
         self.steps.append(step)
         if self.stop.is_set():
             raise Cancelled("It was cancelled before anything was saved.")
@@ -69,7 +68,7 @@ class Steps(Work):
 
 @dataclass
 class Waiting(Work):
-    """Waiting for a person who signs in with a device code, or at rclone's own address."""
+    """Waiting for a person to sign in with a device code, or at rclone's own address."""
 
     at_once: ClassVar[int] = 40
     code: DeviceCode | None = None
@@ -79,7 +78,7 @@ class Waiting(Work):
 
 @dataclass
 class Copying(Work):
-    """A transfer, which `begin` starts. `source` and `destination` are words for people."""
+    """A transfer, which `begin` starts. `source` and `destination` are for display."""
 
     begin: Callable[[], Transfer] = field(repr=False, kw_only=True)
     transfer: Transfer | None = field(default=None, repr=False)
@@ -88,7 +87,7 @@ class Copying(Work):
     storage: str | None = None
 
     def run(self) -> None:
-        """Until the end, good or not."""
+        """Run until it ends, successfully or not."""
         self.transfer = self.begin()
         if self.stop.is_set():
             self.cancel()
@@ -114,9 +113,9 @@ class Jobs:
         self._lock = threading.RLock()
 
     def start(self, work: AnyWork, run: Callable[[AnyWork], Any]) -> AnyWork:
-        """Run it in a thread, in its turn. `work.error` keeps an error of ours; any other is logged
-        as well. What the same form has begun already is not begun again. UsageError if the owner
-        has too much unfinished."""
+        """Run a job in a thread when its turn comes. `work.error` keeps an error of ours; any other
+        is also logged. A form that already started a job starts no second one. UsageError if the
+        owner has too many unfinished jobs."""
         with self._lock:
             mine = [one for one in self._work.values() if one.owner == work.owner]
             for one in mine:
@@ -134,7 +133,7 @@ class Jobs:
         return work
 
     def _go_on(self) -> None:
-        """Start what may run. The lock is held."""
+        """Start the jobs that may run. The lock is held."""
         while True:
             running = [self._work[id] for id in self._threads]
             many = Counter(type(one) for one in running)
@@ -147,7 +146,7 @@ class Jobs:
             work, name = entry[0], f"pluton-{entry[0].kind}"
             thread = threading.Thread(target=self._run, args=entry, name=name, daemon=True)
             try:
-                thread.start()  # at its end it waits for the lock
+                thread.start()  # it needs the lock to end
                 self._threads[work.id] = thread
             except RuntimeError as error:
                 advice = "Try again when less is going on on this server."
@@ -155,7 +154,7 @@ class Jobs:
                 work.over = True
 
     def cancel(self, work: Work | None) -> None:
-        """End it early, where that is possible; what waits is over at once."""
+        """End it early, if possible; a waiting job ends at once."""
         if work is None:
             return
         with self._lock:
@@ -165,36 +164,36 @@ class Jobs:
         work.cancel()
 
     def find(self, kind: type[AnyWork], id: str | None, owner: str) -> AnyWork | None:
-        """The work of a kind with that id, if this owner may look at it."""
+        """The work of a kind with that id, if this owner may see it."""
         work = self._work.get(id or "")
         return work if isinstance(work, kind) and work.owner in (None, owner) else None
 
     def all(self, kind: type[AnyWork], owner: str) -> list[AnyWork]:
-        """Work of one kind that this owner may look at, newest first."""
+        """The work of one kind that this owner may see, newest first."""
         with self._lock:
             found = [work for id in self._work if (work := self.find(kind, id, owner)) is not None]
         return sorted(found, key=lambda work: work.started, reverse=True)
 
     def close(self) -> None:
-        """End everything at once, and wait for it within the ten seconds that a container has. If
-        nobody calls it, the end of Python does."""
+        """End all work at once, and wait for that, within the ten seconds that a container has.
+        Called at Python's exit if not before."""
         _unclosed.discard(self)
         with self._lock:
-            for work, _ in [*self._waiting]:  # or the end of another one begins it
+            for work, _ in [*self._waiting]:  # otherwise the end of another job would start them
                 self.cancel(work)
             running = [one for one in self._work.values() if not one.over]
         for work in running:
             try:
                 threading.Thread(target=self.cancel, args=[work], daemon=True).start()
-            except RuntimeError:  # at Python's end none starts any more, from 3.12 on
+            except RuntimeError:  # at exit, Python 3.12 and later start no threads
                 self.cancel(work)
         self.wait(GRACE)
 
     def wait(self, seconds: float) -> bool:
-        """Whether everything that runs is over within that time."""
+        """Whether all running work ends within that time."""
         until = time.monotonic() + seconds
         while True:
-            with self._lock:  # the next one is started before it is let go
+            with self._lock:  # the next job is started before the lock is released
                 threads = [*self._threads.values()]
             if not threads or time.monotonic() >= until:
                 return not threads
@@ -212,7 +211,7 @@ class Jobs:
         finally:
             with self._lock:
                 self._threads.pop(work.id, None)
-                work.over = True  # what is over may be forgotten: not while it is among the threads
+                work.over = True  # finished work may be forgotten, but not while it is listed
                 self._go_on()
 
 
@@ -223,6 +222,6 @@ if hasattr(os, "register_at_fork"):  # the new process does not have the threads
 
 @atexit.register
 def _close() -> None:
-    """A page that is mounted hears nothing of the server's end, unless it is passed on."""
+    """Close at exit: a mounted page does not learn of the server's end unless it is passed on."""
     for jobs in [*_unclosed]:
         jobs.close()

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 LIFETIME = 12 * 3600.0  # seconds without a request
-MAX_SESSIONS = 200  # of browsers that one-time addresses let in
-MAX_OF_PERSON = 20  # sessions of one person; the oldest without a draft goes
+MAX_SESSIONS = 200  # of browsers with a one-time address
+MAX_OF_PERSON = 20  # sessions of one person; the oldest without a draft is dropped
 MAX_ADDRESSES = 100
-MAX_DRAFTS = 20  # per session; the oldest goes
+MAX_DRAFTS = 20  # per session; the oldest is dropped
 KEPT_STATES = 50
-ADDRESS_LIFETIME = 1800.0  # seconds in which a further person may use the address given to them
+ADDRESS_LIFETIME = 1800.0  # seconds in which a one-time address can be used
 
 
 class Draft(Protocol):
-    """A storage that is not saved yet: the wizard's draft. `flows` are sign-ins by their state."""
+    """A storage that is not saved yet: the wizard's draft. `flows` are sign-ins by state."""
 
     id: str
     storage: str | None
@@ -31,14 +31,14 @@ class Draft(Protocol):
 
 @dataclass
 class Session:
-    """One browser that was let in. `token` is the anti-forgery token, `key` the cookie's digest."""
+    """One browser with access. `token` is the anti-forgery token, `key` the cookie's digest."""
 
     key: str
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     person: str | None = None
     seen: float = field(default_factory=time.time)
     drafts: dict[str, Draft] = field(default_factory=dict)
-    answered: list[str] = field(default_factory=list, repr=False)  # states whose answer has come
+    answered: list[str] = field(default_factory=list, repr=False)  # states already answered
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
     @property
@@ -47,11 +47,11 @@ class Session:
         return self.person or self.key
 
     def allows(self, token: str) -> bool:
-        """Whether this is the anti-forgery token of this session."""
+        """Whether this is the session's anti-forgery token."""
         return hmac.compare_digest(token.encode(), self.token.encode())
 
     def take_flow(self, state: str) -> tuple[Draft, Any] | None:
-        """The sign-in that was begun here with this state, once: a second answer finds nothing."""
+        """The sign-in that this session began with this state, once: a second answer finds none."""
         with self.lock:
             draft = next((one for one in self.drafts.values() if state in one.flows), None)
             if draft is None:
@@ -67,7 +67,7 @@ class Session:
 
 
 class Sessions:
-    """All sessions, and the one-time addresses that let browsers in."""
+    """All sessions, and the one-time addresses."""
 
     def __init__(self) -> None:
         self._sessions: dict[str, Session] = {}
@@ -84,7 +84,7 @@ class Sessions:
         return secret
 
     def redeem(self, secret: str) -> str | None:
-        """The cookie of a new session, for a secret that nobody used yet."""
+        """The cookie of a new session, for an unused secret."""
         with self._lock:
             expires = self._addresses.pop(_digest(secret), 0.0)
         return self.create() if time.time() < expires else None
@@ -102,7 +102,7 @@ class Sessions:
         return cookie
 
     def find(self, cookie: str) -> Session | None:
-        """The session of a cookie; None when it is unknown or too old."""
+        """The session of a cookie; None if unknown or expired."""
         with self._lock:
             self._forget_old()
             session = self._sessions.get(_digest(cookie))

@@ -1,4 +1,4 @@
-"""Draws pages: Jinja with escaping always on; sizes, times, addresses and errors in words."""
+"""Renders pages: Jinja, always with escaping; formats sizes, times, addresses and errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .guard import TOKEN_FIELD, session_of
 from .jobs import Steps
 
 _how: dict[str, Any] = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-_how["auto_reload"] = False  # or each page looks for its templates' times
+_how["auto_reload"] = False  # otherwise each page would check its templates for changes
 _environment = Environment(loader=PackageLoader("pluton_rclone.web"), autoescape=True, **_how)
 
 
@@ -31,8 +31,8 @@ def link(request: Request, *parts: str) -> str:
 
 
 def draw(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page. Templates get our errors as their records; `alone`: a one-time address let this
-    browser in, not an application around the page."""
+    """A page. Templates get our errors as their records; `alone` is true if the browser got access
+    by a one-time address, not by a surrounding application."""
     session = session_of(request)
     given: dict[str, Any] = {"error": None, "here": "storages", **values}
     for name, value in given.items():
@@ -44,12 +44,12 @@ def draw(request: Request, template: str, *, status: int = 200, **values: Any) -
 
 
 def refusal(request: Request, status: int, what: str, advice: str) -> Response:
-    """A page that says no, in one sentence and with the way out."""
+    """A page with a refusal, in one sentence, and advice."""
     return draw(request, "refused.html", status=status, what=what, advice=advice)
 
 
 class Caught:
-    """`with Caught() as caught:` keeps an error of ours that goes up, for the page to show."""
+    """`with Caught() as caught:` keeps an error of ours, for the page to show."""
 
     error: PlutonRcloneError | None = None
 
@@ -62,8 +62,8 @@ class Caught:
 
 
 def steps_view(work: Steps | None) -> dict[str, Any]:
-    """A connection test as its part of a page shows it."""
-    over = work is not None and work.over  # asked once, before everything that it decides
+    """The values for a connection test's part of a page."""
+    over = work is not None and work.over  # read once, before everything that depends on it
     steps, error = (work.steps, work.error) if work else ([], None)
     return {
         "work": work,
@@ -101,17 +101,17 @@ def rclone_size(typed: str) -> str:
 
 
 def together(text: str) -> str:
-    """The same text, in which no line ends between a number and its unit."""
+    """The text without line breaks between a number and its unit."""
     return _UNIT.sub("\u00a0", text)
 
 
 def words(value: str) -> Markup:
-    """Text in which `backticks` mark what is typed; everything else is escaped."""
+    """Text in which `backticks` mark input to type; everything else is escaped."""
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(value))))
 
 
 def place(address: str) -> Markup:
-    """An address for people, breakable after each part: contoso.sharepoint.com/sites/Team A."""
+    """An address for display, breakable after each part: contoso.sharepoint.com/sites/Team A."""
     parts = urlsplit(address)
     shown = unquote(parts.netloc + parts.path.rstrip("/"))
     readable = shown if parts.netloc and shown.isprintable() else address
@@ -119,7 +119,7 @@ def place(address: str) -> Markup:
 
 
 def moment(when: datetime | None) -> Markup:
-    """2026-10-01 14:03 UTC; the page's script writes it in the time of the person's own place."""
+    """2026-10-01 14:03 UTC; the page's script converts it to the browser's time zone."""
     if when is None:
         return Markup("")
     there = when.astimezone(timezone.utc)

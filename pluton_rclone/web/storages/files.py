@@ -63,19 +63,19 @@ def browse(request: Request) -> Response:
 
 
 def _clean(path: str) -> str:
-    """The path without "." and "..". UsageError if it climbs out."""
+    """The path without "." and "..". UsageError if it leaves the storage."""
     return ("/" if path.startswith("/") else "") + paths.in_drive(path)
 
 
 def download(request: Request) -> Response:
-    """GET: one file. Never shown in the page: a browser could take it for one of our pages."""
+    """GET: one file. Never displayed: a browser could take it for one of our pages."""
     storage = storage_of(request, "read")
     path = _clean(request.query_params.get("path", ""))
     entry = storage.stat(path) if path.strip("/") else None
     if entry is None or entry.is_dir:
         raise ItemNotFound(f"There is no file {path!r} in {storage.name}.")
     blocks = storage.rclone.blocks(storage.at(path))
-    first = next(blocks, b"")  # a refusal becomes an error page as long as nothing was sent
+    first = next(blocks, b"")  # a refusal becomes an error page if nothing was sent yet
     headers = {
         "content-disposition": f"attachment; filename*=UTF-8''{quote(entry.name, safe='')}",
         "content-security-policy": "sandbox",
@@ -87,7 +87,7 @@ def download(request: Request) -> Response:
 
 
 async def _sent(first: bytes, rest: Generator[bytes, None, None]) -> AsyncIterator[bytes]:
-    """The blocks. A reader that goes away ends the rclone that reads for it."""
+    """The blocks. If the client disconnects, the rclone that reads for it ends."""
     block: bytes | None = first
     try:
         while block is not None:
@@ -99,7 +99,7 @@ async def _sent(first: bytes, rest: Generator[bytes, None, None]) -> AsyncIterat
 
 
 def begin(request: Request, kind: str) -> Response:
-    """GET: the form. POST: a copy into the storage, or a restore into a local folder, begins."""
+    """GET: the form. POST: start a copy into the storage, or a restore into a local folder."""
     storage, page = storage_of(request, _ACTIONS[kind]), page_of(request)
     form = form_of(request)
     local, path = form.get("local", ""), form.get("path", request.query_params.get("path", ""))
@@ -112,7 +112,7 @@ def begin(request: Request, kind: str) -> Response:
             return see_other(request, "transfers", work.id)
     local = local or next(iter(folders), "")
     shown = {"storage": storage, "kind": kind, "path": path, "folders": folders, "local": local}
-    shown["once"] = secrets.token_urlsafe(8)  # a button that is pressed twice begins one transfer
+    shown["once"] = secrets.token_urlsafe(8)  # a button pressed twice starts one transfer
     status = 422 if caught.error else 200
     return draw(request, "transfer_form.html", status=status, error=caught.error, **shown)
 
@@ -123,7 +123,7 @@ def _start(request: Request, storage: Storage, kind: str, local: Path, path: str
     there = f"{storage.name} › {path}" if path else storage.name
 
     def begin() -> Transfer:
-        # Again, because it may have waited for its turn.
+        # Checked again, as it may have waited for its turn.
         storage = again()
         if allowed(here, page.local_folders, page.private, must_exist=kind == "copy") != local:
             raise UsageError(f"{here} has become a link.", advice="Choose another folder.")
@@ -131,7 +131,7 @@ def _start(request: Request, storage: Storage, kind: str, local: Path, path: str
             "filters": rules(local, page.private, writing=kind == "restore"),
             "extra": NO_LINKS,
         }
-        if kind == "copy":  # rclone takes no filters for one file, and `allowed` has looked at it
+        if kind == "copy":  # rclone takes no filters for a single file, which `allowed` has checked
             return storage.upload(local, path, **({} if local.is_file() else left_out))
         entry = storage.stat(path) if path.strip("/") else None
         if entry is None or entry.is_dir:
@@ -145,7 +145,7 @@ def _start(request: Request, storage: Storage, kind: str, local: Path, path: str
     source, destination = (here, there) if kind == "copy" else (there, here)
     work = Copying(kind, storage.name, person, begin=begin, source=source, destination=destination)
     form = form_of(request)
-    # The browser's Back shows a form with the same `once`: other folders are another transfer.
+    # The browser's Back shows a form with the same `once`: other folders mean another transfer.
     work.storage, work.once = storage.remote_name, form.get("once", "") and str(form)
     return page.jobs.start(work, Copying.run)
 
@@ -157,7 +157,7 @@ def transfers(request: Request) -> Response:
 
 
 def cancel(request: Request) -> Response:
-    """POST: end it; what is already there stays."""
+    """POST: cancel; files already transferred stay."""
     work = _work(request)
     page_of(request).jobs.cancel(work)
     return see_other(request, "transfers", work.id)
@@ -172,9 +172,9 @@ def _work(request: Request) -> Copying:
 
 
 def transfer(request: Request) -> Response:
-    """GET: one transfer, as it goes."""
+    """GET: one transfer and its progress."""
     work = _work(request)
-    over = work.over  # asked once, before everything that it decides
+    over = work.over  # read once, before everything that depends on it
     transfer, cancelled = work.transfer, isinstance(work.error, Cancelled)
     result = transfer.wait() if over and transfer is not None else None
     progress = Progress(text="") if transfer is None else transfer.progress

@@ -1,8 +1,7 @@
-"""Folders of the page's machine: those that are open to it, except what is private in them.
+"""Folders on the page's machine: those open to the page, except private files in them.
 
-A name that begins with a dot is private (keys, settings of programs); so are rclone.conf and the
-runtime folder. Links are never followed out of an open folder.
-"""
+A name that begins with a dot is private (keys, program settings); so are rclone.conf and the
+runtime folder. Links are never followed out of an open folder."""
 
 from __future__ import annotations
 
@@ -21,8 +20,8 @@ NO_LINKS = ("--links=false", "--copy-links=false", "--ignore-case")
 def allowed(
     typed: str, folders: Sequence[Path], private: Iterable[Path], *, must_exist: bool
 ) -> Path:
-    """The folder or file that a person typed, links followed, if it lies in one of `folders` and is
-    not private. A missing one of `folders` is made if it is to be written to. UsageError."""
+    """The folder or file that a person typed, with links resolved, if it is in one of `folders` and
+    not private. A missing folder of `folders` is created if needed for writing. UsageError."""
     roots = [_real(folder) for folder in folders]
     names = ", ".join(str(root) for root in roots) or "no folder"
     text = typed.strip()
@@ -56,7 +55,7 @@ def allowed(
 
 
 def is_private(path: Path, root: Path, private: Iterable[Path]) -> bool:
-    """Whether a path without links, in an open folder, is none of the page's business."""
+    """Whether a path without links, in an open folder, is private."""
     parts = [part.casefold() for part in path.relative_to(root).parts]
     if any(part.startswith((".", "rclone.conf")) for part in parts):
         return True
@@ -64,7 +63,7 @@ def is_private(path: Path, root: Path, private: Iterable[Path]) -> bool:
 
 
 def rules(folder: Path, private: Iterable[Path], *, writing: bool) -> list[str]:
-    """rclone's filter rules that leave out what is private in a folder. rclone does not read links,
+    """rclone's filter rules that exclude the private files in a folder. rclone does not read links,
     but writes through a link to a folder: if `writing`, each link gets a rule. UsageError."""
     inside = [path for path in map(_real, private) if path.is_relative_to(folder)]
     names = [str(path.relative_to(folder)) for path in inside]

@@ -1,4 +1,4 @@
-"""Saved storages: their list, health and room; one storage's page, runs, test, and removal."""
+"""Saved storages: their list, health and space; one storage's page, runs, test, and removal."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ACTIONS: dict[str, Action] = {"test": "write", "repair": "change"}
 
 
 def storages(request: Request) -> Response:
-    """GET: all storages, what is being added, what is being transferred."""
+    """GET: all storages, drafts of new ones, and running transfers."""
     page, mine = page_of(request), session(request)
     found: list[Storage] = []
     with Caught() as caught:
@@ -72,9 +72,9 @@ def storage(request: Request) -> Response:
 
 
 def _repairable(found: Storage) -> bool:
-    """Whether it lacks its drive, or rclone cannot read its encoding."""
+    """Whether its drive is missing, or rclone cannot read its encoding."""
     try:
-        found.remote  # noqa: B018 - it is read
+        found.remote  # noqa: B018 - the property is read for its errors
     except errors.OptionInvalid as problem:
         return problem.details.get("option") in ("drive_id", "encoding")
     except errors.PlutonRcloneError as problem:
@@ -83,7 +83,7 @@ def _repairable(found: Storage) -> bool:
 
 
 def health(request: Request) -> HTMLResponse:
-    """GET: whether a storage works, and the room on it."""
+    """GET: whether a storage works, and the space on it."""
     found = storage_of(request)
     seen = page_of(request).healths.of(found)
     lost = seen.error is not None and seen.error.next_step is errors.NextStep.REPAIR
@@ -94,7 +94,7 @@ def health(request: Request) -> HTMLResponse:
 
 
 def _last_runs(request: Request, storage: Storage) -> list[RunRecord]:
-    """The last runs, for those who may read the storage: names of files are in them."""
+    """The last runs, if the person may read the storage: they contain file names."""
     if not may(request, "read", storage):
         return []
     try:
@@ -105,7 +105,7 @@ def _last_runs(request: Request, storage: Storage) -> list[RunRecord]:
 
 
 def _open(request: Request, storage: Storage, one: RunRecord) -> bool:
-    """Whether the person, who may read this storage, may read all that its run was about."""
+    """Whether the person, who may read this storage, may read all storages of the run."""
     storages = page_of(request).storages
     here = storages.runs.drives(storage.remote_name)
     renamed = storage.remote_name not in one.run.storages
@@ -114,7 +114,7 @@ def _open(request: Request, storage: Storage, one: RunRecord) -> bool:
         with suppress(errors.StorageNotFound):
             if storages.runs.is_of(name, one):
                 return may(request, "read", storages.reach(name))
-        return renamed and one.drives.get(name) == here  # else it is gone
+        return renamed and one.drives.get(name) == here  # otherwise it is gone
 
     return all(map(is_open, one.run.storages))
 
@@ -131,8 +131,7 @@ def run(request: Request) -> Response:
 
 
 def begin(request: Request, kind: str) -> Response:
-    """POST: the connection test begins, or the search for the drive of a storage without one, and
-    its test."""
+    """POST: start the connection test, or the search for a missing drive with its test."""
     found, page = storage_of(request, _ACTIONS[kind]), page_of(request)
     again = kept(request, _ACTIONS[kind], found)
 
@@ -146,7 +145,7 @@ def begin(request: Request, kind: str) -> Response:
 
 
 def remove(request: Request) -> Response:
-    """GET: asks. POST: takes the storage out of rclone.conf; its files stay where they are."""
+    """GET: ask. POST: remove the storage from rclone.conf; its files stay where they are."""
     found, page = storage_of(request, "remove"), page_of(request)
     if request.method == "POST":
         found.remove()

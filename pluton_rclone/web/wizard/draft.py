@@ -1,4 +1,4 @@
-"""A storage in the seven steps: the library's walk, and what the page keeps beside it."""
+"""A storage in the seven steps: the library's setup, and the page's own state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pluton_rclone.setup.connect import StorageSetup
 from ..plumbing.context import see_other, session
 from ..plumbing.view import draw, link
 
-# The guide's seven steps: part of the address, and title.
+# The guide's seven steps: the part of the address, and the title.
 TITLES = {
     "add": "Add storage",
     "name": "Name",
@@ -33,12 +33,12 @@ ORDER = tuple(TITLES)
 # Re-authorizing changes neither drive nor options.
 AGAIN = ("authorize", "save")
 
-# The pages that ask for the library's next step, if their name is another one.
+# The pages for the library's next steps that have another name.
 _PAGES = {"sign_in": "authorize", "drive_type": "type", "consent": "authorize"}
 
 
 class Begun(NamedTuple):
-    """A sign-in that has begun, and whether in a window of its own."""
+    """A sign-in that was started, and whether in its own window."""
 
     flow: Flow
     window: bool
@@ -46,34 +46,34 @@ class Begun(NamedTuple):
 
 @dataclass
 class Draft:
-    """One storage that is being added, or re-authorized (`storage` is its remote's name then).
-    `setup` and `flows` hold tokens and PKCE verifiers: the browser gets only what a template picks.
-    """
+    """One storage that is being added, or re-authorized (then `storage` is its remote's name).
+    `setup` and `flows` contain tokens and PKCE verifiers: the browser gets only what a template
+    selects."""
 
     setup: StorageSetup = field(repr=False)
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     storage: str | None = None
-    flows: dict[str, Begun] = field(default_factory=dict, repr=False)  # sign-ins by their state
-    begun: int = 0  # so many sign-ins
-    failure: PlutonRcloneError | None = None  # how the last sign-in was refused
-    blocked_window: bool = False  # the browser did not let us open the sign-in window
-    sites: dict[str, Site] = field(default_factory=dict)  # what was listed: only that can be chosen
+    flows: dict[str, Begun] = field(default_factory=dict, repr=False)  # sign-ins by state
+    begun: int = 0  # the number of sign-ins started
+    failure: PlutonRcloneError | None = None  # why the last sign-in was refused
+    blocked_window: bool = False  # the browser blocked the sign-in window
+    sites: dict[str, Site] = field(default_factory=dict)  # as listed: only these can be chosen
     drives: dict[str, Drive] = field(default_factory=dict)
     site_name: str = ""
-    options: dict[str, Any] = field(default_factory=dict, repr=False)  # as the form had them
+    options: dict[str, Any] = field(default_factory=dict, repr=False)  # as in the form
     options_seen: bool = False
-    job: str | None = None  # the test or the saving that was last started
-    waiting: str | None = None  # the device code, or rclone's own sign-in, that is waited for
+    job: str | None = None  # the test or saving last started
+    waiting: str | None = None  # the device code, or rclone's own sign-in, being waited for
     saved: str | None = None  # the remote's name, once it is a storage
     changed: float = field(default_factory=time.time)
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """The parts of the walk that this draft goes through."""
+        """The steps of this draft."""
         return ORDER if self.storage is None else AGAIN
 
     def next_step(self) -> str:
-        """The first step that is not done; "save" when all are."""
+        """The first step that is not done; "save" if all are."""
         if self.storage is not None:
             return "save" if self.setup.signed_in else "authorize"
         wanted = self.setup.next_steps[0]
@@ -81,7 +81,7 @@ class Draft:
         return "save" if step == "options" and self.options_seen else step
 
     def may_see(self, step: str) -> bool:
-        """Whether everything before a step is done."""
+        """Whether all steps before this one are done."""
         if step not in self.steps:
             return False
         if step == "type" and self.setup.signed_in:  # also if a SharePoint permission is missing
@@ -89,13 +89,13 @@ class Draft:
         return self.steps.index(step) <= self.steps.index(self.next_step())
 
     def forget_drive(self) -> None:
-        """After another sign-in, or another type: what was listed or tested does not count."""
+        """After another sign-in, or another type: discard listed drives and test results."""
         self.drives, self.sites, self.site_name, self.job = {}, {}, "", None
 
 
 def draft_of(request: Request, step: str = "") -> Draft:
-    """The draft that the address names, of this session. HTTPException 404 without one, and 303, on
-    to the step that comes first, if `step` may not be seen yet."""
+    """This session's draft named in the address. HTTPException 404 if there is none, and 303, to
+    the step that comes first, if `step` may not be seen yet."""
     found = session(request).drafts.get(request.path_params["setup"])
     if not isinstance(found, Draft):
         what = "This storage is not being added here"
@@ -107,8 +107,8 @@ def draft_of(request: Request, step: str = "") -> Draft:
 
 
 def onward(request: Request, draft: Draft, step: str = "") -> Response:
-    """On to a step, by default the next one; to the storage once it is one: the browser's Back
-    leads to forms that are over."""
+    """Redirect to a step, by default the next one, or to the storage once saved: the browser's Back
+    leads to outdated forms."""
     if draft.saved:
         return see_other(request, "storages", draft.saved, more="?new=yes")
     return see_other(request, "setups", draft.id, step or draft.next_step())
@@ -117,13 +117,13 @@ def onward(request: Request, draft: Draft, step: str = "") -> Response:
 def draw_step(
     request: Request, draft: Draft | None, step: str, template: str = "", **values: Any
 ) -> HTMLResponse:
-    """The page of a step, or another one of it, with the steps beside it."""
+    """The page of a step, or another template for it, with the list of steps."""
     steps = rail(request, draft, step)
     return draw(request, template or f"{step}.html", draft=draft, steps=steps, **values)
 
 
 def rail(request: Request, draft: Draft | None, current: str) -> list[dict[str, Any]]:
-    """The steps in the list beside the page: seven, or two if a storage is re-authorized."""
+    """The list of steps beside the page: seven, or two if a storage is re-authorized."""
     names = ORDER if draft is None else draft.steps
     reached = names.index("name" if draft is None else draft.next_step())
     steps = []

@@ -18,14 +18,14 @@ from pluton_rclone.values.token_text import ANY
 from ..plumbing.guard import form_of
 from ..plumbing.view import rclone_size, sizes
 
-# What the guide's step 6 names comes first and open; the rest of rclone's options is folded away.
+# The options in the guide's step 6 come first, open; rclone's other options are folded away.
 FIRST = ("chunk_size", "hard_delete", "base_folder")
-# Where tokens are sent is said by somebody who has the rclone.conf.
+# Only someone with rclone.conf itself may say where tokens are sent.
 NOT_HERE = ("tenant_url",)
 
 
 class Field(NamedTuple):
-    """One control. `value` is text, a bool for a switch; a secret's never leaves the server."""
+    """One control. `value` is text, or a bool for a switch; a secret never leaves the server."""
 
     option: Option
     value: str | bool
@@ -35,22 +35,22 @@ class Field(NamedTuple):
 
 
 def names() -> tuple[str, ...]:
-    """The options that the form asks for, in its order: those that a person decides. Region, which
-    means another sign-in, has a control of its own."""
+    """The options in the form, in order: those that a person decides. Region, which requires
+    another sign-in, has its own control."""
     asked = (option.name for option in BY_NAME.values() if option.decided_by == "person")
     return tuple(dict.fromkeys((*FIRST, *(name for name in asked if name not in NOT_HERE))))
 
 
 def fields(given: Mapping[str, Any], faults: Mapping[str, str] | None = None) -> list[Field]:
-    """The controls with the values given or rclone's defaults."""
+    """The controls with the given values or rclone's defaults."""
     return [_field(BY_NAME[name], given, (faults or {}).get(name, "")) for name in names()]
 
 
 def drawn(
     given: Mapping[str, Any], before: Mapping[str, Any], faults: Mapping[str, str], drive_type: str
 ) -> dict[str, Any]:
-    """What the templates of the form need: the first controls, the folded ones, the faults. Of the
-    secrets given, only those of `before` are kept: a form that is refused is not."""
+    """The values for the form's templates: the first controls, the folded ones, the faults. Of the
+    given secrets, only those of `before` are kept: those of a refused form are not."""
     secrets = {name: before.get(name) for name in names() if BY_NAME[name].kind == "secret"}
     controls = fields({**given, **secrets}, faults)
     first, rest = controls[: len(FIRST)], controls[len(FIRST) :]
@@ -58,7 +58,7 @@ def drawn(
 
 
 def of_section(section: Mapping[str, str]) -> dict[str, Any]:
-    """The options of a saved remote as the form has them."""
+    """The options of a saved remote as the form represents them."""
     own = {key.removeprefix("pluton_"): value for key, value in section.items()}
     return {
         name: value in TRUE if BY_NAME[name].kind == "switch" else value
@@ -80,8 +80,8 @@ def _field(option: Option, given: Mapping[str, Any], fault: str) -> Field:
 
 
 def fingerprint(name: str, drive: str, given: Mapping[str, Any]) -> str:
-    """Of a form as it is drawn, for a storage on that drive: another one once a value was changed.
-    It tells no secret."""
+    """The digest of a form as drawn, for a storage on that drive; any changed value changes it. It
+    reveals no secret."""
     drawn = [(field.option.name, field.value, field.kept) for field in fields(given)]
     return hashlib.sha256(repr((name, drive, drawn)).encode()).hexdigest()
 
@@ -107,18 +107,18 @@ def read(form: Mapping[str, str], before: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What `OneDriveRemote` takes; None, which resets it, for an option that is not given."""
+    """The options for `OneDriveRemote`; None, which resets an option, for those not given."""
     return {name: given.get(name) for name in names()}
 
 
 def changes(given: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """Of `as_options`, what differs from `before`."""
+    """The options of `as_options` that differ from `before`."""
     old = as_options(before)
     return {name: value for name, value in as_options(given).items() if value != old[name]}
 
 
 def faults_of(error: PlutonRcloneError) -> dict[str, str]:
-    """The fault of each option in an `OptionInvalid`; of another error, the fault of ""."""
+    """The fault of each option in an `OptionInvalid`; any other error under the key ""."""
     option = error.details.get("option") or ""
     problems = error.details.get("problems") or [f"{option}: {error.why or error.what}"]
     found: dict[str, str] = {}
@@ -129,8 +129,8 @@ def faults_of(error: PlutonRcloneError) -> dict[str, str]:
 
 
 def check(request: Request) -> Response:
-    """POST: one field, as the person leaves it: {"fault": text, empty if valid}. No secrets. It is
-    found by a remote with this option alone, on a drive of the type that the address names."""
+    """POST: one field, when the person leaves it: {"fault": text, empty if valid}. No secrets. It
+    is checked with a remote that has only this option, on a drive of the type in the address."""
     from pluton_rclone.remote.onedrive import OneDriveRemote
 
     form, kind = form_of(request), request.query_params.get("drive_type", "")

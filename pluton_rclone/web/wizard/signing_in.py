@@ -20,8 +20,8 @@ from ..plumbing.jobs import Waiting
 from ..plumbing.view import draw, link
 from .draft import Begun, Draft, draft_of, draw_step, onward
 
-MAX_FLOWS = 5  # sign-ins of one draft that wait for an answer
-FIRST_WORD = 20.0  # seconds for Microsoft's code, or rclone's address, to come
+MAX_FLOWS = 5  # unanswered sign-ins of one draft
+FIRST_WORD = 20.0  # seconds to wait for Microsoft's code, or rclone's address
 
 
 def authorize(request: Request) -> Response:
@@ -38,7 +38,7 @@ def authorize(request: Request) -> Response:
         "permissions": (*least(setup.place, access=setup.access), "offline_access"),
         "app": setup.app if setup.has_app else None,
         "expected": expected,
-        "itself": itself,  # no person's sign-in is asked for
+        "itself": itself,  # no person has to sign in
         "clouds": CLOUDS.values(),
         "error": draft.failure,
     }
@@ -46,7 +46,7 @@ def authorize(request: Request) -> Response:
 
 
 def begin(request: Request) -> Response:
-    """POST: a sign-in begins; the answer leads the browser to Microsoft."""
+    """POST: start a sign-in; the answer redirects the browser to Microsoft."""
     draft, window = draft_of(request), form_of(request).get("window") == "yes"
     with session(request).lock:
         if not _prepared(request, draft):
@@ -63,14 +63,14 @@ def begin(request: Request) -> Response:
 
 
 def in_window(response: Response) -> Response:
-    """A page of the sign-in window, which can only close itself if it keeps its opener."""
+    """A page of the sign-in window, which can close itself only if it keeps its opener."""
     response.headers["cross-origin-opener-policy"] = "unsafe-none"
     return response
 
 
 def _prepared(request: Request, draft: Draft) -> bool:
-    """Ends what waited, and takes another account, cloud, tenant or registration from the form.
-    False if that is refused: the draft says why."""
+    """Cancel earlier waiting, and take another account, cloud, tenant or registration from the
+    form. False if that is refused: the draft has the error."""
     page, form = page_of(request), form_of(request)
     page.jobs.cancel(work_of(request, Waiting, draft.waiting))
     draft.begun += 1
@@ -90,7 +90,7 @@ def _prepared(request: Request, draft: Draft) -> bool:
 
 
 def registration(default: AppRegistration | None, form: dict[str, str]) -> AppRegistration | None:
-    """The form's registration. The default's secret goes only with its id, tenant and cloud."""
+    """The form's registration. The default's secret is used only with its id, tenant and cloud."""
     client_id = form.get("client_id", "").strip() or (default.client_id if default else "")
     region = form.get("region", "").strip() or "global"
     tenant = form.get("tenant", "").strip() or "common"
@@ -112,12 +112,12 @@ def go(request: Request) -> Response:
 
 
 def callback(request: Request) -> Response:
-    """GET: Microsoft's answer. It counts once, and only in the session that began the sign-in."""
+    """GET: Microsoft's answer, accepted once, and only in the session that began the sign-in."""
     mine, query = session(request), request.query_params
     state = query.get("state", "")
     taken = mine.take_flow(state)
     if taken is None:
-        if "admin_consent" in query:  # by the address for an administrator, which has no state
+        if "admin_consent" in query:  # from the address for an administrator, which has no state
             return draw(request, "refused.html", what=AGREED[0], advice=AGREED[1])
         if state in mine.answered:
             raise CodeUsedTwice("This answer of Microsoft was already used.")
@@ -136,15 +136,15 @@ def callback(request: Request) -> Response:
 
 
 def _arrived(draft: Draft) -> None:
-    """After a sign-in that succeeded: what the last one listed does not count any more."""
+    """After a successful sign-in: discard what the previous one listed."""
     draft.failure = None
     draft.flows.clear()
     draft.forget_drive()
 
 
 def status(request: Request) -> Response:
-    """GET: for the page that waits: {"state": "waiting" | "done" | "failed", "next": address}.
-    "waiting" also if no sign-in has begun after those that the page knows of (`after`)."""
+    """GET: for the waiting page: {"state": "waiting" | "done" | "failed", "next": address}. Also
+    "waiting" if no sign-in has started after those that the page has seen (`after`)."""
     draft = draft_of(request)
     signed_in = draft.setup.signed_in and not draft.setup.missing_permissions()
     state = "failed" if draft.failure else "done" if signed_in else "waiting"
@@ -155,7 +155,7 @@ def status(request: Request) -> Response:
 
 
 def _back(request: Request, draft: Draft, window: bool) -> Response:
-    """On with the walk: in this tab, or in the page that opened this window and asks `status`."""
+    """Continue in this tab, or in the page that opened this window and polls `status`."""
     on = onward(request, draft, "authorize" if draft.failure else "")
     if not window:
         return on
@@ -164,7 +164,7 @@ def _back(request: Request, draft: Draft, window: bool) -> Response:
 
 
 def begin_elsewhere(request: Request, kind: str) -> Response:
-    """POST: waiting begins: for a new device code ("code"), or for rclone's own registration and
+    """POST: start waiting: for a new device code ("code"), or for rclone's own registration and
     server ("rclone": the browser has to be on this machine)."""
     draft = draft_of(request)
     work = Waiting(kind, draft.setup.name or "", owner=session(request).owner)
@@ -194,11 +194,11 @@ def begin_elsewhere(request: Request, kind: str) -> Response:
 
 
 def waiting(request: Request) -> Response:
-    """GET: the code to type, and whether somebody has."""
+    """GET: the code to type, and whether it was used."""
     draft, work = draft_of(request), work_of(request, Waiting, request.path_params["job"])
     if work is None:
         return onward(request, draft, "authorize")
-    over = work.over  # asked once, before everything that it decides
+    over = work.over  # read once, before everything that depends on it
     elsewhere = isinstance(work.error, Cancelled) and draft.setup.signed_in
     if over and (work.error is None or elsewhere):
         return onward(request, draft)

@@ -1,5 +1,5 @@
-"""The steps of the walk but the sign-in: name, drive type, location, options, test, save; and the
-forms of a saved storage."""
+"""The steps except the sign-in: name, drive type, location, options, test, save; and the forms of a
+saved storage."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def add(request: Request) -> Response:
 
 
 def name(request: Request) -> Response:
-    """Step 2, the friendly name; one that is taken is told now, not after the sign-in."""
+    """Step 2, the friendly name; a name that is taken is refused now, not after the sign-in."""
     draft = draft_of(request)
     typed, fault = draft.setup.name or "", ""
     if request.method == "POST":
@@ -48,14 +48,14 @@ def name(request: Request) -> Response:
             work = work_of(request, Steps, draft.job)
             with session(request).lock:
                 draft.setup.name = typed
-                if work is not None and work.over and not work.ok:  # perhaps for the name before
+                if work is not None and work.over and not work.ok:  # perhaps for the previous name
                     draft.job = None
             return onward(request, draft)
     return draw_step(request, draft, "name", name=typed, fault=fault, status=422 if fault else 200)
 
 
 def name_fault(request: Request, typed: str) -> str:
-    """Why a storage cannot be called that; empty when it can."""
+    """Why a storage cannot have that name; empty if it can."""
     if not typed or len(typed) > MAX_NAME:
         return f"Use at most {MAX_NAME} characters." if typed else "Give the storage a name."
     try:
@@ -67,7 +67,7 @@ def name_fault(request: Request, typed: str) -> str:
 
 
 def give_up(request: Request) -> Response:
-    """POST: the draft is thrown away, token and all."""
+    """POST: discard the draft, with its token."""
     draft = draft_of(request)
     session(request).drafts.pop(draft.id, None)
     for job in (draft.job, draft.waiting):
@@ -76,7 +76,7 @@ def give_up(request: Request) -> Response:
 
 
 def drive_type(request: Request) -> Response:
-    """Step 4, the drive type: the three, each explained."""
+    """Step 4, the drive type: the three types, each explained."""
     draft, caught = draft_of(request, "type"), Caught()
     setup = draft.setup
     if request.method == "POST":
@@ -160,7 +160,7 @@ def options(request: Request) -> Response:
         given = fields.read(form, draft.options)
         try:
             with session(request).lock:
-                # Options that the form lacks are reset. After an error nothing is changed.
+                # Options missing from the form are reset. After an error nothing is changed.
                 draft.setup.set_options(**fields.as_options(given))
                 draft.job = draft.job if given == draft.options else None
                 draft.options, draft.options_seen = given, True
@@ -180,7 +180,7 @@ def _region(draft: Draft) -> str:
 
 
 def _other_region(request: Request, draft: Draft, region: str) -> Response:
-    """Another cloud has other accounts and another registration, so it needs another sign-in."""
+    """Another cloud has other accounts and registrations, so it requires another sign-in."""
     cloud = CLOUDS[region]
     with session(request).lock:
         draft.forget_drive()
@@ -197,15 +197,15 @@ def _other_region(request: Request, draft: Draft, region: str) -> Response:
 
 
 def save(request: Request) -> Response:
-    """Step 7. GET: what will be saved, the test as it happens. POST: save."""
+    """Step 7. GET: what will be saved, and the test's progress. POST: save."""
     draft = draft_of(request)
-    # A saving that ends meanwhile says first that it saved: whether it did is asked last.
+    # Saving may end meanwhile and sets `draft.saved` first, so that is read last.
     in_turn, standing = draft.may_see("save"), steps_view(work_of(request, Steps, draft.job))
     if draft.saved or not in_turn:
         return onward(request, draft)
     if request.method == "POST":
         work = work_of(request, Steps, draft.job)
-        if work is None or (work.over and not work.ok):  # one that runs is not begun again
+        if work is None or (work.over and not work.ok):  # a running one is not started again
             what = "Test the connection first: only what passed the test is saved."
             raise HTTPException(409, what)
         return _start(request, draft, "save")
@@ -215,12 +215,12 @@ def save(request: Request) -> Response:
 
 
 def test(request: Request) -> Response:
-    """POST: the connection test begins."""
+    """POST: start the connection test."""
     return _start(request, draft_of(request, "save"), "test")
 
 
 def _start(request: Request, draft: Draft, kind: str) -> Response:
-    """Begin the test, or the saving; one at a time."""
+    """Start the test, or saving; one at a time."""
     page, mine = page_of(request), session(request)
     known = storage_of(request, "change", draft.storage) if draft.storage is not None else None
     again = kept(request, "change", known) if known is not None else None
@@ -242,7 +242,7 @@ def _start(request: Request, draft: Draft, kind: str) -> Response:
                 page.storages.conf.update(storage.remote_name, {OWNER: mine.person})
         with session(request).lock:
             draft.saved, draft.options, work.ok = storage.remote_name, {}, True
-            setup.sign_out()  # the token is in rclone.conf now, and only there
+            setup.sign_out()  # the token is now in rclone.conf, and only there
 
     with session(request).lock:
         running = work_of(request, Steps, draft.job)
@@ -253,7 +253,7 @@ def _start(request: Request, draft: Draft, kind: str) -> Response:
 
 
 def edit(request: Request) -> Response:
-    """GET: name and options. POST: change them; a failed test changes nothing."""
+    """GET: name and options. POST: change them; if the test fails, nothing is changed."""
     found = storage_of(request, "change")
     before, title = fields.of_section(found.remote.to_section()), found.name
     given, name, faults = before, title, dict[str, str]()
