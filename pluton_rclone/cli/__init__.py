@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Runs one command and leaves with its exit code."""
-    gc.set_threshold(50_000)  # looking for circles among what is imported: 9 of 130 ms of an `ls`
+    """Run one command, and exit with its exit code."""
+    gc.set_threshold(50_000)  # collecting garbage among imports took 9 of 130 ms of an `ls`
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # not on Windows
         if signal.getsignal(number) == signal.SIG_DFL:  # not under nohup
             signal.signal(number, _cancel)
     child = getattr(signal, "SIGCHLD", None)  # not on Windows
-    if child and signal.getsignal(child) == signal.SIG_IGN:  # as a supervisor has it, inherited
+    if child and signal.getsignal(child) == signal.SIG_IGN:  # inherited from a supervisor
         signal.signal(child, signal.SIG_DFL)
     try:
         code = run(sys.argv[1:] if arguments is None else list(arguments))
-    except KeyboardInterrupt:  # before the command began, or after it had ended
+    except KeyboardInterrupt:  # before the command began, or after it ended
         code = 130
     leave(code)
 
 
 def leave(code: int) -> NoReturn:
-    """Ends the process as Python does, without taking apart what was imported: 10 ms of each
-    command. So a Ctrl-C that met an exec() (every dataclass makes one) is not taken for the end,
-    either (Python/pythonrun.c, run_eval_code_obj). After a Ctrl-C nobody waits for threads: one of
-    Prefect's may wait for other runs to end."""
+    """Exit as Python does, but without tearing down the modules, which takes 10 ms per command.
+    This also avoids a misreported end if Ctrl-C interrupted an exec(), which every dataclass uses
+    (Python/pythonrun.c, run_eval_code_obj). After Ctrl-C, do not wait for threads: one of Prefect's
+    may wait for other runs to end."""
     if code != 130:
         threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
@@ -51,26 +51,26 @@ def leave(code: int) -> NoReturn:
 
 
 def _cancel(number: int, frame: object) -> None:
-    """A container's, service manager's or closed terminal's signal acts as Ctrl-C: we clean up. A
-    second one does not disturb the first. Process 1 would not even get it without a handler."""
+    """Treat the signal of a container, service manager or closed terminal as Ctrl-C, to clean up.
+    Ignore a second one. Without a handler, process 1 would not get the signal at all."""
     signal.signal(number, lambda *_: None)
-    ctrl_c = signal.getsignal(signal.SIGINT)  # the page has a handler of its own
+    ctrl_c = signal.getsignal(signal.SIGINT)  # the page has its own handler
     if callable(ctrl_c):
         ctrl_c(signal.SIGINT, None)
-    else:  # behind an & in a script, Ctrl-C is ignored
+    else:  # in the background of a script (&), Ctrl-C is ignored
         raise KeyboardInterrupt
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs one command. Output that could not be written is reported at the end, as an error."""
+    """Run one command. Output that could not be written is reported at the end, as an error."""
     from pluton_rclone.errors import PlutonRcloneError
 
     from .output import Outlet, Output, outlets
 
-    # urllib3's; errors and the connection test say it, once and for people
+    # by urllib3; our errors and the connection test report it once, for people
     warnings.filterwarnings("ignore", "System time is way off")
     separator = arguments.index("--") if "--" in arguments else len(arguments)
-    output = Output("--json" in arguments[:separator])  # behind it stands another command
+    output = Output("--json" in arguments[:separator])  # after it comes another command
     with outlets(), ExitStack() as stack:
         if output.as_json:
             from .talk import warnings_as_json
@@ -91,7 +91,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str], output: Output) -> int:
-    """Every exception becomes a message and an exit code here, in one place."""
+    """Run one command; the only place where exceptions become messages and exit codes."""
     import click
 
     from pluton_rclone.errors import Cancelled, PlutonRcloneError, UsageError
@@ -116,7 +116,7 @@ def _run(arguments: Sequence[str], output: Output) -> int:
             from .values import instead_of
 
             advice = instead_of(error.option_name) or advice
-        what = error.format_message().replace("\n\t", " ")  # a missing choice's, one a line
+        what = error.format_message().replace("\n\t", " ")  # a missing choice lists one per line
         output.error(UsageError(what, advice=advice))
         return UsageError.exit_code
     except click.ClickException as error:
@@ -125,15 +125,15 @@ def _run(arguments: Sequence[str], output: Output) -> int:
     except (KeyboardInterrupt, click.Abort):
         from pluton_rclone import process
 
-        process.end_all()  # also what was just being started
+        process.end_all()  # also processes that were just starting
         output.stopped()
         return Cancelled.exit_code
-    except OSError as error:  # the current folder is gone, a full /tmp
+    except OSError as error:  # the current folder is gone, /tmp is full
         output.error(refused(error))
         return PlutonRcloneError.exit_code
-    except ReaderGone:  # `| head`: nothing is wrong, and others end by that signal
+    except ReaderGone:  # `| head`: not an error; other programs end by that signal
         return 128 + 13  # SIGPIPE's number; Windows has no name for it
-    finally:  # the next command of this process is another one
+    finally:  # this process may run another command
         NAMED.clear()
         GIVEN.clear()
         VARIABLES.clear()

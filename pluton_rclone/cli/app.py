@@ -1,4 +1,4 @@
-"""The group of all commands: each command's module, loaded on call; a hint for the rest."""
+"""The group of all commands, which loads their modules when called; hints for unknown ones."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ EVERY = (0, 1, 2, 130)
 
 
 def exit_codes(numbers: Iterable[int] = CODES) -> str:
-    """The sentence about these exit codes, for a --help."""
+    """The sentence about these exit codes in a --help."""
     return f"Exit codes: {' · '.join(f'{code} {CODES[code]}' for code in sorted(numbers))}.\n"
 
 
-# In the order of --help: a heading; below it, a module of pluton_rclone.cli, the exit codes that
-# its commands have besides those of every command, and the commands.
+# In the order of --help: a heading; below it, a module of pluton_rclone.cli, its commands' exit
+# codes in addition to those of every command, and the commands.
 TABLE = """\
 Connect
   connect 345678 connect import
@@ -84,7 +84,7 @@ for line in TABLE.splitlines():
     group += named
     COMMANDS |= dict.fromkeys(named, (module, [int(one) for one in numbers if one.isdigit()]))
 
-# What people call a use of another command, or a command that has another name here.
+# Other common names for a command, or for a use of one.
 OTHERWISE = {
     "restore": "To restore, copy the other way: pluton-rclone copy NAME:path FOLDER",
     "download": "To download: pluton-rclone copy NAME:path FOLDER",
@@ -102,17 +102,17 @@ OTHERWISE = {
     "list": "To list storages: pluton-rclone storages; files: pluton-rclone ls NAME:path",
 }
 
-# Where the function cannot have the command's name.
+# Functions that cannot have the command's name.
 FUNCTIONS = {"set": "set_options", "keep-alive": "keep_alive", "import": "import_"}
 
 
 class LazyGroup(click.Group):
-    """Commands are imported when they are called: `--help` and completion stay quick."""
+    """Imports commands when they are called, so that `--help` and completion stay fast."""
 
     called = ""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Options before the command are what the same options behind it would be."""
+        """Apply options before the command as if they came after it."""
         left = super().parse_args(ctx, args)
         given = {name: value for name, value in ctx.params.items() if value not in (None, False)}
         ctx.default_map = dict.fromkeys(COMMANDS, given)
@@ -147,7 +147,7 @@ class LazyGroup(click.Group):
             with interruptible():
                 return super().invoke(ctx)
         except KeyboardInterrupt:
-            # Before click sees it, which would print an empty line even under --json.
+            # Before click handles it: click would print an empty line even under --json.
             raise click.Abort from None
 
     def resolve_command(

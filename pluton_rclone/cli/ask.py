@@ -1,4 +1,4 @@
-"""Questions and sign-ins at a terminal; a script is told which option it left out."""
+"""Questions and sign-ins at a terminal; a script gets an error that names the missing option."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def choose(
     option: str,
     default: int = 1,
 ) -> Thing:
-    """The only one of (label, thing), or that of a number or a word of its label. Without a person,
-    UsageError: the labels and `option`."""
+    """The only one of (label, thing), or the one chosen by number or by a word of its label.
+    Without a person, UsageError lists the labels and `option`."""
     if len(things) == 1:
         return things[0][1]
     if not interactive(output):
@@ -75,7 +75,7 @@ def text(
     default: str | None = None,
     check: Callable[[str], object] = lambda answer: None,
 ) -> str:
-    """A line of text, asked again while `check` raises. Without a person, UsageError: `option`."""
+    """A line of text, asked again if `check` raises. Without a person, UsageError with `option`."""
     if not interactive(output):
         raise UsageError(f"{question} is missing.", advice=f"Give {option}.")
     while True:
@@ -88,7 +88,7 @@ def text(
 
 
 def paste(output: Output, prompt: str) -> str:
-    """stdin to its end; at a terminal unseen, not by lines, which end at 4,095 bytes (termios)."""
+    """Read stdin to its end; at a terminal hidden, and not by lines of 4,095 bytes (termios)."""
     if sys.platform == "win32" or not sys.stdin.isatty():
         return text_of(sys.stdin.buffer.read())
     import termios
@@ -107,17 +107,17 @@ def paste(output: Output, prompt: str) -> str:
 
 
 def text_of(data: bytes) -> str:
-    """What somebody has written to a file, also by PowerShell's >, which makes it UTF-16."""
+    """The text of a file, also one written by PowerShell's >, which is UTF-16."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace")
     return data.decode("utf-8-sig", errors="surrogateescape")
 
 
 def secret_in(file: Path) -> str:
-    """The secret that a file holds. UsageError, also if it is empty."""
+    """The secret in a file. UsageError, also if it is empty."""
     try:
         found = text_of(file.read_bytes()).strip()
-        found.encode()  # UnicodeError for bytes of another encoding
+        found.encode()  # UnicodeError for bytes in another encoding
     except (OSError, UnicodeError) as error:
         what = f"The file {file} cannot be read."
         advice = "Check its path and rights, and that it is text in UTF-8."
@@ -130,7 +130,7 @@ def secret_in(file: Path) -> str:
 def secret(
     output: Output, question: str, *, variable: str, file: Path | None = None, twice: bool = False
 ) -> str:
-    """A secret: from a file, else the environment, else typed unseen, else a line of stdin."""
+    """A secret: from a file, else the environment, else typed without echo, else a stdin line."""
     if file is not None:
         return secret_in(file)
     if os.environ.get(variable):
@@ -157,16 +157,16 @@ ASKED = {
 
 
 def usual_method(setup: StorageSetup) -> Method:
-    """How a person signs in where nobody says how: by the registration that there is."""
+    """The default way to sign in, depending on the registration."""
     return "browser" if setup.has_app else "rclone"
 
 
 def sign_in(setup: StorageSetup, method: Method, output: Output, *, confirm: bool = False) -> None:
-    """Signs in and says as which account. `confirm` asks at the terminal whether it is the right
-    one, because another person may have finished the sign-in. Cancelled if it is not."""
+    """Sign in, and report the account. With `confirm`, ask at the terminal whether it is the right
+    one, because another person may have finished the sign-in; Cancelled if not."""
     if method in ("browser", "device", "app"):
         try:
-            setup.app  # noqa: B018 - RegistrationError now, before anything is said
+            setup.app  # noqa: B018 - RegistrationError now, before any output
         except errors.RegistrationError as problem:
             problem.advice += " The options are --client-id and --method rclone."
             raise
@@ -202,7 +202,7 @@ def sign_in(setup: StorageSetup, method: Method, output: Output, *, confirm: boo
 
 
 def show_address(output: Output, url: str, opened: bool) -> None:
-    """Where to sign in; if no window has opened, the person opens the address."""
+    """Show where to sign in; if no window has opened, the person opens the address."""
     output.line({"sign_in_address": url, "opened": opened})
     output.say(
         "A browser window has opened; waiting for you there. No window? Then open this address "
@@ -218,7 +218,7 @@ def show_address(output: Output, url: str, opened: bool) -> None:
 
 
 def show_code(output: Output, code: DeviceCode) -> None:
-    """The code to type on another device."""
+    """Show the code to enter on another device."""
     members = ("verification_uri", "user_code", "expires")
     output.line({name: getattr(code, name) for name in members})
     minutes = max(1, round((code.expires - time.time()) / 60))

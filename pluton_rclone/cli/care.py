@@ -37,11 +37,11 @@ TEXTFILE = "prometheus: metrics, as node_exporter's textfile collector takes the
 @valued("--format form", None, TEXTFILE, type=FORMAT, default="text")
 @pinged
 def health(ctx: Context, names: tuple[str, ...], form: str) -> None:
-    """Check storages without writing: for a scheduled job. Exit code 4 if one of them fails, 8 if
-    Microsoft was just not reached.
+    """Check storages without writing, for a scheduled job. Exit code 4 if one of them fails, 8 if
+    only Microsoft could not be reached.
 
-    Warns of a token or client secret that expires soon, of a drive that is nearly full, of a
-    configuration that cannot be written.
+    Warns of a token or client secret that expires soon, of a drive that is nearly full, and of a
+    configuration that is not writable.
 
     \b
     pluton-rclone health
@@ -60,7 +60,7 @@ def health(ctx: Context, names: tuple[str, ...], form: str) -> None:
 
 
 def metrics(report: HealthReport) -> str:
-    """What was found, in Prometheus's text format."""
+    """The results in Prometheus's text format."""
     from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
     found: dict[str, tuple[str, Callable[[ConnectionReport], float]]] = {
@@ -90,10 +90,10 @@ def keep_alive(ctx: Context) -> None:
 
 
 def report_health(ctx: Context, report: HealthReport) -> None:
-    """What was found, storage by storage. ConnectionTestFailed when one failed."""
+    """Print the results by storage. ConnectionTestFailed if one failed."""
     output = ctx.output
     output.result(report.record())
-    if not report.reports:  # a scheduled job with the wrong file must not succeed for ever
+    if not report.reports:  # a scheduled job with the wrong file must not succeed forever
         what = f"There is no OneDrive storage to look at in {ctx.storages.path}."
         raise StorageNotFound(what, advice="Check --config, or connect one.")
     names = {one.name: named(one) for one in ctx.storages.values()}
@@ -200,7 +200,7 @@ def set_options(
 
 
 def read_secret(output: Output, option: str, file: Path | None) -> str:
-    """The new value of a secret option. UsageError for any other option, or one of a sign-in."""
+    """The new value of a secret option. UsageError for any other option, or one of the sign-in."""
     if option not in ("client_secret", "link_password"):
         advice = "Give client_secret or link_password."
         raise UsageError(f"{option!r} is not a secret that can be set.", advice=advice)
@@ -214,8 +214,8 @@ def read_secret(output: Output, option: str, file: Path | None) -> str:
 def rename(ctx: Context, name: str, new_name: str, remote_name: bool) -> None:
     """Give a storage another name.
 
-    The friendly one; with --remote that of its remote, which scripts may use: it stays unless you
-    say so.
+    The friendly name; with --remote, the name of its remote, which scripts may use and which
+    otherwise stays.
 
     \b
     pluton-rclone rename "OneDrive" "OneDrive of Anna"
@@ -297,8 +297,8 @@ def sites(ctx: Context, name: str, term: str) -> None:
 def repair(ctx: Context, name: str, drive_id: str) -> None:
     """Find the drive of a storage that has none, or one that Microsoft only lists.
 
-    The token and the options stay. An encoding is written as rclone reads it, and a base folder so
-    that rclone by itself starts in it, too. Saved only if the connection test passed.
+    The token and the options stay. An encoding is rewritten in rclone's spelling, and a base folder
+    so that rclone itself begins at it. Saved only if the connection test passes.
 
     \b
     pluton-rclone repair work

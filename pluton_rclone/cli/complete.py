@@ -1,4 +1,4 @@
-"""Names and places as arguments of commands, with what Tab offers for them."""
+"""Names and places as arguments of commands, with their completions."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from .places import names_storage, parse_place
 def storage_names(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """What Tab offers for NAME: remotes, which need no quoting; friendly names as help."""
+    """The completions of NAME: remotes, which need no quoting; friendly names as help."""
     try:
         found = Context(ctx.params.get("config")).storages.values()
         names = [(storage.remote_name, storage.name) for storage in found]
-    except PlutonRcloneError:  # an unreadable file: nothing to offer, and no place to say it
+    except PlutonRcloneError:  # an unreadable file: no completions, and nowhere to report it
         return []
     return [CompletionItem(name, help=help) for name, help in names if name.startswith(incomplete)]
 
@@ -34,7 +34,7 @@ def storage_names(
 def local_or_storage(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """For SRC and DST. A local name that would be an option or a storage has ./ in front."""
+    """For SRC and DST. A local name that looks like an option or a storage is prefixed with ./."""
     items = in_storage(ctx, param, incomplete)
     if names_storage(incomplete):
         return items
@@ -53,7 +53,7 @@ def in_storage(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
     context = Context(ctx.params.get("config"), ctx.params.get("binary"))
     try:
         found = list(_in_storage(context, incomplete))
-    except (PlutonRcloneError, OSError):  # nothing to offer, and no place to say it
+    except (PlutonRcloneError, OSError):  # no completions, and nowhere to report it
         return []
     return [CompletionItem(name) for name in found if name.startswith(incomplete)]
 
@@ -78,7 +78,7 @@ DESTINATION = click.argument("destination", metavar="DST", shell_complete=local_
 
 
 class _Lines(shell_completion.ShellComplete):
-    """An entry is a line of text, as the shells' functions read it."""
+    """Entries are lines of text, as the shell functions read them."""
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
         found = super().get_completions(args, incomplete)
@@ -88,7 +88,7 @@ class _Lines(shell_completion.ShellComplete):
 
 
 class Bash(_Lines, shell_completion.BashComplete):
-    """click splits at a colon, as bash does (COMP_WORDBREAKS), and quotes nothing."""
+    """click splits at a colon, like bash (COMP_WORDBREAKS), and does not quote."""
 
     source_template = """\
 %(complete_func)s() {
@@ -111,7 +111,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
         words, self.quoted = shell_completion.split_arg_string(line), False
         try:
             shlex.split(line)
-        except ValueError:  # a quote is open
+        except ValueError:  # an open quote
             self.quoted = not line.endswith("\\")
         if re.search(r"(?<!\\)\s$", line) and not self.quoted:
             words.append("")
@@ -127,7 +127,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 
 
 class Zsh(_Lines, shell_completion.ZshComplete):
-    """click adds a blank behind a folder, and splits a value at a colon."""
+    """click adds a space after a folder, and splits values at colons."""
 
     source_template = """\
 #compdef %(prog_name)s
@@ -155,7 +155,7 @@ fi
 
 
 class Fish(_Lines, FishComplete):
-    """click splits a value at every comma."""
+    """click splits values at every comma."""
 
     source_template = FishComplete.source_template.replace("string split", "string split -m 1")
 

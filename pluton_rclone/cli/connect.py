@@ -1,4 +1,4 @@
-"""The command `connect`: the guide's walk at a terminal, by questions or by options."""
+"""The command `connect`: the guide's setup at a terminal, by questions or by options."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ MADE = "The remote's name in rclone.conf. [default: made from the friendly name]
 REMOTE_NAME = valued("--remote-name", "NAME", MADE)
 _ANOTHER = (
     *(UsageError, OptionInvalid, AccountError, AccessDenied, DriveNotFound, ItemNotFound),
-    ConsentRequired,  # what was asked for before is granted: this account may not open it
+    ConsentRequired,  # all that can be asked for is granted: this account may not open it
 )
-"""What is wrong with an address, or a site, where another one may help."""
+"""Errors about an address or a site for which another one may help."""
 _ADDRESS = re.compile(r"://|\.sharepoint\.|^\S+\.[a-z]+/", re.IGNORECASE)
-"""In an address, also as it is typed; not in a part of a site's name."""
+"""Matches addresses, even if typed incompletely, but not part of a site's name."""
 REGIONS = click.Choice(list(CLOUDS))
 SITE = "A SharePoint site, library or folder, as the browser shows its address."
 START = "The folder of the drive that the storage starts from."
-# Of each row, only one can be meant.
+# Options of one row exclude each other.
 CONTRADICTIONS = (
     ("--site", "--drive", "--user"),
     ("--base-folder", "--set base_folder"),
@@ -129,7 +129,7 @@ def connect(
     if wanted.base_folder:
         options["base_folder"] = wanted.base_folder
     kind = wanted.kind or ("sharepoint" if wanted.site else None)
-    # What is impossible is said before the sign-in, not after it.
+    # Report impossible combinations before the sign-in, not after it.
     drive_id = wanted.drive_id or ""
     if wanted.kind and drive_id_fault(drive_id, DRIVE_TYPES[wanted.kind]):
         raise contradiction(f"--type {wanted.kind}", f"--drive {drive_id}")
@@ -147,7 +147,7 @@ def connect(
     friendly = name or ask.text(
         output, "Storage name", option="NAME", default="OneDrive Backups", check=storages.free_name
     )
-    friendly = friendly.removesuffix(":")  # as NAME: is written elsewhere
+    friendly = friendly.removesuffix(":")  # NAME: is the form in other commands
     storages.free_name(friendly, remote_name)
     setup = StorageSetup(app, access="read" if read_only else "write")
     setup.name = friendly
@@ -177,7 +177,7 @@ def connect(
 
 
 def save(ctx: Context, setup: StorageSetup, remote_name: str | None) -> None:
-    """Tests the connection and saves the storage; both are told."""
+    """Test the connection, and save the storage; report both."""
 
     def step_done(step: Step) -> None:
         ctx.output.line({"step": step.record()})
@@ -207,8 +207,8 @@ def import_(
 ) -> None:
     """Save a OneDrive remote that was made elsewhere as the storage NAME.
 
-    FILE is an rclone.conf, what `export` or `rclone config show` printed, or a token; without it,
-    paste that (- is stdin). What becomes of it is shown first.
+    FILE is an rclone.conf, the output of `export` or of `rclone config show`, or a token; without
+    FILE, paste that (- is stdin). What will be saved is shown first.
 
     \b
     pluton-rclone import work rclone.conf
@@ -224,7 +224,7 @@ def import_(
     setup.name = name
     text = ask.text_of(file.read()) if file else ask.paste(output, "Paste the remote, or the token")
     account, drive = setup.use_token(chosen(output, text, section)), setup.chosen_drive
-    if drive is None:  # a token alone
+    if drive is None:  # only a token
         drive = locate(setup, output, Wanted())
     output.say(f"Account      {account}")
     output.say(f"Drive        {drive.name} ({human_drive_type(drive.type)})")
@@ -235,7 +235,7 @@ def import_(
 
 
 def chosen(output: Output, text: str, section: str | None) -> str:
-    """The text of one remote of several. TokenInvalid if none is named, or there is not that."""
+    """The text of one of several remotes. TokenInvalid if none is named, or it does not exist."""
     from pluton_rclone.microsoft.entra.paste import remotes_in
 
     found = remotes_in(text)
@@ -253,9 +253,9 @@ def chosen(output: Output, text: str, section: str | None) -> str:
 def locate(
     setup: StorageSetup, output: Output, wanted: Wanted, method: Method | None = None
 ) -> Drive:
-    """The drive that the options name, the only one, or the one that the person chooses, who signs
-    in once more, by the same method, where it needs further permissions."""
-    if setup.chosen_drive is not None:  # a pasted remote brought it along
+    """The drive that the options name, the only one, or the one that the person chooses. If that
+    needs further permissions, the person signs in again by the same method."""
+    if setup.chosen_drive is not None:  # from a pasted remote
         return setup.chosen_drive
     if wanted.drive_id:
         return setup.choose_drive(wanted.drive_id)
@@ -271,9 +271,9 @@ def locate(
         kind = ask.choose(output, "Drive type", labels, option="--type", default=default)
         try:
             pick_drive(setup, output, kind, None, again)
-        except (GraphError, ConsentRequired) as error:  # another type may do
+        except (GraphError, ConsentRequired) as error:  # another type may work
             output.error(error)
-    if typed:  # rather than the address's own folder
+    if typed:  # takes precedence over the address's own folder
         setup.set_options(base_folder=typed)
     assert setup.chosen_drive is not None
     return setup.chosen_drive
@@ -282,7 +282,7 @@ def locate(
 def pick_drive(
     setup: StorageSetup, output: Output, kind: DriveKind, site: str | None, again: Method
 ) -> None:
-    """Chooses a drive of this type, by the address of a `site` if there is one."""
+    """Choose a drive of this type, by the address of a `site` if given."""
     if setup.choose_type(kind):
         output.say("SharePoint needs further permissions: Microsoft asks for them now.")
         sign_in(setup, again, output)
@@ -290,7 +290,7 @@ def pick_drive(
         try:
             setup.choose_address(site)
         except (ConsentRequired, SitesPermissionMissing) as problem:
-            if isinstance(problem, SitesPermissionMissing):  # of another person, by its path
+            if isinstance(problem, SitesPermissionMissing):  # another person's, by its path
                 setup.choose_type("sharepoint")
             if not setup.missing_permissions():  # this account may not open it
                 raise
@@ -306,7 +306,7 @@ def pick_drive(
 
 
 def ask_options(setup: StorageSetup, output: Output) -> None:
-    """Advanced options, one a line, until an empty line; a wrong one is told and asked again."""
+    """Ask for advanced options, one per line, until an empty line; repeat for an invalid one."""
 
     def keep(setting: str) -> None:
         setup.set_options(**parse_settings((setting,) if setting else ()))
@@ -318,7 +318,7 @@ def ask_options(setup: StorageSetup, output: Output) -> None:
 
 
 def pick_library(setup: StorageSetup, output: Output) -> Drive:
-    """A library of a site that a word finds, or the one that a pasted address leads to."""
+    """A library of a site found by a search term, or the one at a pasted address."""
     question = "Site: a part of its name, its address, or * for all"
     while True:
         term = ask.text(output, question, option="--site", default="*")

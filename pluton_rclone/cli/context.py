@@ -1,4 +1,4 @@
-"""What commands share: `Context`, made of the options that all about storages take."""
+"""Shared by the commands: `Context`, made from the options common to commands about storages."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Context:
 
     @functools.cached_property
     def new_storages(self) -> Storages:
-        """The storages of `--config`, driven by `--rclone`. The file may be missing still."""
+        """The storages of `--config`, with the rclone of `--rclone`. The file may not exist yet."""
         from pluton_rclone.storages.storage import Storages
 
         return Storages(self.config, binary=self.binary)
 
     @property
     def storages(self) -> Storages:
-        """The same. ConfigUnreadable if --config names no file."""
+        """As `new_storages`. ConfigUnreadable if --config names no file."""
         if self.config is not None:
             self.require_file()
         return self.new_storages
@@ -58,7 +58,7 @@ class Context:
             raise ConfigUnreadable(what, advice=advice)
 
     def storage(self, name: str) -> Storage:
-        """A storage by NAME or NAME:. StorageNotFound; UsageError for a place in it."""
+        """A storage by NAME or NAME:. UsageError for a path in it; StorageNotFound."""
         found, path = self.storage_and_path(name)
         if path:
             what = f"{name!r} is a place in a storage, and this is about all of it."
@@ -66,7 +66,7 @@ class Context:
         return found
 
     def storage_and_path(self, text: str) -> tuple[Storage, str]:
-        """A storage by NAME, and what stands behind it in NAME:PATH. StorageNotFound."""
+        """The storage NAME and the path of NAME:PATH. StorageNotFound."""
         found = self.storages
         for end in [len(text), *(i for i in range(len(text) - 1, 0, -1) if text[i] == ":")]:
             with contextlib.suppress(StorageNotFound):
@@ -87,14 +87,14 @@ class Context:
 
 
 def keep_given(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """For the commands that are suggested (`ours`)."""
+    """Remember the option for suggested commands (`ours`)."""
     if value is not None:
         GIVEN[param.opts[0]] = value
     return value
 
 
 def tell_more(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
-    """--verbose: what the library logs, on stderr, for this one command."""
+    """--verbose: print the library's log on stderr, for this one command."""
     if wanted:
         from .talk import log_to_stderr
 
@@ -107,13 +107,13 @@ def flag(*names: str, help: str, **more: Any) -> Decorator:
 
 
 def valued(names: str, metavar: str | None, help: str, **more: Any) -> Decorator:
-    """An option with a value, `names` split at spaces; without a metavar, click makes one."""
+    """An option with a value; `names` is split at spaces. Without a metavar, click creates one."""
     return click.option(*names.split(), metavar=metavar, help=help, **more)
 
 
 class NonEmptyPath(click.Path):
-    """A path, but not "", which a shell makes of a variable that is not set: for `Path`, that is
-    the current folder."""
+    """A path, but not "", which results from an unset shell variable and would be the current
+    folder as a `Path`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
@@ -140,12 +140,12 @@ SHARED = [
 
 
 def with_options(*options: Decorator) -> Decorator:
-    """Several options as one decorator; `--help` lists the last first."""
+    """Several options as one decorator; `--help` lists the last one first."""
     return lambda function: functools.reduce(lambda made, option: option(made), options, function)
 
 
 def command(*parts: Decorator, **settings: Any) -> Callable[[AnyCommand], click.Command]:
-    """A command of these arguments and options, with a `Context` of `SHARED` as its first."""
+    """A command with these arguments and options; its first parameter is a `Context` (`SHARED`)."""
 
     def make(function: AnyCommand) -> click.Command:
         @functools.wraps(function)
@@ -160,7 +160,7 @@ def command(*parts: Decorator, **settings: Any) -> Callable[[AnyCommand], click.
 
 
 def needs(extra: str, *modules: str) -> None:
-    """UsageError, which says what to install, unless all modules of this extra are installed."""
+    """UsageError that says what to install, unless all modules of this extra are installed."""
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
         install = f"pip install 'pluton-rclone[{extra}]'"

@@ -69,7 +69,7 @@ def tree(ctx: Context, place: str, level: int | None) -> None:
 
 @command(PLACE)
 def stat(ctx: Context, place: str) -> None:
-    """Show one file or folder. Exit code 7 when there is none.
+    """Show one file or folder. Exit code 7 if it does not exist.
 
     \b
     pluton-rclone stat work:backup/notes.txt --json
@@ -113,7 +113,7 @@ def size(ctx: Context, place: str, **given: Any) -> None:
 
 @command(NAME)
 def about(ctx: Context, name: str) -> None:
-    """Show how much room there is on a storage's drive.
+    """Show how much space there is on a storage's drive.
 
     \b
     pluton-rclone about "OneDrive Personal Backups"
@@ -128,8 +128,8 @@ def about(ctx: Context, name: str) -> None:
 def mount(ctx: Context, place: str, folder: Path, passed: tuple[str, ...]) -> int:
     """Mount a folder of a storage on an empty FOLDER of this machine, until Ctrl-C.
 
-    rclone does it, and what it says and its exit code are passed on. A token that is renewed
-    meanwhile is kept.
+    rclone does the work; its messages and its exit code are passed on. A token that is renewed
+    meanwhile is saved.
 
     \b
     pluton-rclone mount work:laptop /mnt/work
@@ -142,9 +142,9 @@ def mount(ctx: Context, place: str, folder: Path, passed: tuple[str, ...]) -> in
 def serve(ctx: Context, kind: str, place: str, passed: tuple[str, ...]) -> int:
     """Serve a folder of a storage over a protocol, until Ctrl-C.
 
-    rclone does it, and what it says and its exit code are passed on. A token that is renewed
-    meanwhile is kept. Give a user and a password in RCLONE_USER and RCLONE_PASS, or a file with
-    --htpasswd; for s3, RCLONE_AUTH_KEY. Without them everybody who reaches the address gets in.
+    rclone does the work; its messages and its exit code are passed on. A token that is renewed
+    meanwhile is saved. Set a user and a password in RCLONE_USER and RCLONE_PASS, or a file with
+    --htpasswd; for s3, RCLONE_AUTH_KEY. Otherwise anyone who reaches the address has access.
 
     \b
     pluton-rclone serve webdav work:laptop -- --addr=localhost:8080
@@ -161,7 +161,7 @@ def _stand(ctx: Context, place: str, words: str, passed: tuple[str, ...], *more:
 
 
 def show(ctx: Context, entry: Entry, *, alone: bool = False) -> None:
-    """A file or folder on one line; `alone`: no column to align with."""
+    """Print a file or folder on one line; `alone` means without columns to align."""
     when = entry.modified
     if ctx.as_json:
         size = None if entry.is_dir or entry.size < 0 else entry.size
@@ -179,7 +179,7 @@ def show(ctx: Context, entry: Entry, *, alone: bool = False) -> None:
 @click.argument("destination", metavar="NAME:PATH", shell_complete=in_storage)
 @filtering
 def preflight(ctx: Context, source: str, destination: str, **given: Any) -> None:
-    """Find what OneDrive would refuse or spoil, before it is sent.
+    """Find what OneDrive would refuse or spoil, before a byte is sent.
 
     What it would refuse, change or skip if SRC were copied to NAME:PATH. Exit code 4 if something
     would be refused or spoiled.
@@ -194,7 +194,7 @@ def preflight(ctx: Context, source: str, destination: str, **given: Any) -> None
 def look(
     output: Output, source: Place, into: tuple[Storage, str], wanted: dict[str, Any], anyway: bool
 ) -> None:
-    """Prints what OneDrive would refuse or spoil of SRC there. NameRefused if not `anyway`."""
+    """Print what OneDrive would refuse or spoil of SRC there. NameRefused if not `anyway`."""
     source.require("SRC")
     scan = into[0].preflight(source.path, into[1], of=source.storage, **wanted)
     with source.named("SRC"):

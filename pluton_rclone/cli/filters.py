@@ -1,4 +1,4 @@
-"""What a command hands to rclone: filters (rules, sizes, ages), and the flags after `--`."""
+"""What a command passes to rclone: filters (rules, sizes, ages), and the flags after `--`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LISTED = "Only the files that FILE names, a path in SRC or NAME:PATH on each lin
 MORE = "Rules from FILE, one on each line, after those of --filter."
 RULE = "'- PATTERN' leaves out, '+ PATTERN' keeps; the first that matches counts."
 WITHOUT = "Leave out what matches, e.g. '*.tmp' or '/cache/**'."
-# `--help` lists the last first.
+# `--help` lists the last one first.
 filtering = with_options(
     valued("--max-age", "AGE", "Only what changed since, e.g. 30d.", type=AGES),
     valued("--min-age", "AGE", "Only what is older, e.g. 2w.", type=AGES),
@@ -48,8 +48,8 @@ def selection(
     files_from: Any = None,
     **others: Any,
 ) -> dict[str, Any]:
-    """The options as the library takes them, without those not given. Rules stand in rclone's
-    order: --include, --exclude, --filter, --filter-from; an --include leaves out all else."""
+    """The given options in the library's form. Rules are in rclone's order: --include, --exclude,
+    --filter, --filter-from; an --include excludes everything else."""
     if "" in (*include, *exclude):
         raise UsageError("A pattern is empty.", advice="Write one, as in --exclude '*.tmp'.")
     found = [f"+ {pattern}" for pattern in include] + [f"- {pattern}" for pattern in exclude]
@@ -67,17 +67,17 @@ def selection(
 
 
 def _lines(file: Any) -> Iterator[str]:
-    """As rclone reads such a file: blanks around a line, empty lines and comments do not count."""
+    """Lines as rclone reads such a file: stripped, without empty lines and comments."""
     if file is None:
         return
-    # a name may hold other line breaks; Windows writes a mark before the first line
+    # a name may contain other line breaks; Windows adds a byte order mark
     for line in map(str.strip, os.fsdecode(file.read()).removeprefix("\ufeff").split("\n")):
         if line and not line.startswith(("#", ";")):
             yield line
 
 
 def say_what_cannot_match(output: Output, source: Place, options: dict[str, Any]) -> None:
-    """A pattern that is the very name of a file in a local SRC, which it does not match."""
+    """Report a pattern that is the literal name of a file in a local SRC, but does not match it."""
     if source.storage is not None:
         return
     for rule in options.get("filters") or ():
@@ -91,7 +91,7 @@ def say_what_cannot_match(output: Output, source: Place, options: dict[str, Any]
 
 
 def checked(flags: tuple[str, ...]) -> list[str]:
-    """The flags, if they are some and none of them is refused. UsageError."""
+    """The flags, if any, unless one is refused. UsageError."""
     if not flags:
         return []
     if not flags[0].startswith("-"):

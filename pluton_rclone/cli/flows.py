@@ -1,4 +1,4 @@
-"""The commands `plan` and `flow`: what is done in many storages, here or on many machines."""
+"""The commands `plan` and `flow`: work on many storages, here or on many machines."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OF_PLAN = click.argument("file", metavar="[PLAN]", required=False, type=FILE)
 @OF_PLAN
 @flag("--schema", help="Print the JSON Schema of a plan, for an editor.")
 def plan(ctx: Context, action: str, file: Path | None, schema: bool) -> None:
-    """Explain a plan: what is done in which storages, and when. Every fault is named at once.
+    """Explain a plan: what is done in which storages, and when. Every fault is reported at once.
 
     \b
     pluton-rclone plan check nightly.toml
@@ -65,7 +65,7 @@ def plan(ctx: Context, action: str, file: Path | None, schema: bool) -> None:
 
 
 def _meant(ctx: Context, plan: Plan) -> tuple[list[str], list[str]]:
-    """What is meant, as far as rclone.conf tells, and what it does not have."""
+    """The storages in rclone.conf that the plan means, and what rclone.conf lacks."""
     found: list[str] = []
     notes = []
     for which in plan.storages:
@@ -92,7 +92,7 @@ def flow(
 ) -> int:
     """Run a plan; have a Prefect server run it by its schedule; be a worker for such plans.
 
-    The server is that of PREFECT_API_URL. Without one, `run` starts Prefect's own for as long.
+    The server is that of PREFECT_API_URL. Without one, `run` starts a temporary one of Prefect's.
 
     \b
     pluton-rclone flow run --no-server nightly.toml
@@ -100,12 +100,12 @@ def flow(
     PREFECT_API_URL=http://server:4200/api pluton-rclone flow worker
     """
     needs("flows", *FLOWS)
-    if not no_server:  # what else is started finds them there
+    if not no_server:  # child processes find them there
         if os.path.expanduser("~") == "~":
             raise UsageError("Prefect needs a home folder.", advice="Set HOME, or --no-server.")
         named = {"RCLONE_CONFIG": ctx.config, "PLUTON_RCLONE_BINARY": ctx.binary}
         whole = {name: os.path.abspath(path) for name, path in named.items() if path}
-        os.environ.update(whole)  # a worker's runs start in folders of their own
+        os.environ.update(whole)  # absolute, because a worker's runs start in their own folders
     if action == "worker":
         from pluton_rclone.flows.engine import work
 
@@ -152,7 +152,7 @@ def _say(ctx: Context, one: Outcome) -> None:
 
 
 def _read(ctx: Context, file: Path | None) -> Plan:
-    """The plan in the file. UsageError; every fault is said before."""
+    """The plan in the file. UsageError, after every fault was printed."""
     if file is None:
         raise UsageError("The file of the plan is missing.", advice="Name it: nightly.toml.")
     found, faults = check(file)

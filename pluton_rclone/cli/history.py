@@ -1,4 +1,4 @@
-"""What has run: `history`, and `again`, which does a run once more."""
+"""Past runs: `history`, and `again`, which repeats a run."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from .restic import run_restic
 from .transfers import SAFE, SURE, compare, confirm, finish, today
 
 _DELETES = {"sync", "move", "moveto", "delete", "purge", "deletefile"}
-_TO_BEGIN = timedelta(minutes=1)  # from the name of a day's folder until the run that is recorded
+_TO_BEGIN = timedelta(minutes=1)  # from naming a day's folder to the recorded start
 
 
 @command()
 @click.argument("name", metavar="[NAME|ID]", required=False, shell_complete=storage_names)
 @valued("-n --limit", "N", "So many at most.", type=click.IntRange(1), default=20)
 def history(ctx: Context, name: str | None, limit: int) -> None:
-    """Show the last runs, of all storages or of NAME; with an ID one run and its failures.
+    """Show the last runs, of all storages or of NAME; with an ID, one run and its failures.
 
-    NAME may be one that was removed or renamed since.
+    NAME may be a storage that was removed or renamed since.
 
-    Transfers, comparisons and restic are recorded beside rclone.conf for 90 days, whoever started
-    them: this program, its page, a Python program. A dry run is not.
+    Transfers, comparisons and restic are recorded beside rclone.conf for 90 days, however they were
+    started: by this program, its page, or a Python program. Dry runs are not recorded.
 
     \b
     pluton-rclone history
@@ -61,14 +61,14 @@ def history(ctx: Context, name: str | None, limit: int) -> None:
 
 
 def _of_storage(ctx: Context, name: str, limit: int) -> list[RunRecord]:
-    """The runs of a storage, or of one that was called so. StorageNotFound."""
+    """The runs of a storage, or of one that had that name. StorageNotFound."""
     runs, say = ctx.new_storages.runs, ctx.output.say
     try:
         return runs.last(ctx.new_storages.reach(name).remote_name, limit=limit, notice=say)
     except StorageNotFound:
         from pluton_rclone.remote.names import derive_name
 
-        # or a friendly name that it had when it was connected
+        # or the friendly name under which it was connected
         for once in (name, derive_name(name, (), ctx.new_storages.binary.version)):
             if found := runs.last(once, limit=limit, notice=say):
                 return found
@@ -84,7 +84,7 @@ def _row(one: RunRecord) -> tuple[str, ...]:
 
 
 def show(one: RunRecord) -> None:
-    """One run on several lines."""
+    """Print one run on several lines."""
     tell(f"Run {one.id}: {one.run}")
     if one.run.options:
         tell(f"  options  {shlex.join(one.run.options)}")
@@ -105,9 +105,9 @@ def show(one: RunRecord) -> None:
 
 
 def _today(before: RunRecord) -> Run:
-    """The run, with today's folder where it kept old files in its day's (--keep-days): what is
-    there would be replaced, and goes when that day is over."""
-    named = {before.began - _TO_BEGIN, before.began}  # midnight may come between
+    """The run, with today's folder in place of its own day's (--keep-days): rclone would overwrite
+    files there, and that folder is deleted when its time is over."""
+    named = {before.began - _TO_BEGIN, before.began}  # midnight may have passed in between
     days = "|".join(str(one.astimezone().date()) for one in named)
     day = re.compile(rf"(?s)(--backup-dir=.*/)(?:{days})\Z")
     options = (day.sub(rf"\g<1>{today()}", one) for one in before.run.options)
@@ -119,7 +119,7 @@ def _today(before: RunRecord) -> Run:
 @SAFE
 @SURE
 def again(ctx: Context, id: int, dry_run: bool, yes: bool) -> int:
-    """Do a run of `history` once more: the same places, options and filters.
+    """Repeat a run of `history`: the same places, options and filters.
 
     \b
     pluton-rclone again 12

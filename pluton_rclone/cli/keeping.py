@@ -1,4 +1,4 @@
-"""--backup-dir and --keep-days: where what a transfer replaces is kept, and for how long."""
+"""--backup-dir and --keep-days: where replaced and deleted files are kept, and for how long."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def place_to_keep(backup_dir: str, end: Place, ctx: Context) -> Place:
-    """The folder of --backup-dir. UsageError unless it is where DST is, and outside of it."""
+    """The folder of --backup-dir. UsageError unless it is in the storage of DST, but not in DST."""
     old, advice = parse_end(backup_dir, ctx), "Name a folder in the storage of DST, outside of DST."
     if old.remote_name != end.remote_name:
         why = "rclone moves what it keeps, and can do that in one place only"
@@ -29,8 +29,8 @@ def place_to_keep(backup_dir: str, end: Place, ctx: Context) -> Place:
 
 
 def is_in(one: Place, other: Place) -> bool:
-    """Whether a place is another one, or inside of it, or may be, by whatever storage of a drive it
-    is named. Elsewhere: of the same storage, by its path."""
+    """Whether a place is the other one or is inside it, or may be, through any storage of its
+    drive. Outside OneDrive: whether it is so in the same storage, by its path."""
     if one.storage is not None and other.storage is not None:
         from pluton_rclone.saved.wrapping import holds, spots
 
@@ -43,7 +43,7 @@ def is_in(one: Place, other: Place) -> bool:
 
 
 def forget(output: Output, history: Place, last: datetime.date) -> None:
-    """Deletes the folders in `history` that are named for a day before `last`. PlutonRcloneError if
+    """Delete the folders in `history` that are named for a day before `last`. PlutonRcloneError if
     this machine's clock is a day or more ahead: every day would look old."""
     storage = history.storage
     if storage is None or storage.stat(history.path) is None:

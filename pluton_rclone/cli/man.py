@@ -1,4 +1,4 @@
-"""The command `man`: a manual page for each command, from what its --help says."""
+"""The command `man`: a manual page for each command, from its --help."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROGRAM = "pluton-rclone"
 
 
 class Roff(click.HelpFormatter):
-    """The parts of a --help as a manual page: man(7)."""
+    """Formats the parts of a --help as a manual page: man(7)."""
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         self.write(f".SH SYNOPSIS\n.B {_roff(prog)}\n{_roff(args)}\n.SH DESCRIPTION\n")
@@ -27,7 +27,7 @@ class Roff(click.HelpFormatter):
         self.write(f".SH {_roff(heading.upper())}\n")
 
     def write_paragraph(self) -> None:
-        """Each part begins with a request of its own."""
+        """Begin each part with its own request."""
 
     def write_dl(self, rows: Iterable[tuple[str, str]], *_: Any, **__: Any) -> None:
         for term, text in rows:
@@ -35,7 +35,7 @@ class Roff(click.HelpFormatter):
 
     def write_text(self, text: str) -> None:
         for part in re.split(r"\n\s*\n", inspect.cleandoc(text)):
-            if part.startswith("\b\n"):  # click's mark of lines that stay as they are
+            if part.startswith("\b\n"):  # click's mark for lines that are not wrapped
                 self.write(f".SH EXAMPLES\n.nf\n{_roff(part[2:])}\n.fi\n")
             elif part.startswith("Exit codes: "):
                 codes = part.removeprefix("Exit codes: ").rstrip(".").split(" · ")

@@ -1,4 +1,4 @@
-"""What the command line prints: tables and sentences for people, JSON for programs, and errors."""
+"""The command line's output: tables and sentences for people, JSON for programs, and errors."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NAMED: dict[str, str] = {}
-"""The storages that the command has opened, and their remotes: an error that names none means the
-only one."""
+"""The storages that the command has opened, and their remotes: an error that names none is about
+the only one."""
 GIVEN: dict[str, str] = {}
-"""--config and --rclone, as they were given."""
+"""--config and --rclone as given."""
 VARIABLES: list[str] = []
-"""The variables that the app registration comes from, as far as no option took their place."""
+"""The variables that define the app registration, except those that options override."""
 CONNECTING = ("connect", "import", "web")
 COMMANDS = {
     NextStep.CONNECT: "The command is: pluton-rclone connect NAME",
@@ -44,12 +44,12 @@ COMMANDS = {
 
 
 class ReaderGone(Exception):
-    """Nothing reads the output. Not an OSError, which click would turn into an exit code."""
+    """The output's reader is gone. Not an OSError, which click would turn into an exit code."""
 
 
 class Outlet:
-    """stdout or stderr. What it cannot write (a full disk) is lost and remembered; nothing ends.
-    A reader that has gone (`| head`) ends a command, but not a transfer (`going_on`)."""
+    """stdout or stderr. Output that cannot be written (a full disk) is lost; the error is kept, and
+    nothing ends. A closed pipe (`| head`) ends a command, but not a transfer (`going_on`)."""
 
     going_on = False
     lost: OSError | None = None
@@ -70,7 +70,7 @@ class Outlet:
         try:
             return act()
         except OSError as error:
-            # What lies in its buffers must not be tried again at exit.
+            # The buffered output must not be written again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
             if isinstance(error, BrokenPipeError) and not Outlet.going_on:
                 raise ReaderGone from None
@@ -80,9 +80,9 @@ class Outlet:
 
 @contextmanager
 def outlets() -> Iterator[None]:
-    """stdout and stderr as `Outlet`s, which escape each character that the terminal lacks. A
-    missing stream, also stdin, is opened: rclone.conf must not get its descriptor. A missing stdout
-    is opened for reading, so that what is written to it counts as lost; nobody misses stderr."""
+    """Make stdout and stderr `Outlet`s, which escape characters that the terminal lacks. A missing
+    stream, also stdin, is opened, so that rclone.conf does not get its descriptor. A missing stdout
+    is opened for reading, so that output counts as lost; a missing stderr does not matter."""
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115 - never closed
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")
@@ -100,7 +100,7 @@ def outlets() -> Iterator[None]:
 
 
 def as_json(record: object) -> str:
-    """A line of JSON; escaped if stdout lacks a character or a terminal would act on one."""
+    """A line of JSON, escaped if stdout lacks a character or a terminal would interpret one."""
     if (sys.stdout.encoding or "utf-8").lower().startswith("utf"):
         line = json.dumps(record, ensure_ascii=False, default=str)
         if line.isprintable():
@@ -109,12 +109,12 @@ def as_json(record: object) -> str:
 
 
 def tell(text: object = "", *, file: TextIO | None = None) -> None:
-    """Lines on stdout; control characters in names from outside are escaped."""
+    """Print lines on stdout; control characters in external names are escaped."""
     print("\n".join(map(printable, str(text).split("\n"))), file=file, flush=file is not None)
 
 
 def tell_bytes(data: bytes) -> None:
-    """As they are, on stdout. What cannot be written ends the command, whose work that is."""
+    """Write bytes to stdout unchanged. A failure ends the command, whose only task this is."""
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -124,12 +124,12 @@ def tell_bytes(data: bytes) -> None:
 
 
 class Output:
-    """Results go to stdout, messages to stderr; with `as_json`, both are JSON lines."""
+    """Writes results to stdout and messages to stderr; with `as_json`, both as JSON lines."""
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self.said = ""
-        """The last sentence, also of a silent one."""
+        """The last sentence, even if not printed."""
 
     @property
     def is_live(self) -> bool:
@@ -137,27 +137,27 @@ class Output:
         return not self.as_json and sys.stderr.isatty()
 
     def say(self, text: str = "") -> None:
-        """A sentence for the person; silent under --json."""
+        """Print a sentence for people; nothing under --json."""
         self.said = text
         if not self.as_json:
             tell(text, file=sys.stderr)
 
     def result(self, record: Mapping[str, Any] | Sequence[Any]) -> bool:
-        """The command's result as one JSON document, with --json alone: whether that was all."""
+        """With --json, print the result as one JSON document; return whether it was printed."""
         if self.as_json:
             print(as_json(record), flush=True)
         return self.as_json
 
     def line(self, record: Mapping[str, Any], *, now: bool = True) -> None:
-        """One entry of a stream: a JSON object on a line of its own; silent without --json. A
-        reader gets it at once; without `now`, in blocks, as suits a list of a million files."""
+        """With --json, print one entry of a stream as a JSON object on its own line: at once or,
+        without `now`, in blocks, as suits a list of a million files."""
         if self.as_json:
             sys.stdout.write(as_json(record) + "\n")
             if now:
                 sys.stdout.flush()
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Columns on stdout, as wide as their widest cell; nothing if there are no rows."""
+        """Print columns on stdout, as wide as their widest cell; nothing if there are no rows."""
         cells = [[heading.upper() for heading in headings]]
         cells += [list(map(printable, row)) for row in rows]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -166,12 +166,12 @@ class Output:
             print("  ".join(padded).rstrip())
 
     def error(self, error: PlutonRcloneError) -> None:
-        """What happened, why, who can fix it and how."""
+        """Print what happened, why, who can fix it and how."""
         if self.as_json:
             print(as_json(error.record()), file=sys.stderr)
             return
         if isinstance(error, errors.Cancelled):
-            # A person wanted that: there is nothing to explain.
+            # The person wanted that: no explanation is needed.
             print(printable(error.what), file=sys.stderr)
             return
         plain = no_color() or not sys.stderr.isatty()
@@ -181,14 +181,14 @@ class Output:
             print(f"  {bold}{heading:<10}{reset} {printable(text)}", file=sys.stderr)
 
     def stopped(self) -> None:
-        """Ctrl-C. On a terminal the line holds ^C by now, or a prompt that was not answered."""
+        """Report Ctrl-C. On a terminal, end the line first: it has ^C, or an unanswered prompt."""
         if sys.stderr.isatty() and not self.as_json:
             print(file=sys.stderr)
         self.error(errors.Cancelled("Stopped."))
 
 
 def refused(error: OSError) -> PlutonRcloneError:
-    """What the system refuses (a folder that is gone, a file), where no room has words for it."""
+    """An error of the system (a missing folder or file) that no other code has explained."""
     said = error.strerror or str(error)
     what = f"{error.filename}: {said}." if error.filename else f"The system says: {said}."
     advice = "Check that path, its rights and its room, and that your current folder still exists."
@@ -211,20 +211,20 @@ def error_lines(error: PlutonRcloneError) -> list[tuple[str, str]]:
 
 
 def no_color() -> bool:
-    """https://no-color.org: any value but the empty one. A terminal that is "dumb" knows none."""
+    """https://no-color.org: any non-empty value. A "dumb" terminal has no colours."""
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
 def ours(*words: str) -> str:
-    """A command of ours as a shell takes it, about the same file and by the same rclone as the one
-    that suggests it."""
+    """A command of ours for the shell, with the same --config and --rclone as the one that suggests
+    it."""
     given = [word for option in sorted(GIVEN.items()) for word in option]
     return shlex.join(["pluton-rclone", *given, *words])
 
 
 def named(storage: Storage) -> str:
-    """What a command calls the storage: by its friendly name, unless it would take that for an
-    option. From now on `advice` knows it."""
+    """The storage's name for a command: the friendly name, unless the command would take it for an
+    option. From now on, `advice` uses it."""
     name = storage.remote_name if storage.name.startswith("-") else storage.name
     NAMED[name] = storage.remote_name
     return name
@@ -249,7 +249,7 @@ def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
 
 
 def with_command(error: PlutonRcloneError, command: str) -> PlutonRcloneError:
-    """The error of a command, its advice as commands, but not while a storage is connected."""
+    """The error, with commands in its advice, except while a storage is being connected."""
     if error.advice == errors.UsageError.default_advice:
         error.advice = f"See pluton-rclone {command} --help."
     elif command not in CONNECTING:
@@ -261,9 +261,9 @@ def with_command(error: PlutonRcloneError, command: str) -> PlutonRcloneError:
 
 
 def _variables_of(error: PlutonRcloneError) -> list[str]:
-    """Those that what is wrong with an app registration comes from."""
+    """The variables to blame for an error about an app registration."""
     if option := str(error.details.get("option") or ""):
-        option = "region" if option == "address" else option  # it may be of another cloud
+        option = "region" if option == "address" else option  # perhaps of another cloud
         return [name for name in VARIABLES if name.endswith(f"_{option.upper()}")]
     return VARIABLES if isinstance(error, errors.RegistrationError | errors.AccountError) else []
 

@@ -1,4 +1,4 @@
-"""The live picture of a running transfer: a bar, and a line for each file in flight."""
+"""The live display of a running transfer: a bar, and a line for each file in flight."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ MOST_FILES = 8
 
 
 def live(transfer: Transfer) -> None:
-    """The bar and the files in flight, drawn with each report and erased at the end."""
-    # Not the console of sentences: a long line is cut here; if it wrapped, the picture would jump.
+    """Show the bar and the files in flight, redrawn with each report and erased at the end."""
+    # Not the console for sentences: long lines are cut, as wrapped lines would make it jump.
     console = Console(stderr=True, highlight=False, no_color=no_color())
     with Live(console=console, transient=True, auto_refresh=False) as live:
         for progress in transfer:
@@ -44,7 +44,7 @@ def picture(progress: Progress, width: int, height: int) -> list[Text]:
 
 
 def _counts(progress: Progress) -> list[Text]:
-    """Files, bytes, speed and time left, as far as they are known."""
+    """Files, bytes, speed and time left, if known."""
     parts = [Text(f"{progress.transfers} of {progress.total_transfers} files")]
     if progress.total_bytes:
         parts.append(Text(f"{human_bytes(progress.bytes)} of {human_bytes(progress.total_bytes)}"))
@@ -60,7 +60,7 @@ def _counts(progress: Progress) -> list[Text]:
 
 
 def _bar(fraction: float | None, line: int) -> Text:
-    """Filled as far as is known to be done; as wide as the numbers leave room on the line."""
+    """A bar filled by the share done; it fills the space that the numbers leave on the line."""
     width = max(0, min(40, line - 75))
     filled = round((fraction or 0.0) * width)
     return Text.assemble(("━" * filled, "green"), ("─" * (width - filled), "dim"))
@@ -74,7 +74,7 @@ def _line(parts: list[Text], width: int) -> Text:
 
 
 def shortened(name: str, room: int) -> str:
-    """A path cut to so many columns at its start: the end distinguishes files. Escaped."""
+    """A path cut at its start to `room` columns, as ends distinguish files. Escaped."""
     name = printable(name)
     if cell_len(name) <= room:
         return name

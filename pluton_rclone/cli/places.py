@@ -32,24 +32,24 @@ class Place(NamedTuple):
 
     @property
     def remote_name(self) -> str | None:
-        """None on this machine."""
+        """The remote's name; None on this machine."""
         return None if self.storage is None else self.storage.remote_name
 
     @property
     def location(self) -> str:
-        """The place as rclone reads it."""
+        """The rclone location."""
         return local(self.path) if self.storage is None else self.storage.at(self.path)
 
     @property
     def is_file(self) -> bool:
-        """Whether it is a file. Asks Microsoft, unless it is here."""
+        """Whether it is a file. Asks Microsoft, unless it is local."""
         if self.storage is None:
             return os.path.isfile(self.path)
         entry = self.storage.stat(self.path) if self.path.strip("/") else None
         return entry is not None and not entry.is_dir
 
     def nothing(self, side: str = "") -> NothingFound:
-        """There is nothing here; `side` says which one of two places it is: SRC, DST."""
+        """The error that nothing is here; `side` says which of two places it is: SRC, DST."""
         lead = f"{side} does not exist: there is" if side else "There is"
         if self.storage is None:
             searched = "" if os.path.isabs(self.path) else f": it was looked for in {os.getcwd()}"
@@ -62,8 +62,8 @@ class Place(NamedTuple):
 
     @contextmanager
     def named(self, side: str = "") -> Iterator[None]:
-        """An error that says "nothing there" of a whole run names the place; that of a file or a
-        folder in it stays."""
+        """Make an error that the whole place is missing name the place; errors about a file or
+        folder in it are unchanged."""
         try:
             yield
         except (NothingFound, ItemNotFound) as error:
@@ -74,7 +74,7 @@ class Place(NamedTuple):
             raise problem from error
 
     def require(self, side: str) -> None:
-        """NothingFound for a local place where nothing is, before anything is started."""
+        """NothingFound for a missing local place, before anything is started."""
         if self.storage is None and not os.path.lexists(self.path):
             raise self.nothing(side)
 
@@ -86,7 +86,7 @@ def parse_place(text: str, ctx: Context) -> Place:
     if not names_storage(text):
         return Place(None, text)
     refuse_two_places(text, ctx)
-    # A friendly name may hold colons and slashes itself: the longest one that fits is meant.
+    # A friendly name may contain colons and slashes: the longest match is meant.
     for end in sorted((i for i, char in enumerate(text) if char == ":"), reverse=True):
         found = ctx.reached(text[:end])
         if found is not None:
@@ -106,7 +106,7 @@ def names_storage(text: str) -> bool:
 
 
 def refuse_two_places(text: str, ctx: Context) -> None:
-    """UsageError for the name of a storage that is a path in another one, too."""
+    """UsageError for a storage name that is also a path in another storage."""
     for end in range(len(text) - 2, 0, -1) if text in ctx.storages else ():
         if text[end] == ":" and ctx.reached(text[:end]):
             here, there = map(shlex.quote, (f"{text}:", f"{text[:end]}:./{text[end + 1 :]}"))
@@ -121,8 +121,8 @@ _SERVER_PATH = re.compile(
 
 
 def refuse_server_path(place: Place) -> None:
-    """UsageError for an address, a path on Microsoft's server, or one with backslashes, each of
-    which would become a new folder, unless something has that name."""
+    """UsageError for an address, a path on Microsoft's server, or a path with backslashes: each
+    would become a new folder. Not if something has that name."""
     assert place.storage is not None
     if not place.storage.storages.below(place.storage.remote_name):
         return
@@ -148,8 +148,8 @@ def refuse_server_path(place: Place) -> None:
 
 
 def parse_end(text: str, ctx: Context) -> Place:
-    """As `parse_place`, for SRC and DST. UsageError for the name of a storage without its colon,
-    unless something on this machine has that name."""
+    """As `parse_place`, for SRC and DST. UsageError for a storage name without its colon, unless
+    something on this machine has that name."""
     place = parse_place(text, ctx)
     if place.storage is not None or any(map(os.path.lexists, (text, text.partition("/")[0]))):
         return place
@@ -171,7 +171,7 @@ def forgotten_colon(text: str, ctx: Context) -> str | None:
 
 
 def parse_storage_place(text: str, ctx: Context) -> tuple[Storage, str]:
-    """`NAME:path`, where only a storage will do; `NAME` alone is its base folder."""
+    """`NAME:path` that must be in a storage; `NAME` means its base folder."""
     found = ctx.reached(text)
     if found is not None:
         refuse_two_places(text, ctx)
@@ -186,7 +186,7 @@ def parse_storage_place(text: str, ctx: Context) -> tuple[Storage, str]:
 
 
 def remote_names(*places: Place) -> list[str]:
-    """The remotes that a command needs. UsageError when none of the places is in a storage."""
+    """The remotes that a command needs. UsageError if none of the places is in a storage."""
     names = [place.storage.remote_name for place in places if place.storage is not None]
     if not names:
         advice = "Write one of them as NAME:path."

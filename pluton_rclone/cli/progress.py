@@ -1,4 +1,4 @@
-"""A running transfer: a live bar at a terminal, else a line now and then; in JSON each report."""
+"""A running transfer: a live bar at a terminal, otherwise occasional lines; in JSON each report."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PLAIN_SECONDS = 10.0
 
 
 def follow(transfer: Transfer, output: Output) -> TransferResult:
-    """Shows the transfer until it ends. Failures are in the result."""
+    """Show the transfer until it ends. Failures are in the result."""
     if output.as_json:
         for progress in transfer:
             files = [
@@ -43,7 +43,7 @@ def follow(transfer: Transfer, output: Output) -> TransferResult:
 
 @contextmanager
 def counting(output: Output, what: str) -> Iterator[Callable[[int], None]]:
-    """Gives a function to call with the count so far; a terminal shows it meanwhile."""
+    """Yields a function to call with the count so far, which a terminal shows."""
     if not output.is_live:
         yield lambda count: None
         return

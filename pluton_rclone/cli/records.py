@@ -1,8 +1,7 @@
-"""What `--json` prints, as types: `pluton-rclone schema` makes JSON Schema of them.
+"""The output of `--json` as types, from which `pluton-rclone schema` makes JSON Schema.
 
-Sizes are bytes, durations seconds, speeds bytes a second. Any version may add a member; only a new
-major version removes one or changes its meaning.
-"""
+Sizes are in bytes, durations in seconds, speeds in bytes per second. Any version may add a member;
+only a new major version removes one or changes its meaning."""
 
 from __future__ import annotations
 
@@ -26,16 +25,16 @@ from .progress import IN_FLIGHT, REPORTED
 
 
 class Record(Struct, forbid_unknown_fields=True):
-    """A JSON object whose members are exactly these."""
+    """A JSON object with exactly these members."""
 
 
 def made(called: str, doc: str | None = None, /, **members: Any) -> Any:
-    """A record of these members."""
+    """A record with these members."""
     return defstruct(called, members.items(), bases=(Record,), namespace={"__doc__": doc})
 
 
 def like(kind: type, /, *only: str, called: str = "", **others: Any) -> Any:
-    """The record of a class: its fields, or `only` these, and `others` with a type of their own."""
+    """The record of a class: its fields, or `only` these, and `others` with another type."""
     hints = get_type_hints(kind)
     members = {field: hints[field] for field in only or hints if field not in others}
     return made(called or kind.__name__, kind.__doc__, **members, **others)
@@ -144,7 +143,7 @@ SIGN_IN = (SignInAddress, SignInCode)
 TRANSFER = (ProgressLine, ResultLine)
 PREFLIGHT = (PreflightFinding, SummaryLine)
 
-# command: what its lines may be. One document is a stream of one line.
+# command: the types of its lines. One document is a stream of one line.
 RECORDS: dict[str, tuple[Any, ...]] = {
     "connect": (*SIGN_IN, StepLine, Storage),
     "import": (StepLine, Storage),

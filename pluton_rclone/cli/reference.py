@@ -38,7 +38,7 @@ JSON = flag("--json", "as_json", help="Print JSON.")
 def errors(text: str, as_json: bool) -> None:
     """Explain Microsoft's sign-in errors.
 
-    All of them, or the one in CODE, which may be a whole message.
+    All of them, or the one in CODE, which may be a whole error message.
 
     \b
     pluton-rclone errors AADSTS700082
@@ -67,7 +67,7 @@ def errors(text: str, as_json: bool) -> None:
 def options(name: str | None, schema: bool, as_json: bool) -> None:
     """Explain every option of a OneDrive remote, or the one called NAME.
 
-    What it does, its default, its choices, the first rclone with it.
+    Its effect, its default, its choices, and the first rclone that has it.
 
     \b
     pluton-rclone options
@@ -84,7 +84,7 @@ def options(name: str | None, schema: bool, as_json: bool) -> None:
 
 
 def explain(option: Option) -> None:
-    """One option, in full."""
+    """Print one option in full."""
     since = f"rclone {'.'.join(map(str, option.since[:2]))} and later"
     since = "kept beside rclone's options" if option.group == "pluton" else since
     tell(f"{option.name}  {option.title} ({option.group}, {option.kind}, {since})")
@@ -97,7 +97,7 @@ def explain(option: Option) -> None:
 @command()
 @click.argument("binaries", nargs=-1, metavar="[RCLONE]...")
 def versions(ctx: Context, binaries: tuple[str, ...]) -> None:
-    """Show what rclone binaries know, and how they differ.
+    """Show which features rclone binaries have, and how they differ.
 
     \b
     pluton-rclone versions
@@ -115,8 +115,8 @@ def versions(ctx: Context, binaries: tuple[str, ...]) -> None:
 def inspect(ctx: Context, name: str | None) -> None:
     """Find what is wrong with the remotes in rclone.conf.
 
-    Also with remotes that other programs made, and how to fix each. Exit code 5 if something does
-    not work; warnings alone leave it 0.
+    Includes remotes made by other programs, and how to fix each fault. Exit code 5 if something
+    does not work, 0 if there are only warnings.
 
     \b
     pluton-rclone inspect
@@ -139,7 +139,7 @@ def inspect(ctx: Context, name: str | None) -> None:
 
 @command()
 def doctor(ctx: Context) -> None:
-    """Say everything about this machine that a bug report needs. It does not hold a secret.
+    """Print everything about this machine that a bug report needs. It contains no secrets.
 
     \b
     pluton-rclone doctor --json
@@ -168,7 +168,7 @@ def doctor(ctx: Context) -> None:
         storages.conf.check_writable()
     except ConfigError as error:
         facts["rclone.conf fault"] = str(error)
-    # Set or not, never the value: a proxy's address may hold a password.
+    # Whether they are set, never the value: a proxy's address may contain a password.
     network = [name for name in NETWORK if os.environ.get(name)]
     rclone = sorted(name for name in os.environ if name.startswith("RCLONE_"))
     facts["network variables"] = ", ".join(network) or "none"
@@ -180,9 +180,9 @@ def doctor(ctx: Context) -> None:
 @click.command()
 @click.argument("command", type=click.Choice(list(RECORDS)), metavar="COMMAND")
 def schema(command: str) -> None:
-    """Print the JSON Schema of what a command prints with --json.
+    """Print the JSON Schema of a command's output with --json.
 
-    It is the schema of each line if the command prints several.
+    If the command prints several lines, it is the schema of each line.
 
     \b
     pluton-rclone schema copy

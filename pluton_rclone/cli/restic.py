@@ -38,8 +38,8 @@ def restic(
     """Run restic with its repository in a storage.
 
     Its exit code is passed on. Give restic's password in RESTIC_PASSWORD_FILE or
-    RESTIC_PASSWORD_COMMAND, or at its own question. A token that is renewed while restic runs is
-    kept.
+    RESTIC_PASSWORD_COMMAND, or when restic asks for it. A token that is renewed while restic runs
+    is saved.
 
     \b
     pluton-rclone restic work -- init
@@ -63,7 +63,7 @@ def restic(
 
 
 def run_restic(output: Output, storage: Storage, path: str, arguments: Sequence[str]) -> int:
-    """restic in our place; its exit code."""
+    """Run restic in place of this process; return its exit code."""
     with storage.restic(path) as opened:
         status = opened.foreground(*arguments)
         if status > 0 and status != INTERRUPTED and opened.refused():

@@ -65,7 +65,7 @@ def show(ctx: Context, name: str) -> None:
 def test(ctx: Context, name: str) -> None:
     """Test the connection of a storage, step by step.
 
-    Token, drive, clock, listing, writing, room. A small file is written, read back and deleted.
+    Token, drive, clock, listing, writing, space. A small file is written, read back and deleted.
 
     \b
     pluton-rclone test "OneDrive Personal Backups"
@@ -78,7 +78,7 @@ MARKS = {"ok": "ok", "warning": "warning", "failed": "FAILED", "skipped": "skipp
 
 
 def print_step(output: Output, step: Step) -> None:
-    """One line of a connection test, as it happens."""
+    """Print one line of a connection test when its step ends."""
     output.say(f"  {MARKS[step.status]:<8} {step.title:<18} {step.text}  ({step.seconds:.1f} s)")
     for one in step.shortcuts:
         whose = f"a folder of {one.owner}" if one.owner else "a folder of a shared library"
@@ -89,7 +89,7 @@ def print_step(output: Output, step: Step) -> None:
 
 
 def run_test(output: Output, run: Callable[..., ConnectionReport], *given: Any, **to: Any) -> None:
-    """Runs what tests a connection, each step printed as it ends. ConnectionTestFailed."""
+    """Run a connection test, printing each step as it ends. ConnectionTestFailed."""
     report = run(*given, on_step=lambda step: print_step(output, step), **to)
     output.result(report.record())
     report.raise_for_failure()
@@ -99,7 +99,7 @@ def run_test(output: Output, run: Callable[..., ConnectionReport], *given: Any, 
 @flag("--as-environment", help="RCLONE_CONFIG_* variables for a container instead of a file.")
 @valued("--output path", "FILE", "Write there, readable by you alone. [default: stdout]")
 def export(ctx: Context, name: str, as_environment: bool, path: str | None) -> None:
-    """Print a storage as an rclone.conf of its own, with secrets.
+    """Print a storage as a separate rclone.conf, with secrets.
 
     For a container, or another machine.
 
@@ -115,12 +115,12 @@ def export(ctx: Context, name: str, as_environment: bool, path: str | None) -> N
         text = "".join(f"{key}={value}\n" for key, value in exported.variables.items())
     else:
         text = record["text"] = as_conf(remote, section).decode("utf-8", "surrogateescape")
-    data = text.encode("utf-8", "surrogateescape")  # bytes that rclone.conf has in no UTF-8
+    data = text.encode("utf-8", "surrogateescape")  # rclone.conf may have bytes that are not UTF-8
     for warning in record["warnings"]:
         output.say(f"Note: {warning}")
     if path is not None:
         try:
-            with new_private_file(path) as file:  # an existing one may hold a newer token: it stays
+            with new_private_file(path) as file:  # an existing file may have a newer token: keep it
                 file.write(data)
         except OSError as error:
             what = f"{path} cannot be written."
@@ -144,12 +144,12 @@ def encrypt(
     password_file: Path | None,
     decrypt: bool,
 ) -> None:
-    """Encrypt rclone.conf as rclone does, or give it another password.
+    """Encrypt rclone.conf as rclone does, or change its password.
 
     The new password is asked for, or read from a file, a command, PLUTON_RCLONE_NEW_PASSWORD or
-    stdin. From then on every command, and the present password for this one, takes it from
+    stdin. Later commands, and this one for the current password, read it from
     RCLONE_PASSWORD_COMMAND, RCLONE_CONFIG_PASS, the credential rclone-config-pass of a systemd
-    service, or the keyring; rclone itself knows the first two. End what uses the file before.
+    service, or the keyring; rclone itself knows the first two. First end all that uses the file.
 
     \b
     pluton-rclone encrypt --keyring
@@ -164,7 +164,7 @@ def encrypt(
     new, spare = None, Path(f"{conf.path} (next)")
     if keyring:
         new = secrets.token_urlsafe(32)
-        keyrings.keep(spare, new)  # should this end now, both passwords are there
+        keyrings.keep(spare, new)  # if this is interrupted now, both passwords are stored
     elif password_command:
         new = from_command(password_command)
     elif not decrypt:
@@ -177,7 +177,7 @@ def encrypt(
         keyrings.keep(conf.path, new)
         keyrings.keep(spare, None)
     else:
-        keyrings.forget(conf.path)  # the one before
+        keyrings.forget(conf.path)  # the previous one
     output.result({"config": str(conf.path), "encrypted": new is not None, "keyring": keyring})
     output.say(f"{conf.path} is {'not encrypted any more' if new is None else 'encrypted'}")
     words, where = password_command, "Set this wherever the file is used"

@@ -1,5 +1,5 @@
-"""What the library logs, on stderr, with every secret taken out: all of it with --verbose, warnings
-as JSON with --json."""
+"""The library's log on stderr, with every secret removed: all of it with --verbose, warnings as
+JSON with --json."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .output import as_json, tell
 
 
 class Talk(logging.Handler):
-    """Prints to whatever stderr is now."""
+    """Prints to the current sys.stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
         tell(redact(self.format(record)), file=sys.stderr)
 
 
 class JsonWarning(Talk):
-    """The same as a JSON record, for what no other handler takes (`logging.lastResort`)."""
+    """Prints a JSON record, for messages that no other handler takes (`logging.lastResort`)."""
 
     def emit(self, record: logging.LogRecord) -> None:
         tell(as_json({"warning": redact(self.format(record))}), file=sys.stderr)
@@ -29,7 +29,7 @@ class JsonWarning(Talk):
 
 @contextmanager
 def warnings_as_json() -> Iterator[None]:
-    """Python prints bare lines, which no reader of JSON takes."""
+    """Replace Python's plain lines, which a reader of JSON cannot parse."""
     before, logging.lastResort = logging.lastResort, JsonWarning(logging.WARNING)
     try:
         yield
@@ -39,7 +39,7 @@ def warnings_as_json() -> Iterator[None]:
 
 @contextmanager
 def log_to_stderr() -> Iterator[None]:
-    """Everything from DEBUG on, of this package alone."""
+    """Print this package's messages, from DEBUG on."""
     log, talk = logging.getLogger("pluton_rclone"), Talk()
     talk.setFormatter(logging.Formatter("%(name)s: %(message)s"))
     level = log.level

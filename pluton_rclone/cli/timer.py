@@ -1,4 +1,4 @@
-"""Runs without a person: the command `timer`; --ping and --notify, which tell how each ended."""
+"""Unattended runs: the command `timer`; --ping and --notify, which report how a run ended."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CREDENTIAL = "pluton-rclone-notify"
 PING_TIME = 10.0
-"""Seconds in which a service answers a ping, or the run goes on without it."""
+"""Seconds that a service has to answer a ping; then the run goes on without it."""
 PING = (
     "Call URL/start, then URL or URL/fail, as Healthchecks and its like want it. "
     "[default: PLUTON_RCLONE_PING, which others on this machine cannot read]"
@@ -67,7 +67,7 @@ NETWORK = (
     *("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
 )
-# What a job takes from the environment; RCLONE_CONFIG_… are storages.
+# The environment variables of a job; RCLONE_CONFIG_… are storages.
 _TAKEN = (
     r"PLUTON_RCLONE_(PING|NOTIFY|BINARY)|PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD|"
     rf"RCLONE_CONFIG_(?!(PASS|DIR)$).+|{'|'.join(NETWORK)}"
@@ -79,7 +79,7 @@ _BY_A_PERSON = {"connect", "reauthorize", "encrypt"}
 
 
 def pinged(command: AnyCommand) -> AnyCommand:
-    """Gives a command --ping and --notify."""
+    """Add --ping and --notify to a command."""
 
     @functools.wraps(command)
     def run(ctx: Context, ping: str | None, notify: str | None, **given: Any) -> Any:
@@ -118,7 +118,7 @@ def _given(option: str) -> str:
 
 
 def _caller(ctx: Context, ping: str) -> Callable[[str], None]:
-    """Calls that address with an end; a failure is said, without the address. UsageError."""
+    """A function that requests the address with a suffix, and reports failures. UsageError."""
     try:
         parts = urlsplit(ping)
         fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -134,7 +134,7 @@ def _caller(ctx: Context, ping: str) -> Callable[[str], None]:
         try:
             with Http(longest=PING_TIME) as http:
                 status = http.once("GET", parts._replace(path=path).geturl(), None).status
-            trouble = f"it answered {status}" if status >= 300 else ""  # none is followed
+            trouble = f"it answered {status}" if status >= 300 else ""  # redirects are not followed
         except PlutonRcloneError as error:
             trouble = str(error.why)
         if trouble:
@@ -152,9 +152,9 @@ def _caller(ctx: Context, ping: str) -> Callable[[str], None]:
 def timer(
     ctx: Context, name: str, command: tuple[str, ...], at: str, output: Path | None, cron: bool
 ) -> None:
-    """Print what runs a command of pluton-rclone every day: systemd units, or a cron line.
+    """Print what runs a pluton-rclone command every day: systemd units, or a crontab line.
 
-    It runs in the folder that you are in, with the rclone.conf that is used now.
+    The command runs in the current folder, with the rclone.conf in use now.
 
     \b
     pluton-rclone timer nightly -- copy /srv/data work:laptop/data
@@ -196,8 +196,8 @@ def timer(
     argv += ["--config", str(ctx.new_storages.conf.named)]
     argv += ["--rclone", os.path.abspath(ctx.binary)] if ctx.binary else []
     argv += command
-    path = os.environ.get("PATH", os.defpath)  # cron's own, and systemd's, may lack a folder
-    folder = os.getcwd() + "/" * os.getcwd().endswith("\\")  # at its end, a unit's line goes on
+    path = os.environ.get("PATH", os.defpath)  # cron's and systemd's own may lack a folder
+    folder = os.getcwd() + "/" * os.getcwd().endswith("\\")  # a final \ would continue the line
     for word in (*argv, path, folder):
         if not word.isprintable():
             why = "they are lines of printable text in UTF-8"
@@ -231,7 +231,7 @@ def timer(
 
 
 def _write(folder: Path, units: dict[str, str]) -> None:
-    """UsageError if one of that name is there and differs: then none is written."""
+    """Write the units. UsageError, before writing, if a different file with such a name exists."""
     folder.mkdir(parents=True, exist_ok=True)
     places = {folder / file: text.encode() for file, text in units.items()}
     for place, data in places.items():
@@ -249,18 +249,18 @@ def _word(text: str) -> str:
     return f'"{escaped}"'
 
 
-# ---- --notify: messages through apprise, to addresses that hold secrets ----
+# ---- --notify: messages through apprise, to addresses that contain secrets ----
 
 
 def credential() -> str | None:
-    """The file that systemd gives a service (LoadCredential=), if it does."""
+    """The file that systemd gives a service (LoadCredential=), if any."""
     file = Path(os.environ.get("CREDENTIALS_DIRECTORY") or os.devnull, CREDENTIAL)
     return str(file) if file.is_file() else None
 
 
 def teller(file: str) -> Callable[[bool, str, str], list[str]]:
-    """From a file with an address of apprise on each line: called with whether the run failed, a
-    title and a text, it gives the services that did not take it. UsageError shows no address."""
+    """A function that sends (has_failed, title, text) to the apprise addresses in a file, one per
+    line, and returns the services that did not take it. UsageError, without addresses."""
     needs("notify", "apprise")
     if "://" in file:
         why = "others on this machine can read a command line, and an address holds secrets"
@@ -278,7 +278,7 @@ def teller(file: str) -> Callable[[bool, str, str], list[str]]:
         if (variable := _given("--notify")) != "--notify":
             problem.why = "; ".join(filter(None, (problem.why, f"{variable} names it")))
         raise
-    logging.getLogger("apprise").disabled = True  # it says whole addresses
+    logging.getLogger("apprise").disabled = True  # it logs whole addresses
     asset = AppriseAsset(app_id="pluton-rclone", app_desc="pluton-rclone", async_mode=False)
     services = []
     for number, line in enumerate(map(str.strip, lines), 1):
@@ -300,7 +300,7 @@ def teller(file: str) -> Callable[[bool, str, str], list[str]]:
         def takes(service: NotifyBase) -> bool:
             try:
                 return bool(service.notify(**said, notify_type=kind))
-            except Exception:  # noqa: BLE001 - a stranger's code: the run, and the others, go on
+            except Exception:  # noqa: BLE001 - third-party code: the run, and the others, go on
                 return False
 
         wanted = [service for only_failures, service in services if failed or not only_failures]
@@ -310,5 +310,5 @@ def teller(file: str) -> Callable[[bool, str, str], list[str]]:
 
 
 def _sent(line: str) -> str:
-    """As it leaves this machine: names are of any bytes, and a place may hold a password."""
+    """The line as sent: names may be any bytes, and a place may contain a password."""
     return printable(redact(line))

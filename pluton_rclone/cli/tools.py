@@ -1,4 +1,4 @@
-"""Commands around the work: `web`, the page; `completion` for shells; `emulator` to try things."""
+"""Other commands: `web`, the page; `completion` for shells; `emulator` to try things."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def web(
 ) -> None:
     """Serve the page "Connecting OneDrive" until Ctrl-C.
 
-    On this machine alone; its address opens it once.
+    On this machine only; its address works once.
 
     \b
     pluton-rclone web
@@ -58,7 +58,7 @@ def web(
             open_in_browser(address)
 
     app = registration(Wanted(client_id=client_id), may_come=True)
-    _ = ctx.new_storages.binary  # without one, nothing that is done on the page would end well
+    _ = ctx.new_storages.binary  # without it, no action on the page would succeed
     serve(ctx.new_storages, app=app, local_folders=folders or None, on_ready=ready, **given)
 
 
@@ -67,15 +67,15 @@ def web(
 @PERSON
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> int:
-    """Run a command in a world where Microsoft is emulated.
+    """Run a command against an emulated Microsoft.
 
-    Without one, serve until Ctrl-C. The command gets HTTPS_PROXY, SSL_CERT_FILE and
-    REQUESTS_CA_BUNDLE, a BROWSER that plays the person, and an RCLONE_CONFIG of its own, unless you
-    have set one.
+    Without a command, serve until Ctrl-C. The command gets HTTPS_PROXY, SSL_CERT_FILE and
+    REQUESTS_CA_BUNDLE, a BROWSER that acts as the person, and its own RCLONE_CONFIG unless you have
+    set one.
 
-    There are anna@outlook.com (personal), bert@contoso.onmicrosoft.com (work) and
+    The accounts are anna@outlook.com (personal), bert@contoso.onmicrosoft.com (work) and
     admin@contoso.onmicrosoft.com (an administrator); a SharePoint site is at
-    https://contoso.sharepoint.com/sites/Backups. `type-code CODE` types a device code as the
+    https://contoso.sharepoint.com/sites/Backups. `type-code CODE` enters a device code as the
     person.
 
     \b
@@ -98,8 +98,8 @@ def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> i
 def demo(web: bool, no_browser: bool, person: str) -> int:
     """Try everything without an account: Microsoft is emulated.
 
-    A shell with `pluton-rclone`, rclone and some files to back up, where sign-ins are answered as
-    --person; --web: the page, where you sign in as whom you like. Both have a control page with
+    Opens a shell with `pluton-rclone`, rclone and some files to back up, in which --person answers
+    sign-ins; with --web, the page, where you sign in as anyone. Both have a control page with
     failures to switch on (consent refused, a missing permission, an expired sign-in, a full drive)
     and a field for device codes. Leave the shell with `exit`, the page with Ctrl-C; nothing stays.
 
@@ -120,7 +120,7 @@ def demo(web: bool, no_browser: bool, person: str) -> int:
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the script that completes commands in a shell.
+    """Print a shell's completion script.
 
     \b
     eval "$(pluton-rclone completion bash)"

@@ -52,13 +52,13 @@ SUFFIX = "Add TEXT to the name of what would be overwritten or deleted, and keep
 MOST_BYTES = "Stop after so many bytes, e.g. 10G."
 MOST_TIME = "Stop after that time, e.g. 2h30m."
 
-# What becomes of symbolic links; without one of these, they are listed as failed.
+# How symbolic links are handled; without one of these, they are listed as failed.
 about_links = with_options(
     flag("--skip-links", default=None, help="Leave symbolic links out."),
     flag("--copy-links", default=None, help="Take what symbolic links lead to in their place."),
     flag("--links", default=None, help="Keep symbolic links, each as a file NAME.rclonelink."),
 )
-# The options that every transfer takes.
+# The options of every transfer.
 tuning = with_options(
     valued("--bwlimit", "RATE", "Bytes a second at most, e.g. 2M.", type=RATE),
     click.option("--transfers", type=click.IntRange(1, 64), help="Files at a time."),
@@ -91,7 +91,7 @@ def transfer(
     passed: tuple[str, ...] = (),
     **given: Any,
 ) -> None:
-    """copy, sync and move: with a preflight if wanted and a question if there is one."""
+    """copy, sync and move: with a preflight if requested, and a question if there is one."""
     output, options = ctx.output, selection(**given, extra=checked(passed) or None)
     start, end = parse_end(source, ctx), parse_end(destination, ctx)
     old = None if backup_dir is None else place_to_keep(backup_dir, end, ctx)
@@ -107,7 +107,7 @@ def transfer(
     rclone = ctx.storages.rclone(*remote_names(start, end))
     start.require("SRC")
     for place in (start, end):
-        if place.storage is not None:  # an rclone that ignores an option, or cannot renew the token
+        if place.storage is not None:  # it may ignore an option, or not renew the token
             place.storage.require()
     say_what_cannot_match(output, start, options)
     if look_first:
@@ -122,7 +122,7 @@ def transfer(
     options["dry_run"] = dry_run
 
     def run() -> None:
-        if old is not None:  # by the day on which it begins: a look or a question can take hours
+        if old is not None:  # the day when it begins: a preflight or a question can take hours
             kept = posixpath.join(old.path, str(today())) if keep_days else old.path
             options["backup_dir"] = old._replace(path=kept).location
         began: Transfer = getattr(rclone, word)(start.location, end.location, **options)
@@ -150,10 +150,10 @@ def today() -> datetime.date:
 def copy(ctx: Context, **given: Any) -> None:
     """Copy a folder's content, or a file, into a folder.
 
-    NAME:PATH is in a storage, or in another remote of rclone.conf, such as S3 or a crypt; all else
-    is on this machine. What is there already, with the same size and time, is not transferred
-    again; a file that differs is replaced; nothing is deleted. With --json every progress report is
-    a line on stdout, the result is the last.
+    NAME:PATH is in a storage, or in another remote of rclone.conf, such as S3 or a crypt; anything
+    else is on this machine. A file that DST has with the same size and time is not transferred
+    again; a file that differs is replaced; nothing is deleted. With --json, every progress report
+    is a line on stdout, and the result is the last line.
 
     \b
     pluton-rclone copy /srv/data "OneDrive Personal Backups:laptop/data"
@@ -176,8 +176,8 @@ def copy(ctx: Context, **given: Any) -> None:
 def sync(ctx: Context, **given: Any) -> None:
     """Make DST the same as SRC, deleting what SRC does not have.
 
-    Asks first; try it with --dry-run. If SRC is empty, or much of DST would go, nothing is done:
-    --yes does not mean that. A single file is copied, and deletes nothing.
+    Asks first; try it with --dry-run. If SRC is empty, or much of DST would be deleted, nothing is
+    done: --yes does not cover that. A single file is copied, and deletes nothing.
 
     \b
     pluton-rclone sync --dry-run /srv/data work:laptop/data
@@ -189,7 +189,7 @@ def sync(ctx: Context, **given: Any) -> None:
 @command(SOURCE, DESTINATION, SAFE, SURE, tuning)
 @pinged
 def move(ctx: Context, **given: Any) -> None:
-    """Copy, and delete at SRC what has arrived.
+    """Copy, and delete from SRC what has arrived.
 
     \b
     pluton-rclone move work:old-backups work:archive
@@ -200,10 +200,10 @@ def move(ctx: Context, **given: Any) -> None:
 
 @command(PLACE, SAFE, SURE, filtering)
 def delete(ctx: Context, place: str, dry_run: bool, yes: bool, **given: Any) -> None:
-    """Delete a file, or a folder with all that is in it.
+    """Delete a file, or a folder with everything in it.
 
-    It goes to OneDrive's recycle bin, unless the storage has the option hard_delete. With filters,
-    only the files in the folder that they select; folders stay.
+    The files go to OneDrive's recycle bin, unless the storage has the option hard_delete. With
+    filters, only the files in the folder that they select are deleted; folders stay.
 
     \b
     pluton-rclone delete --dry-run work:laptop/data/old
@@ -243,7 +243,7 @@ def delete(ctx: Context, place: str, dry_run: bool, yes: bool, **given: Any) -> 
 def check(
     ctx: Context, source: str, destination: str, one_way: bool, download: bool, **given: Any
 ) -> None:
-    """Compare two folders, every file by its hash. Exit code 7 when they differ.
+    """Compare two folders, every file by its hash. Exit code 7 if they differ.
 
     \b
     pluton-rclone check /srv/data "OneDrive Personal Backups:laptop/data"
@@ -271,7 +271,7 @@ def compare(
     by: str,
     nothing: Callable[[], str | None] = lambda: None,
 ) -> None:
-    """A comparison, and what it found; `nothing`: why that is nothing at all. Corrupted."""
+    """Run and report a comparison; `nothing` returns why nothing was compared. Corrupted."""
     with counting(output, "compared") as seen:
         result = run(seen)
     output.result(result.record())
@@ -302,21 +302,21 @@ def compare(
 
 
 def missing_end(end: Place) -> str | None:
-    """Why nothing of SRC was found in DST, if there is no DST at all."""
+    """Why no file of SRC was found in DST, if DST does not exist at all."""
     if end.storage is None or not end.path.strip("/") or end.storage.stat(end.path) is not None:
         return None
     return end.nothing("DST").what
 
 
 def finish(transfer: Transfer, output: Output, verb: str, dry_run: bool) -> None:
-    """Follows a transfer to its end and says what it came to. Raises what went wrong."""
+    """Follow a transfer to its end, and report the result. Raises its error."""
     Outlet.going_on = True
     with transfer:
         result = follow(transfer, output)
     if output.as_json:
         output.result({"result": result.record()})
     for planned in result.planned if not output.as_json else ():
-        if not planned.action.startswith("set directory"):  # times of folders: nobody asked
+        if not planned.action.startswith("set directory"):  # times of folders are of no interest
             print(f"would {planned.action}: {printable(planned.path)}")
     for notice in result.notices:
         output.say(f"  note    {notice}")
@@ -330,7 +330,7 @@ def finish(transfer: Transfer, output: Output, verb: str, dry_run: bool) -> None
 
 
 def told(file: FailedFile) -> str:
-    """`PATH: why`; many errors begin with the path themselves."""
+    """`PATH: why`; many errors already begin with the path."""
     path, text = printable(file.path), str(file.error)
     return text if text.startswith((f"{path}: ", f"{path} was ")) else f"{path}: {text}"
 
@@ -343,7 +343,7 @@ def summary(result: TransferResult, verb: str) -> str:
         what = counted(files, "file") if files or not result.folders else folders
         return f"{what} {verb}, in {result.duration:.1f} s"
     parts = [f"{counted(result.transfers, 'file')} {verb} ({human_bytes(result.bytes)})"]
-    if result.folders:  # within one drive, where Microsoft moves it as it is
+    if result.folders:  # within one drive, where Microsoft moves it as a whole
         parts = [f"{folders} {verb}"]
     would = "would be " * verb.startswith("would")
     if result.deletes and not verb.endswith("moved"):
@@ -357,7 +357,7 @@ DRY_RUN = "Add --yes if that is meant, or --dry-run to look first."
 
 
 def confirm(output: Output, yes: bool, question: str, *, advice: str = DRY_RUN) -> None:
-    """Asks at a terminal; a script must have said --yes. UsageError, Cancelled."""
+    """Ask at a terminal; a script must use --yes. UsageError, Cancelled."""
     if yes:
         return
     if output.as_json or not sys.stdin.isatty():

@@ -1,4 +1,4 @@
-"""Values on the command line: OPTION=VALUE, rates, sizes, times; faults in our own words."""
+"""Values on the command line: OPTION=VALUE, rates, sizes, times; errors in our own wording."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .output import ours
 
 
 class Pattern(click.ParamType):  # type: ignore[type-arg]  # not generic in each click
-    """A text of one form, checked before anything starts; `hint` says how to write it."""
+    """Text of one form, checked before anything starts; `hint` says how to write it."""
 
     def __init__(self, name: str, pattern: str, hint: str) -> None:
         self.name = name
-        self.pattern = pattern  # compiled when it is needed: ten of them are declared
+        self.pattern = pattern  # compiled on first use: ten of them are declared
         self.hint = hint
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -47,8 +47,8 @@ GIVEN = Pattern("value", "(?s).+", "give one, or leave the option out.")
 
 
 def refuse_contradictions(*groups: tuple[str, ...]) -> None:
-    """UsageError if the command line has two of a group, each an option, or one with its value, as
-    in "--method rclone" or "--set base_folder"."""
+    """UsageError if the command line has two of a group; each is an option, or one with its value,
+    such as "--method rclone" or "--set base_folder"."""
     ctx, given = click.get_current_context(), set[str]()
     for option in ctx.command.params:
         source = ctx.get_parameter_source(option.name or "")
@@ -63,13 +63,13 @@ def refuse_contradictions(*groups: tuple[str, ...]) -> None:
 
 
 def contradiction(one: str, other: str) -> UsageError:
-    """What is said of two that cannot both be meant."""
+    """The error for two options that exclude each other."""
     return UsageError(f"{one} and {other} contradict each other.", advice="Give one of them.")
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
     """OPTION=VALUE pairs as options of the remote, which checks them; OPTION= is None: the default.
-    UsageError, also for a secret; OptionInvalid for one that there is not, or not for a person."""
+    UsageError, also for a secret; OptionInvalid for an unknown option, or one not for people."""
     from pluton_rclone.remote.options import option_called, require_person
 
     given: dict[str, Any] = {}
@@ -84,7 +84,7 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
                 advice="A file, the environment or stdin can hold it: `pluton-rclone connect "
                 f"--help`, and `{ours('set', 'NAME', '--secret', name)}`.",
             )
-        if name not in ("client_secret", "description"):  # one can be taken away, one is a name
+        if name not in ("client_secret", "description"):  # one can be removed, one is the name
             require_person([name])
         if given.get(name, value) != value:
             raise contradiction(f"{name}={given[name]}", setting)
@@ -93,7 +93,7 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
 
 
 def instead_of(option: str) -> str:
-    """How an option of a remote is given, for --chunk-size and the like; "" if it is not one."""
+    """How to give an option of a remote, for --chunk-size and the like; "" if it is not one."""
     from pluton_rclone.remote.options import BY_NAME
 
     name = option.lstrip("-").replace("-", "_")

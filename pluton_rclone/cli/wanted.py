@@ -1,5 +1,5 @@
-"""What the options of `connect` name, or variables in their place: the app registration, the place;
-and whether a paste is that."""
+"""The app registration and the place in the options of `connect` or their variables; and whether a
+paste matches them."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ class Wanted:
 
 
 def registration(wanted: Wanted, *, may_come: bool = False) -> AppRegistration | None:
-    """The registration of the options, or of the environment; None if neither names one. Then what
+    """The registration from the options or the environment; None if neither names one. Then what
     rclone's own cannot do is refused, unless one `may_come` with a paste or a form."""
     secret, certificate = wanted.client_secret_file, wanted.certificate
     given: dict[str, Any] = {ID: wanted.client_id, TENANT: wanted.tenant, REGION: wanted.region}
-    # Either takes the place of what the environment has.
+    # Either overrides both of the environment's.
     given |= {SECRET: secret or certificate, CERTIFICATE: secret or certificate, PASSWORD: None}
     variables = [name for name, option in given.items() if not option and os.environ.get(name)]
     if wanted.client_id and os.environ.get(ID, "") not in ("", wanted.client_id):
-        variables = []  # they are another registration's
+        variables = []  # they belong to another registration
     VARIABLES[:] = variables
     environment = {name: os.environ[name] for name in variables}
     environment |= {name: given[name] for name in (ID, TENANT, REGION) if given[name] is not None}
@@ -72,7 +72,7 @@ def registration(wanted: Wanted, *, may_come: bool = False) -> AppRegistration |
 
 def refuse_another(setup: StorageSetup, app: AppRegistration | None, wanted: Wanted) -> None:
     """UsageError if options name another registration than the one that signed in, or another place
-    than was pasted."""
+    than the pasted one."""
     used, drive = setup.app if setup.has_app else None, setup.chosen_drive
     for option, member, otherwise in (
         ("--client-id", "client_id", "rclone's own registration"),
