@@ -30,7 +30,7 @@ def place_to_keep(backup_dir: str, end: Place, ctx: Context) -> Place:
 
 def is_in(one: Place, other: Place) -> bool:
     """Whether a place is the other one or is inside it, or may be, through any storage of its
-    drive. Outside OneDrive: whether it is so in the same storage, by its path."""
+    drive. Outside OneDrive: only within the same storage, by path."""
     if one.storage is not None and other.storage is not None:
         from pluton_rclone.saved.wrapping import holds, spots
 

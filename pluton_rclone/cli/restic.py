@@ -63,7 +63,7 @@ def restic(
 
 
 def run_restic(output: Output, storage: Storage, path: str, arguments: Sequence[str]) -> int:
-    """Run restic in place of this process; return its exit code."""
+    """Run restic in the foreground; return its exit code."""
     with storage.restic(path) as opened:
         status = opened.foreground(*arguments)
         if status > 0 and status != INTERRUPTED and opened.refused():

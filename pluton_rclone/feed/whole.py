@@ -137,7 +137,7 @@ def _read_into(
 
 
 def _listing(saved: SavedRemote, tree: FeedTree, path: str, mime_types: bool) -> FeedListing | str:
-    """A folder of a complete tree; or why it cannot be listed from it."""
+    """A folder of a filled tree; or why it cannot be listed from it."""
     gap = tree.gap()
     if gap is not None:
         return gap

@@ -89,7 +89,7 @@ def step_of_plan(
 
 
 def _leased(at_once: AtOnce, shared: Mapping[str, str]) -> AbstractContextManager[None]:
-    """Hold a slot in each of these limits of the server; waits for free slots."""
+    """Hold a slot in each of these limits of the server, after waiting for free ones."""
 
     def limit() -> None:
         with get_client(sync_client=True) as client:

@@ -34,9 +34,8 @@ _going: set[object] = set()
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a step in a storage: names and counts, no secrets. `ended` is "done",
-    "failed", "differs", or as in `TransferResult`. `files` counts files transferred or compared;
-    `failures` counts failed or differing ones, and `failed` lists them (`path`, `why`). `error` is
-    text."""
+    "failed", "differs", or as in `TransferResult`. `files` counts files transferred or compared,
+    `failures` failed or differing ones; `failed` lists these. `error` is a sentence."""
 
     storage: str
     step: str

@@ -16,7 +16,7 @@ from pluton_rclone.values.size import MIB, Size
 from . import memory, paced
 
 BUFFER = Size.parse(paced.BUFFER)  # what rclone reads ahead for each file
-USUAL = Size(10 * MIB)  # rclone's default chunk size, and Microsoft's recommendation
+USUAL = Size(10 * MIB)  # rclone's default chunk size, and the guide's
 LARGEST = Size(50 * MIB)  # Microsoft documents a limit of less than 60 MiB for one request
 _SMALLER = (USUAL, Size(5 * MIB), Size(5 * MIB // 2))  # multiples of 320 KiB, which Microsoft wants
 _STEP = 10 * MIB

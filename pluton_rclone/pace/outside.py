@@ -1,5 +1,5 @@
-"""Governs an rclone that restic starts, or that replaces our process (mount, serve), at the pace of
-its account, through the metrics socket on which it counts its requests.
+"""Governs an rclone that restic starts, or that runs in the foreground (mount, serve), at the pace
+of its account, through the metrics socket on which it counts its requests.
 
 The governor stops the process that listens on that socket. The code that starts the process makes
 sure that it ends with its parent, even while stopped (`killed_with_parent`)."""

@@ -98,7 +98,7 @@ class Paced(Around):
         return Feature.METRICS.known_to(self.binary.version) and hasattr(signal, "SIGSTOP")
 
     def _governed(self, govern: Govern, socket: Path, order: Order) -> Child:
-        """Start rclone, and make its governor while it starts, which takes longer."""
+        """Start rclone, and make its governor meanwhile, which takes less time than that start."""
         told, ended = order.on.stderr, order.on.end
         known = Flag()
         made: list[Governor] = []

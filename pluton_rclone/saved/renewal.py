@@ -45,8 +45,8 @@ def good_token(conf: Conf, name: str, *, refused: Container[str] = ()) -> Token:
     could not be stored: then none is requested.
 
     A separate process renews, and finishes even if this one is killed: if a refresh token is valid
-    only once, the answer under way has the only valid one. If that process fails, or cannot be
-    started, this one tries, to report why, and does not wait again."""
+    only once, the answer under way has the only valid one. If that process fails, this one tries,
+    to report why, and does not wait again. It also tries if no other process can be started."""
     token = stored_token(conf.whole_section(name))
     if _is_good(token, refused):
         return token

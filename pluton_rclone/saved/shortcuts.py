@@ -1,5 +1,5 @@
 """The target of a shortcut is in another drive: rclone would delete or move it there, and leave the
-shortcut. Only a path below a shortcut, named explicitly, is meant as it is."""
+shortcut. Only a place below a shortcut that the user names explicitly may be changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-""" "Connecting OneDrive" as one object: from the name to the saved storage.
+"""The setup "Connecting OneDrive" as one object: from the name to the saved storage.
 
 The command line, the browser page and Pluton use it. Its state can be kept as JSON between two
 requests."""

@@ -36,7 +36,7 @@ _USER_AGENT = f"{USER_AGENT} restic"
 _SERVE = ["serve", "restic", "--stdio", f"--user-agent={_USER_AGENT}"]
 
 LADDER = ((signal.SIGINT, 30.0), (signal.SIGTERM, 5.0), (KILL, 5.0))
-"""The signals that end a restic: first it can remove its lock from the repository."""
+"""The signals that end a restic, which first removes its lock from the repository."""
 INTERRUPTED = 130
 """restic's exit code after SIGINT (its manual, "Scripting")."""
 _UNREACHED = b"error talking HTTP to rclone"  # in every version (internal/backend/rclone)

@@ -168,8 +168,8 @@ class Storage:
         return Restic(self._saved, path, binary=found, environment=environment)
 
     def stand(self, words: str, path: str = "", *more: str, flags: Sequence[str] = ()) -> int:
-        """Run rclone's mount or serve (`words`) on the folder `path` instead of this process, until
-        it ends (see `terminal.foreground`). A token that it renews is merged back meanwhile."""
+        """Run rclone's mount or serve (`words`) on the folder `path` in the foreground, until it
+        ends (see `terminal.foreground`). A token that it renews is merged back meanwhile."""
         from .standing import stand
 
         self.require()

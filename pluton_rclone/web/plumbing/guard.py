@@ -39,7 +39,7 @@ AGREED = (  # or not: it changes nothing here, and forged links may claim either
     "If you agreed, whoever sent you the address can sign in now. This page can be closed.",
 )
 PAGES = 8  # of one host that one browser can access at once
-PAUSE = 1.0  # seconds, at least, that those wait who ask for more, so that others need not
+PAUSE = 1.0  # seconds: the least delay of an owner's excess requests, which spares others
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z\d._-]+|\[[a-f\d:.]+\])(:(?P<port>\d{1,5}))?(/[^\s?#]*)?"
 )
