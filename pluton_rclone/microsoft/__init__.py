@@ -1,1 +1,1 @@
-"""Talking to Microsoft: clouds, sign-in, tokens, and finding drives through Microsoft Graph."""
+"""The client of Microsoft's services: clouds, sign-in, tokens, and drives through Graph."""

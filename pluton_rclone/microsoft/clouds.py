@@ -1,4 +1,4 @@
-"""The national clouds: hosts, what lives in each, and the ones that rclone cannot reach.
+"""The national clouds: their hosts, and the clouds that rclone cannot reach.
 
 Sources: rclone's backend/onedrive/onedrive.go @64ab1ac32260, Microsoft Graph's
 concepts/deployments.md @032e3efe8cdb, Entra's authentication-national-cloud.md @07d3251d2333, MSAL.
@@ -17,16 +17,16 @@ WORDS_FOR_TENANTS = frozenset({"common", "organizations", "consumers"})
 
 @dataclass(frozen=True)
 class Cloud:
-    """One of rclone's regions. Hosts come without a scheme."""
+    """One of rclone's regions. Host names have no scheme."""
 
     region: str  # rclone's word: global, us, de, cn
     name: str
-    login_host: str  # rclone refreshes there: sign-in and refresh meet the same service
+    login_host: str  # rclone refreshes tokens here too, so both use the same service
     graph_host: str
     portal: str  # where apps are registered
     sharepoint_suffix: str
     warning: str | None = None  # shown beside the choice
-    other_consent_host: str | None = None  # where an administrator agrees, if not at `login_host`
+    other_consent_host: str | None = None  # for admin consent, if it differs from `login_host`
 
     @property
     def graph_root(self) -> str:
@@ -34,7 +34,7 @@ class Cloud:
         return f"https://{self.graph_host}"
 
     def owns(self, url: str) -> bool:
-        """Whether a token of this cloud may be sent there: https and this cloud's Graph only."""
+        """Whether a token of this cloud may be sent to `url`: https to this cloud's Graph host."""
         return _https_host(url) in (self.graph_host, f"{self.graph_host}:443")
 
 
@@ -83,7 +83,7 @@ CLOUDS: dict[str, Cloud] = {
     )
 }
 
-# Clouds that rclone does not know, by the words that a person types and by SharePoint hosts.
+# Clouds that rclone does not support, by the word that a user types and by SharePoint suffix.
 _BEYOND_RCLONE = {
     **dict.fromkeys(("dod", "sharepoint-mil.us"), "US Government DoD (L5)"),
     **dict.fromkeys(("bleu", "fr", "svc.sovcloud.fr"), "Bleu (France)"),
@@ -99,13 +99,13 @@ _OTHER_WORDS = {
 
 
 def _https_host(address: str) -> str:
-    """The host, with user and port as they stand there, which none of ours has; "" if not https."""
+    """The host of an https address, with its user and port if any; "" if it is not https."""
     scheme, _, rest = address.lower().partition("://")
     return re.split("[/?#]", rest)[0] if scheme == "https" else ""
 
 
 def is_of_microsoft(address: str, *, sharepoint: bool) -> bool:
-    """Whether secrets may go to a given address: https, and Microsoft's sign-in or SharePoint."""
+    """Whether secrets may be sent to `address`: https to Microsoft's sign-in or SharePoint."""
     host = _https_host(address)
     if not sharepoint:
         known = ((cloud.login_host, cloud.other_consent_host) for cloud in CLOUDS.values())
@@ -116,8 +116,8 @@ def is_of_microsoft(address: str, *, sharepoint: bool) -> bool:
 
 
 def cloud(region: str) -> Cloud:
-    """The cloud of one of rclone's regions, or of other common words (gcc, china, germany).
-    OptionInvalid, also for a cloud that rclone cannot reach."""
+    """The cloud of a region of rclone, or of another common name (gcc, china, germany). Raises
+    `OptionInvalid`, also for a cloud that rclone cannot reach."""
     word = re.sub("[-_ ]", "", region.strip().lower())
     found = CLOUDS.get(_OTHER_WORDS.get(word, word))
     if found is not None:
@@ -129,7 +129,7 @@ def cloud(region: str) -> Cloud:
 
 
 def cloud_of_sharepoint(host: str) -> Cloud:
-    """The cloud of a SharePoint host name, such as contoso-my.sharepoint.us. OptionInvalid."""
+    """The cloud of a SharePoint host, such as contoso-my.sharepoint.us. Raises `OptionInvalid`."""
     host = host.lower().rstrip(".")
     for known in CLOUDS.values():
         if host.endswith("." + known.sharepoint_suffix):
@@ -148,7 +148,7 @@ def _unreachable_for_rclone(name: str) -> OptionInvalid:
 
 
 def refuse_personal(cloud: Cloud, tenant: str = "consumers") -> None:
-    """RegistrationError if personal accounts are asked for in a cloud without any."""
+    """Raise `RegistrationError` if `tenant` means personal accounts and `cloud` has none."""
     if tenant == "consumers" and cloud.region != "global":
         what = f"There are no personal accounts in {cloud.name}."
         why = "Microsoft serves personal accounts through the global cloud only"
@@ -157,7 +157,7 @@ def refuse_personal(cloud: Cloud, tenant: str = "consumers") -> None:
 
 
 def refuse_rclone_registration(cloud: Cloud, tenant: str = "common") -> None:
-    """RegistrationError if rclone's registration cannot do it: a national cloud, or one tenant."""
+    """Raise `RegistrationError` for a national cloud or a tenant: rclone's own app has neither."""
     where, why = cloud.name, "rclone's own registration exists in the global cloud only"
     advice = f"Register an app at {cloud.portal} and give its client id."
     if cloud.region == "global":

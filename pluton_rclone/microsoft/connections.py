@@ -1,4 +1,4 @@
-"""Connections with a limit for time and size of an answer. Imported late, with requests."""
+"""HTTP connections that limit the time and size of a response. Imported late, with requests."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from requests.adapters import HTTPAdapter
 
 from pluton_rclone.values.program import USER_AGENT
 
-TOTAL_TIME = 300.0  # seconds of one answer; the longest pages of a feed take a tenth
-LARGEST = 64 * 1024 * 1024  # bytes of a body, unpacked; a page of a feed has a few million
+TOTAL_TIME = 300.0  # seconds per response; the largest pages of a feed take a tenth of that
+LARGEST = 64 * 1024 * 1024  # bytes of a decompressed body; a page of a feed has a few million
 
 
 class Overrun(requests.RequestException):
-    """An answer beyond a limit, which is its text."""
+    """A response exceeded a limit; the exception's text names the limit."""
 
 
 def late(seconds: float) -> Overrun:
-    """For an answer that takes longer than that."""
+    """The exception for a response that takes longer than `seconds`."""
     return Overrun(f"its answer did not end within {seconds:g} s")
 
 
 class Session(requests.Session):
-    """Sends our name, never a password from .netrc, and follows no redirect."""
+    """Sends our User-Agent, never sends a password from .netrc, and follows no redirects."""
 
     def __init__(self) -> None:
         super().__init__()
-        # requests reads .netrc if there is no `auth`; trust_env = False would also ignore proxies.
+        # Without `auth`, requests reads .netrc; trust_env = False would also ignore proxies.
         self.auth = lambda request: request
         self.headers.update({"Accept-Encoding": "gzip", "User-Agent": USER_AGENT})
         for scheme in ("http://", "https://"):
             self.mount(scheme, _Adapter(pool_maxsize=16))
 
     def get_redirect_target(self, resp: Any) -> None:
-        """None: for one that is not followed, requests would read the whole body, too."""
+        """None: requests would read a redirect's whole body even without following it."""
 
 
 def body(response: requests.Response, began: float, seconds: float) -> bytes:
-    """The whole body, unpacked. `Overrun` if it is larger than `LARGEST`, or still arrives so many
-    seconds after it `began`, by time.monotonic()."""
+    """The whole body, decompressed. Raises `Overrun` if it is larger than `LARGEST`, or is still
+    arriving `seconds` after `began` (time.monotonic())."""
     packed = response.headers.get("Content-Encoding", "").lower() in ("gzip", "deflate")
     unpack = zlib.decompressobj(32 + zlib.MAX_WBITS).decompress if packed else None
     blocks: list[bytes] = []
@@ -63,7 +63,7 @@ def body(response: requests.Response, began: float, seconds: float) -> bytes:
 
 
 class _Adapter(HTTPAdapter):
-    """Trusts what rclone trusts: the system's certificates, or SSL_CERT_FILE and SSL_CERT_DIR."""
+    """Trusts the CAs that rclone trusts: the system's, or SSL_CERT_FILE and SSL_CERT_DIR."""
 
     def init_poolmanager(self, *given: Any, **more: Any) -> None:
         super().init_poolmanager(*given, ssl_context=_trusting(), **more)

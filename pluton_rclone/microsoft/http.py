@@ -1,4 +1,4 @@
-"""The one place that makes HTTP calls to Microsoft: time limits, Retry-After, proxies, CAs."""
+"""The only module that makes HTTP calls to Microsoft: time limits, Retry-After, proxies, CAs."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS = 5  # of one request, the first included
+ATTEMPTS = 5  # per request, including the first
 ATTEMPTS_TO_CONNECT = 3
-LONGEST_WAIT = 120.0  # seconds for one request; longer demands of Microsoft become `Throttled`
-# In the text of a lost connection, and in our words.
+LONGEST_WAIT = 120.0  # seconds per request; if Microsoft asks for more, `Throttled` is raised
+# The text of a connection error, and its meaning in our words.
 _SIGNS = {
     **dict.fromkeys(("NameResolutionError", "not known"), "its name cannot be resolved"),
     "refused": "the connection was refused",
     **dict.fromkeys(("reset", "aborted"), "the connection was cut"),
     **dict.fromkeys(("unreachable", "No route"), "the network is unreachable"),
 }
-_LIMITS = {"timeout": (15.0, 60.0), "allow_redirects": False, "stream": True}  # seconds to connect
+_LIMITS = {"timeout": (15.0, 60.0), "allow_redirects": False, "stream": True}  # connect, read: s
 BUSY = frozenset({429, 503, 504, 509})
-ALSO_BUSY_WITHOUT_EFFECT = frozenset({500, 502})  # repeated for requests that change nothing
+ALSO_BUSY_WITHOUT_EFFECT = frozenset({500, 502})  # retried only if the request changes nothing
 
 
 def retry_after(value: str | None, *, now: datetime | None = None) -> float | None:
-    """Seconds of a `Retry-After` header: whole, decimal (Graph sends 2.128) or a date. Never
-    negative; None if it is absent or invalid."""
+    """The seconds in a `Retry-After` header: an integer, a decimal (Graph sends 2.128) or a date.
+    Never negative; None if the header is absent or invalid."""
     seconds = math.nan
     try:
         seconds = float(value or "")
@@ -59,8 +59,8 @@ def retry_after(value: str | None, *, now: datetime | None = None) -> float | No
 
 
 def decoded(content: bytes) -> Any:
-    """A body as JSON; None if it is not JSON. msgspec takes half the time of the standard library,
-    which also reads half a surrogate or NaN (then None)."""
+    """A body parsed as JSON; None if it is not JSON. msgspec takes half the time of the standard
+    library, which is the fallback: it accepts a lone surrogate, and NaN (read as None)."""
     import msgspec
 
     with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -77,7 +77,7 @@ def _finite(text: str) -> float | None:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer of Microsoft; it may hold secrets. `json` is None if the body is not JSON."""
+    """A response from Microsoft. It may hold secrets. `json` is None if the body is not JSON."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -89,11 +89,11 @@ class Answer:
 
 
 class Http:
-    """A connection pool that threads may share. `cancel` ends waiting. If Microsoft asks one
-    request to wait, all requests wait, as its documents demand; `patience`: seconds that one
-    request waits in all. `clock_offset`: seconds by which Microsoft's clock is ahead of ours, None
-    before the first answer; `throttled`: the number of answers that asked to slow down. `longest`:
-    seconds that one answer may take, None for those of the longest pages."""
+    """A connection pool that threads may share. Setting `cancel` ends every wait. If Microsoft asks
+    one request to wait, all requests wait, as its documents demand; one request waits at most
+    `patience` seconds in all. `longest` is the time limit for one response in seconds, by default
+    `TOTAL_TIME`. `clock_offset` is how many seconds Microsoft's clock is ahead of ours, None before
+    the first response; `throttled` counts the responses that asked to slow down."""
 
     clock_offset: float | None = None
     throttled = 0
@@ -127,10 +127,10 @@ class Http:
 
     @interruptible()
     def request(self, method: str, url: str, **sent: Any) -> Answer:
-        """The answer to what is `sent` as by `once`, whatever its status. Redirects are not
-        followed: a token must not travel on. 429, 503 and 504 are repeated, within bounds; 500, 502
-        and lost connections only for GET, since no code or refresh token may be presented twice.
-        Raises `Unreachable`, `Cancelled`."""
+        """The response to a request, whatever its status; `sent` as in `once`. Redirects are not
+        followed, because a token must not go to another host. 429, 503, 504 and 509 are retried,
+        within limits; 500, 502 and lost connections only for GET, since no code or refresh token
+        may be presented twice. Raises `Unreachable`, `Cancelled`."""
         repeatable = method == "GET"
         waited = 0.0
         for attempt in range(1, ATTEMPTS + 1):
@@ -167,7 +167,7 @@ class Http:
     def once(
         self, method: str, url: str, headers: Any = None, data: Any = None, params: Any = None
     ) -> Answer:
-        """As `request`, sent one single time, without a wait before or after."""
+        """Like `request`, but sent exactly once, without waiting before or after."""
         from urllib3.exceptions import HTTPError
 
         from . import connections
@@ -181,36 +181,36 @@ class Http:
             with session.request(method, url, **sent) as response:
                 return response, connections.body(response, began, seconds)
 
-        # A socket's limit restarts at every byte, and headers may take their time: nobody waits.
+        # A socket's timeout restarts at every byte, so slow headers could block for ever.
         asked = aside(ask, "pluton-rclone http")
         wait([asked], seconds)
         try:
             if not asked.done():
                 raise connections.late(seconds)
             response, content = asked.result()
-        except (OSError, HTTPError) as problem:  # each of requests' is the first; it lets some by
+        except (OSError, HTTPError) as problem:  # requests raises OSErrors, some HTTPErrors escape
             raise _unreachable(url, problem) from None
         status = response.status_code
         low = {name.lower(): value for name, value in response.headers.items()}
         self.throttled += status in (429, 503)
         with suppress(KeyError, TypeError, ValueError):
-            # The header is cut to whole seconds: on average, half a second is missing.
+            # The header is truncated to whole seconds: on average, half a second is missing.
             moment = parsedate_to_datetime(low["date"]).timestamp() + 0.5
             self.clock_offset = moment - datetime.now(timezone.utc).timestamp()
         return Answer(status, low, decoded(content))
 
 
 def clock_ahead(region: str) -> timedelta:
-    """By how much this machine's clock is ahead of Graph's in the cloud of this region; negative if
-    it is behind, zero if Graph does not say. Any answer, also a refusal, has a Date (RFC 9110,
-    6.6.1). Unreachable."""
+    """How far this machine's clock is ahead of Graph's in the cloud of `region`; negative if it is
+    behind, zero if Graph sends no date. Any response, even an error, has a Date (RFC 9110, 6.6.1).
+    Raises `Unreachable`."""
     with Http() as http:
         http.request("GET", f"{cloud(region).graph_root}/v1.0/")
     return timedelta(seconds=-(http.clock_offset or 0.0))
 
 
 def _unreachable(url: str, problem: Exception) -> errors.Unreachable:
-    """The host, the cause and who can fix it, without the URL, which may hold secrets."""
+    """It names the host, the cause and who can fix it, but not the URL, which may hold secrets."""
     import requests
     from urllib3.exceptions import LocationValueError
 
@@ -221,7 +221,7 @@ def _unreachable(url: str, problem: Exception) -> errors.Unreachable:
     host, text = urlsplit(url).hostname or "the server", str(problem)
     limit = text if isinstance(problem, Overrun) else None
     why, advice, known = limit or type(problem).__name__, None, None
-    cause = text.rpartition("(Caused by ")[2]  # before it: the path, which may hold any word
+    cause = text.rpartition("(Caused by ")[2]  # the path before it may hold any word
     if isinstance(problem, requests.exceptions.SSLError):
         why = "no secure connection (TLS) came about"
         if "certificate" in cause:
@@ -233,10 +233,10 @@ def _unreachable(url: str, problem: Exception) -> errors.Unreachable:
         problem,
         requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema | LocationValueError,
     ):
-        why = "the address of the proxy cannot be used"  # ours can
+        why = "the address of the proxy cannot be used"  # our own addresses are valid
         advice = "Write HTTPS_PROXY as http://host:port; socks5:// needs the library PySocks."
     elif isinstance(problem, OSError) and not isinstance(problem, requests.RequestException):
-        # no such file of CAs, for example
+        # for example, the file of CAs does not exist
         why = text
         advice = "Correct that here; REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE may name such a file."
     elif isinstance(problem, requests.exceptions.Timeout):

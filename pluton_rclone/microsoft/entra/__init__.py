@@ -1,1 +1,1 @@
-"""Microsoft Entra: every way to sign in, tokens, certificates, and its errors."""
+"""Microsoft Entra: every way to sign in, tokens, certificates, and Entra's errors."""

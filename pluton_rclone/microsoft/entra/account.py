@@ -1,4 +1,4 @@
-"""The person that signed in, as Microsoft tells it, and whether it is the expected one."""
+"""The account that signed in, as Microsoft describes it, and whether it is the expected one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Kind = Literal["personal", "work", "application"]
 
 @dataclass(frozen=True)
 class Account:
-    """An account at Microsoft. `id` is the directory's object id; for a personal account it ends
-    with the CID, the id of its drive. `kind` "application" is an app without a person."""
+    """A Microsoft account. `id` is the directory's object id; for a personal account it ends with
+    the CID, the id of its drive. `kind` "application" is an app that acts without a user."""
 
     id: str
     name: str
@@ -31,7 +31,7 @@ class Account:
 
     @classmethod
     def from_id_token(cls, claims: Mapping[str, Any]) -> Account:
-        """From the id token, which is written for us; access tokens are opaque and are not read."""
+        """The account in an id token, which is meant for us; access tokens are opaque."""
         tenant = str(claims.get("tid") or "")
         username = str(claims.get("preferred_username") or claims.get("email") or "")
         own_id = str(claims.get("oid") or claims.get("sub") or "")
@@ -39,7 +39,7 @@ class Account:
         return cls(own_id, str(claims.get("name") or username or "unknown"), username, tenant, kind)
 
     def same_as(self, other: Account) -> bool:
-        """Whether both are one account; if an id is missing, the user name decides."""
+        """Whether both are the same account; if an id is missing, the user names are compared."""
         if self.id and other.id:
             if self.kind == "personal" and other.kind == "personal":
                 return _cid(self.id) == _cid(other.id)
@@ -52,7 +52,7 @@ def _cid(account_id: str) -> str:
 
 
 def require_same(expected: Account, actual: Account) -> None:
-    """AccountError if another account signed in than the one that a storage belongs to."""
+    """Raise `AccountError` if `actual` is not `expected`, the account that owns the storage."""
     if not expected.same_as(actual):
         who, other = expected.username or expected.id, actual.username or actual.id
         what = f"{actual} signed in, and this storage belongs to {expected}."

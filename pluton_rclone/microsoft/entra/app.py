@@ -1,4 +1,4 @@
-"""The app registration in use, who we are to Microsoft, and the certificate that proves it."""
+"""The app registration, which identifies us to Microsoft, and the certificate that proves it."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 @dataclass(frozen=True)
 class Certificate:
-    """A client certificate with its private key, a PEM or PFX file, read when it is used. A
-    relative path, or one below ~, becomes absolute: it is saved and read elsewhere."""
+    """A client certificate with its private key: a PEM or PFX file, read when it is used. The path
+    is made absolute and `~` expanded, since it is saved and then read from elsewhere."""
 
     path: Path
     password: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         path = Path(os.path.expanduser(self.path))
-        with suppress(OSError):  # the folder that this process is in may be gone
+        with suppress(OSError):  # the current directory may have been removed
             path = path.absolute()
-        object.__setattr__(self, "path", path)  # it is frozen
+        object.__setattr__(self, "path", path)  # the dataclass is frozen
 
     @classmethod
     def at(cls, path: str | Path) -> Certificate:
-        """With the password in PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD, if there is one."""
+        """The certificate at `path`, with PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD if it is set."""
         return cls(Path(path), os.environ.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD") or None)
 
 
 @dataclass(frozen=True)
 class AppRegistration:
-    """An app registration at Microsoft Entra.
+    """An app registration in Microsoft Entra.
 
     `tenant` is common (any account), organizations (work and school), consumers (personal), a
-    tenant id or a domain; a single-organisation registration needs one of the last two. `region` is
-    its national cloud: global, us, de or cn. Only a confidential client has a `client_secret`.
-    `certificate` is for app-only sign-in. OptionInvalid, also for a cloud that rclone cannot reach.
-    """
+    tenant id or a domain; a single-tenant registration needs one of the last two. `region` is its
+    national cloud: global, us, de or cn. Only a confidential client has a `client_secret`.
+    `certificate` is for app-only sign-in. Raises `OptionInvalid`, also for a cloud that rclone
+    cannot reach."""
 
     client_id: str
     tenant: str = "common"
@@ -69,30 +69,30 @@ class AppRegistration:
         found = cloud(self.region)
         refuse_personal(found, tenant)
         read = {"client_id": client_id, "tenant": tenant, "region": found.region}
-        secret = (self.client_secret or "").strip()  # often read with the line end of its file
+        secret = (self.client_secret or "").strip()  # often read from a file, with its newline
         self.__dict__.update(read, client_secret=secret or None)
 
     @property
     def cloud(self) -> Cloud:
-        """The national cloud of its region: its hosts."""
+        """The national cloud of `region`."""
         return cloud(self.region)
 
     @property
     def authority(self) -> str:
-        """The address of this tenant's sign-in: `https://host/tenant`."""
+        """The tenant's sign-in address: `https://host/tenant`."""
         return f"https://{self.cloud.login_host}/{self.tenant}"
 
     @property
     def confidential(self) -> bool:
-        """Whether it has credentials of its own; without any it is a public client."""
+        """Whether the app has credentials of its own; without any it is a public client."""
         return self.client_secret is not None or self.certificate is not None
 
     @classmethod
     def from_environment(
         cls, environment: Mapping[str, str] = os.environ
     ) -> AppRegistration | None:
-        """The registration of PLUTON_ONEDRIVE_CLIENT_ID; None if it is not set. The same prefix:
-        _TENANT, _REGION, _CLIENT_SECRET, _CERTIFICATE (path), _CERTIFICATE_PASSWORD."""
+        """The registration in PLUTON_ONEDRIVE_CLIENT_ID; None if it is not set. The others begin
+        alike: _TENANT, _REGION, _CLIENT_SECRET, _CERTIFICATE (path), _CERTIFICATE_PASSWORD."""
 
         def given(name: str) -> str | None:
             return environment.get(f"PLUTON_ONEDRIVE_{name.upper()}") or None
@@ -107,8 +107,8 @@ class AppRegistration:
 
 
 def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
-    """MSAL's client_credential: the secret, or key and certificate as PEM text. It is secret.
-    RegistrationError if the certificate's file cannot be used."""
+    """MSAL's client_credential: the client secret, or the key and certificate as PEM text. Secret.
+    Raises `RegistrationError` if the certificate file cannot be used."""
     source = app.certificate
     if source is None:
         return app.client_secret
@@ -134,7 +134,7 @@ def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
 
 
 def _read(source: Certificate) -> tuple[Any, list[Any]]:
-    """Key and certificates: beside the key's own, a file may hold its issuers' and older ones."""
+    """The key and all certificates: a file may also hold the issuers' and older certificates."""
     from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
@@ -145,7 +145,7 @@ def _read(source: Certificate) -> tuple[Any, list[Any]]:
         what = f"The certificate file {source.path} cannot be read."
         advice = "Check path and permissions."
         raise RegistrationError(what, why=problem.strerror, who=Who.YOU, advice=advice) from None
-    # what is not UTF-8 becomes a wrong one: Python's own error would hold it
+    # One that is not UTF-8 becomes a wrong password: Python's own error would contain it.
     password = source.password.encode(errors="replace") if source.password else None
     key: Any = None
     certificates: list[Any] = []
@@ -163,7 +163,7 @@ def _read(source: Certificate) -> tuple[Any, list[Any]]:
         raise _unusable(source, why) from None
     except (ValueError, TypeError) as problem:
         why = "it is neither PEM nor PFX (PKCS#12), or it is damaged"
-        # A wrong password (1 in 256) can leave bytes that look decrypted: both causes are named.
+        # 1 in 256 wrong passwords yields bytes that look decrypted, so both causes are named.
         if encrypted or re.search("password|decrypt|mac", str(problem).lower()):
             why = "the password is wrong or missing, or the key is damaged"
         raise _unusable(source, why) from None

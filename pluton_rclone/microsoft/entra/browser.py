@@ -1,4 +1,4 @@
-"""Sign-in in a browser on this machine, and the little page that Microsoft sends it back to."""
+"""Sign-in in a browser on this machine, and the page to which Microsoft redirects the browser."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .sign_in import SignIn
 
 log = logging.getLogger(__name__)
 
-OUTCOME_WAIT = 60.0  # seconds that a browser waits for its page while the code is redeemed
+OUTCOME_WAIT = 60.0  # seconds that the browser waits for its page while the code is redeemed
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -37,7 +37,7 @@ margin:15vh auto;padding:0 1rem;color:#222}}
 h1{{font-size:1.4rem}}</style></head>
 <body><h1>{title}</h1><p>{text}</p><p>You can close this window.</p></body></html>
 """
-# What became of an answer that is not taken: title and text of the browser's page.
+# The browser's page for an answer that is rejected: title and text.
 _LATE = ("This sign-in was answered already", "One answer is taken, and it was another.")
 _FOREIGN = "This answer belongs to another sign-in"
 _NO_ANSWER = "This is not an answer of Microsoft"
@@ -46,9 +46,9 @@ _CLOSE = "Close other sign-in windows and use the newest one; this program still
 
 
 class LoopbackReceiver(LoopbackServer):
-    """Waits for one answer of Microsoft, query or posted form, on a free port of 127.0.0.1. One
-    with another state is refused and does not end the waiting. The browser's page waits until
-    `tell` says how the sign-in ended, so that it never promises too much."""
+    """Waits for one answer from Microsoft, a query or a posted form, on a free port of 127.0.0.1.
+    It rejects an answer with another state and keeps waiting. The browser gets its page only after
+    `tell` has been called with the outcome, so the page never claims success too early."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class LoopbackReceiver(LoopbackServer):
 
     @property
     def redirect_uri(self) -> str:
-        """`http://localhost:PORT`: for desktop registrations Microsoft ignores the port."""
+        """`http://localhost:PORT`; Microsoft ignores the port for desktop registrations."""
         return f"http://localhost:{self.port}"
 
     def __exit__(self, *error: object) -> None:
@@ -71,12 +71,12 @@ class LoopbackReceiver(LoopbackServer):
         super().__exit__(*error)
 
     def expect(self, state: str) -> None:
-        """Take the answer with that state. Call it before the browser opens: it may be quick."""
+        """Accept only the answer with `state`. Call this before the browser opens."""
         self._state = state
 
     @interruptible()
     def wait(self, timeout: float, cancel: threading.Event | None = None) -> dict[str, str]:
-        """The parameters of the expected answer. SignInTimedOut (`timeout`: seconds), Cancelled."""
+        """The answer's parameters. Raises `SignInTimedOut` after `timeout` seconds, `Cancelled`."""
         end = time.monotonic() + timeout
         while not self._answer.done():
             left = end - time.monotonic()
@@ -89,7 +89,7 @@ class LoopbackReceiver(LoopbackServer):
         return self._answer.result()
 
     def take(self, parameters: dict[str, str]) -> tuple[str, str] | None:
-        """None if this is the expected answer, else the page that says why it is not taken."""
+        """None if this is the expected answer, else title and text of a page that says why not."""
         given, expected = parameters.get("state", "").encode(), (self._state or "").encode()
         if not expected or not secrets.compare_digest(given, expected):
             self._foreign = "an answer of another sign-in came in its place"
@@ -101,7 +101,7 @@ class LoopbackReceiver(LoopbackServer):
         return None
 
     def tell(self, title: str, text: str) -> None:
-        """What the browser's page says. Only the first telling counts."""
+        """Set what the browser's page says. Only the first call counts."""
         with suppress(InvalidStateError):
             self._outcome.set_result((title, text))
 
@@ -119,7 +119,7 @@ class LoopbackReceiver(LoopbackServer):
             self._page_sent.set()
 
     def _judged(self, request: LoopbackRequest) -> tuple[tuple[int, str, str], bool]:
-        """Status, title and text of the page that answers; whether the expected answer came."""
+        """Status, title and text of the page, and whether this was the expected answer."""
         host = request.headers.get("Host", "").lower()
         try:
             address = urlsplit(request.path)
@@ -127,7 +127,7 @@ class LoopbackReceiver(LoopbackServer):
             return (400, _NO_ANSWER, "Its address cannot be read."), False
         text = request.form() if request.command == "POST" else address.query
         if host not in (f"localhost:{self.port}", f"127.0.0.1:{self.port}"):
-            # A page elsewhere must not reach us by a name of its own.
+            # Against DNS rebinding: a foreign page must not reach us through its own host name.
             return (400, "This is not the place", "The address is another program's."), False
         if address.path != "/":
             return (404, "There is nothing here", "This program waits for one sign-in."), False
@@ -157,12 +157,12 @@ def sign_in_with_browser(
     cancel: threading.Event | None = None,
     account: Account | None = None,
 ) -> SignIn:
-    """Open Microsoft's sign-in in a browser, wait for the person, return what was granted.
+    """Open Microsoft's sign-in page in a browser, wait for the user, and return the result.
 
-    `show_address(url, opened)` can tell a person where to go. `account` as in `begin_redirect`,
-    `timeout` in seconds. The registration needs the redirect address `http://localhost` (platform
-    Mobile and desktop). SignInTimedOut, Cancelled, SignInDeclined, and the rest of SignInError.
-    """
+    `show_address(url, opened)` can show the user where to sign in. `account` is as in
+    `begin_redirect`, `timeout` in seconds. The registration needs the redirect URI
+    `http://localhost` (platform Mobile and desktop). Raises `SignInTimedOut`, `Cancelled`,
+    `SignInDeclined`, and the rest of `SignInError`."""
     with Http(cancel=cancel) as http, LoopbackReceiver() as receiver:
         to = receiver.redirect_uri
         flow = begin_redirect(app, scopes, to, account=account, post=True, http=http)

@@ -1,4 +1,4 @@
-"""MSAL with our HTTP underneath: how every way of signing in reaches Microsoft Entra."""
+"""MSAL over our HTTP client: every kind of sign-in reaches Microsoft Entra through it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .faults import Asked, sign_in_error
 
 
 class _Response(NamedTuple):
-    """What MSAL expects of an HTTP client's answer."""
+    """A response with the members that MSAL expects."""
 
     status_code: int
     text: str
@@ -32,8 +32,8 @@ class _Response(NamedTuple):
 
 
 class _MsalHttp:
-    """MSAL's HTTP client. MSAL throws a bare HTTP error for 5xx, logs a token answer that is not
-    JSON with its text, and hides a refused discovery: these three become our exceptions here."""
+    """MSAL's HTTP client. It raises our exceptions where MSAL would raise a bare HTTP error (5xx),
+    log the text of a token response that is not JSON, or hide a failed discovery."""
 
     def __init__(self, http: Http, asked: Asked) -> None:
         self._http = http
@@ -41,7 +41,7 @@ class _MsalHttp:
 
     def get(self, url: str, params: Any = None, headers: Any = None, **_: Any) -> _Response:
         answer = self._http.request("GET", url, params=params, headers=headers)
-        if _refused(answer):  # a discovery document; MSAL would only say that it is not there
+        if _refused(answer):  # a discovery document; MSAL would only report it as missing
             raise sign_in_error(answer.json, self._asked)
         return self._checked(answer)
 
@@ -49,8 +49,8 @@ class _MsalHttp:
         self, url: str, params: Any = None, data: Any = None, headers: Any = None, **_: Any
     ) -> _Response:
         if isinstance(data, dict) and data.get("grant_type") == "refresh_token":
-            # MSAL adds OpenID's scopes, to which nobody consented if the token came from rclone's
-            # own sign-in (AADSTS65001). If none are named, as by rclone, what was granted stays.
+            # MSAL adds OpenID's scopes, which have no consent if the token came from rclone's own
+            # sign-in (AADSTS65001). Without a scope, as rclone sends it, the granted scopes stay.
             data = {name: value for name, value in data.items() if name != "scope"}
         answer = self._http.request("POST", url, params=params, data=data, headers=headers)
         if _refused(answer) and answer.status >= 500:
@@ -58,7 +58,7 @@ class _MsalHttp:
         return self._checked(answer)
 
     def close(self) -> None:
-        """Nothing: the caller closes the pool."""
+        """Do nothing: the caller closes the pool."""
 
     def _checked(self, answer: Answer) -> _Response:
         if answer.status == 429:
@@ -69,7 +69,7 @@ class _MsalHttp:
             meaning = by_status(answer.status, "sign-in")
             why = f"HTTP {answer.status} with something that is not JSON"
             raise meaning.error(why, status=answer.status)
-        # What was read here already: no number without end, no nesting without end.
+        # MSAL gets only what we have parsed, without endless numbers or nesting.
         return _Response(answer.status, json.dumps(answer.json), answer.headers)
 
 
@@ -79,19 +79,19 @@ def _refused(answer: Answer) -> bool:
 
 @contextmanager
 def msal_application(app: AppRegistration, asked: Asked, http: Http | None = None) -> Iterator[Any]:
-    """MSAL's application for a registration, with errors mapped. `http` is the caller's pool; None:
-    one that closes at the end."""
+    """MSAL's application for `app`, with its errors mapped. `http` is the caller's pool; without
+    it, a pool is opened and closed again."""
     import msal
 
     class Forgetful(msal.TokenCache):  # type: ignore[misc]  # msal has no types
-        """Keeps nothing: the storage has the token, and MSAL's cache logs codes and verifiers."""
+        """Keeps nothing: the storage holds the token, and MSAL's cache logs codes and verifiers."""
 
         def add(self, event: Any, now: Any = None) -> None:
             return None
 
     options: dict[str, Any] = {"authority": app.authority, "token_cache": Forgetful()}
-    # Our hosts are known. MSAL would ask Microsoft about them: about some at first, which a
-    # sovereign network does not reach, and about each after a refusal, whose reason could get lost.
+    # Our hosts are known. MSAL would look them up at Microsoft: some at the start, through a host
+    # that a sovereign network may block, and all after a refusal, whose reason could get lost.
     options["instance_discovery"] = False
     try:
         with nullcontext(http) if http else Http() as pool:
@@ -115,21 +115,21 @@ def msal_application(app: AppRegistration, asked: Asked, http: Http | None = Non
     except (TypeError, LookupError, AttributeError, OverflowError) as problem:
         what = "Microsoft's sign-in service answered in an unknown form."
         raise SignInError(what, why=type(problem).__name__, who=errors.Who.LATER) from None
-    except RuntimeError as problem:  # the id token's nonce is not ours
+    except RuntimeError as problem:  # the nonce in the id token is not ours
         why = type(problem).__name__
         raise errors.ForeignAnswer("The answer belongs to another sign-in.", why=why) from None
 
 
 def _credential(app: AppRegistration, way: str) -> str | dict[str, str] | None:
-    """What the registration shows of itself on this way; None as a public client."""
+    """The credential for this `way` of signing in; None for a public client."""
     if way == "device code":
         return None
-    # rclone renews a person's token without the certificate, which is for the application.
+    # rclone renews a user's token without the certificate, so only app-only sign-in uses it.
     return msal_credential(app) if way == "app-only" else app.client_secret
 
 
 def outcome(result: dict[str, Any], asked: Asked) -> dict[str, Any]:
-    """MSAL's result when it is a token; raises what it means otherwise."""
+    """MSAL's result if it holds a token; otherwise raises the exception for its error."""
     if result.get("access_token"):
         return result
     raise sign_in_error(result, asked)

@@ -1,4 +1,4 @@
-"""Sign-in with a code that a person types on another device: for machines without a browser."""
+"""Sign-in with a code that the user types on another device: for machines without a browser."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from .sign_in import SignIn, completed
 
 @dataclass(frozen=True)
 class DeviceCode:
-    """What to show: open `verification_uri` on any device and type `user_code`, before `expires`
-    (seconds since 1970)."""
+    """What to show the user: open `verification_uri` on any device and type `user_code` before
+    `expires` (seconds since 1970)."""
 
     user_code: str
     verification_uri: str
@@ -37,8 +37,8 @@ class DeviceCode:
 
     @interruptible()
     def wait(self, cancel: threading.Event | None = None, *, http: Http | None = None) -> SignIn:
-        """Wait for the person; a lost connection does not end it. Raises `SignInTimedOut`,
-        `SignInDeclined`, `SignInBlocked`, `Cancelled`, and the rest of `SignInError`."""
+        """Wait until the user has signed in; a lost connection does not end the wait. Raises
+        `SignInTimedOut`, `SignInDeclined`, `SignInBlocked`, `Cancelled`, other `SignInError`s."""
         stop, flow = cancel or threading.Event(), dict(self.flow)
         asked = Asked(self.app, self.scopes, "device code", (str(flow.get("device_code", "")),))
         trouble: PlutonRcloneError | None = None
@@ -47,7 +47,7 @@ class DeviceCode:
         with ExitStack() as opened:
             http = http or opened.enter_context(Http(cancel=stop))
             while result is None:
-                # MSAL's own loop asks at once and then sleeps; Microsoft wants the interval first.
+                # MSAL's loop polls at once and then sleeps; Microsoft wants the interval first.
                 if stop.wait(max(1.0, min(flow["interval"], self.expires - time.time() + 1))):
                     raise errors.Cancelled("The sign-in was cancelled.", advice="Sign in again.")
                 if time.time() > self.expires:
@@ -59,19 +59,19 @@ class DeviceCode:
                     )
                     result, trouble = _ask(application, flow), None
                 except (Unreachable, errors.Throttled, errors.SignInError) as problem:
-                    # A cut network can look like the person's fault: a proxy that is gone.
+                    # A lost network can look like the user's fault, such as an unreachable proxy.
                     if problem.who is not Who.LATER and not isinstance(problem, Unreachable):
                         raise
                     trouble = problem
-                    flow["interval"] += 5  # RFC 8628, 3.5: on a timeout ask less often
+                    flow["interval"] += 5  # RFC 8628, 3.5: poll less often after a timeout
         return completed(outcome(result, asked), self.app, self.scopes, self.account)
 
 
 def begin_device_code(
     app: AppRegistration, scopes: Iterable[str], *, account: Account | None = None
 ) -> DeviceCode:
-    """A new code, good for about fifteen minutes. The registration must allow public client flows.
-    RegistrationError (public flows off, single tenant asked from common), SignInError."""
+    """A new code, valid for about fifteen minutes. The registration must allow public client flows.
+    Raises `RegistrationError` (public flows off, single-tenant app with common), `SignInError`."""
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "device code")
     with msal_application(app, asked) as msal:
@@ -80,16 +80,16 @@ def begin_device_code(
         raise sign_in_error(flow, asked)
     code = str(flow["user_code"])
     url = str(flow.get("verification_uri") or flow.get("verification_url") or "")
-    flow["interval"] = max(1, flow["interval"])  # without one, MSAL would ask without a pause
-    # A day at most: Microsoft grants fifteen minutes.
+    flow["interval"] = max(1, flow["interval"])  # with 0, MSAL would poll without a pause
+    # At most a day, as a safeguard: Microsoft grants fifteen minutes.
     expires = min(float(flow["expires_at"]), time.time() + 24 * 3600)
     return DeviceCode(code, url, expires, app, wanted, account, flow)
 
 
 def _ask(msal: Any, flow: dict[str, Any]) -> Any:
-    """MSAL's result of one question; None while the person has not finished. After a slow_down the
-    interval in `flow` is wider."""
-    flow.pop("latest_attempt_at", None)  # MSAL would warn about our rhythm on stderr
+    """MSAL's result of one poll; None while the user has not finished. After a slow_down, MSAL
+    increases the interval in `flow`."""
+    flow.pop("latest_attempt_at", None)  # MSAL would warn about our timing on stderr
     result = msal.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
     error = result.get("error") if isinstance(result, dict) else None
     return None if error in ("authorization_pending", "slow_down") else result

@@ -1,7 +1,7 @@
-"""What Microsoft's sign-in service refused, as an exception: one mapping for all sign-ins.
+"""Errors of Microsoft's sign-in service as exceptions: one mapping for every kind of sign-in.
 
-Microsoft asks programs to branch on `error` and `suberror`, and people to read the AADSTS number. A
-known number chooses the most telling exception and advice; otherwise `suberror` and `error` decide.
+Microsoft wants programs to branch on `error` and `suberror`, and people to read the AADSTS number.
+A known number selects the most specific exception and advice; otherwise `suberror` and `error` do.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from .scopes import ACCEPT_OR_ASK, admin_consent_url, in_words
 
 _AADSTS = re.compile(r"AADSTS(\d{5,7})")
 _TRACE = re.compile(r"\s{0,9}(?:Trace ID|Correlation ID|Timestamp): ?.*", re.DOTALL)
-# Members of the answer, or at the end of its description.
+# Either members of the answer, or at the end of its description.
 _FOR_SUPPORT = {
     "correlation_id": re.compile(r"Correlation ID: ?([0-9A-Fa-f-]{36})"),
     "trace_id": re.compile(r"Trace ID: ?([0-9A-Fa-f-]{36})"),
     "timestamp": re.compile(r"Timestamp: ?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ)"),
 }
-# Rules about device codes, devices and second factors: a sign-in in a browser may meet them.
+# Policies about device codes, devices and second factors, which a browser sign-in may satisfy.
 _BROWSER_MAY = frozenset({50131, 53000, 53001, 53003, 530035})
 
 
 @dataclass(frozen=True)
 class Asked:
     """A request to the sign-in service. `way` is redirect, device code, app-only or refresh.
-    `secrets` were sent and must not come back in an error's words. `redirect_uri` is where the
-    answer goes; "" if it does not go anywhere."""
+    `secrets` were sent and must not appear in an error's text. `redirect_uri` is where the answer
+    goes; "" if there is no redirect."""
 
     app: AppRegistration | None = field(default=None, repr=False)
     scopes: tuple[str, ...] = ()
@@ -50,8 +50,8 @@ class Asked:
 
 
 def sign_in_error(answer: Mapping[str, Any], asked: Asked = Asked()) -> PlutonRcloneError:
-    """The exception for an answer with a member `error`: JSON of the token endpoint, or the
-    redirect's query. Never raises."""
+    """The exception for an answer with a member `error`: JSON from the token endpoint, or the query
+    of a redirect. Never raises."""
     error = _word(answer, "error")
     suberror = _word(answer, "suberror") or _word(answer, "error_subcode")
     description = _word(answer, "error_description")
@@ -97,7 +97,7 @@ def _judge(
         what = "Microsoft's sign-in service refused" + (f" with {error!r}." if error else ".")
         advice = "Sign in again; if it fails again, give your administrator the correlation id."
     if kind is errors.TokenExpired and asked.way != "refresh":
-        # The same while a fresh code is redeemed: nothing is stored yet.
+        # The same error on redeeming a fresh code: no token is stored yet.
         kind = errors.SignInTimedOut
         if known is None or known.aadsts != 70008:
             kind = errors.AuthorizationFailed
@@ -118,7 +118,7 @@ def _word(answer: Mapping[str, Any], name: str) -> str:
 
 
 def _number(answer: Mapping[str, Any], text: str) -> int | None:
-    """The AADSTS number: of two in an old answer (70002: … 70008), the last tells more."""
+    """The AADSTS number; of two, as in old answers (70002: … 70008), the last is more specific."""
     in_text = [int(number) for number in _AADSTS.findall(text)]
     codes = answer.get("error_codes")
     listed = [code for code in codes if isinstance(code, int)] if isinstance(codes, list) else []
@@ -129,9 +129,9 @@ def _number(answer: Mapping[str, Any], text: str) -> int | None:
 
 
 def _unnumbered(text: str) -> int:
-    """The number that a refusal without one stands for; 0 for none. Microsoft names the
-    registration's `userAudience` where the tenant does not fit it, and says to personal accounts
-    that a client is not there or not theirs."""
+    """The AADSTS number for an error text that has none; 0 if there is none. Microsoft names the
+    registration's `userAudience` if the tenant does not match it, and reports a client as "not
+    enabled for consumers" if it does not exist or does not accept personal accounts."""
     low = text.lower()
     if "not enabled for consumers" in low:
         return 700016

@@ -1,4 +1,4 @@
-"""Microsoft's numbered sign-in errors: the table behind the mapping and the list for people."""
+"""Microsoft's numbered sign-in errors: the table for the mapping and for the printed list."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WHO = {"user": Who.YOU, "admin": Who.ADMINISTRATOR, "developer": Who.DEVELOPER,
 
 @dataclass(frozen=True)
 class KnownError:
-    """One of Microsoft's numbered errors, explained."""
+    """One of Microsoft's numbered sign-in errors, with its meaning and advice."""
 
     aadsts: int
     name: str
@@ -46,19 +46,19 @@ def _table(name: str) -> Any:
 
 @functools.cache
 def known_errors() -> dict[int, KnownError]:
-    """Every numbered error by its number."""
+    """All numbered errors, by number."""
     return {known.aadsts: known for known in map(_known, _table("errors"))}
 
 
 @functools.cache
 def by_oauth_error() -> dict[str, tuple[type[errors.PlutonRcloneError], Who, str]]:
-    """What the values of `error` mean where the number is unknown: exception, who, sentence."""
+    """By value of `error`, for unknown numbers: exception, who can fix it, and meaning."""
     return {row["oauth_error"]: (*_cause(row), row["meaning"]) for row in _table("by_oauth_error")}
 
 
 @functools.cache
 def by_suberror() -> dict[str, type[errors.PlutonRcloneError]]:
-    """The exceptions for values of `suberror`, and of the redirect's `error_subcode`."""
+    """Exceptions by value of `suberror`, or of a redirect's `error_subcode`."""
     return {word: getattr(errors, name) for word, name in _table("by_suberror").items()}
 
 
@@ -74,8 +74,8 @@ def _known(row: dict[str, str]) -> KnownError:
 
 
 def look_up(text: str) -> Sequence[KnownError]:
-    """The errors with `text` as number (also `AADSTS700082`, also in a whole message), as name or
-    OAuth error; all of them for an empty text."""
+    """The errors whose number (`AADSTS700082` or a whole message will do), name, OAuth error or
+    code of exception is `text`; all errors if `text` is empty."""
     rows = sorted(known_errors().values(), key=lambda row: row.aadsts)
     if not text.strip():
         return rows

@@ -1,4 +1,4 @@
-"""One HTTP request to a server of ours on this machine. Imported late, with http.server."""
+"""One HTTP request to our server on this machine. Imported late, with http.server."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 Answer = Callable[["LoopbackRequest"], tuple[int, str, bytes]]
-"""Status, content type and body for a request."""
+"""Returns status, content type and body for a request."""
 
 
 class LoopbackRequest(BaseHTTPRequestHandler):
-    """Answers the request as it is made. Logs no request line: it holds codes."""
+    """Handles the request in its constructor. Never logs the request line, which holds codes."""
 
     server_version = "pluton-rclone"
     sys_version = ""
@@ -21,10 +21,10 @@ class LoopbackRequest(BaseHTTPRequestHandler):
 
     def __init__(self, connection: socket.socket, answer: Answer) -> None:
         self._answer = answer
-        server: Any = None  # of which the base class does not need anything
+        server: Any = None  # the base class does not use it
         super().__init__(connection, ("127.0.0.1", 0), server)
 
-    def do_GET(self) -> None:  # the base class names it so
+    def do_GET(self) -> None:  # a name that the base class requires
         status, content_type, body = self._answer(self)
         self.send_response(status)
         for name, value in {
@@ -41,11 +41,11 @@ class LoopbackRequest(BaseHTTPRequestHandler):
     do_POST = do_GET  # noqa: N815
 
     def form(self) -> str | None:
-        """The posted text; None if it does not have a length, or is larger than 64 KiB."""
+        """The posted text; None if it has no Content-Length, or one of more than 64 KiB."""
         text = self.headers.get("Content-Length", "")
         if not re.fullmatch("[0-9]{1,9}", text) or int(text) > 64 * 1024:
             return None
         return self.rfile.read(int(text)).decode("utf-8", "replace")
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing."""
+        """Log nothing."""

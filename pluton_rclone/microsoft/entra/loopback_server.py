@@ -1,4 +1,4 @@
-"""A server on 127.0.0.1 that ends on request, even if clients keep connections open."""
+"""A server on 127.0.0.1 that stops on request, even if clients keep connections open."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 class LoopbackServer:
-    """Listens on a free port of 127.0.0.1, on no other address, from the moment it is made. Each
-    connection has a thread, in which `serve` answers it."""
+    """Listens on a free port of 127.0.0.1 only, as soon as it is created. Each connection has its
+    own thread, which calls `serve`."""
 
     def __init__(self) -> None:
         self.over = threading.Event()
@@ -31,15 +31,15 @@ class LoopbackServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends it: nobody is answered any more, and no socket is left."""
+        """Stop answering, and close all sockets."""
         self.over.set()
-        if self._thread.is_alive():  # not in a child of os.fork(), where nobody would answer
-            with suppress(OSError):  # wakes it on Linux, also without a descriptor left
+        if self._thread.is_alive():  # not in a child of os.fork(), which has no such thread
+            with suppress(OSError):  # wakes it on Linux, even if no descriptors are left
                 self._listener.shutdown(socket.SHUT_RDWR)
             with suppress(OSError), socket.socket() as last:  # wakes it on every system
                 last.connect(("127.0.0.1", self.port))
             self._thread.join()
-            for connection in self._connections.copy():  # a browser's spare ones
+            for connection in self._connections.copy():  # a browser opens spare ones
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -48,13 +48,13 @@ class LoopbackServer:
         while not self.over.is_set():
             try:
                 connection, _ = self._listener.accept()
-            except OSError:  # it went, or there are too many
+            except OSError:  # the client has disconnected, or no descriptors are left
                 self.over.wait(0.1)
                 continue
             self._connections.add(connection)
             try:
                 threading.Thread(target=self._served, args=(connection,), daemon=True).start()
-            except RuntimeError:  # no more threads can be started; the client asks again
+            except RuntimeError:  # no more threads can be started; the client will retry
                 self._connections.discard(connection)
                 connection.close()
 

@@ -1,4 +1,4 @@
-"""A token that a person pastes: rclone's JSON, output of `rclone authorize`, a remote's section."""
+"""A pasted token: rclone's JSON, the output of `rclone authorize`, or a remote's section."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ..clouds import is_of_microsoft
 from .token import Token
 
 LARGEST = 1024 * 1024  # characters
-# What `rclone config redacted` and our own `show` put in a secret's place.
+# What `rclone config redacted` and our own `show` print in place of a secret.
 REDACTED = ("XXX", MASKED)
 
-# No pattern is applied to more than a line that was stripped: its time grows with the length alone.
+# These patterns take linear time on the stripped text that they are applied to.
 _SECTION = re.compile(r"\[([^\]]+)\]")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
@@ -32,20 +32,20 @@ _JWT = re.compile(r"[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*")
 _INVISIBLE = "\ufeff\u200b"
 _QUOTES = str.maketrans("“”„‟\u00a0", '"""" ', _INVISIBLE)
 _NAMES = frozenset({"description", "remote", MARK, BASE, "pluton_account_name", "link_password"})
-"""Options whose values may have any of these letters, and mean them."""
+"""Options whose values keep the characters that `_QUOTES` replaces elsewhere."""
 
 
 @dataclass(frozen=True)
 class Pasted:
-    """What a paste held: the token, and the other options (may hold a secret) of a whole remote."""
+    """The token in a paste, and the remote's other options, if any, which may hold a secret."""
 
     token: Token
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def read_paste(text: str) -> Pasted:
-    """The token in a pasted text. Without an expiry or an access token it counts as expired: rclone
-    first renews it. TokenInvalid, also without a refresh token; its words never hold the paste."""
+    """The token in a pasted text. Without expiry or access token it counts as expired: rclone
+    renews it first. Raises `TokenInvalid`, also without a refresh token; never quotes the paste."""
     if len(text) > LARGEST:
         why = f"it has {len(text):,} characters"
         raise TokenInvalid("This text is too long to be a token.", why=why)
@@ -69,7 +69,7 @@ def read_paste(text: str) -> Pasted:
             continue
         options = pasted.options
         lasts = options.get("client_credentials") in TRUE or options.get("tenant_url")
-        if pasted.token.refresh_token or lasts:  # with a tenant_url, nobody can renew it
+        if pasted.token.refresh_token or lasts:  # a tenant_url rules out renewal in any case
             return pasted
         what = "This token cannot be renewed: it does not have a refresh_token."
         advice = "Run `rclone authorize onedrive` again and paste everything that it prints."
@@ -78,8 +78,8 @@ def read_paste(text: str) -> Pasted:
 
 
 def remotes_in(text: str) -> dict[str, str]:
-    """The OneDrive remotes with a token in an rclone.conf or a dump of one: each by its name, as a
-    paste of its own."""
+    """The OneDrive remotes with a token in an rclone.conf or a dump of one: by name, each as text
+    for `read_paste`."""
     found: Iterator[Any] = iter(()) if len(text) > LARGEST else _candidates(text)
     values = (value for value in found if isinstance(value, Mapping))
     remotes = next(filter(None, map(_with_token, values)), {})
@@ -100,10 +100,10 @@ def _with_token(value: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _candidates(text: str) -> Iterator[Any]:
-    """JSON values that the text may stand for, the likeliest first."""
+    """The JSON values that the text may contain, the likeliest first."""
     yield _sections(text)
     decoder = json.JSONDecoder()
-    if isinstance(exported := token_fields(text).get("text"), str):  # in a JSON record of ours
+    if isinstance(exported := token_fields(text).get("text"), str):  # our own JSON output
         yield _sections(exported)
     for form in dict.fromkeys((*_spellings(text), *_spellings(text.translate(_QUOTES)))):
         start = -1
@@ -116,18 +116,18 @@ def _candidates(text: str) -> Iterator[Any]:
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """The text; without a terminal's line breaks; without a shell's escapes; decoded."""
+    """The text as it is, without a terminal's line breaks, without a shell's escapes, decoded."""
     joined = "".join(line.strip(" \t") for line in text.split("\n"))
     yield from (text, joined, joined.replace('\\"', '"'))
     compact = "".join(text.split())
-    if _BASE64.fullmatch(compact):  # rclone's URL-safe alphabet without padding, or any other
+    if _BASE64.fullmatch(compact):  # rclone's is URL-safe and unpadded; other forms work, too
         plain = compact.rstrip("=").replace("+", "-").replace("/", "_")
         with suppress(ValueError):
             yield base64.urlsafe_b64decode(plain + "=" * (-len(plain) % 4)).decode()
 
 
 def _from_value(value: Any) -> Pasted | None:
-    """A token object, a remote's options, or several remotes by name; else None."""
+    """The paste in a token object, in a remote's options or in remotes by name; else None."""
     if not isinstance(value, Mapping):
         return None
     if "access_token" in value or "refresh_token" in value:
@@ -172,7 +172,7 @@ def _from_options(options: Mapping[str, Any]) -> Pasted:
 
 
 def _sections(text: str) -> dict[str, dict[str, str]]:
-    """The sections of an rclone.conf, or bare `key = value` lines as a section without a name."""
+    """The sections of an rclone.conf; bare `key = value` lines are a section named ""."""
     remotes: dict[str, dict[str, str]] = {}
     name, known = "", False
     for raw in text.split("\n"):

@@ -1,4 +1,4 @@
-"""Sign-in by redirect to the caller's own address: begin here, finish even in another process."""
+"""Sign-in by redirect to the caller's address. Another process may finish what this one began."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ FLOW_LIFETIME = 600.0  # seconds: Microsoft's code expires after about ten minut
 
 @dataclass(frozen=True)
 class Flow:
-    """A sign-in that has begun. `url` is where the person goes, `expires` seconds since 1970.
-    `record()` is JSON and can wait in a session or database; it has the PKCE verifier, so keep it
-    where the person's browser cannot read it."""
+    """A sign-in that has begun. Send the user to `url`; `expires` is in seconds since 1970.
+    `record()` is JSON and can be kept in a session or database; it contains the PKCE verifier, so
+    keep it where the user's browser cannot read it."""
 
     url: str
     state: str
@@ -39,12 +39,12 @@ class Flow:
     msal: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def record(self) -> dict[str, Any]:
-        """The flow as JSON members. Secret until it is finished or ten minutes old."""
+        """The flow as a JSON object. Secret until it is finished or ten minutes old."""
         return asdict(self)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Flow:
-        """Raises `ForeignAnswer` if this is not a flow of ours."""
+        """The flow in a `record()`. Raises `ForeignAnswer` if this is not one."""
         try:
             return msgspec.convert(record, cls, strict=False)
         except msgspec.ValidationError:
@@ -60,10 +60,10 @@ def begin_redirect(
     post: bool = False,
     http: Http | None = None,
 ) -> Flow:
-    """The address to send a person to, and what is needed to finish. `redirect_uri` must be
-    registered exactly. Without `account` the page lets the person choose one; with it, that one is
-    proposed, and another is refused at the end. With `post` the answer is a posted form, with
-    which cookies with SameSite=Lax do not come along."""
+    """The address for the user, and what is needed to finish. `redirect_uri` must be registered
+    exactly. Without `account` the page lets the user choose an account; with it, the page proposes
+    that account, and any other is rejected at the end. With `post` the answer is a posted form, so
+    the browser does not send cookies with SameSite=Lax."""
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "redirect", (app.client_secret or "",), redirect_uri)
     hint, prompt = (account.username or None, None) if account else (None, "select_account")
@@ -71,7 +71,7 @@ def begin_redirect(
         begun = application.initiate_auth_code_flow(
             list(wanted), redirect_uri, prompt=prompt, login_hint=hint, response_mode="form_post"
         )
-    if not post:  # only the address depends on it, and MSAL warns on stderr about any other mode
+    if not post:  # only the address depends on the mode, and MSAL warns about other modes on stderr
         begun["auth_uri"] = begun["auth_uri"].replace("=form_post", "=query")
     end, whose = time.time() + FLOW_LIFETIME, (app.region, app.client_id)
     return Flow(begun["auth_uri"], begun["state"], end, wanted, *whose, account, begun)
@@ -84,9 +84,9 @@ def finish_redirect(
     *,
     http: Http | None = None,
 ) -> SignIn:
-    """The sign-in that Microsoft's `answer` completes: the query or posted form (text or mapping),
-    or the whole address that Microsoft sent the person to. Raises `ForeignAnswer` (other state,
-    other registration), `SignInTimedOut`, `CodeUsedTwice`, and the error in the answer."""
+    """The sign-in that Microsoft's `answer` completes: the query or the posted form (as text or
+    mapping), or the whole redirect address. Raises `ForeignAnswer` (another state, another
+    registration), `SignInTimedOut`, `CodeUsedTwice`, and the error in the answer."""
     flow = flow if isinstance(flow, Flow) else Flow.from_record(flow)
     parameters = parse_answer(answer)
     if (flow.client_id, flow.region) != (app.client_id, app.region):
@@ -110,7 +110,7 @@ def finish_redirect(
 
 
 def parse_answer(answer: str | Mapping[str, Any]) -> dict[str, str]:
-    """Query, form or whole address as single values. ForeignAnswer if a parameter comes twice."""
+    """The parameters of a query, form or address. Raises `ForeignAnswer` if one is repeated."""
     if isinstance(answer, str):
         text = answer.strip()
         try:

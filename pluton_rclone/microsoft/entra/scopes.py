@@ -1,7 +1,7 @@
-"""Permissions: how little is enough, what is missing, what each means, how an administrator agrees.
+"""Permissions: the fewest that suffice, the missing ones, their meaning, and admin consent.
 
 Source: microsoftgraph/microsoft-graph-devx-content @6cbd6bbd665a, permissions.json and
-permissions-descriptions.json (2026-08-07; MC1097272 for the policy that wants an administrator).
+permissions-descriptions.json (2026-08-07; MC1097272 for the policy that requires admin consent).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .app import AppRegistration
 
 Place = Literal["own", "shared", "sharepoint"]
 
-# As on Microsoft's consent page.
+# In the words of Microsoft's consent page.
 _IN_WORDS = {
     "Files.Read": "read your files",
     "Files.ReadWrite": "read and write your files",
@@ -26,7 +26,7 @@ _IN_WORDS = {
     "User.Read": "read your profile",
 }
 
-# Granting the left one gives all of the right.
+# A grant of the key includes all of the values.
 _IMPLIES = {
     "Files.ReadWrite": {"Files.Read"},
     "Files.Read.All": {"Files.Read"},
@@ -36,13 +36,13 @@ _IMPLIES = {
     "Sites.FullControl.All": {"Sites.Read.All", "Sites.ReadWrite.All"},
 }
 
-# OpenID's own: MSAL adds them to every request and refuses to be handed them.
+# OpenID's own scopes: MSAL adds them to every request, and rejects them as arguments.
 OPENID = ("openid", "profile", "offline_access")
 
-# Its port does not count, and is another one at each sign-in.
+# Microsoft ignores the port, which differs at each sign-in.
 _LOOPBACK = re.compile(r"^(http://localhost):[0-9]{1,5}\Z")
 
-# For a person who may be able to agree alone; the error's link is the address made here.
+# For a user who may be able to consent alone; the error's link is `admin_consent_url`.
 ACCEPT_OR_ASK = (
     "Sign in again and accept the permissions. If Microsoft then asks for an administrator, "
     "send them the consent address below."
@@ -50,8 +50,8 @@ ACCEPT_OR_ASK = (
 
 
 def least(place: Place = "own", *, access: Literal["write", "read"] = "write") -> tuple[str, ...]:
-    """The fewest permissions for the own drive, folders that others share, SharePoint libraries;
-    `access="read"` if the storage is only read from."""
+    """The fewest permissions for the user's own drive, folders that others share, or SharePoint
+    libraries. `access="read"` is for a storage that is never written to."""
     files = "Files.ReadWrite" if access == "write" else "Files.Read"
     if place == "own":
         return (files,)
@@ -59,13 +59,13 @@ def least(place: Place = "own", *, access: Literal["write", "read"] = "write") -
 
 
 def short_names(scopes: Iterable[str]) -> tuple[str, ...]:
-    """Names without the resource (https://graph.microsoft.com/), sorted, without OpenID's own."""
+    """Sorted names without the resource (https://graph.microsoft.com/) and OpenID's own scopes."""
     names = {scope.rsplit("/", 1)[-1] for scope in scopes}
     return tuple(sorted(name for name in names if name and name.lower() not in (*OPENID, "email")))
 
 
 def missing(granted: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
-    """The part of `wanted` that was not granted (`Files.ReadWrite.All` contains the others)."""
+    """The scopes of `wanted` that were not granted (`Files.ReadWrite.All` includes the others)."""
     have: set[str] = set()
     for name in short_names(granted):
         have |= {name.lower(), *(implied.lower() for implied in _IMPLIES.get(name, ()))}
@@ -73,7 +73,7 @@ def missing(granted: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
 
 
 def reading(granted: Iterable[str]) -> tuple[str, ...]:
-    """What of these is needed to read: `Files.Read` of `Files.ReadWrite`."""
+    """The read-only form of these scopes: `Files.Read` for `Files.ReadWrite`."""
     return short_names(name.replace("ReadWrite", "Read") for name in granted)
 
 
@@ -84,9 +84,9 @@ def in_words(scopes: Iterable[str]) -> str:
 
 
 def remote_options(granted: Iterable[str]) -> dict[str, Any]:
-    """rclone's options for what was granted. rclone uses `access_scopes` at its own `config
-    reconnect` (its refresh sends no scope), but not beside `disable_site_permission`, which asks
-    for everybody's files instead (its onedrive.go, `makeOauthConfig`)."""
+    """rclone's options for the granted scopes. rclone uses `access_scopes` in its own `config
+    reconnect` (its refresh sends no scope), but ignores it with `disable_site_permission`, which
+    requests access to everybody's files instead (its onedrive.go, `makeOauthConfig`)."""
     asked = [name for name in short_names(granted) if name != "User.Read"]
     scopes = " ".join([*asked, "offline_access"])
     return {"access_scopes": scopes, "disable_site_permission": False}
@@ -99,12 +99,12 @@ def admin_consent_url(
     tenant: str | None = None,
     redirect_uri: str = "",
 ) -> str:
-    """The address for an administrator of the organisation. Without `scopes` it asks for all that
-    the registration lists, the only way for application permissions. `tenant` is the person's
-    organisation, `redirect_uri` the sign-in's, if known. A page there may not load at the end, but
-    the consent is recorded. A public client has registered http://localhost; of another whose
-    address is not known, the form without one asks for all. Sources: Entra's v2-admin-consent.md
-    @0ec14b1a8574, grant-admin-consent.md @23507cb02043."""
+    """The address where an administrator consents. Without `scopes` it requests every permission
+    that the registration lists, the only way for application permissions. `tenant` is the user's
+    organisation, `redirect_uri` the sign-in's, if known. The page after the redirect may not load,
+    but the consent is recorded. A public client has registered http://localhost; a confidential one
+    without `redirect_uri` gets an address without a redirect, which requests every permission.
+    Sources: Entra's v2-admin-consent.md @0ec14b1a8574, grant-admin-consent.md @23507cb02043."""
     where = tenant or app.tenant
     if where in ("common", "consumers"):
         where = "organizations"
@@ -113,7 +113,7 @@ def admin_consent_url(
     if not redirect_uri and app.confidential:
         return f"https://{host}/{where}/adminconsent?{urlencode(query)}"
     root, names = app.cloud.graph_root, short_names(scopes)
-    # Where people may not agree to anything, OpenID's own need the administrator as well.
+    # Where users may not consent at all, OpenID's own scopes need admin consent, too.
     wanted = [*(f"{root}/{name}" for name in names), *OPENID] if names else [f"{root}/.default"]
     query["scope"] = " ".join(wanted)
     query["redirect_uri"] = _LOOPBACK.sub(r"\1", redirect_uri or "http://localhost")

@@ -1,5 +1,5 @@
-"""The result of every sign-in: a token, a person, permissions. Renewing it, and signing in without
-a person: the application acts with permissions of an administrator."""
+"""The result of every sign-in (token, account, permissions), its renewal, and app-only sign-in, for
+which an administrator has granted the permissions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .token import Token
 
 @dataclass(frozen=True)
 class SignIn:
-    """A sign-in that came to a good end. `scopes` are the permissions granted, short names."""
+    """A completed sign-in. `scopes` are the granted permissions, as short names."""
 
     token: Token
     account: Account
@@ -35,8 +35,8 @@ def completed(
     account: Account | None,
     redirect_uri: str = "",
 ) -> SignIn:
-    """The sign-in in a token answer of MSAL. AccountError for another account than `account`,
-    ConsentRequired if less than was `asked` for was granted."""
+    """The sign-in in a token response of MSAL. Raises `AccountError` if the account is not
+    `account`, and `ConsentRequired` if some of the scopes in `asked` were not granted."""
     token = Token.from_msal(result, asked=asked)
     signed_in = Account.from_id_token(result.get("id_token_claims") or {})
     if account is not None:
@@ -55,8 +55,8 @@ def completed(
 
 
 def refresh(app: AppRegistration, token: Token, *, http: Http | None = None) -> Token:
-    """A new token; keep its refresh token, which may be another. TokenExpired if the person has to
-    sign in again; SignInError."""
+    """A new token; save its refresh token, which may have changed. Raises `TokenExpired` if the
+    user must sign in again, and `SignInError`."""
     if not token.refresh_token:
         raise TokenExpired("This token cannot be renewed.", why="it came without a refresh token")
     asked = Asked(app, (), "refresh", (token.refresh_token, app.client_secret or ""))
@@ -67,9 +67,9 @@ def refresh(app: AppRegistration, token: Token, *, http: Http | None = None) -> 
 
 
 def sign_in_as_app(app: AppRegistration, *, http: Http | None = None) -> SignIn:
-    """A token of the application itself (client credentials), by secret or certificate: without a
-    refresh token, and not for personal accounts. Raises `RegistrationError` (tenant, credentials),
-    `SecretExpired`, `AdminConsentRequired`, and the rest of `SignInError`."""
+    """Sign in as the application itself (client credentials), with its secret or certificate. The
+    token has no refresh token, and personal accounts cannot be reached. Raises `RegistrationError`
+    (tenant, credentials), `SecretExpired`, `AdminConsentRequired`, and other `SignInError`s."""
     if app.tenant in WORDS_FOR_TENANTS:
         what, number = "Signing in as an application needs the tenant.", "AADSTS9001023"
         why = f"{app.tenant!r} does not say in which organisation ({number})"

@@ -1,4 +1,4 @@
-"""The token: what Microsoft gives, in the shape that rclone keeps in its configuration."""
+"""The token that Microsoft issues, in the form that rclone keeps in its configuration."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pluton_rclone.values.token_text import expires_at, parse_time
 
 from .scopes import short_names
 
-# rclone 1.75.2 never renews a token without an expiry, not even on a 401 (tried). One that has
-# passed makes it renew the token first.
+# rclone 1.75.2 never renews a token without an expiry, not even after a 401 (tried). An expiry in
+# the past makes it renew the token first.
 ALREADY_EXPIRED = datetime(2000, 1, 1, tzinfo=timezone.utc)
 # rclone 1.75.2 loses the refresh token if the access token is empty (tried).
 NO_ACCESS_TOKEN = "expired"
@@ -22,8 +22,8 @@ NO_ACCESS_TOKEN = "expired"
 
 @dataclass(frozen=True)
 class Token:
-    """An access token, its expiry (aware, UTC), and what renews it (None for app-only tokens).
-    `scopes` are the granted permissions, short names; empty if unknown. Tokens are opaque."""
+    """An access token, its expiry (aware, UTC) and its refresh token (None for app-only). `scopes`
+    are the granted permissions, as short names; empty if unknown. Tokens are opaque."""
 
     access_token: str = field(repr=False)
     refresh_token: str | None = field(repr=False)
@@ -32,11 +32,11 @@ class Token:
     scopes: tuple[str, ...] = ()
 
     def expired(self) -> bool:
-        """Whether it has expired, or does within ten seconds, as rclone counts as well."""
+        """Whether the token has expired or will within ten seconds, the margin of rclone."""
         return datetime.now(timezone.utc) + timedelta(seconds=10) >= self.expiry
 
     def to_rclone(self) -> str:
-        """The JSON text of the option `token` in rclone.conf. It is secret."""
+        """The JSON text for the option `token` in rclone.conf. Secret."""
         end = self.expiry.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
         renewing = {"refresh_token": self.refresh_token} if self.refresh_token else {}
         record = {"access_token": self.access_token, "token_type": self.token_type, **renewing}
@@ -44,7 +44,7 @@ class Token:
 
     @classmethod
     def from_rclone(cls, text: str, *, scopes: tuple[str, ...] = ()) -> Token:
-        """The token that rclone stores. TokenInvalid for other forms: `paste.read_paste`."""
+        """The token as rclone stores it; `read_paste` takes other forms. Raises `TokenInvalid`."""
         try:
             record = json.loads(text)
         except (ValueError, RecursionError):
@@ -67,7 +67,7 @@ class Token:
 
     @classmethod
     def from_msal(cls, result: Mapping[str, Any], *, asked: tuple[str, ...] = ()) -> Token:
-        """The token in MSAL's answer, which without a scope granted `asked` (RFC 6749, 5.1)."""
+        """The token in MSAL's result. If it has no scope, `asked` was granted (RFC 6749, 5.1)."""
         granted, renewing = result.get("scope"), result.get("refresh_token")
         renewing = renewing if renewing and isinstance(renewing, str) else None
         if isinstance(granted, str) and granted.strip():
@@ -91,7 +91,7 @@ def _text(record: Mapping[str, Any], name: str) -> str | None:
 
 
 def _expiry(value: object) -> datetime:
-    """When it expires; Go's zero time and a missing one mean "unknown"."""
+    """The expiry; `ALREADY_EXPIRED` if it is missing or Go's zero time."""
     if value not in (None, "") and parse_time(value) is None:
         raise TokenInvalid("The member expiry of this token is not like 2026-01-31T12:00:00Z.")
     return expires_at({"expiry": value}) or ALREADY_EXPIRED

@@ -1,10 +1,9 @@
-"""A token endpoint for one run of rclone: what it gives and takes is good for that run alone.
+"""A token endpoint for one run of rclone, with an address and a credential for that run only.
 
-rclone from 1.69 asks it (`client_credentials` and `token_url`) when its token has expired, so a run
-may last longer than a token. It listens on 127.0.0.1 only, in plain HTTP: rclone has no Unix socket
-for a token address, and would need the certificate of a TLS server of ours in place of Microsoft's.
-Only root reads what goes over loopback, and root reads rclone's memory, too. Each run has an
-address and a credential of its own, which end with it.
+rclone from 1.69 requests a token here (`client_credentials` and `token_url`) when its own expires,
+so a run may outlast a token. The endpoint uses plain HTTP on 127.0.0.1: rclone supports no Unix
+socket for `token_url`, and for TLS it would have to trust our certificate instead of Microsoft's.
+Only root can read loopback traffic, and root can read rclone's memory as well.
 """
 
 from __future__ import annotations
@@ -32,15 +31,15 @@ log = Log(__name__)
 
 DAY = 24 * 3600.0  # longer than any token
 PAUSE = 30.0
-"""Seconds for which a failure is the answer: rclone asks ten times in a row, and each time we would
-try patiently."""
+"""Seconds for which a failure is repeated as the answer: rclone asks ten times in a row, and each
+new attempt of ours could take minutes."""
 
 
 class TokenEndpoint(LoopbackServer):
-    """`with TokenEndpoint(…) as endpoint:` and give rclone `endpoint.options()`. `give` is asked
-    for a token each time, in a thread; if it raises, `trouble` holds the real reason, and it is not
-    asked again for `PAUSE` seconds. rclone asks again when the token expires, or after `longest`
-    seconds."""
+    """Use it as `with TokenEndpoint(…) as endpoint:` and pass `endpoint.options()` to rclone. Each
+    request calls `give` for a token, in a thread. If it raises, `trouble` holds the exception, and
+    `give` is not called again for `PAUSE` seconds. rclone asks again when the token expires, or
+    after `longest` seconds."""
 
     def __init__(
         self,
@@ -64,13 +63,13 @@ class TokenEndpoint(LoopbackServer):
         return f"http://127.0.0.1:{self.port}{self.path}"
 
     def options(self) -> dict[str, str]:
-        """rclone's options. They hold the run's secret: for a private rclone.conf, not for argv."""
+        """rclone's options, with the run's secret: for a private rclone.conf, not for argv."""
         app = {"tenant": self._tenant, "client_id": self._client_id}
         endpoint = {"client_secret": self.client_secret, "token_url": self.token_url}
         return {"client_credentials": "true", **app, **endpoint}
 
     def serve(self, connection: socket.socket) -> None:
-        from .loopback_request import LoopbackRequest  # late: most runs end before their token
+        from .loopback_request import LoopbackRequest  # late: most runs end before a token expires
 
         LoopbackRequest(connection, self._reply)
 
@@ -81,13 +80,13 @@ class TokenEndpoint(LoopbackServer):
             form = dict(parse_qsl(request.form() or "", max_num_fields=20))
         except ValueError:
             form = {}
-        # rclone's library sends them in a header first; refused, at once in the form, as Microsoft
-        # wants them
+        # rclone's library sends the credentials in a header first; once refused, it sends them in
+        # the form, as Microsoft requires.
         status, body = self._answer(form)
         return status, "application/json", json.dumps(body).encode()
 
     def _answer(self, form: dict[str, str]) -> tuple[int, dict[str, object]]:
-        """Status and JSON for one request, in the words of RFC 6749."""
+        """Status and JSON for one request, as RFC 6749 defines them."""
         from secrets import compare_digest  # as in `serve`
 
         secret = form.get("client_secret", "")
@@ -102,9 +101,9 @@ class TokenEndpoint(LoopbackServer):
             log.info("No token for rclone: %s", problem)
             status = 503 if problem.who is Who.LATER else 400
             word = problem.details.get("error") or problem.code
-            again = problem.next_step is NextStep.REAUTHORIZE  # its number says enough
+            again = problem.next_step is NextStep.REAUTHORIZE  # then the AADSTS number is enough
             reason = problem.details.get("aadsts") if again else None
-            return status, {"error": f"{word}: {reason or problem}"}  # all that rclone repeats
+            return status, {"error": f"{word}: {reason or problem}"}  # rclone repeats only this
         given = {"access_token": token.access_token, "token_type": token.token_type}
         left = (token.expiry - datetime.now(timezone.utc)).total_seconds()
         return 200, {**given, "expires_in": max(1, int(min(left, self._longest)))}
@@ -121,7 +120,7 @@ class TokenEndpoint(LoopbackServer):
                     self.trouble = problem
                     raise
                 what = "pluton-rclone could not give rclone a token."
-                # A request without an answer would be repeated some eighty times.
+                # rclone would repeat a request without an answer some eighty times.
                 self.trouble = PlutonRcloneError(what, why=type(problem).__name__)
                 raise self.trouble from problem
             self.trouble = None

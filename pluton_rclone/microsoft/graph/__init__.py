@@ -1,1 +1,1 @@
-"""Microsoft Graph: drives, sites, libraries, addresses, the delta feed, and its errors."""
+"""Microsoft Graph: drives, sites, libraries, addresses, the delta feed, and Graph's errors."""

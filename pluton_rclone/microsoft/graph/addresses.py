@@ -1,4 +1,4 @@
-"""Pasted addresses of OneDrive and SharePoint, in the forms of browsers and Share buttons."""
+"""Pasted OneDrive and SharePoint addresses, as browsers and Share buttons write them."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ _PERSONAL = ("onedrive.live.com", "skydrive.live.com", _DOCS, "my.microsoftperso
 _TEAMS = re.compile(
     r"(?:[a-z]+\.)?teams\.(?:microsoft\.(?:com|us)|cloud\.microsoft|live\.com|microsoftonline\.cn)"
 )
-# In a folder's address on the current personal backend: a prefix for the drive, a GUID in base32.
+# A folder in an address of the current personal backend: a prefix for the drive, a base32 GUID.
 _PERSONAL_ITEM = re.compile(r"01[A-Z2-7]{6}([A-Z2-7]{26})", re.IGNORECASE)
 _NOT_ITEMS = ("", "root", "recent", "shared", "favorites", "photos", "recyclebin")
 _PAGES = ("sitepages", "pages", "lists")
-# What a page of SharePoint calls a file by its id: Doc.aspx?sourcedoc=, download.aspx?UniqueId=.
+# Query parameters with a file's id: Doc.aspx?sourcedoc=, download.aspx?UniqueId=.
 _FILE_IDS = {"sourcedoc", "uniqueid", "docid"}
-MANAGED_PATHS = ("sites", "teams", "personal")  # below these stands a site collection's name
+MANAGED_PATHS = ("sites", "teams", "personal")  # followed by a site collection's name
 
 
 @dataclass(frozen=True)
 class ServerPath:
-    """A decoded path on a SharePoint host: site, library and folder in one row. Without any on a
-    host of OneDrive for Business (-my): the page that shows each person the own one."""
+    """A decoded path on a SharePoint host: site, library and folder. Without segments, a host of
+    OneDrive for Business (-my) shows each user their own drive."""
 
     host: str
     segments: tuple[str, ...]
 
     def path(self, depth: int | None = None) -> str:
-        """The first segments of it, or all, as one text."""
+        """The path as text: the first `depth` segments, or all of them."""
         return "/" + "/".join(self.segments[:depth])
 
 
 @dataclass(frozen=True)
 class SharingLink:
-    """A link from a Share button: opaque, only Graph's shares API can open it."""
+    """A link from a Share button. It is opaque: only Graph's shares API can resolve it."""
 
     url: str
 
@@ -53,18 +53,18 @@ class SharingLink:
 
 @dataclass(frozen=True)
 class PersonalPlace:
-    """A place in a personal OneDrive (`drive_id` None: the own one). `item` is as the address has
-    it; `item_id` is Graph's id."""
+    """A place in a personal OneDrive (the user's own if `drive_id` is None). `item` is the item as
+    the address names it; `item_id` returns Graph's id."""
 
     drive_id: str | None = None
     item: str | None = None
     segments: tuple[str, ...] = ()
 
     def item_id(self, drive_id: str) -> str:
-        """Graph's id of the item in the drive; an item that is named by its id stays. Source:
+        """Graph's id of the item in the drive; `item` itself if that is Graph's id already. Source:
         addresses and ids of the same folders (tests/data/captures, A01): the last 128 of the 130
-        bits are the GUID, little-endian; Graph writes the drive's id in capitals without leading
-        zeros, `!s`, and the GUID in hex."""
+        bits are the GUID, little-endian. Graph writes the drive's id in capitals without leading
+        zeros, then `!s`, then the GUID in hex."""
         found = _PERSONAL_ITEM.fullmatch(self.item or "")
         if found is None:
             return self.item or ""
@@ -74,7 +74,7 @@ class PersonalPlace:
 
 @dataclass(frozen=True)
 class DriveId:
-    """A drive's id, as Graph and rclone.conf have it."""
+    """A drive's id, as used in Graph and rclone.conf."""
 
     id: str
 
@@ -83,7 +83,7 @@ Address = ServerPath | SharingLink | PersonalPlace | DriveId
 
 
 def read_address(text: str) -> Address:
-    """What a pasted address or id stands for. OptionInvalid, also for clouds beyond rclone."""
+    """Parse a pasted address or id. Raises `OptionInvalid`, also for clouds unknown to rclone."""
     text = text.strip().strip("<>\"'`").strip()
     if not text or len(text) > 8192 or not text.isprintable():
         why = "it is too long, or holds control characters" if text else "it is empty"
@@ -109,14 +109,14 @@ def read_address(text: str) -> Address:
     if host in _PERSONAL:
         return _personal(parts, host, query)
     if _TEAMS.fullmatch(host):
-        inner = query.get("objectUrl", "")  # a file's link holds the address in SharePoint
+        inner = query.get("objectUrl", "")  # a link to a file contains its SharePoint address
         if inner.startswith("https://"):
             return read_address(inner)
         what, why = "This is a link into Microsoft Teams.", "it names a channel, not a folder"
         advice = "In the channel's files choose Open in SharePoint; copy the browser's address."
         raise OptionInvalid(what, why=why, advice=advice, option="address")
     cloud_of_sharepoint(host)
-    if library.scheme == "https":  # OneDrive shows a library, which has a host of its own
+    if library.scheme == "https":  # OneDrive's page of a library, which may be on another host
         host = (library.hostname or "").rstrip(".")
         cloud_of_sharepoint(host)
         if not query.get("id", "").startswith("/"):
@@ -127,13 +127,13 @@ def read_address(text: str) -> Address:
 def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     segments = _segments(unquote(parts.path))
     if segments and re.fullmatch(r":[a-z]:", segments[0]):
-        if segments[1:2] != ("r",):  # :f:/s/…, :f:/g/…: a link with a key of its own
+        if segments[1:2] != ("r",):  # :f:/s/…, :f:/g/…: a link with its own key
             return _link(parts, host)
-        segments = segments[2:]  # :f:/r/sites/…: "direct link", the real path follows
+        segments = segments[2:]  # :f:/r/sites/…: a "direct link", followed by the real path
     if segments and segments[-1].lower() == "guestaccess.aspx":
         return _link(parts, host)
-    # The views of a library carry the open folder here: `id` in the modern ones (with `parent` when
-    # one file is shown), `RootFolder` in the classic ones.
+    # A library's page names the open folder here: modern pages in `id` (and in `parent` if they
+    # show a single file), classic pages in `RootFolder`.
     for name in ("parent", "id", "RootFolder", "rootfolder"):
         value = query.get(name, "")
         if value.startswith("/"):
@@ -152,9 +152,9 @@ def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address
 
 
 def _view_removed(segments: tuple[str, ...]) -> tuple[str, ...]:
-    """Without the page that shows a library or site: /Forms/AllItems.aspx, /SitePages/Home.aspx."""
+    """Remove the page of a library or site, as in /Forms/AllItems.aspx and /SitePages/Home.aspx."""
     low = [segment.lower() for segment in segments]
-    if not low or not low[-1].endswith(".aspx"):  # a folder, whatever it is called
+    if not low or not low[-1].endswith(".aspx"):  # a folder, whatever its name
         return segments
     site = 2 if low[0] in MANAGED_PATHS else 0
     if low[site:][-2:-1] == ["forms"]:
@@ -197,7 +197,7 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
 
 
 def is_of_onedrive(host: str) -> bool:
-    """Whether a host of SharePoint has people's OneDrives."""
+    """Whether a SharePoint host is one of OneDrive for Business."""
     return "-my.sharepoint." in host
 
 
@@ -206,7 +206,7 @@ def _names(query: dict[str, str]) -> set[str]:
 
 
 def _segments(path: str) -> tuple[str, ...]:
-    """The pieces of a decoded path."""
+    """The segments of a decoded path. Raises `OptionInvalid` for `.`, `..` and unprintable ones."""
     pieces = tuple(piece for piece in path.split("/") if piece)
     if any(piece in (".", "..") or not piece.isprintable() for piece in pieces):
         raise _not_understood("its path is not a plain one")
@@ -214,7 +214,7 @@ def _segments(path: str) -> tuple[str, ...]:
 
 
 def _link(parts: SplitResult, host: str) -> SharingLink:
-    """The address without a fragment and without user and port."""
+    """The address without fragment, user and port."""
     query = f"?{parts.query}" if parts.query else ""
     return SharingLink(f"https://{host}{parts.path}{query}")
 

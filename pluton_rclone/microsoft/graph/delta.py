@@ -1,10 +1,10 @@
-"""The delta feed of a drive: everything in it, in pages, and whether a page is the last one.
+"""The delta feed of a drive: all its items, in pages, and whether a page is the last one.
 
 Microsoft's rules (Microsoft Graph, "driveItem: delta"): `/drives/{id}/root/delta` enumerates the
-whole drive; the documents name no other place. Pages are followed by `@odata.nextLink`, taken as it
-is, until one has `@odata.deltaLink` instead: only then is the feed complete. No order is promised.
-An item may come more than once, and the last time counts. A `parentReference` has no path, so items
-are tracked by id; a deleted item has the facet `deleted`, perhaps no name; 410 means to start over.
+whole drive; no other starting point is documented. Follow `@odata.nextLink`, unchanged, until a
+page has `@odata.deltaLink` instead: only then is the feed complete. The order is not defined. If an
+item occurs more than once, the last occurrence counts. A `parentReference` has no path, so track
+items by id; a deleted item has the facet `deleted` and maybe no name; 410 means to start over.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pluton_rclone.errors import GraphError
 
 from .graph import Graph, drive_path
 
-PAGE = "1000"  # items; what rclone asks for, too
+PAGE = "1000"  # items, as in rclone's requests
 SELECT = "id,name,size,file,folder,package,root,deleted,parentReference,fileSystemInfo"
 SELECT += ",lastModifiedDateTime,remoteItem,specialFolder"
-MOST_PAGES = 100_000  # a bound against a feed that never ends: a hundred million items
+MOST_PAGES = 100_000  # guards against a feed that never ends: a hundred million items
 NO_TIME = "0001-01-01T00:00:00Z"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -28,10 +28,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 class Item(NamedTuple):
     """One item of the feed, as far as a listing needs it. `key` and `parent` (or "") link items:
-    ids in capitals, since Graph's answers differ. `id` is rclone's: drive, "#", item. `translated`:
-    rclone would turn look-alikes in the name back. `modified` is RFC 3339, UTC; `quick_xor` is
-    base64. `elsewhere`: a folder whose content is not in this feed (a shortcut, the Personal
-    Vault). `notebook`: OneNote's."""
+    ids in capitals, since their case varies in Graph. `id` is rclone's: drive, "#", item.
+    `translated`: rclone decodes look-alike characters in the name. `modified` is RFC 3339, UTC;
+    `quick_xor` is base64. `elsewhere`: a folder whose content is not in this feed (a shortcut or
+    the Personal Vault). `notebook`: a OneNote notebook."""
 
     key: str
     parent: str
@@ -50,13 +50,13 @@ class Item(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Some items as Graph wrote them, and the address of the next page; None after the last."""
+    """The items of a page as Graph sent them, and the next page's address, None on the last."""
 
     values: list[Any]
     next: str | None
 
     def items(self) -> list[Item]:
-        """The items. GraphError when one of them cannot be read."""
+        """The parsed items. Raises `GraphError` if one of them is malformed."""
         try:
             return [_item(value) for value in self.values]
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
@@ -64,7 +64,7 @@ class Page(NamedTuple):
 
 
 def read(graph: Graph, drive_id: str, link: str | None = None) -> Page:
-    """The page at `link`, or the first one of a drive. Raises as `Graph.get` and `page`."""
+    """The page at `link`, or a drive's first page. Raises the errors of `Graph.get` and `page`."""
     if link is None:
         path = f"{drive_path(drive_id)}/root/delta"
         return page(graph.get(path, {"$select": SELECT, "$top": PAGE}, target="drive"))
@@ -72,7 +72,7 @@ def read(graph: Graph, drive_id: str, link: str | None = None) -> Page:
 
 
 def page(record: Mapping[str, Any]) -> Page:
-    """A page of the feed from Graph's JSON. GraphError if it neither goes on nor ends."""
+    """A page from Graph's JSON. Raises `GraphError` unless it has either a next or a delta link."""
     values, link = record.get("value"), record.get("@odata.nextLink")
     if not isinstance(values, list):
         raise broken("a page has no list of items")
@@ -83,14 +83,14 @@ def page(record: Mapping[str, Any]) -> Page:
 
 
 def broken(why: str = "it does not come to an end") -> GraphError:
-    """What to raise for a feed that cannot be used."""
+    """The exception for a feed that cannot be used."""
     return GraphError("The change feed of this drive cannot be used.", why=why)
 
 
 def _item(value: Mapping[str, Any]) -> Item:
-    """As rclone reads it (backend/onedrive/api/types.go): what a remoteItem says wins, but for the
-    name. rclone lists a renamed shortcut under the name of its target, and finds it at no path but
-    that of its own name (tried)."""
+    """The item as rclone reads it (backend/onedrive/api/types.go): `remoteItem` takes precedence,
+    except for the name. rclone lists a renamed shortcut under the name of its target, but finds it
+    only at the path with the shortcut's own name (tried)."""
     item_id = str(value["id"])
     reference = value.get("parentReference") or {}
     remote = value.get("remoteItem")

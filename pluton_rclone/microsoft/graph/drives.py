@@ -1,4 +1,4 @@
-"""Drives and sites as Graph describes them, read tolerantly: its documents and answers differ."""
+"""Drives and sites from Graph, parsed leniently, since Graph deviates from its documents."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pluton_rclone.values.drive_ids import normal_drive_id
 
 DriveType = Literal["personal", "business", "documentLibrary"]
 
-# Microsoft's own stores, which /me/drives lists beside the person's OneDrive: caches, albums (a
+# Microsoft's internal drives, which /me/drives lists beside the user's OneDrive: caches, albums (a
 # GUID), logos (google/migration-planner#45, rclone#8695, rclone#4068).
 _OF_MICROSOFT = re.compile(
     r"PersonalCacheLibrary|Organization Logos|ODCMetadataArchive|Bundles_[0-9a-f]{32}"
@@ -24,9 +24,9 @@ _OF_MICROSOFT = re.compile(
 
 @dataclass(frozen=True)
 class Quota:
-    """Room on a drive, in bytes. `state` unknown: Graph reports zero or nothing useful, which does
-    not mean full; restricted: the organisation hides it from this account. `level` is Microsoft's
-    word: normal, nearing (under 10 % left), critical (under 1 %), exceeded."""
+    """A drive's quota, in bytes. `state` "unknown": Graph reports zeros or nothing useful, which
+    does not mean full; "restricted": the organisation hides it from this account. `level` is
+    Microsoft's term: normal, nearing (under 10 % left), critical (under 1 %), exceeded."""
 
     state: Literal["known", "unknown", "restricted"]
     total: int | None = None
@@ -37,7 +37,7 @@ class Quota:
 
     @classmethod
     def from_graph(cls, facet: object) -> Quota:
-        """From the facet `quota`; one that is absent or empty was withheld."""
+        """The quota in a `quota` facet; an absent or empty facet means that it was withheld."""
         if not isinstance(facet, Mapping) or not facet:
             return cls("restricted")
         names = ("total", "used", "remaining", "deleted")
@@ -54,7 +54,7 @@ class Quota:
 
 @dataclass(frozen=True)
 class Drive:
-    """A drive that rclone can use: `id` and `type` are its options drive_id and drive_type."""
+    """A drive that rclone can use; `id` and `type` are rclone's options drive_id and drive_type."""
 
     id: str
     type: DriveType
@@ -65,7 +65,7 @@ class Drive:
 
     @classmethod
     def from_graph(cls, record: Mapping[str, Any]) -> Drive:
-        """From a `drive` resource; `name` may be missing for a person's own drive."""
+        """The drive in a `drive` resource; `name` may be missing for a user's own drive."""
         kind, drive_id = drive_type(record.get("driveType")), normal_drive_id(str(record["id"]))
         name = record.get("name") or ("Documents" if kind == "documentLibrary" else "OneDrive")
         owner, url = _owner(record.get("owner")), web_address(record.get("webUrl"))
@@ -73,28 +73,28 @@ class Drive:
 
     @property
     def for_backups(self) -> bool:
-        """Whether it is for a person's files: other drives are not offered, but can be named."""
+        """Whether the drive holds a user's files; others are not offered, but can be named."""
         return not of_microsoft(self.name)
 
     @property
     def path(self) -> str:
-        """The path of its root on the server, decoded: `/personal/bert_contoso_com/Documents`."""
+        """The decoded path of the root on the server: `/personal/bert_contoso_com/Documents`."""
         return unquote(urlsplit(self.web_url).path).rstrip("/")
 
 
 def unasked(drive_id: str, kind: object) -> Drive:
-    """A drive that Graph cannot be asked about: its room and its address are not known."""
+    """A drive without a request to Graph: its quota and address are unknown."""
     return replace(Drive.from_graph({"id": drive_id, "driveType": kind}), quota=Quota("unknown"))
 
 
 def of_microsoft(name: object) -> bool:
-    """Whether a drive of that name is one of Microsoft's own stores."""
+    """Whether `name` is that of one of Microsoft's internal drives."""
     return _OF_MICROSOFT.fullmatch(str(name)) is not None
 
 
 @dataclass(frozen=True)
 class Site:
-    """A SharePoint site. `id` is `host,site collection,web`: it holds commas."""
+    """A SharePoint site. `id` is `host,site collection,web`, with commas."""
 
     id: str
     name: str
@@ -103,7 +103,7 @@ class Site:
 
     @classmethod
     def from_graph(cls, record: Mapping[str, Any]) -> Site:
-        """From a `site` resource; search results lack displayName. GraphError if it has no id."""
+        """The site in a `site` resource; search results lack displayName. Raises `GraphError`."""
         if not record.get("id"):
             raise GraphError("Microsoft Graph did not say which site this is.")
         web_url = web_address(record.get("webUrl"))
@@ -115,9 +115,9 @@ class Site:
 
 @dataclass(frozen=True)
 class Shortcut:
-    """A folder of another drive that stands in this one at `path`, which starts at its root ("/").
-    It leads to `drive_id`, in a browser `address`, the library of `owner`; "" where Microsoft does
-    not say."""
+    """A folder of another drive that is linked into this one, at `path` from the root ("/"). It
+    points to a folder of the drive `drive_id`, which `owner` has shared; `address` is its web
+    address. Each of the three is "" if Graph omits it."""
 
     path: str
     drive_id: str
@@ -126,7 +126,7 @@ class Shortcut:
 
     @classmethod
     def from_graph(cls, record: Mapping[str, Any], above: str) -> Shortcut:
-        """From an item with `remoteItem`; `above` is the path of its folder in the drive."""
+        """The shortcut in an item with `remoteItem`; `above` is the path of its parent folder."""
         there = record["remoteItem"]
         parent, shared = whole(there.get("parentReference")), whole(there.get("shared"))
         path = f"{above}/{record.get('name') or there.get('name') or ''}".lstrip("/")
@@ -136,17 +136,17 @@ class Shortcut:
 
 
 def drive_type(value: object) -> DriveType:
-    """Graph's `driveType`; an unknown one counts as a library."""
+    """Graph's `driveType`; any unknown value counts as a document library."""
     return value if value in ("personal", "business") else "documentLibrary"
 
 
 def whole(value: object) -> Mapping[str, Any]:
-    """An object of Graph's, an empty one in place of anything else."""
+    """`value` if it is a JSON object, else an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
 def web_address(value: object) -> str:
-    """A `webUrl`, "" in place of anything that is no address."""
+    """A `webUrl`; "" if `value` is not a valid address."""
     text = value if isinstance(value, str) else ""
     try:
         urlsplit(text)

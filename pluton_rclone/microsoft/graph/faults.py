@@ -1,7 +1,7 @@
-"""What Microsoft Graph refused, as an exception: `values.refusals` judges what is read here.
+"""Microsoft Graph's errors as exceptions: parsed here, judged by `values.refusals`.
 
 Graph's rules (concepts/errors.md): the error object nests `innerError` (or `innererror`) to any
-depth; the innermost known code tells most; an unknown code is judged by the HTTP status.
+depth; the innermost known code is the most specific; for unknown codes, use the HTTP status.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def graph_error(
     personal: bool = False,
     saved: bool = False,
 ) -> errors.PlutonRcloneError:
-    """The exception for Graph's refusal. `subject` names what was asked for. `personal`: it is a
-    personal account's; `saved`: that of a saved remote. Never raises."""
+    """The exception for Graph's error response. `subject` names the requested resource. `personal`:
+    it belongs to a personal account; `saved`: to a saved remote. Never raises."""
     status, headers = answer.status, answer.headers
     codes, message, request_id = _read(answer.json)
     meaning = refusals.judged(codes, message, status, target) or refusals.by_status(status, target)
@@ -41,7 +41,7 @@ def graph_error(
         meaning = refusals.CLAIMS
     why = f"{' / '.join(codes)}: {message}" if codes and message else message
     why = redact(why) or f"HTTP {status}"
-    if meaning.kind is errors.DriveNotFound and status == 404:  # Graph speaks of a "resource"
+    if meaning.kind is errors.DriveNotFound and status == 404:  # Graph only says "resource"
         why = _NO_ONEDRIVE if target == "account" else _NO_SUCH_DRIVE
     return meaning.error(
         why,
@@ -55,9 +55,9 @@ def graph_error(
 
 
 def is_microsofts(answer: Answer) -> bool:
-    """Whether Microsoft answered, and not a proxy or a network that wants a sign-in: these show a
-    page, or lead to one. Microsoft's own pages name the request or its server; what an answer from
-    500 on, or one that asks to slow down, means is the same of both."""
+    """Whether Microsoft answered, and not a proxy or a captive portal, which answers with a page or
+    a redirect to one. Microsoft's own pages have a request id or name its server. A 429, or a
+    status from 500 on, means the same from either."""
     headers, status = answer.headers, answer.status
     if answer.json is not None or status == 429 or status >= 500:
         return True
@@ -67,7 +67,7 @@ def is_microsofts(answer: Answer) -> bool:
 
 
 def _read(body: Any) -> tuple[list[str], str, str | None]:
-    """All codes from the outermost in, the message, the request id."""
+    """All codes, from the outermost to the innermost; the message; the request id."""
     error = body.get("error") if isinstance(body, Mapping) else None
     if isinstance(error, str):  # {"error": "invalid_request", "error_description": …}
         return [error], str(body.get("error_description") or ""), None

@@ -1,5 +1,5 @@
-"""Microsoft Graph for one account: its requests, and what the account can reach with them (drives,
-SharePoint sites, libraries, shared folders)."""
+"""Microsoft Graph for one account: requests, and the drives, SharePoint sites, libraries and shared
+folders that the account can reach."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from ..http import Answer, Http
 from .drives import Drive, Quota, Shortcut, Site, of_microsoft, web_address
 from .faults import graph_error, is_microsofts
 
-# These end every search: nothing that comes after could do better.
+# These end every search, because no later request could succeed.
 _HOPELESS = (errors.TokenExpired, errors.InteractionRequired, errors.Cancelled, errors.UsageError)
 _DRIVE = re.compile(r"/drives/([^/?]+)")
-AT_ONCE = 8  # requests in parallel: quick, and far below Microsoft's limits
-MOST_PAGES = 1000  # a bound against a feed that never ends
+AT_ONCE = 8  # parallel requests: fast, and far below Microsoft's limits
+MOST_PAGES = 1000  # guards against a list that never ends
 SHORTCUTS = "Include-Feature=AddToOneDrive"  # onedrive-api-docs#1427, #1781, #1891
-_Refused = tuple[str, PlutonRcloneError]  # what cannot be read: in words, and the error
+_Refused = tuple[str, PlutonRcloneError]  # a note on what cannot be read, and the error
 
 
 class Drives(tuple[Drive, ...]):
-    """The drives that can be read; `notes` say in words what could not be, `troubles` as errors."""
+    """The readable drives; `notes` and `troubles` (exceptions) report what could not be read."""
 
     notes: tuple[str, ...]
     troubles: tuple[PlutonRcloneError, ...]
@@ -45,17 +45,17 @@ class Drives(tuple[Drive, ...]):
         return made
 
     def raise_trouble(self) -> None:
-        """Raises what kept drives out that may be there: a limit, a fault, a rule, but not that
-        Microsoft does not know them."""
+        """Raise the first error behind which a drive may exist: an outage, a limit or a denied
+        access, but not a drive unknown to Microsoft."""
         for trouble in self.troubles:
             if isinstance(trouble, AccessDenied) or trouble.who is errors.Who.LATER:
                 raise trouble
 
 
 class Graph:
-    """Microsoft Graph in one cloud, for the account of the token, which is sent only there. Use it
-    in a `with` block, which closes its own connections, not those of a given `http`. `saved`: the
-    account is that of a saved remote; `kind` is its kind, where that is known."""
+    """Microsoft Graph in one cloud, for the account of `token`, which is sent to that cloud only.
+    Use it in a `with` block, which closes its connections, but not those of a given `http`. `saved`
+    means that the account is that of a saved remote; `kind` is the account's kind, if known."""
 
     def __init__(
         self,
@@ -91,9 +91,9 @@ class Graph:
         subject: str | None = None,
         prefer: str = "",
     ) -> dict[str, Any]:
-        """The JSON object at a path below /v1.0, or at an address of Graph. `target` and `subject`
-        word the error; `prefer` is sent as the header. GraphError; TokenExpired for a 401;
-        Unreachable, also if not Microsoft answered."""
+        """The JSON object at a path below /v1.0, or at a full address. `target` and `subject` shape
+        the error; `prefer` is the header's value. Raises `GraphError`, `TokenExpired` (401), and
+        `Unreachable`, also if something other than Microsoft answered."""
         url = path if "://" in path else f"{self.cloud.graph_root}/v1.0{path}"
         if parameters:
             given = (f"{name}={_quote(value, '$,')}" for name, value in parameters.items())
@@ -110,7 +110,7 @@ class Graph:
             headers["Authorization"] = f"Bearer {used}"
             answer = self._asked(url, headers)
         if answer.ok:
-            self._refusable = used  # one that never worked is not worth another renewal
+            self._refusable = used  # a new token that never worked is not renewed again
         else:
             if target == "sites" and self._sites_granted:
                 target = "site"
@@ -141,7 +141,7 @@ class Graph:
         subject: str | None = None,
         prefer: str = "",
     ) -> Iterator[dict[str, Any]]:
-        """Every entry of a list, all pages. The link to the next page is taken as it is."""
+        """Every entry of a list, from all pages; the link to the next page is used unchanged."""
         link: Any = path
         seen: set[str] = set()
         while isinstance(link, str) and link and link not in seen and len(seen) < MOST_PAGES:
@@ -155,8 +155,8 @@ class Graph:
                 yield from (value for value in values if isinstance(value, dict))
 
     def me(self) -> Account:
-        """The owner of the token, as far as its permissions tell. The own drive, which needs only
-        `Files.Read`, is asked first; `/me` needs `User.Read`. GraphError."""
+        """The token's account, as far as its permissions allow. `/me/drive` comes first, since it
+        needs only `Files.Read`; `/me` needs `User.Read`. Raises `GraphError`."""
         trouble: PlutonRcloneError | None = None
         drive, profile = dict[str, Any](), dict[str, Any]()
         try:
@@ -167,7 +167,7 @@ class Graph:
             members = {"$select": "id,displayName,userPrincipalName,mail"}
             profile = self.get("/me", members, target="account")
         except GraphError:
-            # Without a OneDrive, a library of others can be connected all the same.
+            # An account without a OneDrive can still connect a library.
             if trouble is not None and not isinstance(trouble, DriveNotFound):
                 raise trouble from None
         owner = drive.get("owner")
@@ -180,9 +180,9 @@ class Graph:
         return Account(own_id, name, str(username or ""), "", kind)
 
     def drives(self) -> Drives:
-        """The account's own drives, asked for in two ways. A way that fails, and a drive whose root
-        cannot be read (a phantom), become notes. Raises `DriveNotFound` if the account does not
-        have a drive, and the first way's error if both fail."""
+        """The account's own drives, from two requests. A failed request, and a drive whose root
+        cannot be read (a phantom), become notes. Raises `DriveNotFound` if the account has no
+        drive, and the first request's error if both fail."""
         records: list[dict[str, Any]] = []
         refused: list[_Refused] = []
         subjects = {"/me/drive": "The account's drive", "/me/drives": "The list of drives"}
@@ -213,11 +213,11 @@ class Graph:
         return self._one(drive_path(drive_id), f"Drive {drive_id}")
 
     def user_drive(self, user: str) -> Drive:
-        """A person's drive by user name or object id: for app-only, which has no "me"."""
+        """A user's drive by user name or object id: for app-only access, which has no "me"."""
         return self._one(f"/users/{_id(user)}/drive", f"The drive of {user}")
 
     def users(self) -> list[str]:
-        """The user names, from all pages. AccessDenied without User.ReadBasic.All or more."""
+        """All user names. Raises `AccessDenied` without User.ReadBasic.All or more."""
         members = {"$select": "userPrincipalName", "$top": "999"}
         records = self.pages("/users", members, target="account", subject="The list of users")
         return [str(one["userPrincipalName"]) for one in records if one.get("userPrincipalName")]
@@ -236,10 +236,10 @@ class Graph:
     def _verified(
         self, records: Sequence[dict[str, Any]], refused: Sequence[_Refused] = ()
     ) -> Drives:
-        """The drives among `records` whose root can be read, each once, and the others beside what
-        was `refused` before."""
+        """The drives in `records` whose root can be read, each once. The others are added to those
+        in `refused`."""
         merged: dict[str, dict[str, Any]] = {}
-        # Phantoms share the id of a drive: its own record comes first, above all that of /me/drive.
+        # A phantom may share a drive's id: the drive's own record goes first, above all /me/drive.
         for record in sorted(records, key=lambda record: of_microsoft(record.get("name"))):
             if not record.get("id"):
                 continue
@@ -262,13 +262,13 @@ class Graph:
             drive = replace(drive, web_url=web_address(root.get("webUrl")))
         if "quota" in record:
             return drive
-        # Lists of drives often come without the facet; the drive itself is asked then.
+        # Lists of drives often omit the facet, so the drive itself is requested.
         asked = self._tried(path, "id,quota", named)
         quota = None if isinstance(asked, PlutonRcloneError) else asked.get("quota")
         return replace(drive, quota=Quota.from_graph(quota))
 
     def _tried(self, path: str, members: str, named: str) -> dict[str, Any] | PlutonRcloneError:
-        """What there is of a drive, or why it cannot be read."""
+        """The given `members` of a drive or its root, or the error that prevents reading them."""
         try:
             return self.get(path, {"$select": members}, target="drive", subject=named)
         except _HOPELESS:
@@ -277,11 +277,11 @@ class Graph:
             return problem
 
     def hidden_shortcuts(self, folder: str, path: str = "") -> list[Shortcut]:
-        """The shortcuts in a folder (its address below /v1.0, its `path` in the drive) that many
-        accounts list only to callers that ask by a header. rclone is not shown them: it would send
-        the header to the sign-in service and with uploads, and in place of `respond-async`. Our
-        other listings do not ask either, so that they agree with rclone's. One request; a second if
-        there are shortcuts."""
+        """The shortcuts in a folder (its address below /v1.0, its `path` in the drive) that Graph,
+        for many accounts, lists only with a header. rclone never sees them: if told to send the
+        header, it would also send it to the sign-in service, with uploads, and in place of
+        `respond-async`. Our other listings omit it as well, to match rclone's. One request; a
+        second if there are shortcuts."""
         members = {"$select": "id,name,remoteItem", "$top": "1000"}
 
         def found(prefer: str) -> dict[str, Shortcut]:
@@ -294,35 +294,35 @@ class Graph:
         return [shortcut for key, shortcut in asked.items() if key not in shown]
 
     def sites(self, term: str = "*") -> list[Site]:
-        """Every site that matches, or all. SitesPermissionMissing without `Sites.Read.All`."""
+        """The sites that match `term`. Raises `SitesPermissionMissing` without `Sites.Read.All`."""
         wanted = {"search": term.strip() or "*"}
         records = self.pages("/sites", wanted, target="sites", subject="SharePoint sites")
         return [Site.from_graph(record) for record in records if record.get("id")]
 
     def site_at(self, host: str, path: str) -> Site:
-        """The site at a path of a host, such as contoso.sharepoint.com and /sites/Backups."""
+        """The site at `path` on `host`, such as /sites/Backups on contoso.sharepoint.com."""
         place = _quote(path.strip("/"), safe="/")
         address = f"/sites/{host}:/{place}" if place else f"/sites/{host}"
         return Site.from_graph(self.get(address, target="sites", subject=f"https://{host}{path}"))
 
     def library_records(self, site: Site) -> list[dict[str, Any]]:
-        """The document libraries of a site as Graph lists them, all pages, not verified."""
+        """All document libraries of a site as Graph lists them, not verified."""
         path, subject = f"/sites/{_id(site.id)}/drives", f"The libraries of {site.name}"
         records = self.pages(path, target="site", subject=subject)
         return [record for record in records if record.get("id")]
 
     def libraries(self, site: Site) -> Drives:
-        """All document libraries of a site, each verified; several at a time."""
+        """All document libraries of a site, verified in parallel."""
         return self._verified(self.library_records(site))
 
 
 def drive_path(drive_id: str, item_id: str = "") -> str:
-    """The path of a drive below /v1.0, or of an item in it."""
+    """The path below /v1.0 of a drive, or of an item in it."""
     return f"/drives/{_id(drive_id)}{f'/items/{_id(item_id)}' if item_id else ''}"
 
 
 def _quote(value: str, safe: str) -> str:
-    """As urllib's. UsageError for a lone surrogate, as text in another encoding has it."""
+    """Like urllib's `quote`. Raises `UsageError` for a lone surrogate, from a wrong encoding."""
     try:
         return quote(value, safe=safe)
     except UnicodeEncodeError:
@@ -331,5 +331,5 @@ def _quote(value: str, safe: str) -> str:
 
 
 def _id(value: str) -> str:
-    """An id or user name as one segment of a path; `!`, `,` and `@` stay readable."""
+    """An id or user name as one path segment; `!`, `,` and `@` are not escaped."""
     return _quote(value, safe="!,@")

@@ -31,10 +31,10 @@ from .graph import Graph, drive_path
 
 @dataclass(frozen=True)
 class Location:
-    """A place to back up to: a drive, a folder in it ("" for its root), and the site if it has one.
-    If the drive's root is closed to us (another account shares a folder in it), `root_folder_id` is
-    that folder as rclone's option has it (drive, "#", item: with the item alone rclone writes to
-    the drive's root), and `folder` is relative to it."""
+    """A place for backups: a drive, a folder in it ("" for the root), and the drive's site, if any.
+    If the account cannot read the root (another account shares a folder of the drive),
+    `root_folder_id` is that folder in the form of rclone's option (drive, "#", item: given only the
+    item, rclone writes to the drive's root), and `folder` is relative to it."""
 
     drive: Drive
     folder: str = ""
@@ -48,10 +48,10 @@ def _closed_drive(drive_id: str, kind: object, name: str, item_id: str) -> Locat
 
 
 def resolve(graph: Graph, address: str) -> Location:
-    """The drive and folder that an address leads to; of a site its default library, of a file its
-    folder. Raises `OptionInvalid` for an address of another cloud or of none, `AccountError` for
-    one of another organisation, or of a personal OneDrive where a work account signed in,
-    `ItemNotFound`, `SitesPermissionMissing`, `ConsentRequired`."""
+    """The drive and folder at an address: for a site its default library, for a file its folder.
+    Raises `OptionInvalid` for an address of another cloud or of none, `AccountError` for one of
+    another organisation, or of a personal OneDrive if a work account signed in, `ItemNotFound`,
+    `SitesPermissionMissing`, `ConsentRequired`."""
     place = read_address(address)
     require_cloud(place, graph.cloud)
     try:
@@ -63,16 +63,16 @@ def resolve(graph: Graph, address: str) -> Location:
 
 
 def _refuse_elsewhere(own: Sequence[Drive], host: str) -> None:
-    """Raise `AccountError` when a host is not of the account's organisation, or one of personal
-    accounts, and this is none. An organisation's other geographies have names that begin alike
-    (contoso, contosoeur)."""
+    """Raise `AccountError` if `host` belongs to another organisation, or to personal accounts and
+    this is a work account. The names of an organisation's other geographies begin alike (contoso,
+    contosoeur)."""
     theirs = _organisation(host)
     if not theirs:
         _refuse_work(own)
     for drive in own if theirs else ():
         ours = _organisation(urlsplit(drive.web_url).hostname or "")
         personal = drive.type == "personal"
-        alike = theirs.startswith(ours) or ours.startswith(theirs)  # also where ours is unknown
+        alike = theirs.startswith(ours) or ours.startswith(theirs)  # also true if ours is unknown
         if personal or not alike:
             what = f"{host} belongs to another organisation than the account."
             why = "this is a personal account" if personal else f"this account belongs to {ours}"
@@ -81,7 +81,7 @@ def _refuse_elsewhere(own: Sequence[Drive], host: str) -> None:
 
 
 def _refuse_work(own: Sequence[Drive]) -> None:
-    """Raise `AccountError` for an address of a personal OneDrive if the account has none."""
+    """Raise `AccountError`, for a personal OneDrive's address, if the account has no such drive."""
     if own and all(drive.type != "personal" for drive in own):
         what = "This is an address of a personal OneDrive, and a work account signed in."
         advice = "Sign in with the personal account, or give an address of the organisation's."
@@ -94,7 +94,7 @@ def _organisation(host: str) -> str:
 
 
 def _own(graph: Graph) -> Sequence[Drive]:
-    """The account's drives; none app-only, which has no "me"."""
+    """The account's drives; none for app-only access, which has no "me"."""
     with suppress(errors.PlutonRcloneError):
         return graph.drives()
     return ()
@@ -114,14 +114,14 @@ def _resolved(graph: Graph, place: Address) -> Location:
     try:
         return _on_sharepoint(graph, place)
     except (AccessDenied, DriveNotFound, ItemNotFound):
-        # A folder in a site that is closed to us: the shares API takes any address.
+        # It may be a shared folder in a site that we cannot read: the shares API takes any address.
         with suppress(errors.PlutonRcloneError):
             return _shared(graph, SharingLink(f"https://{place.host}{quote(place.path())}"))
         raise
 
 
 def rooted(graph: Graph, drive_id: str, root_folder_id: str = "") -> Location:
-    """Where a remote with these options starts. DriveNotFound, AccessDenied, ItemNotFound."""
+    """The root of a remote with these options. Raises DriveNotFound, AccessDenied, ItemNotFound."""
     home, _, item_id = root_folder_id.rpartition("#")
     try:
         drive = graph.drive(drive_id)
@@ -136,7 +136,7 @@ def rooted(graph: Graph, drive_id: str, root_folder_id: str = "") -> Location:
 
 
 def require_cloud(address: str | Address, cloud: Cloud) -> None:
-    """OptionInvalid for an address of another cloud than the one of the sign-in, or of none."""
+    """Raise `OptionInvalid` if `address` is not in `cloud`, or in no cloud at all."""
     place = read_address(address) if isinstance(address, str) else address
     host = place.host if isinstance(place, ServerPath | SharingLink) else ""
     home = cloud_of_sharepoint(host) if ".sharepoint." in host else cloud
@@ -147,7 +147,7 @@ def require_cloud(address: str | Address, cloud: Cloud) -> None:
 
 
 def likely_type(address: str) -> DriveType:
-    """The type of the drive that an address most likely leads to. OptionInvalid."""
+    """The most likely type of the drive at an address. Raises `OptionInvalid`."""
     place = read_address(address)
     host = place.host if isinstance(place, ServerPath | SharingLink) else ""
     if isinstance(place, PersonalPlace) or (host and ".sharepoint." not in host):
@@ -156,7 +156,7 @@ def likely_type(address: str) -> DriveType:
 
 
 def _on_sharepoint(graph: Graph, place: ServerPath) -> Location:
-    # The address of an own drive needs no permission for sites.
+    # An address in the account's own drive needs no permission for sites.
     for drive in _own(graph) if place.segments[:1] == ("personal",) else ():
         inside = () if _is_site_of(drive, place) else _inside(drive, place)
         if inside is not None:
@@ -187,13 +187,13 @@ def _on_sharepoint(graph: Graph, place: ServerPath) -> Location:
 
 
 def _is_site_of(drive: Drive, place: ServerPath) -> bool:
-    """Whether a place is the site of a drive: of a person's, its page shows that drive."""
+    """Whether `place` is the site of `drive`; a user's site shows the user's drive."""
     site, host = drive.path.rpartition("/")[0], urlsplit(drive.web_url).hostname or ""
     return (host.lower(), site.lower()) == (place.host.lower(), place.path().lower())
 
 
 def _inside(drive: Drive, place: ServerPath) -> tuple[str, ...] | None:
-    """The part of a path below a drive's root; None if it lies elsewhere. Case does not matter."""
+    """The segments below the drive's root; None if `place` is elsewhere. Case is ignored."""
     root = [piece.lower() for piece in drive.path.split("/") if piece]
     here = (urlsplit(drive.web_url).hostname or "").lower() == place.host.lower()
     above = [piece.lower() for piece in place.segments[: len(root)]]
@@ -201,7 +201,7 @@ def _inside(drive: Drive, place: ServerPath) -> tuple[str, ...] | None:
 
 
 def _folder(graph: Graph, drive: Drive, segments: tuple[str, ...]) -> str:
-    """The folder's path in the drive, checked; for a file, the path of its folder."""
+    """The path of an existing folder in the drive; for a file, the path of its folder."""
     if not segments:
         return ""
     path = "/".join(segments)
@@ -226,7 +226,7 @@ def _personal(graph: Graph, place: PersonalPlace) -> Location:
 
 
 def _shared(graph: Graph, link: SharingLink) -> Location:
-    """Through the shares API: `u!` and the address in base64url (Graph's shares-get.md)."""
+    """Resolve a link with the shares API: `u!` and its address in base64url (shares-get.md)."""
     token = "u!" + base64.urlsafe_b64encode(link.url.encode()).decode().rstrip("=")
     try:
         item = graph.get(f"/shares/{token}/driveItem", subject="The shared folder")
@@ -256,7 +256,7 @@ def _shared(graph: Graph, link: SharingLink) -> Location:
 
 
 def _folder_of_file(graph: Graph, parent: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The folder that a shared file is in. AccessDenied if only the file is shared."""
+    """The folder of a shared file. Raises `AccessDenied` if only the file is shared."""
     try:
         return graph.get(drive_path(str(parent["driveId"]), str(parent.get("id") or "root")))
     except (AccessDenied, ItemNotFound) as problem:
@@ -266,12 +266,12 @@ def _folder_of_file(graph: Graph, parent: Mapping[str, Any]) -> Mapping[str, Any
 
 
 def folder_path(graph: Graph, drive_id: str, item_id: str) -> str:
-    """The path of a folder, or of a file's folder, in its drive; names as OneDrive has them."""
+    """The path in the drive of a folder, or of a file's folder, with OneDrive's names."""
     return _path_of(graph.get(drive_path(drive_id, item_id), subject="The folder of this address"))
 
 
 def _path_of(item: dict[str, Any]) -> str:
-    """The path of an item's folder below the drive's root, from `parentReference.path`."""
+    """The path of a folder, or of a file's folder, from `parentReference.path`."""
     if "root" in item:
         return ""
     path = str(whole(item.get("parentReference")).get("path") or "")
@@ -281,7 +281,7 @@ def _path_of(item: dict[str, Any]) -> str:
 
 
 def _closed(problem: AccessDenied) -> errors.ConsentRequired:
-    """What to raise for a folder of another account that is closed to this one."""
+    """The exception for a folder of another account that this account cannot read."""
     what = "This folder is another account's: it needs a further permission, or you have no access."
     wanted, status = ["Files.ReadWrite.All"], problem.details.get("status")
     why = f"missing: {in_words(wanted)}"
