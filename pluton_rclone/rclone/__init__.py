@@ -1,1 +1,1 @@
-"""Driving the rclone binary: safe argv in, typed events out, nothing left behind."""
+"""Runs the rclone binary: safe arguments in, typed events out, nothing left behind."""

@@ -1,4 +1,4 @@
-"""rclone's own sign-in, `rclone authorize onedrive`: it needs no app registration."""
+"""rclone's own sign-in, `rclone authorize onedrive`, which needs no app registration."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def authorize(
     timeout: float = 600.0,
     cancel: threading.Event | None = None,
 ) -> str:
-    """What rclone prints at the end: its token between arrows. It is secret; `read_paste` reads it.
+    """Run the sign-in. Returns rclone's output, its token between arrows, for `read_paste`; secret.
 
-    `show_address` gets the address on this machine that leads to Microsoft, for a browser here.
+    `show_address` gets the local address that redirects a browser on this machine to Microsoft.
     `scopes` replace rclone's larger default. Only accounts of the global cloud can sign in this
-    way. No rclone.conf is read or written. SignInDeclined, SignInTimedOut, Cancelled,
-    AuthorizationFailed with Microsoft's `error` and `error_description`; RcloneError if its fixed
-    port is in use.
+    way. No rclone.conf is read or written. Raises SignInDeclined, SignInTimedOut, Cancelled,
+    AuthorizationFailed with Microsoft's `error` and `error_description`, and RcloneError if
+    rclone's fixed port is in use.
     """
     stop = cancel or threading.Event()
     out: list[bytes] = []
@@ -47,7 +47,7 @@ def authorize(
 
     wanted = " ".join((*scopes, "offline_access"))
     own = {"RCLONE_CONFIG": os.devnull, "RCLONE_ONEDRIVE_ACCESS_SCOPES": wanted}
-    # the browser is left to `show_address`
+    # `show_address` opens the browser
     argv = [find_binary().path, "authorize", "onedrive", "--auth-no-open-browser"]
     with process.start(
         argv, env=child_environment(own), on_stdout=out.append, on_stderr=listen
@@ -66,7 +66,7 @@ def authorize(
 
 
 def refusal(text: str, code: int) -> Exception:
-    """The exception for what `rclone authorize` wrote to stderr before it ended with `code`."""
+    """The exception for the stderr (`text`) and the exit code of `rclone authorize`."""
     if "address already in use" in text:
         return errors.RcloneError(
             "rclone's sign-in cannot start: another program uses its port.",

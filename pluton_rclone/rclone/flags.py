@@ -1,4 +1,4 @@
-"""Options as rclone's flags; filters and lists of files as what it reads on stdin."""
+"""Options as rclone's flags; filters and lists of files as rclone's stdin."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOT_UTF_8 = re.compile("[\ud800-\udfff]")
 
 
 def of_options(options: Mapping[str, Any], kind: type) -> tuple[tuple[str, ...], bytes | None]:
-    """The flags for options of a TypedDict, and what goes to stdin. UsageError: unknown name."""
+    """The flags for the options of a TypedDict, and the input for stdin. Raises UsageError."""
     known = kind.__annotations__
     out: list[str] = []
     for name, value in options.items():
@@ -44,14 +44,14 @@ def of_options(options: Mapping[str, Any], kind: type) -> tuple[tuple[str, ...],
 
 
 def flag(name: str, value: Any) -> str:
-    """One option, by its Python name, as one word of rclone's."""
+    """One option, by its Python name, as one argument for rclone."""
     word = "--" + name.replace("_", "-")
     if value is True:
         return word
     if value is False:
         value = "false"
     elif name in SIZES and isinstance(value, int):
-        value = f"{value}B"  # rclone takes a bare number for KiB
+        value = f"{value}B"  # to rclone, a bare number is in KiB
     elif name in DURATIONS and isinstance(value, int | float):
         value = f"{value:.3f}s"
     elif name == "backup_dir":
@@ -60,14 +60,14 @@ def flag(name: str, value: Any) -> str:
 
 
 def _rule(rule: str) -> str:
-    """The filter rule, if rclone reads it as it is meant. UsageError."""
+    """The filter rule in a form that rclone reads as intended. Raises UsageError."""
     if not rule.isascii() and NOT_UTF_8.search(rule):
         raise UsageError(
             f"{rule!r} holds bytes that are not UTF-8",
             why="rclone's rules take all such bytes for one character: other files would match",
             advice="Name the files in files-from, or match that part of the name with a wildcard.",
         )
-    if len(rule) > 2 and rule[-1].isspace():  # rclone would cut it off, quoted or not
+    if len(rule) > 2 and rule[-1].isspace():  # rclone would strip it, even if it is escaped
         rest = rule[:-1]
         if (len(rest) - len(rest.rstrip("\\"))) % 2:
             rest = rest[:-1]
@@ -79,7 +79,7 @@ def _lines(lines: Iterable[str | bytes]) -> bytes:
     out = bytearray()
     for line in lines:
         raw = os.fsencode(line)
-        while raw.startswith(b"./"):  # as `find` prints names, where rclone finds none of them
+        while raw.startswith(b"./"):  # as `find` prints names, which rclone would not find
             raw = raw[2:]
         if b"\n" in raw or b"\r" in raw:
             raise UsageError(

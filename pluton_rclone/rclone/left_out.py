@@ -1,11 +1,10 @@
-"""What rclone leaves out with exit code 0, from its log, so that nothing incomplete looks complete.
+"""What rclone leaves out with exit code 0, from its log: no incomplete run may look complete.
 
-Its notices of this kind (source of 1.60 to 1.76): fs/march ("Duplicate … found in"), backend/local
-("Can't follow symlink", "Can't transfer non file/directory"), backend/onedrive ("OneNote file not
-shown", at DEBUG), fs/list ("Entry doesn't belong in directory"), backend/crypt ("Skipping
-undecryptable file name", before 1.66 at DEBUG), backend/chunker ("invalid chunks in object", at
-DEBUG: a chunk is lost). Filters are not counted. Of a name in a list of files that is not there,
-rclone says nothing at all.
+Such notices (source of 1.60 to 1.76): fs/march ("Duplicate … found in"), backend/local ("Can't
+follow symlink", "Can't transfer non file/directory"), backend/onedrive ("OneNote file not shown",
+at DEBUG), fs/list ("Entry doesn't belong in directory"), backend/crypt ("Skipping undecryptable
+file name", before 1.66 at DEBUG), backend/chunker ("invalid chunks in object", at DEBUG: a chunk is
+lost). Filters are not counted. rclone does not report a missing file of a list at all.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ REPLACED = (
     "Can't transfer non file/directory",
     "invalid chunks in object",
 )
-"""What is not left out in the end if a file of that name arrives."""
+"""Notices that are void if a file of that name arrives after all."""
 _FOLLOWS, _KEEPS = ("--copy-links", "-L"), ("--links", "-l")
 _ODD = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|[^ -~]")
 _Words = tuple[str, str | None, str | None]
@@ -74,11 +73,11 @@ _IN_CHUNKS: _Words = (
 )
 
 Place = tuple[str, str]
-"""A path, and rclone's message: one entry, however often rclone says it."""
+"""A path and rclone's message: one entry, however often rclone logs it."""
 
 
 def told(event: events.Event) -> Place | None:
-    """The place that the event says is left out; None for any other event."""
+    """The place that rclone left out, according to `event`; None for any other event."""
     match = _TOLD.match(event.text)
     if match is None:
         return None
@@ -92,7 +91,7 @@ def told(event: events.Event) -> Place | None:
 def sorted_out(
     command: Command, found: Iterable[Place]
 ) -> tuple[tuple[FailedFile, ...], tuple[LeftOut, ...]]:
-    """The places that are missing at the destination because of that, and those that are not."""
+    """The left-out places that are missing at the destination, and those that are not."""
     excluded = _excluded(command)
     judged = [_one(command, path, text, excluded) for path, text in found]
     failed = tuple(one for one in judged if isinstance(one, FailedFile))
@@ -126,8 +125,8 @@ def _one(
 
 
 def _excluded(command: Command) -> set[str] | None:
-    """The patterns that the caller's rules leave out; None for a list of files, which names neither
-    a notebook nor what cannot be decrypted."""
+    """The patterns that the caller's rules exclude; None for a list of files, which names neither a
+    notebook nor a file that cannot be decrypted."""
     if command.picks:
         return None
     given = command.stdin if isinstance(command.stdin, bytes) else b""
@@ -136,17 +135,17 @@ def _excluded(command: Command) -> set[str] | None:
 
 
 def _matches(name: str, excluded: set[str]) -> bool:
-    """Whether a pattern leaves out that name, wherever it is."""
+    """Whether a pattern excludes `name` in any folder."""
     return any(fnmatch.fnmatchcase(name, one.rpartition("/")[2]) for one in excluded)
 
 
 def _itself(path: str) -> str:
-    """The pattern of that path alone: any other could be about decrypted names."""
+    """The pattern for exactly this path: any other could match decrypted names."""
     return f"/{filter_name(path)}"
 
 
 def undecrypted(command: Command, found: Iterable[Place]) -> RcloneError | None:
-    """Why a listing is not complete; None if it is, as far as a crypt goes."""
+    """The exception for a listing that lacks files of a crypt; None if it lacks none."""
     excluded = _excluded(command)
     names = [path for path, text in found if (match := _TOLD.match(text)) and match[8]]
     names = [path for path in names if excluded is not None and _itself(path) not in excluded]
@@ -158,7 +157,7 @@ def undecrypted(command: Command, found: Iterable[Place]) -> RcloneError | None:
 
 
 def picked(command: Command) -> Iterator[str]:
-    """The files that it is to find, by its list, as rclone reads that."""
+    """The files in the command's list, as rclone reads it."""
     if not command.picks or command.words[0] not in {*TRANSFERS, "check", "delete"}:
         return
     if isinstance(command.stdin, bytes):
@@ -168,7 +167,7 @@ def picked(command: Command) -> Iterator[str]:
 
 
 def absent(command: Command) -> tuple[str, ...]:
-    """What a list names and a local source does not have as a file: rclone passes over it."""
+    """Names in the command's list that are no files in its local source: rclone ignores them."""
     source = command.places[0] if command.picks else ""
     if not is_local(source) or not os.path.isdir(source):
         return ()
@@ -179,16 +178,16 @@ def absent(command: Command) -> tuple[str, ...]:
 
 
 def sought(command: Command) -> set[int]:
-    """The hashes of what a list names in a remote, where rclone's log says what it finds; not of
-    what that, which is UTF-8, cannot say."""
+    """The hashes of the names in the command's list, if its source is a remote, whose files appear
+    in rclone's log. Names that are not UTF-8 are omitted, because the log is UTF-8."""
     if not command.places or is_local(command.places[0]):
         return set()
     return {hash(name) for name in picked(command) if not NOT_UTF_8.search(name)}
 
 
 def _is_file(folder: str, name: str, *, follows: bool, keeps: bool) -> bool:
-    """Whether rclone finds that: it wants names to the letter as its listings show them. `follows`,
-    `keeps`: what it does with links."""
+    """Whether rclone finds `name`, which must be exactly as its listings show it. `follows` and
+    `keeps` are for links: copy-links and links."""
     here = name
     if _ODD.search(name):
         from pluton_rclone.values.encoding import local_name, standard_name
@@ -200,7 +199,7 @@ def _is_file(folder: str, name: str, *, follows: bool, keeps: bool) -> bool:
         here = "/".join(local)
     try:
         mode = (os.stat if follows else os.lstat)(folder + here).st_mode
-    except PermissionError:  # rclone says so
+    except PermissionError:  # rclone reports it
         return True
     except (OSError, ValueError):
         return keeps and _is_link(folder + here)
@@ -208,7 +207,7 @@ def _is_file(folder: str, name: str, *, follows: bool, keeps: bool) -> bool:
 
 
 def not_found(name: str) -> FailedFile:
-    """For a name in a list that is not there."""
+    """The failure for a name in a list that does not exist."""
     error = NothingFound(
         f"{name}: the source has no file of that name.",
         why="the list of files names it",
@@ -220,8 +219,8 @@ def not_found(name: str) -> FailedFile:
 
 
 def may_have_twins(command: Command) -> bool:
-    """Whether a move may meet two names that are one to rclone: it would take the first away, and
-    with the next round or run overwrite its only copy. Only names are looked at here."""
+    """Whether a move may find two names that are the same to rclone: it would move the first away,
+    and overwrite its only copy in the next round or run. Only names are checked here."""
     if command.words[0] not in ("move", "moveto"):
         return False
     source, links = command.places[0], {*_FOLLOWS, *_KEEPS}.intersection(command.flags)
@@ -237,7 +236,7 @@ def may_have_twins(command: Command) -> bool:
 
 
 def unreadable(command: Command, planned: Iterable[Planned]) -> tuple[FailedFile, ...]:
-    """What a dry run plans to copy and could not read: it opens no file."""
+    """The planned files that a real run could not read: a dry run opens no file."""
     from pluton_rclone.values.encoding import local_name
 
     from . import faults
@@ -256,6 +255,5 @@ def unreadable(command: Command, planned: Iterable[Planned]) -> tuple[FailedFile
 
 
 def _is_link(here: str) -> bool:
-    """Whether rclone makes the content of that file from a link, which is there without the end of
-    its name."""
+    """Whether rclone generates the file from a symbolic link, whose name lacks the suffix."""
     return here.endswith(LINK_END) and os.path.islink(here.removesuffix(LINK_END))

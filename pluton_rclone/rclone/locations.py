@@ -1,10 +1,10 @@
-"""Locations as rclone reads them: "name:path" or a local path, so that no name is misread.
+"""Locations in rclone's notation ("name:path" or a local path), so that no name is misread.
 
-rclone's rules (fs/fspath, lib/encoder, backend/local of rclone; tried with 1.75.2 and 1.60.1): a
-colon before the first slash makes a remote of "a:b", and a leading ":" one without a section; a
+rclone's rules (fs/fspath, lib/encoder, backend/local of rclone; tried with 1.75.2 and 1.60.1): with
+a colon before the first slash, "a:b" is a remote; a leading ":" is a remote without a section; a
 leading dash is a flag unless `--` precedes it. In paths, control characters appear as symbols (a
-newline as "␊"), and "‛" (U+201B) quotes a symbol that is meant literally. Paths in remotes are
-given in that form, as listings show them; local paths as the file system has them.
+newline as "␊"), and "‛" (U+201B) quotes a literal symbol. Paths in remotes are given in that form,
+as listings show them; local paths as they are in the file system.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Location = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 """A str is an rclone location; bytes and path objects are local paths with any characters."""
 
 _QUOTE = "\u201b"
-# of the control characters; "␀", "．" and "／" stand for themselves
+# of the control characters; "␀", "．" and "／" are literal
 _SYMBOLS = (*range(0x2401, 0x2420), 0x2421)
 _ON_THE_FLY = re.compile(r":?[\w.+@ -]+,[^:=]*=.*:", re.DOTALL)
 _SECRET = re.compile(r"(?i)\b(?:\w+_)?(?:token|secret\w*|pass(?:word)?\d?|key\w*)=")
 
 
 def remote(name: str, path: str = "") -> str:
-    """ "name:path". The path is in rclone's form, as listings show it; "" is the remote's root."""
+    """Returns "name:path". `path` is in rclone's form, as listings show it; "" is the root."""
     if not REMOTE_NAME.fullmatch(name):
         why = "letters, digits, _ . + @, and inside also - and space"
         raise UsageError(f"{name!r} is not a name for a remote", why=why)
@@ -36,7 +36,7 @@ def remote(name: str, path: str = "") -> str:
 
 
 def local(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
-    """A local path for rclone: absolute, with every colon, dash and byte taken literally.
+    """A local path for rclone: absolute, with every colon, dash and byte taken literally. Raises
     UsageError for a name with rclone's quote, "‛" (U+201B), which rclone cannot reach by path."""
     text = os.fsdecode(path)
     if not text:
@@ -49,8 +49,8 @@ def local(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
 
 
 def source(place: Location, *, follow: bool) -> str:
-    """As `location`, for a source. UsageError for a link to a file or nothing, which rclone takes
-    for a folder and cannot list, and for a pipe or the like, on which it would wait."""
+    """Like `location`, for a source. Raises UsageError for a link to a file or to nothing, which
+    rclone treats as a folder and cannot list, and for a pipe or the like, which would block it."""
     text = location(place)
     path = os.fsencode(place if not isinstance(place, str) else text)
     if not is_local(text) or os.path.isdir(path) or not os.path.lexists(path):
@@ -69,23 +69,23 @@ def source(place: Location, *, follow: bool) -> str:
 
 
 def is_local(place: str) -> bool:
-    """Whether a place, as an argv has it, is on this machine."""
+    """Whether a place, in rclone's notation, is on this machine."""
     return names_drive(place) or ":" not in place.partition("/")[0]
 
 
 def names_drive(place: str) -> bool:
-    """Whether it begins with a drive letter ("C:"), which on Windows is no remote (rclone
+    """Whether `place` begins with a drive letter ("C:"), which is not a remote on Windows (rclone
     lib/driveletter)."""
     return sys.platform == "win32" and re.match("[A-Za-z]:", place) is not None
 
 
 def location(place: Location) -> str:
-    """A location for an argv: a str unchanged, but checked; anything else as a local path."""
+    """A location in rclone's notation: a str is only checked; anything else is a local path."""
     return _checked(place) if isinstance(place, str) else local(place)
 
 
 def _as_rclone_reads(segment: str) -> str:
-    """The text that rclone turns into this segment: its symbols are quoted. UsageError."""
+    """The text that rclone decodes to `segment`, with symbols quoted. Raises UsageError."""
     if _QUOTE in segment:
         raise UsageError(
             f"rclone cannot reach {segment!r} by its path",

@@ -1,4 +1,4 @@
-"""Which flags a person may hand to rclone: not those that leak, or that a door sets itself."""
+"""The flags that a user may pass to rclone: none that leak secrets or that this package sets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.values.redaction import SECRET_NAME
 
 _LEAKS = "what it holds would be in the list of processes, which others on this machine can read"
-_FILES = ("--htpasswd", "--key", "--client-key", "--authorized-keys")  # they name one
+_FILES = ("--htpasswd", "--key", "--client-key", "--authorized-keys")  # their values are paths
 _REFUSED = {
     "it prints secrets, or sends them elsewhere": (
         "--dump", "--no-check-certificate", "--rc", "--metrics", "--http-proxy",
@@ -33,7 +33,7 @@ _REFUSED = {
 
 
 def require_passable(flags: Iterable[str]) -> None:
-    """UsageError names the first flag that is refused, and why it is."""
+    """Raise UsageError with the first refused flag and the reason."""
     for flag in flags:
         name = flag.partition("=")[0]
         reasons = [

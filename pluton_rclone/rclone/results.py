@@ -1,4 +1,4 @@
-"""The results of runs: counts, bytes, and every file that failed, once, with its cause."""
+"""The results of runs: counts, bytes, and each failed file once, with its cause."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class FailedFile:
     error: PlutonRcloneError
     retry_helps: bool
     is_dir: bool = False
-    """A folder with everything in it."""
+    """Whether it is a folder, with everything in it."""
     deleting: bool = False
-    """It should have been deleted, and is still there."""
+    """Whether it was to be deleted, and still exists."""
 
     def record(self) -> dict[str, Any]:
-        """As a JSON object: the error's members, `path` and `retry_helps`."""
+        """The failure as a JSON object: the error's members, `path` and `retry_helps`."""
         return {"path": self.path, "retry_helps": self.retry_helps, **self.error.record()}
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Something that rclone left out, but that is not missing at the destination."""
+    """A file or folder that rclone left out, but that is not missing at the destination."""
 
     path: str
     why: str
@@ -41,7 +41,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Planned:
-    """What a dry run did not do: `action` is "copy", "move", "delete", "make directory"…"""
+    """An action that a dry run omitted: `action` is "copy", "move", "delete", "make directory"…"""
 
     action: str
     path: str
@@ -50,13 +50,13 @@ class Planned:
 
 @dataclass(frozen=True)
 class TransferResult:
-    """How a transfer ended. Counts are rclone's; after a cancel they are those of its last report.
+    """The result of a transfer. Counts are rclone's; after a cancel, those of its last report.
 
     `ended` is "done", "failed", "cancelled", "stalled" or "timed out". `checks` counts files that
-    were compared or considered for deletion; `unchanged` those that were the same already (known
-    only at `log_level="DEBUG"`). `folders` were moved or deleted by the service as a whole: their
-    files are not counted. `failed` is missing at the destination, or still there; `left_out` is not
-    missing. `duration` is in seconds.
+    were compared or considered for deletion; `unchanged` those that were identical (known only at
+    `log_level="DEBUG"`); `folders` those that the service moved or deleted as a whole, whose files
+    are not counted. `failed` are missing at the destination or were not deleted; `left_out` are
+    not missing. `duration` is in seconds.
     """
 
     ended: str
@@ -73,22 +73,22 @@ class TransferResult:
     planned: tuple[Planned, ...] = ()
     error: PlutonRcloneError | None = None
     notices: tuple[str, ...] = ()
-    """Sentences on the way it was done, for people."""
+    """Remarks on the run, as sentences for users."""
     left_out: tuple[LeftOut, ...] = ()
     kept: int = 0
-    """Files that went to the backup directory, or got the suffix, instead of being overwritten or
-    deleted."""
+    """Files that were moved to the backup directory, or renamed with the suffix, instead of being
+    overwritten or deleted."""
     unchanged: int = 0
     folders: int = 0
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed and it was not ended early."""
+        """Whether nothing failed and the run was not ended early."""
         return self.error is None
 
     @property
     def retry_helps(self) -> bool:
-        """Whether the same run may achieve more: unless every cause needs a change first."""
+        """Whether the same run may achieve more, because not every cause needs a change first."""
         if self.error is None:
             return False
         if self.failed:
@@ -96,13 +96,13 @@ class TransferResult:
         return bool(self.error.details.get("retry", True))
 
     def record(self) -> dict[str, Any]:
-        """As a JSON object."""
+        """The result as a JSON object."""
         return {**_plain(self), "retry_helps": self.retry_helps}
 
 
 @dataclass(frozen=True)
 class About:
-    """The room on a remote, in bytes; None if the remote does not say."""
+    """The quota of a remote, in bytes; None if the remote does not report it."""
 
     total: int | None = None
     used: int | None = None
@@ -112,7 +112,7 @@ class About:
 
 @dataclass(frozen=True)
 class Total:
-    """The number of files, their bytes, and the number of files whose size is unknown."""
+    """The number of files, their total size, and the number of files of unknown size."""
 
     count: int
     bytes: int
@@ -130,7 +130,7 @@ class CheckResult:
     failed: tuple[FailedFile, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     by_size: int = 0
-    """So many were compared by size alone: both sides have no hash in common (crypt, S3…)."""
+    """Files compared only by size, because the two sides share no hash type (crypt, S3…)."""
     notices: tuple[str, ...] = ()
 
     @property
@@ -141,7 +141,7 @@ class CheckResult:
 
     @property
     def differences(self) -> tuple[FailedFile, ...]:
-        """Every path that is not the same on both sides, with what is known of it."""
+        """Every path that differs between both sides, with the reason."""
         kinds = {
             "differs": self.differing,
             "is missing at the source": self.missing_on_source,
@@ -156,7 +156,7 @@ class CheckResult:
         return (*found, *self.failed)
 
     def record(self) -> dict[str, Any]:
-        """As a JSON object."""
+        """The result as a JSON object."""
         return {"same": self.same, **_plain(self)}
 
 
@@ -184,9 +184,9 @@ _DONE = {
 def transfer_failed(
     command: str, failed: tuple[FailedFile, ...], *, early: bool = False, **details: Any
 ) -> TransferFailed:
-    """The exception for a run in which files failed, with the advice if all have one cause; `early`
-    if it broke off before everything was tried."""
-    # a fault that ends the run, such as a full drive, cancels whatever else is under way
+    """The exception for a run with failed files, with their advice if all have the same cause.
+    `early`: the run ended before it had tried everything."""
+    # a fault that ends the run, such as a full drive, cancels everything else in progress
     causes = [file for file in failed if not isinstance(file.error, Cancelled)] or failed
     first = causes[0].error
     kinds = {type(file.error) for file in causes}

@@ -1,6 +1,6 @@
-"""A run that is not a transfer: started, its messages kept, and its result at its end.
+"""A run that is not a transfer: its process, its messages, and its result.
 
-What reads rclone's output is imported once rclone is at work: that takes less than its start.
+The modules that parse rclone's output are imported while rclone starts, which takes longer.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ T = TypeVar("T")
 
 log = Log(__name__)
 
-_LATER = 5.0  # seconds: each of rclone's threads says of a wait how long it is
+_LATER = 5.0  # seconds: each of rclone's threads logs the same wait
 _DEBUG, _TOO_MANY = b'"level":"debug"', b"oo many requests"
 _OF_ALL = (SignInError, Throttled, Unreachable)
-"""What a folder that is just being listed meets, and is not about it."""
+"""Errors that occur while a folder is listed, but do not concern this folder."""
 
 
 class Run:
-    """A run that is not a transfer, with its messages and its time limit. It logs at DEBUG, where
-    rclone says that Microsoft asked it to wait: that is a warning, for whoever waits for it."""
+    """A run that is not a transfer, with its messages and time limit. rclone logs at DEBUG, the
+    level at which it reports waits for Microsoft; each becomes a warning, as the caller waits."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Run:
 
     @property
     def tally(self) -> Tally:
-        """What it has said, for the thread that reads it and, once it has ended, for the others."""
+        """The tally of its log, for the thread that reads it and, after the end, for the others."""
         if self._tally is None:
             from .tally import Tally
 
@@ -82,7 +82,7 @@ class Run:
 
     @property
     def too_long(self) -> bool:
-        """Whether its time limit has ended it."""
+        """Whether the time limit ended the run."""
         return self._asked > 1 and self.child.signalled
 
     def _watch(self) -> float | None:
@@ -90,7 +90,7 @@ class Run:
         return self._limit if self._asked == 1 else None
 
     def finish(self) -> None:
-        """Wait for the end. Raises if it failed, or if a list or a sum lacks what a crypt holds."""
+        """Wait for the end. Raises if the run failed, or if a listing or sum lacks crypt files."""
         code = self.child.wait()
         if code != 0:
             raise self.fault(code)
@@ -99,8 +99,8 @@ class Run:
             raise unknown
 
     def entries(self, read: Callable[[], bytes]) -> Generator[Entry, None, None]:
-        """Those of lsjson; `read` gives the next block of its output, b"" at the end. Raises at the
-        end if it failed or they are not all."""
+        """The entries of lsjson; `read` returns the next block of its output, b"" at the end.
+        Raises at the end if the run failed or the listing is not complete."""
         from . import listing
 
         complete = yield from listing.single(listing.entries(read))
@@ -109,9 +109,9 @@ class Run:
             raise RcloneError("The listing broke off.", why="rclone's output has no end")
 
     def fault(self, code: int) -> PlutonRcloneError:
-        """The exception for this exit code and the messages. What only concerns something in a
-        folder that is listed names that; its detail `unread`: the paths of all such."""
-        from . import faults  # its patterns take 10 ms, and only a failure needs them
+        """The exception for this exit code and the messages. If only items in the listed folder
+        failed, it names the last one, and its detail `unread` has the paths of all."""
+        from . import faults  # late: its patterns take 10 ms, and only a failure needs them
 
         if self.child.stopped:
             return Cancelled(f"The {self.command} was stopped.")
@@ -127,7 +127,7 @@ class Run:
 
 
 def compare(run: Run, on_progress: Callable[[int], None] | None) -> CheckResult:
-    """From check's combined report: a sign, a space, a path."""
+    """The result in check's combined report, whose lines have a sign, a space and a path."""
     from .results import CheckResult
 
     found: dict[str, list[str]] = {"*": [], "-": [], "+": [], "!": []}
@@ -143,9 +143,9 @@ def compare(run: Run, on_progress: Callable[[int], None] | None) -> CheckResult:
         code = run.child.wait()
     told = {*found["*"], *found["-"], *found["+"]}
     failed = tuple(file for file in run.tally.failed() if file.path not in told)
-    # 1 also means differences; a file that cannot be read has a name, and another exit code
+    # 1 also means differences; an unreadable file is reported by name, with another exit code
     differ = failed or (code == 1 and any(found.values()))
-    broken_off = run.child.stopped or run.too_long or code < 0  # of the others nothing is known
+    broken_off = run.child.stopped or run.too_long or code < 0  # the rest was not compared
     if code != 0 and (broken_off or not differ):
         raise run.fault(code)
     missing, others = run.tally.missing(whole=not failed)
@@ -157,7 +157,7 @@ def compare(run: Run, on_progress: Callable[[int], None] | None) -> CheckResult:
 
 
 def decoded(text: bytes, kind: type[T]) -> T:
-    """rclone's JSON answer. RcloneError if it cannot be read."""
+    """rclone's JSON output as a `kind`. Raises RcloneError if it cannot be parsed."""
     import msgspec
 
     try:

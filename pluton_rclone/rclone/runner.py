@@ -1,4 +1,4 @@
-"""A runner starts rclone: the bare binary, or with something added to what another one starts."""
+"""Runners start rclone: either the bare binary, or with additions to the runs of another runner."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from .commands import Command
 
 
 def nothing(*_: object) -> None:
-    """For output and notices that are not wanted."""
+    """Discards output and notices."""
 
 
 class Callbacks(NamedTuple):
-    """What a run calls, in the child's threads (see `process.start`)."""
+    """The callbacks of a run, called in the child's threads (see `process.start`)."""
 
     stdout: Callable[[bytes], None] | None = None
-    """With each block; None: the caller reads the output from the child."""
+    """Gets each block; if None, the caller reads the output from the child."""
     stderr: Callable[[bytes], None] = nothing
-    """With each line of rclone's log."""
+    """Gets each line of rclone's log."""
     watch: Callable[[], float | None] | None = None
     end: Callable[[], None] = nothing
-    """Once, after rclone has ended."""
+    """Called once, after rclone has ended."""
     notice: Callable[[str], None] = nothing
-    """While it runs, with what the caller should know about it."""
+    """Gets messages for the user while rclone runs."""
 
 
 class Order(NamedTuple):
-    """A run to be started: what its caller wants, and what the runners on the way add."""
+    """A run to start, as the caller requests it, with the additions of the runners in between."""
 
     command: Command
     flags: tuple[str, ...] = ()
     on: Callbacks = Callbacks()
     config: Path | None = None
-    """The rclone.conf that it reads; None: that of the runner."""
+    """The rclone.conf for rclone, by default the runner's."""
     variables: Mapping[str, str] = MappingProxyType({})
 
     def __repr__(self) -> str:
@@ -52,16 +52,16 @@ class Order(NamedTuple):
         return (*self.flags, *self.command.flags)
 
     def plus(self, variables: Mapping[str, str]) -> Order:
-        """With these variables in addition."""
+        """A copy with additional `variables`."""
         return self._replace(variables={**self.variables, **variables})
 
     def calling(self, **callbacks: Callable[..., None]) -> Order:
-        """With these members of `Callbacks` in place of the caller's."""
+        """A copy with these members of `Callbacks` replaced."""
         return self._replace(on=self.on._replace(**callbacks))
 
 
 class Runner(Protocol):
-    """Starts rclone; the child is the caller's."""
+    """Starts rclone; the caller owns the child."""
 
     @property
     def binary(self) -> Binary: ...
@@ -70,7 +70,7 @@ class Runner(Protocol):
 
 
 class Around:
-    """The base of runners that add something to the runs of another one."""
+    """The base of runners that add something to the runs of another runner."""
 
     def __init__(self, inner: Runner) -> None:
         self.inner = inner
@@ -99,7 +99,7 @@ class BareRclone:
         self._flags = tuple(flags)
 
     def start(self, order: Order) -> Child:
-        """RcloneNotFound if the binary cannot be started."""
+        """Start the run. Raises RcloneNotFound if the binary cannot be started."""
         own, command = self._global_flags(order.config or self._config), order.command
         given = (*own, *command.words, *command.flags)
         chosen = order.flags == (TOLD,) and any(word.startswith(_LOUDER) for word in given)
@@ -129,13 +129,13 @@ class BareRclone:
 
 
 MEMORY = {"GOGC": "off", "GOMEMLIMIT": "256MiB"}
-"""For brief commands, unless the caller set one of them: Go collects garbage several times while
-rclone starts, 13 of its 72 ms of CPU. Below the limit there is no need: an `about` takes 70 MiB
-instead of 68, the list of a folder with 300,000 files 292 instead of 195."""
+"""For brief commands, unless the caller has set one of these: Go's garbage collector runs several
+times while rclone starts, which takes 13 of its 72 ms of CPU. Below the limit that is not needed:
+`about` takes 70 MiB instead of 68, a list of a folder with 300,000 files 292 instead of 195."""
 
 TOLD = "--log-level=DEBUG"
-"""For a run that is not a transfer, whose log counts nothing: a caller's own takes its place."""
-_LOUDER = ("-v", "--verbose", "-q", "--quiet")  # rclone refuses these beside it
+"""For a run that is not a transfer; a flag of the caller for the log replaces it."""
+_LOUDER = ("-v", "--verbose", "-q", "--quiet")  # rclone rejects these with --log-level
 
 KEPT = frozenset(
     f"RCLONE_{name}"
@@ -147,16 +147,16 @@ KEPT = frozenset(
     )
     for name in names.split()
 )
-"""The caller's RCLONE_… variables that pass: they concern the network and the pace.
+"""The RCLONE_… variables of the caller that rclone inherits: those for the network and the pace.
 
-rclone reads every option also from RCLONE_…: RCLONE_DRY_RUN, RCLONE_EXCLUDE or RCLONE_LOG_FILE of
-the caller would change what is transferred or hide the log that we read, and RCLONE_CONFIG… would
-bring in another configuration, or a token that wins over the one in the file. For these there are
-options, and `Rclone(environment=…)`."""
+rclone reads every option from RCLONE_… as well. The caller's RCLONE_DRY_RUN, RCLONE_EXCLUDE or
+RCLONE_LOG_FILE would change what is transferred or hide the log that we read, and RCLONE_CONFIG…
+would bring in another configuration, or a token that overrides the one in the file. Use options or
+`Rclone(environment=…)` for these."""
 
 
 def child_environment(explicit: Mapping[str, str]) -> dict[str, str]:
-    """Our environment without RCLONE_… except `KEPT`, and `explicit`."""
+    """Our environment, of RCLONE_… only the variables in `KEPT`, plus `explicit`."""
     passed = {
         name: value
         for name, value in os.environ.items()
@@ -164,6 +164,6 @@ def child_environment(explicit: Mapping[str, str]) -> dict[str, str]:
     }
     bundle = passed.get("REQUESTS_CA_BUNDLE") or passed.get("CURL_CA_BUNDLE")
     if bundle and not passed.keys() & {"SSL_CERT_FILE", "SSL_CERT_DIR", "RCLONE_CA_CERT"}:
-        # the sign-in trusts it; rclone reads neither of the two
+        # our sign-in trusts this bundle; rclone reads neither of the two variables
         passed["SSL_CERT_DIR" if os.path.isdir(bundle) else "SSL_CERT_FILE"] = bundle
     return {**passed, **explicit}

@@ -1,4 +1,4 @@
-"""What a run has said so far: the latest progress, the files that failed, the messages."""
+"""The log of a run so far: the latest progress, the failed files, the messages."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from .results import FailedFile, LeftOut, Planned, TransferResult, transfer_fail
 log = logging.getLogger(__name__)
 
 MESSAGES = 200
-"""So many of the last notices and errors are kept to explain a failure."""
+"""The number of recent notices and errors that are kept to explain a failure."""
 
 _LONGEST_WAIT = 366 * 86400.0
-"""Seconds: more is none of Microsoft's, and of no calendar."""
+"""Seconds: Microsoft never asks for a longer wait, and a datetime could overflow."""
 
 _COUNTS = ("bytes", "transfers", "checks", "renames", "server_side_copies", "server_side_moves")
 _LOUD = ("notice", "error", "critical")
@@ -58,9 +58,9 @@ _WHOLE = (FOLDER_MOVE, "purge directory")
 
 
 class Tally:
-    """Adds up events. A file counts as failed if its last try failed: rclone reports each round of
-    retries again. `looking`: it is the look before a sync, whose plan nobody asked for. `absent`:
-    names in a list of files that the source did not have before the run; None: it is looked now."""
+    """Adds up events. A file counts as failed if its last attempt failed: rclone reports it again
+    in each round of retries. `looking`: the dry run before a sync, whose plan is not reported.
+    `absent`: names in a list of files that the source lacked before the run; None: check now."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Tally:
         self._left_out: dict[left_out.Place, None] = {}
         self._unchanged = self._best = self._same = self._arrived = self._transferred = 0
         self._folders = self._undeleted = self._renamed = 0
-        # the only trace in the log of a folder that cannot be made
+        # the only trace in the log of a folder that cannot be created
         self._making: dict[str, None] = {}
         self._broke_off = self._kept = self.only_copies = self.blind = False
         self.progress = self._before = events.Progress(text="")
@@ -91,30 +91,30 @@ class Tally:
         self._of_runs_before: tuple[FailedFile, ...] = ()
         self._notices: tuple[str, ...] = ()
         self.deleting: set[str] = set()
-        """What a dry run found would be deleted or taken away: files, and folders that would be
-        empty; "" stands for all of a folder."""
+        """What a dry run found would be deleted or moved away: files, and folders that would become
+        empty; "" stands for everything in a folder."""
         self.steps = 0
-        """Grows with any progress: a byte, a check, a file, a listed entry."""
+        """Increases with any progress: a byte, a check, a file, a listed entry."""
 
     def line(self, line: bytes) -> events.Event:
-        """As `add`, from a line of the log; gives the event, a progress as of all runs together."""
+        """Add a line of the log. Returns its event; a progress covers all runs so far."""
         event = events.parse(line)
         self.add(event)
         return self.progress if isinstance(event, events.Progress) else event
 
     @property
     def waits_until(self) -> datetime | None:
-        """The service wants nothing to be asked before that, if it is still to come."""
+        """The time before which the service wants no requests; None if it has passed."""
         until = self._waits_until
         return until if until is not None and until > datetime.now(timezone.utc) else None
 
     def wait(self, until: datetime) -> None:
-        """The service wants nothing to be asked before that, or a later moment that it has said."""
+        """Note that the service wants no requests before `until`, or a later time noted before."""
         self._waits_until = until = max(until, self._waits_until or until)
         self.progress = msgspec.structs.replace(self.progress, waits_until=until)
 
     def stalled(self, seconds: float) -> Stalled | Throttled:
-        """Why nothing went on for so long."""
+        """The reason why nothing has happened for `seconds`."""
         what = f"No byte and no check for {seconds:g} s."
         if (until := self.waits_until) is None:
             return Stalled(what, why=self.last_error)
@@ -146,7 +146,7 @@ class Tally:
                 self._left_out[found_out] = None
                 return
             case events.Failed():
-                # rclone counts it as deleted, unless a limit kept it
+                # rclone counts it as deleted, unless a limit prevented the deletion
                 found = _DELETING.match(event.text)
                 self._undeleted += found is not None and found[1] is None
                 self._failed[event.path] = event
@@ -156,7 +156,7 @@ class Tally:
                 elif event.action == FOLDER_MOVE:
                     self.deleting.add("")
                 if not self._looking:
-                    self._dry = True  # rclone may have that from elsewhere
+                    self._dry = True  # rclone may have the option from elsewhere
                     self._planned.append(Planned(event.action, event.path, event.size))
                 return
             case events.Deleted() | events.Updated():
@@ -181,7 +181,7 @@ class Tally:
                     self._earlier.update(self._failed)
                     self._failed.clear()
                     self._begun.clear()
-                    self._making.clear()  # it tries again what it could not make
+                    self._making.clear()  # rclone tries again to create them
                     self._before_round = self.progress.transfers
                     self._kept = False
                     self._end_of_round()
@@ -196,13 +196,13 @@ class Tally:
             self.messages.append(event.text)
 
     def _find(self, event: events.Event) -> None:
-        """Whatever rclone says at DEBUG of a file, but that it goes, it says of one in the source;
-        and it says something of each."""
+        """Strike out files that the log mentions: at DEBUG, rclone mentions each file of the
+        source, and its messages about files, except on deletions, are about the source."""
         self._at_debug |= event.level == "debug"
         match event:
             case events.FileEvent() if self.command.words == ("delete",):
                 self._unfound.discard(hash(event.path))
-            case events.Deleted() | events.Updated():  # these tell of folders, too
+            case events.Deleted() | events.Updated():  # these may be about folders
                 return
             case events.Skipped() if _DELETION.match(event.action) or "directory" in event.action:
                 return
@@ -214,7 +214,7 @@ class Tally:
                 self._unfound.discard(hash(event.about))
 
     def _end_of_round(self) -> None:
-        """A round finds unchanged what an earlier one transferred, so the best round counts."""
+        """Files transferred in one round are unchanged in the next, so the best round counts."""
         self._best = max(self._best, self._same - self._arrived)
         self._same, self._arrived = 0, self._transferred
 
@@ -224,15 +224,15 @@ class Tally:
         self._earlier.clear()
 
     def missing(self, *, whole: bool) -> tuple[tuple[FailedFile, ...], tuple[LeftOut, ...]]:
-        """What rclone left out: what is missing at the destination, and what is not. `whole`: it
-        has gone through all."""
+        """What rclone left out: what is missing at the destination, and what is not. `whole`: the
+        run was complete."""
         missing, others = left_out.sorted_out(self.command, self._left_out)
         named = {file.path for file in missing}
         absent = (name for name in self.not_there(whole=whole) if name not in named)
         return missing + tuple(map(left_out.not_found, absent)), others
 
     def not_there(self, *, whole: bool) -> tuple[str, ...]:
-        """What a list names and the source does not have; `whole` as in `missing`."""
+        """Names in the list of files that the source lacks; `whole` as in `missing`."""
         names = dict.fromkeys(self.absent)
         if whole and self._unfound and self._at_debug:
             named = left_out.picked(self.command)
@@ -242,8 +242,8 @@ class Tally:
         return tuple(name for name in names if name not in found)
 
     def in_the_way(self, *, whole: bool) -> tuple[FailedFile, ...]:
-        """After the look before a run: what keeps that from deleting, or taking away, anything. A
-        move may leave behind what is missing, but not twins: it would delete the copy of one."""
+        """After the dry run: the failures that forbid the run to delete or move anything. A move
+        may leave missing files behind, but not twins: it would delete the copy of one."""
         missing, _ = self.missing(whole=whole)
         if self.command.brake is not None:
             return missing
@@ -252,11 +252,11 @@ class Tally:
         return missing if any(isinstance(one.error, NameRefused) for one in missing) else ()
 
     def undecrypted(self) -> RcloneError | None:
-        """Why what was listed is not all there is in a crypt; None if it is."""
+        """The exception for a listing that lacks files of a crypt; None if it lacks none."""
         return left_out.undecrypted(self.command, self._left_out)
 
     def next_run(self, exit_code: int) -> None:
-        """Another rclone follows: it counts from zero, and its failures are added."""
+        """Prepare for another rclone: it counts from zero, and its failures are added."""
         if exit_code != 0:
             self._of_runs_before = self._finally_failed(broken=False)
         self._anew()
@@ -265,16 +265,16 @@ class Tally:
         self._before = self.progress
 
     def repeated(self) -> None:
-        """The same run begins again, as a round of retries would: it finds unchanged what it has
-        transferred, and fails or plans anew."""
+        """Prepare for the same run again, like a round of retries: the files it has transferred are
+        unchanged then, and its failures and plans start anew."""
         self._anew()
         self._planned.clear()
         self._broke_off = False
         self._before = msgspec.structs.replace(self.progress, checks=0, total_checks=0, errors=0)
 
     def failed(self) -> tuple[FailedFile, ...]:
-        """Every file whose last try failed, once."""
-        from . import faults  # its patterns take 10 ms, and only a failure needs them
+        """Every file whose last attempt failed, once."""
+        from . import faults  # late: its patterns take 10 ms, and only a failure needs them
 
         found = list(self._of_runs_before)
         for path, event in {**self._earlier, **self._failed}.items():
@@ -288,8 +288,8 @@ class Tally:
         return tuple(found)
 
     def _finally_failed(self, *, broken: bool) -> tuple[FailedFile, ...]:
-        """What failed in an earlier round counts only if the last one surely did not get to it:
-        that is told at DEBUG. `broken`: that was cut off, and even its counts may be older."""
+        """The failures at the end. Those of an earlier round count only if the last one surely did
+        not reach them, as seen at DEBUG. `broken`: it was cut off; even its counts may be old."""
         begun = self._begun | {file.name for file in self.progress.in_flight}
         unknown = self._quiet and (broken or self.progress.transfers > self._before_round)
         if unknown or (self._failed and not broken):
@@ -307,7 +307,7 @@ class Tally:
         stopped: PlutonRcloneError | None,
         ended: str,
     ) -> TransferResult:
-        """The end. `stopped` is the reason if we ended it, `ended` the word for it."""
+        """The result. `stopped` is the reason if we ended the run, `ended` the word for it."""
         missing, others = self.missing(whole=stopped is None and exit_code == 0)
         if self._dry:
             missing += self._not_planned()
@@ -317,11 +317,11 @@ class Tally:
             failed = self._finally_failed(broken=broken) + missing
         if stopped is None and exit_code != 0:
             not_made = self._making.keys() - {file.path for file in failed}
-            # a file that arrives in it makes it after all, with a time of its own
+            # a file that arrives in it creates it after all, with another time
             what = "The folder could not be made with its time, or not at all."
             fault = TransferFailed(what)
             failed += tuple(FailedFile(path, fault, True, is_dir=True) for path in sorted(not_made))
-        if command == "deletefile":  # what is wrong with the file is what is wrong with the run
+        if command == "deletefile":  # the error of the file is the error of the run
             failed = ()
         if stopped is None and failed:
             error = transfer_failed(command, failed, early=self._broke_off, exit_code=exit_code)
@@ -355,14 +355,14 @@ class Tally:
         )
 
     def _files_kept(self, word: str, now: events.Progress) -> int:
-        """rclone counts each as a rename, beside those that it did rename, and those of a move that
-        have arrived; it counts what it keeps of a sync's deletions as deleted."""
+        """The number of files kept. rclone counts each as a rename, as it does real renames and the
+        arrived files of a move; but it counts files that a sync deletes and keeps as deleted."""
         others = self._renamed + (now.transfers if word.startswith("move") else 0)
         deleted = now.deletes if self._dry and word == "sync" else 0
         return max(0, now.renames - others) + deleted
 
     def _not_planned(self) -> tuple[FailedFile, ...]:
-        """What cannot be read, taken out of what is planned."""
+        """Remove unreadable files from the plan, and return them as failures."""
         failed = left_out.unreadable(self.command, self._planned)
         paths = {file.path for file in failed}
         gone = sum(one.size or 0 for one in self._planned if one.path in paths)
@@ -372,8 +372,8 @@ class Tally:
         return failed
 
     def _judged(self, missing: bool) -> tuple[events.Progress, list[Planned], list[str]]:
-        """The counts, what is planned, and what is to be said: a dry run of a sync promises no
-        deletion that the sync will not make."""
+        """The counts, the plan and the notices: a dry run of a sync announces no deletion that the
+        sync would not make."""
         now, planned, command = self.progress, self._planned, self.command
         if not self._dry or command.words != ("sync",):
             kept = _KEPT if command.words == ("sync",) else _NOT_TAKEN
@@ -392,6 +392,6 @@ class Tally:
 
 
 def _counts(now: events.Progress) -> tuple[int, ...]:
-    """Everything that only grows when something is done."""
+    """All counts that increase only if something is done."""
     flying = sum(file.bytes for file in now.in_flight)
     return (flying, now.deletes, now.listed, *(getattr(now, name) for name in _COUNTS))

@@ -1,6 +1,6 @@
-"""A running transfer: iterate it for progress, wait for its result, cancel it.
+"""A running transfer: iterate over its progress, wait for its result, or cancel it.
 
-What reads rclone's log is imported once rclone is at work: that takes less than its start.
+The modules that parse rclone's log are imported while rclone starts, which takes longer.
 """
 
 from __future__ import annotations
@@ -28,40 +28,40 @@ if TYPE_CHECKING:
     from .tally import Tally
 
 CANCEL = ((signal.SIGINT, 1.2), (signal.SIGTERM, 0.3), (KILL, 5.0))
-"""rclone removes partial files and upload sessions on SIGINT; a cancel takes at most 2 seconds."""
+"""On SIGINT, rclone removes partial files and upload sessions; a cancel takes at most 2 seconds."""
 
 EVENTS_KEPT = 10_000
 
 LATE = 10.0
-"""If we look so many seconds later than meant, we stood still (Ctrl-Z, a frozen container), and may
-not have read what rclone said: it has its time from now on."""
+"""Seconds: if we check so much later than planned, we were suspended (Ctrl-Z, a frozen container),
+and may not have read rclone's log, so the time limit for a stall starts anew."""
 
 COMPARING = 24
-"""So many times longer may a transfer stand still while it compares: rclone reads a file to its end
-for a hash, and counts nothing. By default six hours: OneDrive's largest file (250 GB) at 12 MB/s.
-Where the network is gone, rclone's own limits end it sooner."""
+"""Factor for the stall limit while rclone compares: it reads a file to its end for a hash, and
+counts nothing. By default that is six hours: OneDrive's largest file (250 GB) at 12 MB/s. If the
+network fails, rclone's own limits end it sooner."""
 
 Start = Callable[[Callable[[bytes], None], Callable[[], float | None], Callable[[], None]], Child]
-"""Starts an rclone that calls these: with each line of its log, to be watched, at its end."""
+"""Starts an rclone with three callbacks: for each line of its log, to watch it, and at its end."""
 Starting = Callable[[Command, Sequence[str]], Start]
-"""Makes the `Start` of a command, with flags for its log."""
+"""Returns the `Start` for a command, with flags for its log."""
 Next = Callable[[Callable[[], bool]], Command | None]
-"""Called at the end of a run, possibly for long, with what tells whether all was stopped meanwhile:
-what to run next; None: nothing."""
+"""Called at the end of a run; may take long. Its argument returns whether the transfer has been
+stopped meanwhile. Returns the next command to run, or None."""
 
 Again = Callable[[Iterable[str], Start], Start | None]
 Ended = Callable[["TransferResult"], None]
 
 
 class Transfer:
-    """One run of rclone, or several, one after the other, with one result; the first has started.
-    If the command has a brake, or is a move of names that may be one at the destination, it only
-    looks at what would be deleted or left out, and is not in the result.
+    """One run of rclone, or several in sequence, with one result; the first has started. If the
+    command has a brake, or moves names that may be the same at the destination, the first is a dry
+    run that finds what would be deleted or left out, and is not part of the result.
 
-    Iterating gives `Progress` as it comes (only the latest, if you are slower than rclone) until
-    the end; `events()` gives every event. `result()` waits, and raises if something went wrong; the
-    exception has `.result`. Leaving the context manager early cancels. All methods may be called
-    from any thread.
+    Iteration yields `Progress` until the end (only the latest, if you are slower than rclone);
+    `events()` yields every event. `result()` waits, and raises an error if something failed; the
+    exception has `.result`. Leaving the context manager early cancels the transfer. All methods may
+    be called from any thread.
     """
 
     def __init__(
@@ -80,12 +80,12 @@ class Transfer:
         time_limit: float | None = None,
         stall_limit: float | None = None,
     ) -> None:
-        """`again` is asked once, when a run has failed, with what it said and its start: what to
-        start instead. `begun` is called once the first rclone has started, and what it gives with
-        the result, before anybody who waits goes on; `told` makes of the result what they get.
-        `deleting` is called before the first deletion of a sync or move, with the paths that would
-        go ("": all), and what tells whether all was stopped meanwhile: what it raises ends it, and
-        nothing is done."""
+        """`again` is called once, with the messages and the `Start` of a failed run, and returns
+        what to start instead. `begun` is called once the first rclone has started; it returns a
+        function that is called with the result, before any waiting caller gets it. `told` converts
+        the result for the callers. `deleting` is called before the first deletion of a sync or
+        move, with the paths that would be deleted ("": all) and a function that returns whether the
+        transfer has been stopped; if it raises, the transfer ends without doing anything."""
         self.command = " ".join(command.words)
         self._whole, self._run = command, run or command
         self._starts, self._flags = starting, flags
@@ -95,12 +95,12 @@ class Transfer:
             from . import left_out
 
             looks |= left_out.may_have_twins(command)
-            self._absent = left_out.absent(command)  # now: a move takes away what it finds
+            self._absent = left_out.absent(command)  # now, because a move removes its files
         looks &= not command.dry
         self._seen: Tally | None = None
-        """What the dry run beforehand has found so far; None after it, or without one."""
+        """The tally of the dry run beforehand; None after it, or without one."""
         self._most: int | None = None
-        self._lock = threading.RLock()  # a Condition's own `with` can be left locked (`Flag`)
+        self._lock = threading.RLock()  # a Condition's own `with` can stay locked (`Flag`)
         self._changed = threading.Condition(self._lock)
         self._serial = self._steps = 0
         self._over = self._listening = False
@@ -116,12 +116,12 @@ class Transfer:
         self._codes: list[int] = []
         self._again: Again | None = again
         self._told, self._deleting = told, deleting
-        self._tell: Ended = lambda result: None  # a Ctrl-C may come before `begun` is over
+        self._tell: Ended = lambda result: None  # Ctrl-C may come before `begun` has returned
         self._starting = threading.Lock()
-        with self._starting:  # it may end before it is here
+        with self._starting:  # the child may end before `_child` is set
             first = self._bound(self._run)
             if looks:
-                # where it says what a list finds, what a remote lacks, and that it is to wait
+                # the level of messages on the files of a list, on omissions of a remote, on waits
                 far = not is_local(command.places[0])
                 more = command.picks or far or "--log-level=DEBUG" in flags
                 look = commands.look(command, by_file=by_file)
@@ -142,24 +142,24 @@ class Transfer:
         return Tally(self._whole, looking=looking, absent=self._absent)
 
     def _counting(self) -> Tally:
-        """Where the run that goes on is counted: it may speak before all of this is here."""
+        """The tally of the current run, whose first line may come before the tally is set."""
         with self._starting:
             return self._seen or self._tally
 
     def _bound(self, command: Command) -> Start:
-        """A run of the command that deletes no more than it may."""
+        """The start of a command, with the limit for its deletions."""
         if self._most is not None:
             command = commands.bound(command, self._most)
         return self._starts(command, self._flags)
 
     def _judged(self, stopped: Callable[[], bool]) -> Command:
-        """After the dry run: the sync or move itself, or a copy. TooManyDeletions; what `deleting`
-        raises."""
+        """After the dry run: the sync or move itself, or a copy instead. Raises TooManyDeletions,
+        and the errors of `deleting`."""
         assert self._seen is not None
         whole = self._codes == [0]
         missing = self._seen.in_the_way(whole=whole)
         self._tally.blind = not whole
-        if missing:  # of twins rclone takes one, and deletes the copy of the other
+        if missing:  # rclone copies only one of two twins, and deletes the copy of the other
             self._most, self._tally.only_copies = commands.ONLY_COPY, True
             self._tally.absent = self._seen.not_there(whole=whole)
         elif self._whole.brake is not None:
@@ -172,7 +172,7 @@ class Transfer:
         return self._run
 
     def _would_delete(self, stopped: Callable[[], bool]) -> None:
-        """After a dry run: it promises nothing that would not be done."""
+        """After a dry run: report nothing that would not be done."""
         if self._tally.deleting and not any(self._codes):
             self._deleting(self._tally.deleting, stopped)
 
@@ -182,17 +182,17 @@ class Transfer:
 
     @property
     def pid(self) -> int:
-        """The process id of the rclone that runs now."""
+        """The process id of the current rclone."""
         return self._child.pid
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether the transfer has not ended yet."""
         return not self._over
 
     @property
     def progress(self) -> Progress:
-        """The latest; all zero before the first."""
+        """The latest progress; all zeros before the first report."""
         return self._tally.progress
 
     def __iter__(self) -> Iterator[Progress]:
@@ -207,7 +207,7 @@ class Transfer:
             yield progress
 
     def events(self) -> Iterator[Event]:
-        """Every event, as it comes, for one listener at a time. Earlier events are kept, up to
+        """Yield every event as it comes, for one listener at a time. Earlier events are kept, up to
         EVENTS_KEPT. A slow listener slows rclone down, unless `result` or `wait` is called."""
         with self._lock:
             self._listening = True
@@ -231,9 +231,9 @@ class Transfer:
             self._changed.notify_all()
 
     def result(self, timeout: float | None = None) -> TransferResult:
-        """Wait for the end. Raises TransferFailed if files failed, or the error that ended it.
-        TimeoutError after `timeout` seconds; the transfer continues. Ctrl-C while waiting cancels.
-        """
+        """Wait for the end. Raises TransferFailed if files failed, the error that ended the
+        transfer, or TimeoutError after `timeout` seconds; then the transfer continues. Ctrl-C
+        cancels it."""
         result = self.wait(timeout)
         if result.error is not None:
             result.error.result = result
@@ -241,25 +241,25 @@ class Transfer:
         return result
 
     def wait(self, timeout: float | None = None) -> TransferResult:
-        """As `result`, but a failure is not raised: it is the result's `error`."""
+        """Like `result`, but a failure is not raised: it is the result's `error`."""
         self._stop_listening()
         try:
             self._wait(timeout)
         except TimeoutError:
             raise
         except BaseException:  # Ctrl-C, or an error of ours in one of the child's threads
-            with suppress(Exception):  # that one again, or it does not end
+            with suppress(Exception):  # the same error again, or a timeout
                 self.cancel()
             raise
         return self._settled()
 
     def _settled(self) -> TransferResult:
-        """The result, once all has ended."""
+        """The result, after the end of the last run."""
         with self._lock:
             if self._result is None:
                 code = next((code for code in self._codes if code != 0), 0)
                 if code == 0 and not self._then and self._ended != "failed":
-                    self._stopped, self._ended = None, "done"  # it was faster than the cancel
+                    self._stopped, self._ended = None, "done"  # rclone was faster than the cancel
                 if self._seen is not None:  # the dry run failed
                     self._tally.messages = self._seen.messages
                 if len(self._codes) > 1:
@@ -279,9 +279,9 @@ class Transfer:
             child.wait(None if until is None else max(0.0, until - time.monotonic()))
 
     def cancel(self) -> TransferResult:
-        """End it within two seconds, unless it has ended. The result, also of what failed.
-        TimeoutError after ten seconds, if what follows the end (a token is saved) takes so long; an
-        error in one of its threads, as it is."""
+        """End the transfer within two seconds, unless it has ended. Returns the result, failed or
+        not. Raises TimeoutError if the work after the end (saving a token) takes ten seconds, and
+        any error in one of the transfer's threads unchanged."""
         self._stop_listening()
         self._stop(Cancelled(f"The {self.command} was cancelled.", why="on request"), "cancelled")
         self._child.cancel(CANCEL)
@@ -293,7 +293,7 @@ class Transfer:
 
     def __exit__(self, *_: object) -> None:
         if self.running:
-            with suppress(TimeoutError):  # it goes on, and must not hide an error in the block
+            with suppress(TimeoutError):  # it must not hide an error in the block
                 self.cancel()
 
     # ---- called in the child's threads -----------------------------------------------------------
@@ -309,10 +309,10 @@ class Transfer:
             is_to_wait = until not in (None, before)
             if tally.steps != self._steps:
                 self._steps, self._active = tally.steps, time.monotonic()
-            if tally is self._seen:  # of the dry run only a wait is passed on
+            if tally is self._seen:  # only waits of the dry run are passed on
                 if until is None or not is_to_wait:
                     return
-                self._tally.wait(until)  # its level, and names, are not those of the run
+                self._tally.wait(until)  # its log level and file names are not those of the run
             is_progress = is_to_wait or event is tally.progress
             self._serial += is_progress
             self._kept.append(event)
@@ -336,9 +336,9 @@ class Transfer:
                     self._changed.notify_all()
 
     def _goes_on(self, code: int) -> bool:
-        """Start the next run, if there is one and the last did not break down. It does not hold
-        `_lock`: `Next`, and the wait for the configuration's lock, can take seconds, and a
-        cancel must get through. A `Next` that is interrupted stays in `_then`."""
+        """Start the next run, if there is one and the last did not fail as a whole. `_lock` is not
+        held, because a `Next`, and the wait for the configuration's lock, can take seconds, during
+        which a cancel must work. An interrupted `Next` stays in `_then`."""
         try:
             tally = self._seen or self._tally
             again, failed = self._again, code != 0 and self._stopped is None
@@ -347,7 +347,7 @@ class Transfer:
                 self._codes.pop()
                 if self._seen is not None and other is self._latest:
                     self._seen = self._new_tally(looking=True)
-                elif self._seen is not None:  # the run itself, of one file, which has no twin
+                elif self._seen is not None:  # the run itself: a single file has no twin
                     self._seen = None
                     del self._then[0]
                 self._tally.repeated()
@@ -366,7 +366,7 @@ class Transfer:
         return False
 
     def _follow(self, start: Start) -> bool:
-        """Start a run after one that has ended. True."""
+        """Start a run after another has ended. Returns True."""
         self._latest = start
         with self._starting:
             self._child = following = start(self._line, self._watch, self._end)
