@@ -1,1 +1,1 @@
-"""rclone.conf as a file that other programs write too: locked, atomic, encrypted."""
+"""rclone.conf, a file that other programs write as well: locking, atomic changes, encryption."""

@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 class Conf:
     """One rclone.conf.
 
-    `path` None is the file that rclone itself uses. `password` is needed for an encrypted file
-    only, and may come from RCLONE_PASSWORD_COMMAND or RCLONE_CONFIG_PASS instead; what is encrypted
-    stays encrypted. Reading takes no lock. Every change is one step: under a lock between
-    processes, on a fresh reading, whole or not at all; bytes that it does not concern stay as they
-    are. `with_variables`: the OneDrives that RCLONE_CONFIG_… variables make are there, too, and
-    cannot be changed. Errors: ConfigError and its children.
+    `path` is by default the file that rclone itself uses. Only an encrypted file needs `password`,
+    which RCLONE_PASSWORD_COMMAND or RCLONE_CONFIG_PASS may provide instead; an encrypted file stays
+    encrypted. Reading takes no lock. Every change is atomic: it holds a lock between processes,
+    reads the file anew, and is written completely or not at all; all other bytes of the file stay.
+    `with_variables` includes the OneDrives that RCLONE_CONFIG_… variables define; these cannot be
+    changed. Methods raise ConfigError and its subclasses.
     """
 
     def __init__(
@@ -58,70 +58,70 @@ class Conf:
 
     @property
     def path(self) -> Path:
-        """The real file, symlinks followed."""
+        """The real file, with symlinks resolved."""
         return self._shared.file.path
 
     @property
     def named(self) -> Path:
-        """The file by its name, made absolute: what is used later follows its symlinks then."""
+        """The absolute path as given; its symlinks are resolved anew at each use."""
         return self._shared.file.named
 
     def exists(self) -> bool:
-        """Whether there is a file, or what a killed rclone left of it: that is read, too."""
+        """Whether the file exists, or the leftover of a killed rclone, which is read as well."""
         return self._shared.file.exists()
 
     def names(self) -> list[str]:
-        """The remotes in the order of the file: sections that have a type."""
+        """The remotes (sections with a type), in the order of the file."""
         return list(self.sections())
 
     def taken(self) -> list[str]:
-        """What no new remote can be called: every section, also those without a type."""
+        """The names that no new remote can have: all sections, even those without a type."""
         return self._shared.document().names()
 
     def __contains__(self, name: object) -> bool:
-        """Whether the name is taken."""
+        """Whether `name` is taken."""
         return name in self._shared.document()
 
     def drive_of(self, name: str) -> str:
-        """The remote that starts at the drive's root: of a storage with a base folder another one
-        than the storage's (`remote.pairs`)."""
+        """The remote that starts at the drive's root; a storage with a base folder has a separate
+        remote for it (`remote.pairs`)."""
         return drive_of(self._shared.document().sections, name)
 
     def storage_of(self, name: str) -> str:
-        """The storage whose `drive_of` this is; else the name itself."""
+        """The storage whose `drive_of` is `name`; else `name` itself."""
         return storage_of(self._shared.document().sections, name)
 
     def section(self, name: str) -> dict[str, str]:
-        """The section as `rclone config dump` shows it, that of a storage with a base folder made
-        of its two. It holds secrets. StorageNotFound."""
+        """The section as `rclone config dump` shows it; for a storage with a base folder, its two
+        sections joined. It holds secrets. Raises StorageNotFound."""
         document = pairs.require(self._shared.document(), name)
         return pairs.section(document, name, document.section)
 
     def whole_section(self, name: str) -> dict[str, str]:
-        """The same with what it inherits from a parent ([a] for [a.b]). StorageNotFound."""
+        """The `section` with the keys that it inherits from a parent ([a] for [a.b])."""
         document = pairs.require(self._shared.document(), name)
         return pairs.section(document, name, document.whole_section)
 
     def sections(self) -> dict[str, dict[str, str]]:
-        """Every remote with its whole section, from one reading of the file. It holds secrets."""
+        """All remotes with their whole sections, from one read of the file. They hold secrets."""
         document = self._shared.document()
         read = document.whole_section
         found = {name: pairs.section(document, name, read) for name in pairs.names(document)}
         return {name: section for name, section in found.items() if "type" in section}
 
     def remote(self, name: str) -> OneDriveRemote:
-        """A OneDrive remote. StorageNotFound; OptionInvalid, RemoteIncomplete if it is unusable."""
+        """A OneDrive remote. Raises StorageNotFound, OptionInvalid, RemoteIncomplete."""
         from pluton_rclone.remote.onedrive import OneDriveRemote
 
         return OneDriveRemote.from_section(self.whole_section(name))
 
     def remotes(self) -> dict[str, str]:
-        """Every remote's name and type ("onedrive", "local", …)."""
+        """The type of each remote ("onedrive", "local", …), by name."""
         return {name: section["type"] for name, section in self.sections().items()}
 
     def inspect(self, *names: str, version: Version | None = None) -> list[Finding]:
-        """What is wrong with these remotes, or with the file and every remote in it, and how to fix
-        it. `version`: of the rclone at hand."""
+        """The faults of these remotes, or without `names` of the file and all its remotes, and how
+        to fix them. `version` is that of the rclone in use."""
         from dataclasses import replace
 
         from pluton_rclone.remote.inspect import inspect_remote
@@ -130,7 +130,7 @@ class Conf:
         found = [] if names else _faults_of_file(self._shared.file)
         in_file = self._shared.document().sections
         for name, section in sections.items():
-            drive = self.drive_of(name)  # variables that win over the file have its name
+            drive = self.drive_of(name)  # variables that override the file contain this name
             paired, made = drive != name, self.is_variable(drive)
             told = inspect_remote(drive, section, version=version, paired=paired, by_variables=made)
             told += _of_parents(in_file, name, drive)
@@ -138,26 +138,26 @@ class Conf:
         return found
 
     def is_encrypted(self) -> bool:
-        """Whether the file is encrypted; needs no password. False if there is no file."""
+        """Whether the file exists and is encrypted. Needs no password."""
         return self._shared.is_encrypted()
 
     def password_environment(self) -> dict[str, str]:
-        """The variables with which a process of ours reads the file; they hold its password."""
+        """The variables that let a process of ours read the file. They hold its password."""
         return self._shared.password_environment()
 
     def is_variable(self, name: str) -> bool:
-        """Whether variables make this remote, so that it cannot be changed here."""
+        """Whether variables define this remote, so that it cannot be changed here."""
         return name in self._shared.made_by_variables()
 
     def check_writable(self, name: str = "") -> None:
-        """ConfigNotWritable or ConfigLocked if a change (of the remote `name`) would fail now."""
+        """Raise ConfigNotWritable or ConfigLocked if a change (of remote `name`) would fail now."""
         if self.is_variable(name):
             raise variables.refusal(name)
         self._shared.check_writable()
 
     def add(self, name: str, section: Mapping[str, str]) -> None:
-        """A new remote at the end of the file. StorageExists; OptionInvalid for an unfit value, or
-        a name with which rclone would mix its options with another remote's."""
+        """Add a remote at the end of the file. Raises StorageExists, and OptionInvalid for a bad
+        value, or for a name that makes rclone mix its options with another remote's."""
         check_values(section)
         made = {**section, **_new_sign_in(section)}
         self._change(name, lambda now: now if name in now else pairs.added(now, name, made), name)
@@ -169,9 +169,9 @@ class Conf:
         *,
         of: Mapping[str, str] | None = None,
     ) -> None:
-        """Set keys of a remote (text) or remove them (None); the others stay, a new token too. `of`
-        is the section that the changes were made for: StorageNotFound if that was removed since,
-        also if another storage has its name now."""
+        """Set keys of a remote (text) or remove them (None). Other keys stay, even a token renewed
+        meanwhile. `of` is the section that the changes were made for. Raises StorageNotFound if
+        that has been removed since, even if another storage has its name now."""
         check_values({key: value for key, value in changes.items() if value is not None})
         token = changes.get(TOKEN)
         if self.is_variable(name) and token and changes.keys() <= {TOKEN, SIGN_IN}:
@@ -185,13 +185,13 @@ class Conf:
         self._change(name, edit, of=of)
 
     def rename(self, name: str, new_name: str) -> None:
-        """The same remote under another name, in the same place. StorageNotFound, StorageExists;
-        OptionInvalid as of `add`."""
+        """Rename a remote; it keeps its place in the file. Raises StorageNotFound, StorageExists,
+        and OptionInvalid like `add`."""
         if name != new_name:
             self._change(name, lambda now: pairs.renamed(now, name, new_name), new_name)
 
     def delete(self, name: str, *, of: Mapping[str, str] | None = None) -> None:
-        """Remove a remote with its comment. StorageNotFound; `of` as for `update`."""
+        """Remove a remote with its comment. `of` is as in `update`. Raises StorageNotFound."""
         self._change(name, lambda document: pairs.removed(document, name), of=of)
 
     def _change(
@@ -201,7 +201,7 @@ class Conf:
         new_name: str | None = None,
         of: Mapping[str, str] | None = None,
     ) -> None:
-        """Change the remote `name`, or one that is to be called `new_name`."""
+        """Change the remote `name`, or add or rename one to `new_name`."""
         if self.is_variable(name):
             raise variables.refusal(name)
 
@@ -225,9 +225,9 @@ class Conf:
         self._shared.change(edit, check=check)
 
     def encrypt(self, password: str | None) -> None:
-        """Encrypt the file as rclone does, also with a new password, or decrypt it (None). First
-        end every rclone that has another password: it could no longer save. ConfigError."""
-        with self.private([]):  # what a killed one left is encrypted as the file was
+        """Encrypt the file as rclone does, or change its password, or decrypt it (None). End every
+        rclone with the old password first, because it could no longer save. Raises ConfigError."""
+        with self.private([]):  # merges what a killed run left under the old password
             pass
         self._shared.recode(password)
 
@@ -237,19 +237,19 @@ class Conf:
         others: Others | None = None,
         warn: Callable[[PlutonRcloneError], None] = lambda error: None,
     ) -> AbstractContextManager[PrivateConfig]:
-        """An rclone.conf for rclones that we start, with only these remotes (None: all), and with
-        the options that `others` gives for a name and its section. Give rclone its `path` and its
-        `environment`. What rclone refreshes in it is merged back while it runs, at the end, and,
-        after a crash, at the next start; not where `others` gave another `token_url`. `warn` hears
-        why the real file cannot be written."""
+        """A private rclone.conf for the rclones that we start, with only these remotes (None: all),
+        and with the options that `others` returns for a name and its section. Pass its `path` and
+        `environment` to rclone. Tokens that rclone refreshes in it are merged back while it runs,
+        at the end, and after a crash at the next start, unless `others` set another `token_url`.
+        `warn` gets the error if the real file cannot be written."""
         from .private import lend
 
         wanted = self.names() if names is None else list(names)
         return lend(self._shared, wanted, others, warn)
 
     def keeper(self, name: str) -> Callable[[str], None]:
-        """Keeps the token that follows this remote's present one, also if the remote is renamed
-        meanwhile, and not if somebody has signed in anew. StorageNotFound; then ConfigError."""
+        """Returns what saves the successor of this remote's present token, even if the remote is
+        renamed, but not after a new sign-in, or raises ConfigError. Raises StorageNotFound."""
         document = pairs.require(self._shared.document(), name)
         before = document.whole_section(drive_of(document.sections, name))
 
@@ -276,7 +276,7 @@ def _faults_of_file(file: ConfigFile) -> list[Finding]:
     path = file.path
     with suppress(OSError):
         mode = stat.S_IMODE(path.stat().st_mode)
-        if os.name == "posix" and path.is_file() and mode & 0o077:  # not of /dev/null
+        if os.name == "posix" and path.is_file() and mode & 0o077:  # not for /dev/null
             what = f"other users may read or change it (mode {mode:04o})"
             found.append(("mode", what, f"chmod 600 {shlex.quote(str(path))}"))
     if journal.is_mount_point(path):
@@ -291,7 +291,7 @@ def _faults_of_file(file: ConfigFile) -> list[Finding]:
 def _of_parents(
     sections: Mapping[str, Mapping[str, str]], name: str, drive: str
 ) -> Iterator[Finding]:
-    """What a remote takes from another one because of the dot in its name, or would take."""
+    """A finding if a dot in the remote's name makes it inherit, or may, options of another one."""
     from pluton_rclone.remote.inspect import Finding
 
     own, above = sections.get(drive, {}), handed_down(sections, drive)
@@ -305,7 +305,7 @@ def _of_parents(
 
 
 def _new_sign_in(values: Mapping[str, str | None]) -> dict[str, str]:
-    """A token set by hand starts a new sign-in: no running rclone may bring the last one back."""
+    """A new sign-in id for a token set by hand: no running rclone may restore the old token."""
     if not values.get(TOKEN) or SIGN_IN in values:
         return {}
     return {SIGN_IN: datetime.now(timezone.utc).isoformat(timespec="microseconds")}

@@ -1,4 +1,4 @@
-"""One rclone.conf on disk: read whole, put in place whole or not at all. It knows bytes alone."""
+"""One rclone.conf on disk, as bytes: read completely, and written completely or not at all."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from .foreigners import wait_until_asleep
 
 log = Log(__name__)
 
-_ABSENT_SECONDS = 2.0  # rclone is without its file for two renames; later it was killed in between
-_SAVING_SECONDS = 5.0  # a temporary file of a running rclone is younger
+_ABSENT_SECONDS = 2.0  # the file is absent between rclone's two renames; later, rclone was killed
+_SAVING_SECONDS = 5.0  # the temporary file of a running rclone is younger
 _DAY = "(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])[0-3][0-9]"
 _RANDOM = f"(?!{_DAY}$)[1-9][0-9]{{6,9}}"
-"""What os.CreateTemp adds to a name, a number of 32 bits, but for one of 4000, which a person may
-add: 1, 2, a day."""
+"""The 32-bit number that os.CreateTemp appends to a name, except for 1 in 4000, such as 1, 2 or a
+date, which a person may append."""
 _PAUSE = 0.005
-_BUSY_SECONDS = 2.0  # an rclone at full work never sleeps
+_BUSY_SECONDS = 2.0  # the threads of a busy rclone may never all sleep
 _CALM_SECONDS = 0.015
 _NO_FILE = "Name a file: it is read again and again, and renewed tokens are saved in it."
-_RECENT = 60.0  # seconds for which it is known who changed a remote
-Identity = tuple[int, int, int]  # inode, time and size: changes whenever the file does
+_RECENT = 60.0  # seconds for which the last change of a remote is noted
+Identity = tuple[int, int, int]  # inode, time and size, which change whenever the file does
 
 
 class Put(NamedTuple):
-    """A content that was put in place. `came_out` is the content before (None: no file), `holder`
-    the file that still holds it, to be removed once that is dealt with, and `identity` that of the
-    new content. `mounted`: the file is a mount point and was written in place, or not at all if
-    `came_out` is not what was expected."""
+    """The result of `ConfigFile.put`. `came_out` is the previous content (None: no file), `holder`
+    the file that still holds it, to be removed once it has been handled, and `identity` that of the
+    new content. `mounted`: the file is a mount point, and was written in place, or not at all if
+    `came_out` is not the expected content."""
 
     came_out: bytes | None
     holder: Path | None
@@ -49,12 +49,12 @@ class Put(NamedTuple):
     mounted: bool = False
 
     def __repr__(self) -> str:
-        return f"Put({self.holder})"  # what came out holds secrets
+        return f"Put({self.holder})"  # `came_out` holds secrets
 
 
 class ConfigFile:
-    """The file that is `named`, made absolute. What writes must be called under `lock`.
-    ConfigUnreadable for a relative path where the current folder is gone."""
+    """The file at `named`, an absolute path. Methods that write must be called under `lock`. Raises
+    ConfigUnreadable for a relative path if the current folder does not exist."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -66,10 +66,9 @@ class ConfigFile:
 
     @property
     def path(self) -> Path:
-        """The real file: symlinks are followed at each use. What a secret's folder in Kubernetes or
-        the folder `current` of a release lead to is another one, and the old one gone, while a
-        program runs."""
-        with contextlib.suppress(OSError):  # a link that was taken away between two looks
+        """The real file. Symlinks are resolved at each use, because their target may be replaced
+        while a program runs: a folder of a Kubernetes secret, or `current` of a release."""
+        with contextlib.suppress(OSError):  # a link was removed during the call
             return Path(os.path.realpath(self.named))
         return self.named
 
@@ -79,7 +78,7 @@ class ConfigFile:
         return path.with_name(f".{path.name}.pluton.lock")
 
     def exists(self) -> bool:
-        """Whether anything is there, or an rclone has left it between its two renames."""
+        """Whether the file exists, or a leftover from between rclone's two renames."""
         return self._is_there() or self.leftover() is not None or self._is_there()
 
     def _is_there(self) -> bool:
@@ -87,43 +86,43 @@ class ConfigFile:
             self.named.stat()
         except (FileNotFoundError, NotADirectoryError):
             return False
-        except OSError:  # whoever reads it is told why that cannot be
+        except OSError:  # `read` reports it
             pass
         return True
 
     def read(self) -> bytes | None:
-        """The whole content; None if there is no file and no rclone is about to put one there.
-        Raises ConfigUnreadable if the file cannot be read."""
+        """The whole content; None if there is no file, and no rclone is about to create it. Raises
+        ConfigUnreadable if the file cannot be read."""
         kind = _odd_kind(self.named)
         if kind is not None:
-            if str(self.path) == os.devnull:  # rclone, too, takes that for an empty file
+            if str(self.path) == os.devnull:  # to rclone, too, that is an empty file
                 return None
             what, why = f"{self.named} cannot be read", f"it is {kind}, not a file"
             raise ConfigUnreadable(what, why=why, advice=_NO_FILE)
         deadline = time.monotonic() + _ABSENT_SECONDS
         while (data := self._read_once()) is None:
             if not self._is_being_saved() or time.monotonic() > deadline:
-                return self._read_once()  # rclone may have put it there between the two looks
+                return self._read_once()  # rclone may have created it since the last attempt
             time.sleep(_PAUSE)
         return data
 
     def _is_being_saved(self) -> bool:
-        """Whether an rclone has just renamed the file away, and not long ago, as a killed one."""
+        """Whether an rclone has renamed the file away just now; a killed one did it long ago."""
         leftover = self.leftover()
         if leftover is None:
             return False
         try:
             age = time.time() - leftover[0].stat().st_ctime  # a rename sets it
-        except OSError:  # it has been saved
+        except OSError:  # rclone has finished its save
             return True
-        return abs(age) < _ABSENT_SECONDS  # clocks can be set, and differ over a network
+        return abs(age) < _ABSENT_SECONDS  # clocks can be set, and differ across a network
 
     def _read_once(self) -> bytes | None:
         path = self.path
         return journal.content(path) or content(path)
 
     def identity(self) -> Identity | None:
-        """Changes whenever the file does; None if it is absent."""
+        """A value that changes whenever the file does; None if the file is absent."""
         found = self._stat()
         return found and _identity(found)
 
@@ -133,23 +132,23 @@ class ConfigFile:
         return None
 
     def leftover(self) -> tuple[Path, Path] | None:
-        """What an rclone leaves between its two renames, while the file is absent: the old file and
-        the new one. What a person put aside has no such name, or is alone."""
+        """The old and the new file that an rclone leaves between its two renames, while the file is
+        absent. A copy that a person made has another name, or is alone."""
         found, old = sorted(self._foreign_files(_RANDOM)), f"{self.path.name}.old"
         news = [path for _, _, path in found if not path.name.startswith(old)]
-        # rclone makes the old one empty and then renames the config over it.
+        # rclone creates the old one empty, and then renames the config over it.
         olds = [path for _, size, path in found if size > 0 and path.name.startswith(old)]
         return (olds[-1], news[-1]) if olds and news else None
 
     def left_with_secrets(self) -> list[Path]:
-        """Files beside it that an rclone named, filled, and has not come back to."""
+        """Temporary files beside it that an rclone wrote and left behind."""
         oldest = time.time() - _SAVING_SECONDS
         found = sorted(self._foreign_files(_RANDOM))
         return [path for modified, size, path in found if size > 0 and modified < oldest]
 
     def _foreign_files(self, number: str = "[0-9]+") -> Iterator[tuple[float, int, Path]]:
-        """Time, size and path of the temporary files of rclones that save to this path
-        (os.CreateTemp of name and name.old)."""
+        """Time, size and path of the temporary files of rclones that save to this path, created by
+        os.CreateTemp from name and name.old."""
         path = self.path
         names = re.compile(rf"{re.escape(path.name)}(\.old)?{number}")
         with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
@@ -157,11 +156,11 @@ class ConfigFile:
                 if names.fullmatch(entry.name):
                     with contextlib.suppress(OSError):
                         found = entry.stat()
-                        if stat.S_ISREG(found.st_mode):  # a folder of that name is somebody's own
+                        if stat.S_ISREG(found.st_mode):  # a folder is not rclone's
                             yield found.st_mtime, found.st_size, Path(entry.path)
 
     def lock(self) -> Held:
-        """The lock between processes and threads, held; ConfigLocked, ConfigNotWritable."""
+        """Take the lock between processes and threads. Raises ConfigLocked, ConfigNotWritable."""
         kind = _odd_kind(self.named)
         if kind is not None:
             what, why = f"{self.named} cannot be written", f"it is {kind}, not a file"
@@ -174,8 +173,8 @@ class ConfigFile:
             raise not_writable(self._lock if refused else self.path, error) from None
 
     def note_change(self, names: Iterable[str]) -> str:
-        """Note in the file of the lock, which is held, that these remotes were just changed; the id
-        of the change. None of our processes may undo a later change of another one."""
+        """Note in the lock file, while the lock is held, that these remotes were changed. Returns
+        the id of the change. So no process of ours undoes a later change of another."""
         change, now = os.urandom(8).hex(), time.time()
         all_noted = json_object(self._lock)
         recent = {name: noted for name, noted in all_noted.items() if now - noted[1] < _RECENT}
@@ -184,19 +183,19 @@ class ConfigFile:
         return change
 
     def still_last(self, change: str, names: Iterable[str]) -> list[str]:
-        """Those of the remotes that no other process of ours has changed since."""
+        """The remotes that no other process of ours has changed since."""
         noted = json_object(self._lock)
         return [name for name in names if noted.get(name, (change,))[0] == change]
 
     def leftover_temporaries(self) -> list[Path]:
-        """What killed writers of ours left: content that they took out, or were about to put in."""
+        """Leftovers of our killed writers: content that they had replaced, or were writing."""
         path = self.path
         return [one for one in path.parent.iterdir() if one.name.startswith(_temporary(path))]
 
     def put(self, new: bytes, *, instead_of: bytes | None) -> Put:
-        """Put the new content in place in one step. If what came out is not `instead_of`, another
-        program wrote meanwhile. ConfigNotWritable, ConfigLocked: nothing was changed, or what came
-        out cannot be read and is kept beside it."""
+        """Put the new content in place atomically. If `came_out` differs from `instead_of`, another
+        program has written meanwhile. After ConfigNotWritable or ConfigLocked, nothing has changed,
+        or the previous content cannot be read and is kept beside the file."""
         path = self.path
         try:
             temporary, identity = self._write_temporary(path, new)
@@ -212,17 +211,17 @@ class ConfigFile:
                 return Put(came_out, None, None, mounted=True)
         except OSError as error:
             with contextlib.suppress(OSError):
-                if temporary.stat().st_ino == identity[0]:  # else it holds what came out
+                if temporary.stat().st_ino == identity[0]:  # else it holds the previous content
                     temporary.unlink()
             raise not_writable(path, error) from None
         try:
             system.sync_folder(path.parent)
-        except OSError as error:  # it is in place, and what came out must be looked at
+        except OSError as error:  # it is in place, and the previous content must be handled
             log.warning("%s is written, and may be the old one after a crash: %s", path, error)
         return Put(came_out, holder, identity)
 
     def _exchange(self, temporary: Path, path: Path) -> tuple[bytes | None, Path | None]:
-        """The content that came out, and the file that holds it."""
+        """Put `temporary` in place. Returns the previous content, and the file that holds it."""
         while True:
             try:
                 system.exchange(temporary, path)
@@ -238,7 +237,8 @@ class ConfigFile:
                 return temporary.read_bytes(), temporary
 
     def _write_temporary(self, beside: Path, data: bytes) -> tuple[Path, Identity]:
-        """A new file, synced, or none, with the owner of the present one, and at most its mode."""
+        """A new file, synced, with the present one's owner, and at most its mode; none if it
+        fails."""
         path = _new_temporary(beside)
         try:
             with new_private_file(path) as file:
@@ -256,13 +256,13 @@ class ConfigFile:
 
     def wait_for_savers(self, put: Put, foreigners: Iterable[int]) -> bool:
         """Wait until no rclone can still save what it read before our content was put in place.
-        False if the file was not written since. Needs no lock.
+        Returns whether the file was written since. Needs no lock.
 
-        rclone looks at the file's time and size, some tenths of a millisecond later makes a
-        temporary file beside it, writes that, and renames twice. So we wait until each of these
-        rclones sleeps, and, for those that we cannot see (another container), for a moment without
-        any temporary file. In between the file gets a new time: an rclone that opened the old file
-        and then took the time of ours would never notice."""
+        rclone checks the file's time and size, some tenths of a millisecond later creates a
+        temporary file beside it, writes that, and renames twice. So we wait until all threads of
+        these rclones sleep, and, for rclones that we cannot see (another container), for a moment
+        without temporary files. In between, the file gets a new time: otherwise an rclone that
+        opened the old file and then took our file's time would never notice the change."""
         if put.mounted:
             return False
         wait_until_asleep(foreigners, _BUSY_SECONDS)
@@ -279,7 +279,7 @@ class ConfigFile:
         return self.identity() != identity
 
     def _touch(self, placed: Identity | None) -> Identity | None:
-        """A new time for what we put in place, if it is still there; then its identity."""
+        """Give our file a new time, if it is still in place. Returns its identity."""
         # TypeError: Windows sets no times by descriptor.
         with contextlib.suppress(OSError, TypeError), self.named.open("rb") as file:
             if _identity(os.fstat(file.fileno())) == placed:
@@ -288,16 +288,16 @@ class ConfigFile:
         return placed
 
     def check_writable(self, size: int) -> None:
-        """ConfigNotWritable if a save of `size` bytes would fail; tries all that it needs."""
+        """Raise ConfigNotWritable if a save of `size` bytes would fail; tries every step of it."""
         path = self.path
         temporary = _new_temporary(path)
         try:
             if journal.is_mount_point(path):
                 path.open("r+b").close()
             with new_private_file(temporary) as file:
-                remove(temporary)  # a kill while it is written leaves nothing, but on Windows
+                remove(temporary)  # so that a kill leaves no file (except on Windows)
                 self._fill(file, b"\n" * size)
-            temporary.unlink(missing_ok=True)  # where nothing may be removed, it is told
+            temporary.unlink(missing_ok=True)  # raises where files may not be removed
         except OSError as error:
             raise not_writable(path, error) from None
         finally:
@@ -305,7 +305,7 @@ class ConfigFile:
 
 
 def content(path: Path) -> bytes | None:
-    """All that is in a file; None if there is none. ConfigUnreadable."""
+    """The content of a file; None if there is no file. Raises ConfigUnreadable."""
     try:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -317,20 +317,20 @@ def content(path: Path) -> bytes | None:
 
 
 def json_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file of ours; empty if it cannot be read, as of one killed writing."""
+    """The JSON object in our file; {} if it cannot be read, as after a kill during the write."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         return dict(json.loads(path.read_text()))
     return {}
 
 
 def remove(path: Path) -> None:
-    """Remove a leftover, if this user may: it does no harm, and stands in the way of nothing."""
+    """Remove a leftover, if this user may; otherwise it does no harm."""
     with contextlib.suppress(OSError):
         path.unlink()
 
 
 def not_writable(path: Path, error: OSError) -> ConfigNotWritable | ConfigLocked:
-    """What to raise for an error of a lock (BlockingIOError) or of writing."""
+    """The exception for an error of a lock (BlockingIOError) or of a write."""
     if isinstance(error, BlockingIOError):
         why = f"it did not release it within {system.LOCK_SECONDS:.0f} seconds"
         return ConfigLocked(f"another process holds the lock on {path}", why=why)
@@ -350,8 +350,8 @@ def _reason(error: OSError) -> str:
 
 
 def _odd_kind(path: Path) -> str | None:
-    """What is there instead of a file; None for a file, and for nothing. A FIFO would never be read
-    to its end, and a file would take the place of a device. A link must not be followed before: a
+    """What exists instead of a file; None for a file, and if nothing exists. Reading a FIFO would
+    never end, and writing would replace a device by a file. `path` must not be resolved before: a
     shell's `<(…)` is a link to a pipe, which has no path."""
     try:
         kind = stat.S_IFMT(path.stat().st_mode)
@@ -362,7 +362,7 @@ def _odd_kind(path: Path) -> str | None:
 
 
 def _temporary(path: Path) -> str:
-    """What the names of our temporary files beside the path begin with."""
+    """The prefix of our temporary files beside `path`."""
     return f".{path.name}.pluton-save-"
 
 

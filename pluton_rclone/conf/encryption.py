@@ -1,4 +1,4 @@
-"""rclone's encrypted rclone.conf: recognise, decrypt, encrypt.
+"""rclone's encryption of rclone.conf: recognise, decrypt, encrypt.
 
 Format (rclone fs/config/crypt.go): comment lines, `RCLONE_ENCRYPT_V0:`, then base64 of a 24-byte
 nonce and a NaCl secretbox; the key is SHA-256 of "[" + password in NFKC + "][rclone-config]".
@@ -13,16 +13,16 @@ from pluton_rclone.errors import ConfigPasswordMissing, ConfigPasswordWrong, Con
 _ANY_MARK = "RCLONE_ENCRYPT_V"
 _MARK = "RCLONE_ENCRYPT_V0:"
 _HEAD = f"# Encrypted rclone configuration File\n\n{_MARK}\n".encode()
-_SHORTEST = 24 + 16  # the nonce, and what a secretbox adds
+_SHORTEST = 24 + 16  # the nonce, and the overhead of a secretbox
 
 
 def is_encrypted(data: bytes) -> bool:
-    """Whether the file is encrypted; ConfigUnreadable if only a later rclone knows how."""
+    """Whether the file is encrypted. Raises ConfigUnreadable for the format of a newer rclone."""
     return _body_start(data) is not None
 
 
 def key_from_password(password: str) -> bytes:
-    """The 32-byte key that rclone derives; ConfigPasswordMissing for one that rclone refuses."""
+    """The 32-byte key as rclone derives it. Raises ConfigPasswordMissing if rclone rejects it."""
     if not password.strip():
         what, why = "the password of rclone.conf is empty", "rclone takes no blank password"
         raise ConfigPasswordMissing(what, why=why)
@@ -37,7 +37,7 @@ def key_from_password(password: str) -> bytes:
 
 
 def decrypt(data: bytes, key: bytes) -> bytes:
-    """The plain file; ConfigPasswordWrong if the key does not fit, ConfigUnreadable if damaged."""
+    """The plain file. Raises ConfigPasswordWrong for a wrong key, ConfigUnreadable if damaged."""
     import base64
     import binascii
 
@@ -70,7 +70,7 @@ def encrypt(plain: bytes, key: bytes) -> bytes:
 
 
 def _body_start(data: bytes) -> int | None:
-    """Where the base64 text starts, or None for a plain file."""
+    """The offset of the base64 text; None for a plain file."""
     lines = io.BytesIO(data)
     for raw in lines:
         line = raw.decode("utf-8", "replace").strip()

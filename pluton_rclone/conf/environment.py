@@ -1,4 +1,4 @@
-"""What the environment says of rclone.conf: where it is, and its password."""
+"""The path and the password of rclone.conf, from the environment."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _MOST = 2**16  # bytes that a command may print
 
 
 def default_path(environment: Mapping[str, str] | None = None, binary: str | None = None) -> Path:
-    """The file that rclone itself would use, `binary` or else the one on PATH (rclone
-    fs/config/config.go): RCLONE_CONFIG, else rclone.conf beside it, else the first that exists of
-    $XDG_CONFIG_HOME/rclone/rclone.conf, ~/.config/rclone/rclone.conf and ~/.rclone.conf; else the
+    """The file that rclone (`binary`, or the one on PATH) would use (rclone fs/config/config.go):
+    RCLONE_CONFIG, else rclone.conf beside the binary, else the first that exists of
+    $XDG_CONFIG_HOME/rclone/rclone.conf, ~/.config/rclone/rclone.conf and ~/.rclone.conf, else the
     first of these. On Windows, %APPDATA%/rclone/rclone.conf precedes these."""
     values = os.environ if environment is None else environment
     if values.get("RCLONE_CONFIG"):
@@ -36,20 +36,20 @@ def default_path(environment: Mapping[str, str] | None = None, binary: str | Non
         return portable
     home = Path(values.get("HOME") or os.path.expanduser("~"))
     places = [home / ".config" / "rclone" / _NAME, home / ".rclone.conf"]
-    if home == Path("~"):  # a user without one: rclone takes the current folder
+    if home == Path("~"):  # for a user without a home, rclone takes the current folder
         places = [Path(".rclone.conf")]
     if values.get("XDG_CONFIG_HOME"):
         places.insert(0, Path(values["XDG_CONFIG_HOME"]) / "rclone" / _NAME)
     if sys.platform == "win32" and values.get("APPDATA"):
         places.insert(0, Path(values["APPDATA"]) / "rclone" / _NAME)
-    # of a folder that this user may not enter, rclone, too, says that it is not there
+    # rclone, too, considers a file missing if this user may not enter its folder
     return next((place for place in places if os.path.exists(place)), places[0])
 
 
 def find_password(given: str | None = None, path: Path | None = None) -> str:
-    """The given password, else what RCLONE_PASSWORD_COMMAND prints, else RCLONE_CONFIG_PASS; rclone
-    does not know the next two: a credential of systemd, and what a keyring has for this path.
-    ConfigPasswordMissing, also for a command that fails; what it printed is never in the error."""
+    """The password: `given`, else the output of RCLONE_PASSWORD_COMMAND, else RCLONE_CONFIG_PASS,
+    else two sources unknown to rclone: a systemd credential, and a keyring's entry for `path`.
+    Raises ConfigPasswordMissing, also if the command fails, but never with its output."""
     if given is not None:
         return given
     if command := os.environ.get(PASSWORD_COMMAND, "").strip():
@@ -57,7 +57,7 @@ def find_password(given: str | None = None, path: Path | None = None) -> str:
     if password := os.environ.get(PASSWORD):
         return password
     credential = Path(os.environ.get("CREDENTIALS_DIRECTORY") or os.devnull, CREDENTIAL)
-    with suppress(OSError):  # there is none, or it is another user's
+    with suppress(OSError):  # it does not exist, or is another user's
         return credential.read_bytes().decode("utf-8", "surrogateescape").strip("\r\n")
     if path is not None and (password := keyrings.kept(path)):
         return password
@@ -65,8 +65,8 @@ def find_password(given: str | None = None, path: Path | None = None) -> str:
 
 
 def from_command(command: str) -> str:
-    """What a password command prints; ConfigPasswordMissing if it fails. At a terminal it may ask,
-    and has time for the answer."""
+    """The output of a password command. At a terminal, it may prompt, without a time limit. Raises
+    ConfigPasswordMissing if it fails."""
     argv, asks = space_separated(command), _somebody_is_there()
     program = system.which(argv[0])
     if program is None:
@@ -85,23 +85,23 @@ def from_command(command: str) -> str:
         raise _failed(argv[0], why or "it cannot be started") from None
     password = done.stdout.decode("utf-8", "surrogateescape").strip("\r\n")
     if done.returncode != 0 or not password:
-        from pluton_rclone.values.redaction import how_it_ended  # its patterns, only for a failure
+        from pluton_rclone.values.redaction import how_it_ended  # late: only for a failure
 
-        # without a failure, what stands on stderr may be the password
+        # if it did not fail, its stderr may be the password
         said = done.stderr if done.returncode else b""
         raise _failed(argv[0], how_it_ended(done.returncode, said), asks)
     return password
 
 
 def _somebody_is_there() -> bool:
-    """Whether a command can ask at our terminal. While Tab completes, the shell reads there."""
+    """Whether a command can prompt at our terminal. During Tab completion, the shell reads it."""
     if "_PLUTON_RCLONE_COMPLETE" in os.environ:
         return False
     return system.in_foreground() and (os.isatty(0) or os.isatty(2))
 
 
 def space_separated(text: str) -> list[str]:
-    """The words of a value that rclone reads as a line of CSV with spaces (fs.SpaceSepList)."""
+    """The words of a value that rclone reads as space-separated CSV (fs.SpaceSepList)."""
     import csv
     import io
 

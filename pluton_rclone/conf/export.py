@@ -1,4 +1,4 @@
-"""One storage, taken elsewhere: as an rclone.conf of its own, or as variables for a container."""
+"""Export of one storage: as a separate rclone.conf, or as variables for a container."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TOKEN_WARNING = (
 
 @dataclass(frozen=True)
 class EnvironmentExport:
-    """`RCLONE_CONFIG_*` variables that make the remote `name` exist. They hold secrets."""
+    """`RCLONE_CONFIG_*` variables that define the remote `name`. They hold secrets."""
 
     name: str
     variables: dict[str, str] = field(repr=False)
@@ -30,13 +30,13 @@ class EnvironmentExport:
 
 
 def as_conf(name: str, section: Mapping[str, str]) -> bytes:
-    """An rclone.conf with this remote alone. It holds secrets."""
+    """An rclone.conf with only this remote. It holds secrets."""
     return added(Document(), name, section).text().encode("utf-8", "surrogateescape")
 
 
 def as_environment(name: str, section: Mapping[str, str]) -> EnvironmentExport:
-    """The remote as environment variables: `RCLONE_CONFIG_` + name + option, in capitals. No shell
-    sets a variable with "-" or a space in its name, so the remote may get another name."""
+    """The remote as environment variables: `RCLONE_CONFIG_` + name + option, in capitals. Shells do
+    not allow "-" or a space in a variable's name, so the remote may get another name."""
     short = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_") or "onedrive"
     variables = {
         f"RCLONE_CONFIG_{part}_{key}".upper(): value

@@ -1,12 +1,12 @@
-"""The rclones on this machine that we did not start: whether one may be in the middle of a save.
+"""Rclones on this machine that we did not start: whether one may be in the middle of a save.
 
-rclone looks whether the file has changed, and some tenths of a millisecond later makes the
-temporary file of its save; in between, nothing on the disk shows it. An rclone whose threads all
-sleep is not between the two. Linux only; elsewhere, and for another container, we wait a moment.
+rclone checks whether the file has changed, and some tenths of a millisecond later creates the
+temporary file for its save; between the two, nothing on the disk shows the save. An rclone whose
+threads all sleep is not in between. Linux only; elsewhere, and for containers, we wait a moment.
 
 Measured beside four rclones that saved without a pause (`config update`), two processors, load 15:
-of our changes were undone for good 27 in 296 without any look afterwards, 5 in 4,539 with a look
-after 15 ms, 2 in 1,703 after 100 ms, none in 383 with this.
+27 of 296 of our changes were lost without a later check, 5 of 4,539 with a check after 15 ms, 2 of
+1,703 after 100 ms, and none of 383 with this.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from pathlib import Path
 from .environment import default_path
 
 _PAUSE = 0.002
-_AT_WORK = (b"R", b"D")  # a thread that runs, waits for a processor, or waits for the disk
+_AT_WORK = (b"R", b"D")  # the thread runs, waits for a processor, or waits for the disk
 
 
 def foreign_rclones(path: Path) -> set[int]:
-    """The rclones that work with this very rclone.conf; ours work with private ones."""
+    """The process ids of rclones that use this rclone.conf; our own rclones use private ones."""
     processes = filter(str.isdigit, _list("/proc"))
     rclones = (one for one in processes if _read(f"/proc/{one}/comm").startswith(b"rclone"))
     return {int(one) for one in rclones if _config_of(one) in (None, path)}
 
 
 def _config_of(process: str) -> Path | None:
-    """The file that this rclone uses; None if that cannot be told (another user's)."""
+    """The file that this rclone uses; None if that is unknown (another user's process)."""
     arguments = os.fsdecode(_read(f"/proc/{process}/cmdline")).split("\0")
     found = None
     for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
@@ -52,7 +52,7 @@ def _config_of(process: str) -> Path | None:
 
 
 def wait_until_asleep(processes: Iterable[int], seconds: float) -> None:
-    """Wait until each has ended, or all its threads slept twice in a row; `seconds` at most."""
+    """Wait at most `seconds` until each has ended, or all its threads slept twice in a row."""
     deadline = time.monotonic() + seconds
     awake = dict.fromkeys(processes, 0)
     while awake and time.monotonic() < deadline:
@@ -66,7 +66,7 @@ def wait_until_asleep(processes: Iterable[int], seconds: float) -> None:
 
 def is_at_work(process: int) -> bool:
     tasks = f"/proc/{process}/task"
-    # "12 (name) S …": the name may hold anything
+    # "12 (name) S …": the name may contain any character
     states = (_read(f"{tasks}/{task}/stat").rpartition(b") ")[2][:1] for task in _list(tasks))
     return any(state in _AT_WORK for state in states)
 

@@ -1,10 +1,9 @@
-"""rclone.conf as text: read exactly as rclone reads it, edited without touching any other byte.
+"""rclone.conf as text: read exactly as rclone reads it, and edited without changing other bytes.
 
-rclone reads its file with github.com/unknwon/goconfig 1.0.0 (read.go, conf.go), and what looks odd
-below is its behaviour: `:` separates like `=`; backticks and triple quotes enclose a value; of a
-key that comes twice the last counts; sections of one name are one; `%(name)s` is expanded; `[a]`
-has for `[a.b]` what that lacks. Text is UTF-8 with surrogateescape, so bytes that are not UTF-8
-survive too.
+rclone reads its file with github.com/unknwon/goconfig 1.0.0 (read.go, conf.go), whose behaviour
+explains what looks odd below: `:` separates like `=`; backticks and triple quotes enclose a value;
+the last of duplicate keys counts; sections with the same name are merged; `%(name)s` is expanded;
+`[a.b]` inherits missing keys from `[a]`. Text is UTF-8 with surrogateescape, which keeps any bytes.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from pluton_rclone.values.conf_text import DEFAULT, SPACE, VARIABLE, handed_down
 
 _BOM = "\ufeff"
 _SEPARATOR = re.compile("[=:]")
-_LINE = re.compile("[^\n]*\n|[^\n]+")  # only LF ends one for rclone
+_LINE = re.compile("[^\n]*\n|[^\n]+")  # to rclone, only LF ends a line
 _MOST_EXPANSIONS = 200
-_LONGEST_VALUE = 2**20  # letters; each variable may double it
+_LONGEST_VALUE = 2**20  # characters; each variable may double it
 LOOP = "rclone itself crashes on it"
-_SECTION_MARK = " "  # a key that rclone sets itself, to make a section exist
+_SECTION_MARK = " "  # a key that rclone itself sets to create a section
 
 
 class Line(NamedTuple):
-    """One line with its line end. `key` is None on everything but a `key = value` line."""
+    """One line with its line end. `key` is None unless it is a `key = value` line."""
 
     raw: str
     section: str
@@ -36,7 +35,7 @@ class Line(NamedTuple):
     is_comment: bool = False
 
     def __repr__(self) -> str:
-        # the value may be secret
+        # the value may be a secret
         return f"Line([{self.section}] {self.key or 'comment'})"
 
     @property
@@ -44,7 +43,7 @@ class Line(NamedTuple):
         return self.key is None and not self.is_header and not self.is_comment
 
     def with_value(self, value: str) -> Line:
-        """The same line with another value; key, separator, spacing and line end stay."""
+        """The line with another value, but the same key, separator, spacing and line end."""
         body = self.raw.rstrip(SPACE)
         end = self.raw[len(body) :]
         split = _value_index(self.raw) + 1
@@ -55,7 +54,7 @@ class Line(NamedTuple):
 
 
 class Document:
-    """A whole rclone.conf. Every edit gives a new one; an unedited one gives back its text."""
+    """A whole rclone.conf. Every edit returns a new document; unedited, `text` is unchanged."""
 
     def __init__(self, lines: tuple[Line, ...] = ()) -> None:
         self.lines = lines
@@ -79,18 +78,18 @@ class Document:
 
     @property
     def sections(self) -> Mapping[str, Mapping[str, str]]:
-        """The sections' own keys as they stand in the file, `%(name)s` not expanded."""
+        """The sections' own keys as they are in the file, `%(name)s` not expanded."""
         return self._sections
 
     def names(self) -> list[str]:
-        """The sections in the order of the file, each once."""
+        """The names of the sections in the order of the file, each once."""
         return list(self._sections)
 
     def __contains__(self, name: object) -> bool:
         return name in self._sections
 
     def require(self, *names: str) -> Document:
-        """This document, if it has all of these sections. StorageNotFound."""
+        """This document, if it has all of these sections. Raises StorageNotFound."""
         if missing := [name for name in names if name not in self]:
             raise StorageNotFound(f"there is no remote {missing[0]!r}")
         return self
@@ -100,11 +99,11 @@ class Document:
         return {key: self._expanded(name, value) for key, value in self._sections[name].items()}
 
     def whole_section(self, name: str) -> dict[str, str]:
-        """The section as rclone uses it: its own keys, and what it inherits."""
+        """The section as rclone uses it: its own keys and those that it inherits."""
         return {**self.section(name), **self.inherited(name)}
 
     def inherited(self, name: str) -> dict[str, str]:
-        """Of `[a]`, for `[a.b]`, what that does not have itself."""
+        """The keys that the section inherits: `[a.b]` from `[a]`, if it does not have them."""
         return {
             key: self._expanded(where, self._sections[where][key])
             for key, where in handed_down(self._sections, name).items()
@@ -112,7 +111,7 @@ class Document:
         }
 
     def _without_heirs(self, name: str) -> Document:
-        """What other sections inherit from this one written out in them: it may go."""
+        """Copy the keys that other sections inherit from this one to them: it can be removed."""
         document = self
         for heir in self._sections:
             if parent_of(heir) == name:
@@ -131,7 +130,7 @@ class Document:
             if match is None:
                 break
             variable = match.group().lstrip("%(").rstrip(")s")
-            if variable not in known:  # each once: two in each value would be thousands soon
+            if variable not in known:  # once each: nested variables would grow exponentially
                 default = self._sections.get(DEFAULT, {}).get(variable)
                 known[variable] = default and self._expanded(DEFAULT, default, depth + 1, known)
             found = known[variable]
@@ -148,8 +147,8 @@ class Document:
         return "\r\n" if first.endswith("\r\n") else "\n"
 
     def changed(self, name: str, changes: Mapping[str, str | None]) -> Document:
-        """The keys of an existing section set (text) or removed (None), if not so already. One that
-        would be inherited becomes empty instead: to rclone, that is the default."""
+        """Set (text) or remove (None) keys of an existing section. A removed key that would then be
+        inherited becomes empty instead, which is the default to rclone."""
         current = self._sections[name]
         empty = dict.fromkeys(handed_down(self._sections, name), "")
         texts = {key: empty.get(key) if text is None else text for key, text in changes.items()}
@@ -183,7 +182,7 @@ class Document:
     def with_section(
         self, name: str, values: Mapping[str, str], above: str | None = None
     ) -> Document:
-        """A new section `above` another one with its comment, or at the end, and a blank line."""
+        """Add a section, and a blank line, `above` another and its comment, or at the end."""
         new, lines = self._section_lines(name, values), list(self.lines)
         if above is not None:
             at = [owner for _, owner in self._owned()].index(above)
@@ -199,13 +198,13 @@ class Document:
         return [header, *(self._key_line(name, key, value) for key, value in values.items())]
 
     def without_section(self, name: str) -> Document:
-        """The section gone, with the comment right above its header; the next one's stays."""
+        """Remove a section and the comment right above its header; the next section's stays."""
         owned = self._without_heirs(name)._owned()
         return Document(tuple(line for line, owner in owned if owner != name or line.raw == _BOM))
 
     def renamed(self, name: str, new_name: str) -> Document:
-        """The section under another name, in the same place; its comments and spacing stay. What
-        it and others inherited by its name is written out."""
+        """Rename a section; its place, comments and spacing stay. Keys that it inherited by its old
+        name, or that others inherited from it, are copied to their sections."""
 
         def raw(line: Line) -> str:
             if line.section != name or not line.is_header:
@@ -216,23 +215,23 @@ class Document:
         return parse("".join(map(raw, alone.lines)))
 
     def only(self, names: Iterable[str]) -> Document:
-        """A new document with these sections, what they inherit and expand written out."""
+        """A new document with only these sections, with inherited keys and expanded variables."""
         new, lines = Document(), list[Line]()
-        for name in names:  # not with_section, which would make a document for each
+        for name in names:  # `with_section` would create a document for each
             if lines:
                 lines.append(Line(new.line_end, lines[-1].section))
             lines += new._section_lines(name, self.whole_section(name))
         return Document(tuple(lines))
 
     def _owned(self) -> Iterator[tuple[Line, str]]:
-        """Each line with the section whose removal would take it along."""
+        """Each line with the section whose removal would remove it, too."""
         owner = DEFAULT
         waiting: list[Line] = []
         for line in self.lines:
             if line.is_comment:
                 waiting.append(line)
                 continue
-            # a comment before a blank line stands for itself and belongs to no section
+            # a comment before a blank line belongs to no section
             comments = line.section if line.is_header else "" if line.is_blank else owner
             yield from ((comment, comments) for comment in waiting)
             waiting.clear()
@@ -242,13 +241,13 @@ class Document:
 
 
 def quoted(value: str) -> str:
-    """The text that is read back as this value: enclosed where its edges would not survive."""
+    """The text that is read back as `value`: enclosed if its first or last character needs it."""
     plain = value.strip(SPACE) == value and not (len(value) >= 2 and value[0] == "`")
     return value if plain and not _has_triple_quote(value) else f"`{value}`"
 
 
 def parse(text: str) -> Document:
-    """Read the text of an rclone.conf; ConfigUnreadable names the line that rclone would refuse."""
+    """Parse an rclone.conf. Raises ConfigUnreadable, with the line that rclone would reject."""
     section = DEFAULT
     lines = [Line(_BOM, section)] if text.startswith(_BOM) else []
     nameless = False
@@ -272,7 +271,7 @@ def parse(text: str) -> Document:
             if key == "-":
                 dashes += 1
                 key = f"#{dashes}"
-            # rclone drops a key without a name
+            # rclone ignores a key without a name
             lines.append(Line(raw, section, key or None, value, is_comment=not key))
     return Document(tuple(lines))
 
@@ -283,18 +282,18 @@ def _has_triple_quote(text: str) -> bool:
 
 
 def _unreadable(number: int, why: str) -> ConfigUnreadable:
-    # The line itself is not quoted: it may hold a secret.
+    # The message does not quote the line, which may hold a secret.
     return ConfigUnreadable(f"line {number} of rclone.conf cannot be read", why=why, line=number)
 
 
 def _quoted_key_end(body: str) -> tuple[int, int]:
-    """Where a quoted key starts and ends; (0, 0) if it is not quoted, end -1 if it is open."""
+    """The start and end of a quoted key; (0, 0) if it is not quoted, end -1 if it is not closed."""
     quote = '"""' if _has_triple_quote(body) else body[0] if body[0] in '"`' else ""
     return (len(quote), body.find(quote, len(quote))) if quote else (0, 0)
 
 
 def _value_index(raw: str) -> int:
-    """Where the separator stands in a `key = value` line."""
+    """The index of the separator in a `key = value` line."""
     indent = len(raw) - len(raw.lstrip(SPACE))
     start, end = _quoted_key_end(raw.strip(SPACE))
     match = _SEPARATOR.search(raw, indent + (end if start else 0))

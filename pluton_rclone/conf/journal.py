@@ -1,11 +1,11 @@
-"""Writing into a file that cannot be renamed over: a bind mount, as Docker makes for a single file.
+"""Writes to a file that cannot be replaced by a rename: a bind mount, as Docker's of a single file.
 
-The new content is first written, whole and synced, to a journal beside the file, which counts as
+The new content is first written, complete and synced, to a journal beside the file, which counts as
 the content as soon as it has its name: a writer killed at any point leaves the old or the new one.
-The file itself is grown with line ends before it is overwritten and cut afterwards, so between any
-two system calls rclone, too, reads the old or the new content. Within the one write Linux can stop
-for SIGKILL between two pages (seen once in some thousand kills): a foreign rclone then reads a
-mixture until our next change finishes what the journal holds; readers through this library see the
+The file itself is extended with line ends, overwritten, and then truncated, so between any two
+system calls rclone, too, reads the old or the new content. Within the single write, a SIGKILL can
+stop Linux between two pages (seen once in some thousand kills): a foreign rclone then reads a
+mixture until our next change completes it from the journal; readers through this library see the
 journal.
 """
 
@@ -23,15 +23,15 @@ def path_of(path: Path) -> Path:
 
 
 def content(path: Path) -> bytes | None:
-    """The content that a journal holds; None if there is none."""
+    """The content in the journal; None if there is no journal."""
     with contextlib.suppress(OSError):
         return path_of(path).read_bytes()
     return None
 
 
 def write(path: Path, temporary: Path, new: bytes, instead_of: bytes | None) -> bytes | None:
-    """Overwrite in place if `instead_of` is there; `temporary`, which has the new content, becomes
-    the journal. Returns what was there. OSError."""
+    """Overwrite the file in place if its content is `instead_of`; `temporary`, which has the new
+    content, becomes the journal. Returns the previous content. Raises OSError."""
     with path.open("r+b") as file:
         system.lock(file.fileno())
         before = content(path) or file.read()
@@ -46,7 +46,7 @@ def write(path: Path, temporary: Path, new: bytes, instead_of: bytes | None) -> 
             if missing > 0:
                 system.write_at(file.fileno(), b"\n" * missing, len(new) - missing)
         except OSError:
-            # The old content is untouched, and there is no room for the new one.
+            # The old content is intact, and there is no room for the new one.
             with contextlib.suppress(OSError):
                 os.truncate(path, len(before))
             mark.unlink()
@@ -58,7 +58,7 @@ def write(path: Path, temporary: Path, new: bytes, instead_of: bytes | None) -> 
 
 
 def _finish(path: Path, descriptor: int, new: bytes) -> None:
-    """Bring the file to the journal's content and drop the journal; safe to repeat."""
+    """Write the journal's content to the file and remove the journal; safe to repeat."""
     padding = max(0, os.fstat(descriptor).st_size - len(new))
     system.write_at(descriptor, new + b"\n" * padding, 0)
     os.ftruncate(descriptor, len(new))
@@ -67,7 +67,7 @@ def _finish(path: Path, descriptor: int, new: bytes) -> None:
 
 
 def recover(path: Path) -> None:
-    """Finish what a killed writer began. Under the lock. OSError."""
+    """Finish the write of a killed writer. Call it under the lock. Raises OSError."""
     new = content(path)
     if new is not None:
         with path.open("r+b") as file:
@@ -76,9 +76,9 @@ def recover(path: Path) -> None:
 
 
 def is_mount_point(path: Path) -> bool:
-    """Whether something is mounted on the file itself (Linux: /proc/self/mountinfo)."""
+    """Whether the file itself is a mount point (Linux: /proc/self/mountinfo)."""
     try:
-        text = os.fsdecode(Path("/proc/self/mountinfo").read_bytes())  # with \r in a name
+        text = os.fsdecode(Path("/proc/self/mountinfo").read_bytes())  # a name may contain \r
     except OSError:
         return False
     escaped = str(path).translate({ord(c): f"\\{ord(c):03o}" for c in "\\ \t\n"})

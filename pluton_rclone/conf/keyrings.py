@@ -1,7 +1,7 @@
 """The password of an encrypted rclone.conf in the system's keyring (extra: the library keyring).
 
-Any package may bring a backend, and a variable or file chooses one: they raise what they like, also
-ImportError for one that is gone.
+Any package may provide a backend, and a variable or file selects one. Backends may raise anything,
+even ImportError if they have been removed.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from pathlib import Path
 
 from pluton_rclone.errors import ConfigPasswordMissing, UsageError
 
-SERVICE = "rclone.conf"  # what a password is for; the user's name there is the file's path
+SERVICE = "rclone.conf"  # the keyring's service; its user name is the path of the file
 
 
 def kept(path: Path) -> str | None:
-    """The password for this file; None if there is none, or no keyring. ConfigPasswordMissing."""
+    """The password of `path`; None if there is none, or no keyring. Raises
+    ConfigPasswordMissing."""
     try:
         import keyring
         from keyring.errors import NoKeyringError
@@ -25,13 +26,13 @@ def kept(path: Path) -> str | None:
         return keyring.get_password(SERVICE, str(path))
     except NoKeyringError:
         return None
-    except Exception as error:  # noqa: BLE001 - what a backend raises is not known
+    except Exception as error:  # noqa: BLE001 - a backend may raise anything
         what = "the keyring does not give the password of rclone.conf"
         raise ConfigPasswordMissing(what, why=str(error) or type(error).__name__) from None
 
 
 def keep(path: Path, password: str | None) -> None:
-    """Store the password, or remove the present one (None). UsageError without a usable keyring."""
+    """Store the password, or remove it (None). Raises UsageError without a usable keyring."""
     import keyring
 
     try:
@@ -39,14 +40,13 @@ def keep(path: Path, password: str | None) -> None:
             keyring.delete_password(SERVICE, str(path))
         else:
             keyring.set_password(SERVICE, str(path), password)
-    except Exception as error:  # noqa: BLE001 - what a backend raises is not known
+    except Exception as error:  # noqa: BLE001 - a backend may raise anything
         why = str(error) or type(error).__name__
         raise UsageError("No keyring can be used.", why=why) from None
 
 
 def forget(path: Path) -> None:
-    """Remove the password for this file, if the keyring has one and lets it go: it opens nothing
-    any more."""
+    """Remove the password of this file, which is obsolete, if the keyring has and releases it."""
     with suppress(ConfigPasswordMissing, UsageError):
         if kept(path):
             keep(path, None)

@@ -1,4 +1,4 @@
-"""Which of two tokens of one remote is the later one, and what a merge may bring back. Pure."""
+"""Which of a remote's two tokens is later, and what a merge may restore. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pluton_rclone.values.token_text import SIGN_IN, TOKEN, is_later, is_whole, 
 
 from .ini import Document
 
-# If one of these changed, a token that was refreshed before is another account's or app's.
+# If one of these has changed, an earlier token belongs to another account or app.
 _BELONGS_TO = ("type", "client_id", "tenant", "region", "drive_id", "token_url", SIGN_IN)
 
 
 def _owner(section: Mapping[str, str]) -> list[str]:
-    """What its token is for, in the one form in which two sections can be compared: a repair spells
-    the drive's id as Microsoft does now, and writes the region that rclone leaves out."""
+    """What the section's token is for, in a comparable form: a repair writes the drive's id as
+    Microsoft spells it now, and the region, which rclone omits."""
     alike = {"drive_id": normal_drive_id(section.get("drive_id", ""))}
     alike["region"] = section.get("region") or "global"
     return [alike.get(key) or section.get(key, "") for key in _BELONGS_TO]
 
 
 def is_same_storage(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
-    """Whether a name that had the section `before` still stands for that storage. A new drive alone
-    or a new sign-in alone changes a storage; both together make another one."""
+    """Whether a name that had the section `before` still means that storage. With only a new drive,
+    or only a new sign-in, it is the same storage; with both, it is another one."""
     if before.get(SIGN_IN) and before.get(SIGN_IN) == now.get(SIGN_IN):
         return True
     (drive, account), others = (
@@ -37,9 +37,9 @@ def is_same_storage(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
 def later_token(
     current: Mapping[str, str], candidate: Mapping[str, str], *, base: str | None = None
 ) -> str | None:
-    """The candidate section's token if it is a later one for the same account and app. `base` is
-    the digest of the token that the candidate was refreshed from, where that is known: while the
-    current section still has that one, the candidate is later, also if its times are not."""
+    """The candidate's token if it is later, and for the same account and app. `base` is the digest
+    of the token that the candidate was refreshed from, if known: while the current section still
+    has that token, the candidate is later, even if its times are not."""
     token = candidate.get(TOKEN)
     present = current.get(TOKEN)
     if token is None or token == present or token_digest(token) == base or not is_whole(token):
@@ -54,9 +54,9 @@ def later_token(
 def with_later_tokens(
     document: Document, source: Document, *, bases: Mapping[str, str] | None = None
 ) -> Document:
-    """The document with every token of the source that was issued later; `bases` as in
-    `later_token`, by name. A remote that was renamed meanwhile is found by its sign-in, or by what
-    became of its pair."""
+    """The document with every later token of the source; `bases` has the `base` for `later_token`
+    by name. A remote that was renamed meanwhile is found by its sign-in, or by the mark of its
+    pair."""
     for name, candidate in source.sections.items():
         targets, sign_in = [drive_of(document.sections, name)], candidate.get(SIGN_IN)
         if name not in document:
@@ -68,7 +68,7 @@ def with_later_tokens(
             if candidate.get(TOKEN) in (None, document.sections[target].get(TOKEN)):
                 continue
             present, base = document.whole_section(target), (bases or {}).get(name)
-            # whole: in a loan, what a section inherits and expands is written out
+            # whole, because a loan contains inherited keys and expanded variables
             token = later_token(present, source.whole_section(name), base=base)
             if token is not None:
                 document = document.changed(target, {TOKEN: token})
@@ -76,8 +76,8 @@ def with_later_tokens(
 
 
 def adopted(mine: Document, *, ancestor: Document, theirs: Document) -> Document:
-    """`mine` with the changes in `theirs` to `ancestor`: new sections, changed keys, later tokens.
-    Nothing is taken away: they may have read the file before it was there."""
+    """`mine` with the changes from `ancestor` to `theirs`: new sections, changed keys, later
+    tokens. Nothing is removed: they may have read the file before we added it."""
     result = with_later_tokens(mine, theirs)
     for name, section in theirs.sections.items():
         if name in ancestor and name in mine:
@@ -92,8 +92,8 @@ def adopted(mine: Document, *, ancestor: Document, theirs: Document) -> Document
 def repaired_section(
     document: Document, name: str, *, before: Document, after: Document
 ) -> Document:
-    """The document with our change from `before` to `after` made again where it fell back to what
-    was before. What has a third value was changed by another program since, and stays."""
+    """The document with our change from `before` to `after` repeated where it has been undone. A
+    third value is a later change of another program, and stays."""
     old, new, now = (one.sections.get(name) for one in (before, after, document))
     if now == new:
         return document

@@ -1,4 +1,4 @@
-"""Changes to a storage of one section or two (`remote.pairs`), each an edit of the whole file."""
+"""Changes to a storage of one or two sections (`remote.pairs`), each an edit of the whole file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .merge import later_token
 
 
 def require(document: Document, name: str) -> Document:
-    """The document, if it has this storage or other remote. StorageNotFound."""
+    """The document, if it has this storage or other remote. Raises StorageNotFound."""
     if (owner := storage_of(document.require(name).sections, name)) != name:
         what = f"{name!r} is not a storage: it holds the drive of {owner!r}."
         advice = f"Write {owner}: for its base folder, {owner}:/ for the whole drive."
@@ -23,12 +23,12 @@ def require(document: Document, name: str) -> Document:
 
 
 def names(document: Document) -> list[str]:
-    """The storages and other remotes, each once."""
+    """The names of the storages and other remotes, each once."""
     return [one for one in document.names() if storage_of(document.sections, one) == one]
 
 
 def with_drives(document: Document, names: Iterable[str]) -> list[str]:
-    """The sections that these remotes stand in."""
+    """The names of the sections of these remotes."""
     return [
         one for name in names for one in dict.fromkeys((name, drive_of(document.sections, name)))
     ]
@@ -37,7 +37,7 @@ def with_drives(document: Document, names: Iterable[str]) -> list[str]:
 def section(
     document: Document, name: str, read: Callable[[str], Mapping[str, str]]
 ) -> dict[str, str]:
-    """The section of a storage, of one or two that `read` gives."""
+    """The section of a storage, joined from the one or two that `read` returns."""
     drive = drive_of(document.sections, name)
     return joined(read(name), None if drive == name else read(drive))
 
@@ -49,7 +49,7 @@ def added(document: Document, name: str, made: Mapping[str, str]) -> Document:
 
 
 def changed(document: Document, name: str, changes: Mapping[str, str | None]) -> Document:
-    """A new base folder makes a pair of one section, and none makes one section of a pair."""
+    """Change keys. A new base folder turns one section into a pair; its removal undoes that."""
     drive = drive_of(document.sections, name)
     before = section(document, name, document.sections.__getitem__)
     if before.get("type") != "onedrive" or (drive == name and BASE not in changes):
@@ -69,7 +69,7 @@ def changed(document: Document, name: str, changes: Mapping[str, str | None]) ->
 
 
 def renamed(document: Document, name: str, new_name: str) -> Document:
-    """The drive's section keeps its name: an rclone that works with it renews its token there."""
+    """The drive's section keeps its name, because a running rclone saves renewed tokens there."""
     if new_name in document:
         return removed(document, name)
     drive = drive_of(document.sections, name)
@@ -87,8 +87,8 @@ def removed(document: Document, name: str) -> Document:
 
 
 def tidied(document: Document) -> Document:
-    """An rclone that started when the pair was one section saves its token in what is now the
-    alias: a later one belongs to the drive."""
+    """Move a token from an alias to its drive, if it is later: an rclone that started when the pair
+    was one section saves it there."""
     for name, alias in document.sections.items():
         drive = drive_of(document.sections, name)
         if drive != name and TOKEN in alias:
@@ -101,5 +101,5 @@ def tidied(document: Document) -> Document:
 
 def _free(document: Document, name: str) -> str:
     names = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
-    plain = name.replace(".", "_")  # no parent gives it options
+    plain = name.replace(".", "_")  # without a dot, it inherits no options
     return next(free for end in names if (free := f"{plain}-drive{end}") not in document)

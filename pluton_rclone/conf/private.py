@@ -1,6 +1,6 @@
-"""A private rclone.conf for the rclones that we start; what they refresh is merged back from it.
+"""A private rclone.conf for the rclones that we start; the tokens they refresh are merged back.
 
-Each loan is a folder of its own, 0700, in memory where the system has that: `rclone.conf`,
+Each loan is a folder, mode 0700, in memory if the system has such a place: `rclone.conf`,
 `origin.json` (the tokens that it started from) and `owner.lock`, held while the owner runs. If the
 lock is free, the owner was killed or could not write the real file: the next loan merges tokens.
 """
@@ -36,33 +36,33 @@ log = Log(__name__)
 POLL_SECONDS = 0.5
 UNFINISHED, TRIAL = "unfinished", "test"
 CONF, _ORIGIN, _OWNER = "rclone.conf", "origin.json", "owner.lock"
-# A loan of some rclone.conf, by its mark; one whose maker was killed; a remote on trial.
+# A loan, by the mark of its rclone.conf; an unfinished loan; a remote under test.
 _LOAN = re.compile(rf"([0-9a-f]{{8}}|{UNFINISHED}|{TRIAL})-[0-9a-f]{{16}}")
 _LONG = 3600.0
 _Made = TypeVar("_Made")
 Warn = Callable[[PlutonRcloneError], None]
 Others = Callable[[str, dict[str, str]], Mapping[str, str]]
-"""For a remote's name and whole section: the options that are others in the copy. None: none."""
+"""Returns, for a remote's name and whole section, the options that differ in the copy."""
 
 
 class PrivateConfig(NamedTuple):
-    """What to start rclone with: `--config path`, and these variables on top of its environment."""
+    """Start rclone with `--config path`, and with `environment` added to its variables."""
 
     path: Path
     environment: dict[str, str]
 
     def __repr__(self) -> str:
-        return f"PrivateConfig({str(self.path)!r})"  # the password may be in the environment
+        return f"PrivateConfig({str(self.path)!r})"  # `environment` may hold the password
 
 
 @contextmanager
 def lend(
     shared: SharedConfig, names: Sequence[str], others: Others | None, warn: Warn
 ) -> Iterator[PrivateConfig]:
-    """A private config with these remotes; ends by merging what was refreshed, but nothing of a
-    remote whose copy has another `token_url`. StorageNotFound. `warn` hears why the real file
-    cannot be written: in a run of more than half a second, or if that loses a token. Refreshed
-    tokens wait until it can, or until the machine restarts."""
+    """A private config with these remotes. At the end, refreshed tokens are merged, except those of
+    a remote whose copy has another `token_url`. Raises StorageNotFound. `warn` gets the error if
+    the real file cannot be written: after half a second, or if a token cannot be saved. Such tokens
+    wait until the file can be written, or until the machine restarts."""
     names = with_drives(shared.document(), names)
     loan = _open_loan(shared, names, others)
     loan.warn = warn
@@ -71,20 +71,20 @@ def lend(
     try:
         yield PrivateConfig(loan.conf.file.path, loan.conf.password_environment())
     finally:
-        if loan.process == os.getpid():  # a child of os.fork() that leaves here did not borrow it
+        if loan.process == os.getpid():  # a child of os.fork() does not own the loan
             loan.over.set()
             watch.join()
             loan.close()
 
 
-# The names of folders (and of links to them) that this process, or the one that it was forked from,
-# lends now: a page with many at once spent a quarter of a core on trying their locks.
+# The names of the folders (and of links to them) that this process, or the one that it was forked
+# from, is lending: a page with many loans spent a quarter of a core on trying their locks.
 _here: set[str] = set()
 
 
 class _Loan:
-    """One private folder, made or found abandoned; its lock `owner` is held throughout. `bases` are
-    the digests of the tokens that it started from, of those that come back."""
+    """One private folder, new or found abandoned; its lock `owner` is held throughout. `bases` are
+    the digests of the tokens that it started from, for the remotes whose tokens are merged back."""
 
     def __init__(
         self, shared: SharedConfig, folder: Path, owner: Held, bases: dict[str, str]
@@ -96,25 +96,25 @@ class _Loan:
         self.warn: Warn = lambda error: None
 
     def on(self, document: Document) -> Document:
-        """The document with what was refreshed here."""
+        """The document with the tokens that were refreshed in this loan."""
         return with_later_tokens(document, self.conf.document(), bases=self.bases)
 
     def watch(self) -> None:
         """Merge while rclone runs: a long mount or a crash must not cost the token."""
         looked = False
         while not self.over.wait(POLL_SECONDS):
-            if not looked:  # a small command does not get here: it would take it 15 ms
+            if not looked:  # takes 15 ms, which a short command never gets to
                 looked = True
                 self.look_whether_writable()
                 sweep()
             if self.conf.file.identity() not in (None, self.merged):
-                with suppress(PlutonRcloneError, OSError):  # the end will report it
+                with suppress(PlutonRcloneError, OSError):  # `close` will report it
                     self.merge()
 
     def look_whether_writable(self) -> None:
         try:
             if self.bases.keys() - self.shared.made_by_variables().keys():
-                self.shared.require_file()  # its folder is not made anew
+                self.shared.require_file()  # first, because the lock would create its folder
                 self.shared.check_writable()
         except ConfigError as error:
             what = "tokens that rclone refreshes now are lost at the next restart of this machine"
@@ -123,7 +123,7 @@ class _Loan:
             self.warn = lambda error: None  # once is enough
 
     def merge(self) -> None:
-        """Bring every later token into the real file. ConfigError."""
+        """Save every later token in the real file. Raises ConfigError."""
         identity = self.conf.file.identity()
         source = self.conf.document()
         for name in self.shared.made_by_variables():
@@ -133,7 +133,7 @@ class _Loan:
         if self.on(present) != present:
             now = self.shared.change(self.on)
             log.debug("refreshed tokens merged into %s", self.shared.file.path)
-            for name in source.names():  # the next token here is refreshed from what was merged
+            for name in source.names():  # the next token will be refreshed from the merged one
                 token = source.sections[name].get(TOKEN)
                 if token is not None and token == now.sections.get(name, {}).get(TOKEN):
                     self.bases[name] = token_digest(token)
@@ -141,15 +141,15 @@ class _Loan:
         self.merged = identity
 
     def _require_file(self, source: Document) -> None:
-        """ConfigNotWritable if the real file is away and a token here is a later one: for the merge
-        a file that is not there is one without remotes, to which no token belongs."""
+        """Raise ConfigNotWritable if the real file is missing and the loan has a later token: the
+        merge treats a missing file as one without remotes, and would drop the token."""
         for name in self.bases.keys() - self.shared.made_by_variables().keys():
             token = source.sections.get(name, {}).get(TOKEN)
             if token is not None and token_digest(token) != self.bases[name]:
                 self.shared.require_file()
 
     def close(self) -> None:
-        """Merge and go; a token that cannot be merged stays behind for the next loan."""
+        """Merge and remove the folder; if that fails, its tokens are left for the next loan."""
         _here.discard(self.folder.name)
         try:
             if self.conf.file.identity() != self.merged:
@@ -181,7 +181,7 @@ def _open_loan(shared: SharedConfig, names: Sequence[str], others: Others | None
         loan = _make(shared, coming_back, document, copy)
         for leftover in waiting if coming_back == list(names) else ():
             if leftover.on(lent) == lent and leftover.on(document).only(names) == lent:
-                loan.merged = None  # with all that it had, until the real file can be written
+                loan.merged = None  # the new loan has all its tokens, and merges them later
                 folders.remove(leftover.folder)
     finally:
         for leftover in waiting:
@@ -192,7 +192,7 @@ def _open_loan(shared: SharedConfig, names: Sequence[str], others: Others | None
 def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: Document) -> _Loan:
     tokens = {name: document.sections[name].get(TOKEN) for name in names}
     bases = {name: token_digest(token) for name, token in tokens.items() if token is not None}
-    path = shared.file.path  # one for both
+    path = shared.file.path  # read once, because a symlink may change
     origin = json.dumps({"config": str(path), "tokens": bases}).encode()
     files = {_ORIGIN: origin, CONF: shared.encode(lent, shared.file.read())}
     folder, owner = in_first_place(lambda home: new_folder(home, mark(path), files))
@@ -203,8 +203,8 @@ def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: 
 
 
 def in_first_place(make: Callable[[Path], _Made]) -> _Made:
-    """What `make` gives in the first folder for private files that it can use: they may be full, as
-    a container's 64 MB of memory soon are. ConfigNotWritable says why the first cannot be used."""
+    """The result of `make` in the first usable folder for private files: one may be full, as soon
+    happens with a container's 64 MB. Raises ConfigNotWritable with the first folder's problem."""
     problem: OSError | ConfigError | None = None
     try:
         for home in folders.usable_folders():
@@ -223,8 +223,8 @@ def in_first_place(make: Callable[[Path], _Made]) -> _Made:
 
 
 def new_folder(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, Held]:
-    """A new folder with these files, and its owner's lock. Others see it complete and owned.
-    OSError, also if there is no room for a renewed token."""
+    """A new folder with these files, and its owner's lock. Other processes only ever see it
+    complete and locked. Raises OSError, also if there is no room for a renewed token."""
     unfinished, owner = home / f"{UNFINISHED}-{os.urandom(8).hex()}", None
     folder = home / f"{prefix}-{os.urandom(8).hex()}"
     unfinished.mkdir(mode=0o700)
@@ -233,10 +233,10 @@ def new_folder(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, 
         for name, data in files.items():
             with new_private_file(unfinished / name) as file:
                 file.write(data)
-        room = unfinished / "room"  # that rclone needs to save a renewed token
+        room = unfinished / "room"  # the room that rclone needs to save a renewed token
         room.write_bytes(bytes(2**18))
         room.unlink()
-        folders.leave_word(folder)  # before: killed in between, it would lie there unfound
+        folders.leave_word(folder)  # before the rename: after a kill, the folder must be found
         unfinished.rename(folder)
     except BaseException:
         for made in (unfinished, folder):
@@ -244,32 +244,32 @@ def new_folder(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, 
         if owner is not None:
             owner.release()
         raise
-    folders.leave_word(folder)  # again: it led nowhere, and somebody may have taken it away
+    folders.leave_word(folder)  # again: another process may have removed the dangling link
     return folder, owner
 
 
 def abandoned(path: Path) -> Iterator[tuple[Path, Held, dict[str, str]]]:
-    """The folders lent from this rclone.conf whose owner is gone, held until released, and the
-    digests of the tokens that they started from."""
+    """The folders lent from this rclone.conf whose owner is gone, each with its lock, which the
+    caller releases, and the digests of the tokens that it started from."""
     for folder, owner, origin in without_owner(f"{mark(path)}-"):
         if origin.get("config") in (None, str(path)):
             yield folder, owner, origin.get("tokens", {})
-        else:  # of two rclone.confs with one mark
+        else:  # of another rclone.conf with the same mark
             owner.release()
 
 
 def sweep() -> None:
-    """Remove what was never finished, and the copies of an rclone.conf that is gone."""
+    """Remove unfinished folders, and those lent from an rclone.conf that no longer exists."""
     for folder, owner, origin in without_owner():
-        with suppress(OSError):  # of one that cannot be looked at, the copy stays
+        with suppress(OSError):  # if the rclone.conf cannot be checked, its copy stays
             if not _can_be_claimed(folder, origin):
                 folders.remove(folder)
         owner.release()
 
 
 def _can_be_claimed(folder: Path, origin: Mapping[str, Any]) -> bool:
-    """Whether a later loan of its rclone.conf finds this folder. OSError if that is unknown."""
-    if folder.name.startswith(UNFINISHED):  # killed before it had its name, it may have all else
+    """Whether a later loan of its rclone.conf can find this folder. Raises OSError if unknown."""
+    if folder.name.startswith(UNFINISHED):  # killed before the rename, it may be complete
         return False
     try:
         os.stat(origin["config"])
@@ -279,30 +279,30 @@ def _can_be_claimed(folder: Path, origin: Mapping[str, Any]) -> bool:
 
 
 def without_owner(prefix: str = "") -> Iterator[tuple[Path, Held, dict[str, Any]]]:
-    """Folders whose owner is gone, held, and their origin: of one mark, or all older ones."""
+    """Folders whose owner is gone, with lock and origin: those with `prefix`, or all older ones."""
     for home in folders.runtime_folders():
         for name in sorted(os.listdir(home)):
             if not name.startswith(prefix) or name in _here or _LOAN.fullmatch(name) is None:
-                continue  # most of them, on a page with many at once
+                continue  # most of them, if a page has many loans
             folder = home / name
             if not prefix and _age(folder) < _LONG:
                 continue
-            if not folder.exists():  # a link to what has ended with its login session
-                with suppress(OSError):  # the link alone: it may lead to a new one by now
+            if not folder.exists():  # a link to a folder that was removed at logout
+                with suppress(OSError):  # only the link: its target may exist again by now
                     folder.unlink()
                 continue
-            with suppress(OSError):  # its owner lives
+            with suppress(OSError):  # its owner is running
                 yield folder, Held(folder / _OWNER), disk.json_object(folder / _ORIGIN)
 
 
 def mark(path: Path) -> str:
-    """Stands for one rclone.conf in names of folders. `hashlib` takes an `ls` 3 ms to import."""
+    """The id of one rclone.conf in names of folders. Importing `hashlib` would take 3 ms."""
     return f"{binascii.crc32(os.fsencode(path)):08x}"
 
 
 def _age(folder: Path) -> float:
     with suppress(OSError):  # its owner has just removed it
-        return time.time() - folder.lstat().st_mtime  # it may be a link that leads nowhere
+        return time.time() - folder.lstat().st_mtime  # lstat, because it may be a dangling link
     return 0.0
 
 

@@ -1,8 +1,8 @@
-"""Changing an rclone.conf that others write too: rclones without a lock, and processes of ours.
+"""Changes to an rclone.conf that others write, too: rclones without a lock, and our processes.
 
-A change is a function from the document as it is to the document as it should be. It is applied
-under our lock to a fresh reading, and applied again whenever an rclone turns out to have written in
-between; so it must be repeatable.
+A change is a function from the present document to the desired one. It is applied under our lock to
+a fresh reading, and again whenever an rclone turns out to have written in between, so it must be
+repeatable.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ log = Log(__name__)
 
 Edit = Callable[[Document], Document]
 _MOST_ROUNDS = 200
-_told: set[Path] = set()  # leftovers that a warning was about
-_turn = threading.RLock()  # whoever has it asks for a password; of a loan, that of the real file
+_told: set[Path] = set()  # leftovers that were warned about
+_turn = threading.RLock()  # held while asking for a password; a loan asks for the real file's
 
 
 def _begin_anew() -> None:
-    """A fork may inherit the lock held, and has nobody who would release it."""
+    """Replace the lock: a fork may inherit it locked, without the thread that would release it."""
     global _turn
     _turn = threading.RLock()
 
@@ -46,8 +46,7 @@ if hasattr(os, "register_at_fork"):
 
 class _Placed(NamedTuple):
     """A change that is in the file, as far as we know; `put` is None if nothing had to be changed.
-    `names` are the remotes that it changed, `foreigners` the rclones that may have read the file as
-    it was before."""
+    `names` are the changed remotes, `foreigners` the rclones that may have read the file before."""
 
     before: Document
     after: Document
@@ -59,8 +58,8 @@ class _Placed(NamedTuple):
 
 class SharedConfig:
     """The document in one file. `password` is called only if the file is encrypted, and again if
-    what it gave does not open the file any more.
-    `with_variables`: remotes that variables make are there, except for a change."""
+    the password no longer opens the file. `with_variables`: include the remotes that variables
+    define, except in changes."""
 
     def __init__(
         self, path: Path, password: Callable[[], str], with_variables: bool = False
@@ -73,7 +72,7 @@ class SharedConfig:
         self._read: tuple[Identity | None, Document] | None = None
 
     def password(self) -> str:
-        """What was asked for last; threads that want it at once ask one person once."""
+        """The latest password; if several threads need it at once, the user is asked only once."""
         with _turn, self._named():
             if self._password is None:
                 self._password = self._ask()
@@ -81,7 +80,7 @@ class SharedConfig:
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:
-        """An error about rclone.conf says which file that is: --config may name any."""
+        """Add the file's path to errors about rclone.conf: --config may name any file."""
         try:
             yield
         except errors.ConfigError as error:
@@ -91,8 +90,8 @@ class SharedConfig:
             raise
 
     def _decrypted(self, data: bytes) -> bytes:
-        """Another process may have given the file a new password: it is asked for again, but once
-        for one content, as a command may fail each time, and a person has to type it."""
+        """The decrypted content. Another process may have changed the password, so ask for it
+        again, but once per content: a command may fail each time, and a user has to type it."""
         password = self.password()
         try:
             return encryption.decrypt(data, encryption.key_from_password(password))
@@ -107,7 +106,7 @@ class SharedConfig:
         return encryption.decrypt(data, encryption.key_from_password(new))
 
     def decode(self, data: bytes | None, key: bytes | None = None) -> Document:
-        """The document in these bytes, decrypted if they are encrypted."""
+        """The document in `data`, decrypted if necessary."""
         data = data or b""
         with self._named():
             if encryption.is_encrypted(data):
@@ -127,38 +126,38 @@ class SharedConfig:
             return encryption.is_encrypted(data)
 
     def document(self) -> Document:
-        """What is in the file now; empty if there is none. Takes no lock."""
+        """The present document; empty if there is no file. Takes no lock."""
         identity = self.file.identity()
         if self._read is None or identity is None or self._read[0] != identity:
             self._read = (identity, self.decode(self._bytes()[0]))
         return variables.laid_over(self._read[1], self.made_by_variables())
 
     def made_by_variables(self) -> dict[str, dict[str, str]]:
-        """The remotes that no change of the file can reach."""
+        """The remotes that variables define, which no change of the file affects."""
         return variables.sections() if self._with_variables else {}
 
     def check_writable(self) -> None:
-        """ConfigNotWritable or ConfigLocked if a token that is refreshed later would be lost."""
+        """Raise ConfigNotWritable or ConfigLocked if a token refreshed later would be lost."""
         with self.file.lock():
             self._recover()
             self.file.check_writable(len(self.document().text()) + 4096)
 
     def require_file(self) -> None:
-        """ConfigNotWritable if the file is not there: a token that was to be kept in it is not."""
+        """Raise ConfigNotWritable if the file does not exist, so that a token cannot be saved."""
         if not self.file.exists():
             what, why = f"{self.file.path} is not there", "it was removed, or its disk was"
             advice = "Bring back the file, or the disk that it is on."
             raise errors.ConfigNotWritable(what, why=why, advice=advice)
 
     def _bytes(self) -> tuple[bytes | None, tuple[Path, ...]]:
-        """The content, and the leftovers of a killed rclone that it was recovered from."""
+        """The content, and the killed rclone's leftovers that it was recovered from, if any."""
         data = self.file.read()
         leftover = self.file.leftover() if data is None else None
         if leftover is None:
             return data, ()
         old, new = leftover
         data = content(old)
-        if data is None:  # its rclone was not killed, and has just put the file in place
+        if data is None:  # rclone was not killed, and has just put the file in place
             return self.file.read(), ()
         if old not in _told:
             _told.add(old)
@@ -171,16 +170,16 @@ class SharedConfig:
         return data, (old,)
 
     def password_environment(self) -> dict[str, str]:
-        """The variables with which a process of ours reads the file."""
+        """The variables that let a process of ours read the file."""
         if not self.is_encrypted():
             return {}
-        # Every rclone would run the command again; unless empty, it wins over the variable.
+        # Unless empty, the command takes precedence, and every rclone would run it again.
         return {PASSWORD: self.password(), PASSWORD_COMMAND: ""}
 
     def change(self, edit: Edit, *, check: Callable[[Document], None] | None = None) -> Document:
-        """Apply the edit under the lock and return the document that is then in the file. `check`
-        sees the first reading; if it raises, everything stays as it was. ConfigLocked,
-        ConfigNotWritable, ConfigUnreadable and the password's errors."""
+        """Apply the edit under the lock. Returns the document that is then in the file. `check`
+        gets the first reading; if it raises, nothing is changed. Raises ConfigLocked,
+        ConfigNotWritable, ConfigUnreadable, and the errors of the password."""
         with self.file.lock():
             self._recover()
             placed = self._apply(edit, check)
@@ -189,7 +188,7 @@ class SharedConfig:
         return placed.after
 
     def recode(self, password: str | None) -> None:
-        """Encrypt the file with this password, or decrypt it (None); errors as of `change`."""
+        """Encrypt the file with this password, or decrypt it (None). Raises like `change`."""
         key = None if password is None else encryption.key_from_password(password)
 
         def write(document: Document) -> bytes:
@@ -203,18 +202,18 @@ class SharedConfig:
                 try:
                     document = self.decode(data, key)
                     done = encryption.is_encrypted(data or b"") == (key is not None)
-                except errors.ConfigPasswordWrong:  # it has the one before
+                except errors.ConfigPasswordWrong:  # it has the old password
                     document, done = self.decode(data), False
                 if done:
                     break
                 _, put = self._place(lambda now: now, data, document, document, leftovers, write)
-            # An rclone that had read the file before may have saved it as it was.
+            # An rclone that had read the file before may have restored the old content.
             if not self.file.wait_for_savers(put, foreign_rclones(self.file.path)):
                 break
         self._read, self._password = None, password
 
     def _recover(self) -> None:
-        """Finish or undo what killed writers of ours left behind."""
+        """Finish or undo the work of our killed writers."""
         try:
             journal.recover(self.file.path)
             leftovers = self.file.leftover_temporaries()
@@ -222,10 +221,10 @@ class SharedConfig:
             raise not_writable(self.file.path, error) from None
         for path in leftovers:
             source = Document()
-            try:  # killed after the exchange, it has what came out: maybe the only copy of a token
+            try:  # after the exchange, it has the old content: maybe the only copy of a token
                 source = self.decode(path.read_bytes())
             except (errors.ConfigPasswordMissing, errors.ConfigPasswordWrong):
-                self.decode(self._bytes()[0])  # raises if it is not the file's either: it stays
+                self.decode(self._bytes()[0])  # if the file has another password, too, this raises
             except (errors.ConfigUnreadable, OSError):
                 pass
             self._apply(partial(with_later_tokens, source=source))
@@ -240,7 +239,7 @@ class SharedConfig:
         if document == before:
             return _Placed(before, before)
         self._read = None
-        # What we change, not what another program turns out to have changed in between.
+        # only the remotes that we change, not those that another program changes meanwhile
         both = dict.fromkeys([*before.names(), *document.names()])
         names = [name for name in both if before.sections.get(name) != document.sections.get(name)]
         after, put = self._place(edit, data, before, document, leftovers)
@@ -256,8 +255,8 @@ class SharedConfig:
         leftovers: tuple[Path, ...] = (),
         write: Callable[[Document], bytes] | None = None,
     ) -> tuple[Document, Put]:
-        """Put the document in place of `in_place`, together with what an rclone saved in between.
-        `leftovers` are the files that `before` was recovered from, of no use afterwards."""
+        """Replace `in_place` by the document, merged with what rclones saved in between.
+        `leftovers` are the files that `before` was recovered from; they are removed at the end."""
         like, obsolete = in_place, list(leftovers)
         for _ in range(_MOST_ROUNDS):
             new = write(document) if write else self.encode(document, like)
@@ -270,7 +269,7 @@ class SharedConfig:
                 return document, put
             theirs = self._decode_theirs(put.came_out, before)
             merged = edit(adopted(document, ancestor=before, theirs=theirs))
-            # Otherwise they saved once more, or the file is a mount point and was not written.
+            # If not ours, they saved again, or the file is a mount point and was not written.
             ours = self.file.read() == new
             in_place, before = (new, document) if ours else (put.came_out, theirs)
             document = merged
@@ -278,7 +277,7 @@ class SharedConfig:
         raise errors.ConfigLocked(what, why=f"{_MOST_ROUNDS} attempts were overwritten")
 
     def _confirm(self, placed: _Placed, put: Put) -> None:
-        """Stay until no rclone can still save what it read before; repair what one has undone."""
+        """Wait until no rclone can still save what it read before; repair what one has undone."""
         path, foreigners = self.file.path, placed.foreigners
         for _ in range(_MOST_ROUNDS):
             if not self.file.wait_for_savers(put, foreigners):
@@ -289,7 +288,7 @@ class SharedConfig:
                 old, new = placed.before, placed.after
                 for name in self.file.still_last(placed.change, placed.names):
                     repaired = repaired_section(repaired, name, before=old, after=new)
-                # a token that came under a name which the repair takes away again
+                # keep a token that arrived under a name that the repair removes
                 repaired = with_later_tokens(repaired, now)
                 if repaired == now:
                     return
@@ -301,7 +300,7 @@ class SharedConfig:
     def _decode_theirs(self, data: bytes | None, otherwise: Document) -> Document:
         try:
             return self.decode(data) if data is not None else otherwise
-        except errors.PlutonRcloneError as error:  # no rclone reads it either: our content stays
+        except errors.PlutonRcloneError as error:  # rclone cannot read it, so our content stays
             what = "what another program wrote to %s cannot be read: %s"
             log.warning(what, self.file.path, error)
             return otherwise

@@ -1,9 +1,9 @@
-"""What differs between systems when a file is put in place: its owner, its lock, its folder, and
-trading places with the one that is there. As in `process.system`: Linux is what is tested.
+"""System-specific parts of replacing a file: its owner, its lock, its folder, and the exchange with
+the old file. As in `process.system`, only Linux is tested.
 
 Python has no call for the exchange (Linux renameat2). Measured beside a writer that saves within 3
-ms of each change of ours: a plain rename overwrote 48 of its 4,968 saves unseen (with any token in
-them), this none of 5,634.
+ms of each of our changes: a plain rename silently overwrote 48 of its 4,968 saves, with any token
+in them, and this none of 5,634.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _NO_SUCH_CALL = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
 
 def keep_mode_and_owner(descriptor: int, found: os.stat_result | None, mode: int) -> None:
-    """Give a new file the mode, but never more than `mode`, and, if we may, the owner and group of
-    the one that it replaces. Windows has neither."""
+    """Give a new file the mode of the file that it replaces, restricted to `mode`, and, if we may,
+    its owner and group. Does nothing on Windows."""
     if sys.platform == "win32":
         return
     if found is not None:
         if (found.st_uid, found.st_gid) != (os.geteuid(), os.getegid()):
-            # not ours to give away; or EINVAL, of a user that this container does not have
+            # only root may; or EINVAL, if this container does not have the user
             with contextlib.suppress(OSError):
                 os.fchown(descriptor, found.st_uid, found.st_gid)
         mode &= stat.S_IMODE(found.st_mode)
@@ -42,14 +42,14 @@ def keep_mode_and_owner(descriptor: int, found: os.stat_result | None, mode: int
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in it survive a power cut; Windows cannot open a folder. OSError."""
+    """Make renames in `folder` survive a power cut. Does nothing on Windows. Raises OSError."""
     if sys.platform == "win32":
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some network file systems cannot; the rename itself is done.
+        # Some network file systems cannot sync a folder; the rename itself is done.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:
@@ -57,8 +57,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def lock(descriptor: int) -> None:
-    """The file's own lock: two containers may share the file, but not ours. BlockingIOError if
-    another process has it for LOCK_SECONDS. Not on Windows."""
+    """Lock the file itself: two containers may share it, but not our lock file. Raises
+    BlockingIOError if another process keeps it for LOCK_SECONDS. Does nothing on Windows."""
     if sys.platform != "win32":
         import fcntl
 
@@ -66,7 +66,7 @@ def lock(descriptor: int) -> None:
 
 
 def write_at(descriptor: int, data: bytes, offset: int) -> None:
-    """Write all of the data at the offset. OSError."""
+    """Write all of `data` at `offset`. Raises OSError."""
     os.lseek(descriptor, offset, os.SEEK_SET)
     while data:
         data = data[os.write(descriptor, data) :]
@@ -77,13 +77,13 @@ class ExchangeUnavailable(Exception):
 
 
 def exchange(one: Path, other: Path) -> None:
-    """Both files trade places: what was there can be read. FileNotFoundError if one is absent,
-    OSError EBUSY if one is a mount point, ExchangeUnavailable."""
+    """Exchange two files atomically, so that the old one can be read. Raises FileNotFoundError if
+    one is absent, OSError EBUSY if one is a mount point, ExchangeUnavailable."""
     _rename(one, other, _EXCHANGE)
 
 
 def create(source: Path, target: Path) -> None:
-    """Move source to target, FileExistsError if target is there."""
+    """Move `source` to `target`. Raises FileExistsError if `target` exists."""
     try:
         _rename(source, target, _NOREPLACE)
     except ExchangeUnavailable:
@@ -108,7 +108,7 @@ def _rename(source: Path, target: Path, flags: int) -> None:
 def _renameat2() -> Callable[..., int] | None:
     if not sys.platform.startswith("linux"):
         return None
-    import ctypes  # late: most commands change no rclone.conf
+    import ctypes  # late: most commands do not change rclone.conf
 
     library = ctypes.CDLL(None, use_errno=True)
     if hasattr(library, "renameat2"):

@@ -1,5 +1,5 @@
-"""Storages that variables make (`RCLONE_CONFIG_<NAME>_TYPE=onedrive` and so on, as an export for
-containers has them), laid over what is read from rclone.conf, as rclone itself does."""
+"""Storages that variables define (`RCLONE_CONFIG_<NAME>_TYPE=onedrive` and so on, as in an export
+for containers), which override rclone.conf here as in rclone."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ log = Log(__name__)
 
 _PREFIX = "RCLONE_CONFIG_"
 _TYPE = re.compile(rf"{_PREFIX}(\w+)_TYPE", re.ASCII)
-# For the token in a variable, the one that followed it: a variable cannot take it.
+# The token in a variable, and its successor, which the variable cannot store.
 _RENEWED: dict[str, str] = {}
 
 
 def sections() -> dict[str, dict[str, str]]:
-    """The OneDrive remotes that variables make, by name, in lower case; of one with a base folder
-    both sections (`remote.pairs`)."""
+    """The OneDrive remotes that variables define, by name in lower case; a storage with a base
+    folder has two sections (`remote.pairs`)."""
     kinds = ("onedrive", "alias")
     found = [_TYPE.fullmatch(key) for key, value in os.environ.items() if value in kinds]
     names = sorted((match[1] for match in found if match), key=len, reverse=True)
@@ -42,7 +42,7 @@ def sections() -> dict[str, dict[str, str]]:
 
 
 def laid_over(document: Document, made: Mapping[str, Mapping[str, str]]) -> Document:
-    """The document with these remotes; what a variable says wins."""
+    """The document with these remotes; variables take precedence."""
     for name, section in made.items():
         edit = document.changed if name in document else document.with_section
         document = edit(name, section)
@@ -62,7 +62,7 @@ def keep(name: str, token: str) -> None:
 
 
 def refusal(name: str) -> ConfigNotWritable:
-    """The error for a change to a remote that variables make."""
+    """The exception for a change to a remote that variables define."""
     why = f"the variables {_PREFIX}{name.upper()}_… make it, not rclone.conf"
     advice = "Change the variables where they are set, or remove them there."
     return ConfigNotWritable(f"{name!r} cannot be changed.", why=why, advice=advice)
