@@ -1,13 +1,13 @@
-"""The only place that starts a process: an argv list in, bytes out, an exit status, and a sure end.
+"""The only place that starts processes: an argv list in, bytes and an exit status out.
 
 What every child gets, and why:
 
-- A session of its own: Ctrl-C on the terminal reaches Python alone, which ends the child in order
-  (`Child.cancel`). A person's command is in ours (`terminal.py`).
-- An explicit environment, no open files of ours, no shell, and no stdin unless something is fed.
+- Its own session: Ctrl-C on the terminal reaches only Python, which ends the child in order
+  (`Child.cancel`). A user's command runs in our session (`terminal.py`).
+- An explicit environment, none of our open files, no shell, and no stdin unless it is fed.
 - A thread for each pipe, so a child that floods one of them can never block itself or us.
 - A reaper that waits for its end: there are no zombies, and no signal can hit a reused process id.
-- An end with its parent, also if the parent is killed with SIGKILL (Linux; see `spawning.py`).
+- An end with its parent, even if the parent is killed with SIGKILL (Linux; see `spawning.py`).
 """
 
 from __future__ import annotations
@@ -40,21 +40,21 @@ TAIL_LINES = 50
 TAIL_LINE_BYTES = 4096
 
 LADDER = ((signal.SIGINT, 1.0), (signal.SIGTERM, 0.5), (KILL, 5.0))
-"""How a child is ended: each signal, and the seconds that it gets to take effect."""
+"""The signals that end a child, and the seconds that each has to take effect."""
 
 SETTLING = 10.0
-"""Seconds in which what follows that end is waited for: a token is merged, a run recorded."""
+"""Seconds to wait for the work after that end: merging a token, recording a run."""
 
 PATIENCE = 240.0
-"""Seconds for a process that must not stop half-way: longer than whoever renews a token waits for
-its turn and for Microsoft."""
+"""Seconds to wait for a process that must not be interrupted: longer than the renewal of a token
+waits for its turn and for Microsoft."""
 
 _Bytes = Callable[[bytes], None]
 _running: set[Child] = set()
 
 
 class Completed(NamedTuple):
-    """A process that has ended. `returncode` is negative (-N) if signal N ended it."""
+    """A process that has ended. `returncode` is -N if signal N ended it."""
 
     returncode: int
     stdout: bytes
@@ -64,13 +64,13 @@ class Completed(NamedTuple):
 class Child:
     """A running process; leaving it as a context manager ends it.
 
-    OSError if it cannot be started (FileNotFoundError, PermissionError). stderr is always drained:
-    line by line into `on_stderr` if given, and its last lines are kept (`stderr_tail`). stdout goes
-    in blocks to `on_stdout` if given; otherwise the caller reads it (`read`, `stdout`), and the
-    child waits while it is not read. Both are called in a thread of the child's; an error that they
-    raise ends the child. `watch` is asked in a thread of its own how many seconds to wait until it
-    is asked again; None ends the child. `on_signal` is called before each signal, `on_end` once it
-    has ended; `ladder` is how `cancel` ends it.
+    Raises OSError if it cannot be started (FileNotFoundError, PermissionError). stderr is always
+    drained: its lines go to `on_stderr` if given, and the last ones are kept (`stderr_tail`).
+    Blocks of stdout go to `on_stdout` if given; otherwise the caller reads them (`read`, `stdout`),
+    and the child blocks until they are read. Both are called in the child's threads; an error in
+    them ends the child. `watch` is called in its own thread, and returns the seconds until its next
+    call, or None to end the child. `on_signal` is called before each signal, `on_end` once the
+    child has ended; `ladder` has the signals for `cancel`.
     """
 
     def __init__(
@@ -88,18 +88,18 @@ class Child:
     ) -> None:
         require_runnable(argv)
         self.argv = list(argv)
-        self._parent = os.getpid()  # a child of os.fork() only has a copy of this object
+        self._parent = os.getpid()  # a child of os.fork() has only a copy of this object
         self._on_signal, self._on_end, self.ladder = on_signal, on_end, ladder
         self._failure: BaseException | None = None
         self.returncode: int | None = None
-        """None while it runs; then its exit code, or -N if signal N ended it."""
+        """None while the child runs; then its exit code, or -N if signal N ended it."""
         self._ended = Flag()
         self._signals = threading.Lock()
         self.paused = False
         self.signalled = False
-        """Whether it got a signal of ours before its end."""
+        """Whether we sent it a signal before its end."""
         self.stopped = False
-        """Whether `stop_all` ends it."""
+        """Whether `stop_all` is ending it."""
         self._tail: collections.deque[bytes] = collections.deque(maxlen=TAIL_LINES)
         self._process = SPAWNER.spawn(
             lambda: subprocess.Popen(
@@ -129,7 +129,7 @@ class Child:
                 self._thread(self._feed, self._process.stdin, stdin)
             if watch is not None:
                 self._thread(self._watch, watch)
-        except BaseException:  # without its threads it is neither drained nor reaped
+        except BaseException:  # without its threads, it would be neither drained nor reaped
             _running.discard(self)
             system.send(self.pid, KILL)
             self._process.wait()
@@ -141,25 +141,25 @@ class Child:
 
     @property
     def stderr_tail(self) -> bytes:
-        """The last lines that it wrote to stderr."""
+        """The last lines of its stderr."""
         return b"\n".join(self._tail)
 
     @property
     def stdout(self) -> Iterator[bytes]:
-        """The lines of stdout, without their newline, as they come."""
+        """The lines of stdout, without their newlines, as they come."""
         return lines_of(self.read)
 
     def read(self, size: int = STREAM_PIPE) -> bytes:
-        """What stdout has now, at most `size` bytes; waits for the first byte; empty at the end."""
+        """Up to `size` available bytes of stdout; waits for the first byte; empty at the end."""
         try:
             return self._out.read(size)
         except ValueError:  # closed by `close` in another thread
             return b""
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code, once it has ended and stderr is read to the end. TimeoutError after
-        `timeout` seconds. Raises the error of a callback or of the source of stdin, for which the
-        child was ended."""
+        """The exit code, once the child has ended and stderr has been read to its end. Raises
+        TimeoutError after `timeout` seconds, or the error of a callback or of the source of stdin
+        that ended the child."""
         if not self._ended.wait(timeout):
             raise TimeoutError(f"process {self.pid} is still running after {timeout} s")
         if self._failure is not None:
@@ -172,7 +172,7 @@ class Child:
         return self._ended.is_set()
 
     def signal(self, number: int) -> None:
-        """Send a signal, if it still runs. SIGKILL goes to its whole process group, helpers too."""
+        """Send a signal if the child still runs; SIGKILL to its process group, with any helpers."""
         if self._on_signal is not None:
             self._on_signal()
         with self._signals:
@@ -181,7 +181,7 @@ class Child:
             self.signalled = True
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 system.send(self.pid, number)
-                if self.paused:  # it gets the signal when it goes on
+                if self.paused:  # a stopped process gets the signal once it continues
                     self.paused = False
                     system.set_paused(self.pid, False)
 
@@ -189,11 +189,11 @@ class Child:
         self.signal(KILL)
 
     def pause(self) -> None:
-        """Stop it until `resume`, or until it gets a signal, if it still runs."""
+        """Suspend the child, if it still runs, until `resume` or a signal of ours."""
         self._set_paused(True)
 
     def resume(self) -> None:
-        """Let it go on, if it was paused."""
+        """Continue the child, if it was paused."""
         self._set_paused(False)
 
     def _set_paused(self, paused: bool) -> None:
@@ -205,8 +205,8 @@ class Child:
                 self.paused = paused
 
     def cancel(self, ladder: Sequence[tuple[int, float]] = ()) -> None:
-        """End it with each signal of the ladder, or of its own, in turn; returns at once if it has
-        ended."""
+        """End the child with the signals of `ladder`, or of its own, in turn. Returns as soon as it
+        has ended."""
         for number, seconds in ladder or self.ladder:
             if self._ended.is_set() or self._parent != os.getpid():
                 return
@@ -216,7 +216,7 @@ class Child:
         log.warning("process %d does not end", self.pid)
 
     def close(self) -> None:
-        """End it if it runs, and close what is open."""
+        """End the child if it runs, and close its stdout."""
         self.cancel()
         self._out.close()
 
@@ -235,7 +235,7 @@ class Child:
         return thread
 
     def _fail(self, error: BaseException) -> None:
-        """Remember what went wrong on our side, and end the child: its work cannot be finished."""
+        """Note an error on our side, and end the child, because its work cannot be finished."""
         if self._failure is None:
             self._failure = error
         self.kill()
@@ -243,9 +243,9 @@ class Child:
     def _mind(
         self, pipe: IO[bytes], callback: _Bytes | None, other: threading.Thread | None
     ) -> None:
-        """Drain stderr to its end, then reap. A helper that outlives the child may hold the pipes:
-        until they are closed, the child stays unreaped, so that its process group keeps its id and
-        SIGKILL reaches the helper alone."""
+        """Drain stderr to its end, then reap the child. A helper that outlives the child may keep
+        the pipes open: until they are closed, the child is not reaped, so that its process group
+        keeps its id, and SIGKILL reaches only the helper."""
         with pipe:
             for line in lines_of(partial(pipe.read, BLOCK)):
                 self._tail.append(line[:TAIL_LINE_BYTES])
@@ -281,8 +281,8 @@ class Child:
                 self._fail(error)
 
     def _feed(self, pipe: IO[bytes], source: Source) -> None:
-        """Feed stdin. A source that fails must not look like the end of the data: the child is
-        killed before its stdin is closed."""
+        """Feed stdin. If the source fails, kill the child before its stdin is closed: it must not
+        mistake the failure for the end of the data."""
         try:
             for block in blocks(source):
                 if not write_all(pipe, block):
@@ -304,8 +304,8 @@ start = Child
 
 
 def stop_all() -> None:
-    """End every child, each in order and all at once; does not wait for it. For a program that is
-    to end (Ctrl-C) while its threads wait for children."""
+    """Start to end all children at once, each with its ladder, without waiting. For a program that
+    ends (Ctrl-C) while its threads wait for children."""
     for child in _running.copy():
         if not child.stopped:
             child.stopped = True
@@ -313,8 +313,8 @@ def stop_all() -> None:
 
 
 def end_all() -> None:
-    """As `stop_all`, and waits until all have ended and what is called then is done, such as the
-    removal of what was lent to them. Before the program itself ends."""
+    """Like `stop_all`, but wait until all have ended and their `on_end` has returned, which removes
+    their loans, for example. For use before the program itself ends."""
     stop_all()
     running, began = _running.copy(), time.monotonic()
     ladders = [sum(seconds for _, seconds in child.ladder) for child in running]
@@ -325,7 +325,7 @@ def end_all() -> None:
 
 
 def require_runnable(argv: Sequence[str]) -> None:
-    """UsageError, FileNotFoundError or PermissionError for what cannot be started."""
+    """Raise UsageError, FileNotFoundError or PermissionError if `argv` cannot be started."""
     if any("\0" in word for word in argv):
         raise UsageError("an argument holds a NUL character, which no program can be given")
     if not os.path.isabs(argv[0]):
@@ -347,21 +347,21 @@ def run(
     timeout: float | None = None,
     most: float = math.inf,
 ) -> Completed:
-    """Run to the end and keep all output. TimeoutError after `timeout` seconds, OSError (EFBIG)
-    after `most` bytes of output; then it is gone."""
+    """Run a process to its end and keep all output. Ends it and raises TimeoutError after `timeout`
+    seconds, or OSError (EFBIG) after `most` bytes of output."""
     return collected(partial(start, argv, env=env), timeout, most)
 
 
 def collected(
     begin: Callable[..., Child], timeout: float | None, most: float = math.inf
 ) -> Completed:
-    """As `run`, of a child that is begun with these callbacks."""
+    """Like `run`, for a child that `begin` starts with the callbacks for its output."""
     out: list[bytes] = []
     err: list[bytes] = []
 
     def keep(kept: list[bytes], data: bytes) -> None:
         nonlocal most
-        most -= len(data) + 1  # a line came without its end
+        most -= len(data) + 1  # a line has lost its newline
         if most < 0:
             raise OSError(errno.EFBIG, "it printed more than was asked for")
         kept.append(data)
@@ -372,9 +372,9 @@ def collected(
 
 
 def to_the_end(argv: Sequence[str], *, env: Mapping[str, str]) -> None:
-    """Run a process that must not stop half-way: in a session of its own, it goes on if we are
-    killed, and after Ctrl-C, which ends our waiting alone. It says nothing. OSError if it cannot be
-    started. One that stands still is waited for as long as PATIENCE."""
+    """Run a process that must not be interrupted: in its own session, it survives a kill of ours,
+    and Ctrl-C, which only ends our wait. Its output is discarded. Waits at most PATIENCE seconds.
+    Raises OSError if it cannot be started."""
     none = subprocess.DEVNULL
     child = subprocess.Popen(
         argv, env=dict(env), stdin=none, stdout=none, stderr=none, start_new_session=True

@@ -1,4 +1,4 @@
-"""Work in a thread of its own, which the end of Python does not wait for, as for an executor's."""
+"""Work in a daemon thread, whose end Python does not wait for, unlike that of an executor."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ T = TypeVar("T")
 
 
 def aside(work: Callable[[], T], name: str) -> Future[T]:
-    """What it returns or raises, once it has."""
+    """Run `work` in a thread. Returns the future of its result."""
     done: Future[T] = Future()
 
     def run() -> None:
         try:
             done.set_result(work())
-        except BaseException as problem:  # noqa: BLE001 - raised where the result is asked for
+        except BaseException as problem:  # noqa: BLE001 - raised by the future
             done.set_exception(problem)
 
     threading.Thread(target=run, name=name, daemon=True).start()

@@ -1,8 +1,8 @@
-"""Opens an address in the person's browser, by a page on disk that leads there, as Jupyter does.
+"""Opens an address in the user's browser, through a page on disk that redirects, as Jupyter does.
 
-Every user of the machine can read a browser's arguments, but only this user the page. A browser
-that may not read our folder (some packaged as snap or flatpak) shows an error instead, so the
-caller shows the address to the person, too.
+All users of the machine can read a browser's arguments, but only this user can read the page. A
+browser that may not read our folder (some snap or flatpak packages) shows an error instead, so the
+caller also shows the address to the user.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from .aside import aside
 from .folders import runtime_folder
 from .interrupts import interruptible
 
-KEPT = 600.0  # seconds: the life of a sign-in; a browser may be slow to start
-_MOMENT = 1.0  # seconds in which a browser says that it does not start
+KEPT = 600.0  # seconds: the lifetime of a sign-in; a browser may be slow to start
+_MOMENT = 1.0  # seconds in which a browser fails if it cannot start
 _PREFIX = "open-"
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="referrer" content="no-referrer">
@@ -34,12 +34,12 @@ _PAGE = """<!doctype html>
 
 
 def open_in_browser(url: str) -> bool:
-    """Whether a browser took the address; not waiting for one that stays in the foreground
-    ($BROWSER). The page on disk is removed after ten minutes, or with this process."""
+    """Open `url`. Returns whether a browser took it; does not wait for one that stays in the
+    foreground ($BROWSER). The page on disk is removed after ten minutes, or with this process."""
     import webbrowser
 
     def start() -> bool:
-        # ValueError: quotation marks in $BROWSER that do not match.
+        # ValueError: unbalanced quotes in $BROWSER.
         with contextlib.suppress(webbrowser.Error, OSError, ValueError):
             return webbrowser.open(_page(url).as_uri())
         return False
@@ -52,7 +52,7 @@ def open_in_browser(url: str) -> bool:
 
 def _page(url: str) -> Path:
     folder = runtime_folder()
-    for old in folder.glob(f"{_PREFIX}*.html"):  # of a process that was killed
+    for old in folder.glob(f"{_PREFIX}*.html"):  # left by killed processes
         with contextlib.suppress(OSError):
             if time.time() - old.stat().st_mtime > KEPT:
                 old.unlink()

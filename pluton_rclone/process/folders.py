@@ -1,5 +1,5 @@
-"""Folders of our own for what must not outlive the session: in memory where the system has that,
-mode 0700."""
+"""Private folders (mode 0700) for files that must not outlive the session, in memory if the system
+has such a place."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ log = Log(__name__)
 
 
 def runtime_folders() -> list[Path]:
-    """The folders for private files that are there and ours alone, best first: that of the login
-    session (by its variable, and by its usual name, as cron has no variable), memory, disk."""
+    """The existing private folders that only this user can enter, best first: in the login
+    session's folder (by its variable, or usual path, as cron has no variable), memory, disk."""
     return [folder for place in _places() for folder in _own(place)]
 
 
 def runtime_folder() -> Path:
-    """The best of them, made if need be; OSError if none can be made."""
+    """The best private folder, created if necessary. Raises OSError if none can be created."""
     return next(usable_folders())
 
 
 def usable_folders() -> Iterator[Path]:
-    """All that can be used, made if need be, best first: one that is full gives way to the next.
-    One that another user took is replaced by one with a longer name, which `runtime_folders` finds
-    again. OSError after the last."""
+    """All usable private folders, best first, created if necessary: if one is full, take the next.
+    If another user owns one, a folder with a longer name replaces it, which `runtime_folders` also
+    finds. Raises OSError after the last."""
     problem = OSError("there is no folder for private files")
     for place in _places():
         try:
@@ -41,10 +41,10 @@ def usable_folders() -> Iterator[Path]:
 
 
 def _ours(place: Path) -> Path:
-    """Our folder in a place, made if need be. OSError."""
+    """Our folder in a place, created if necessary. Raises OSError."""
     folder, found = place / _name(), _own(place)
     if not found:
-        with contextlib.suppress(FileExistsError):  # another user's, or just made by one of ours
+        with contextlib.suppress(FileExistsError):  # another user's, or another process was faster
             folder.mkdir(mode=0o700)
         found = _own(place)
     if found:
@@ -56,8 +56,8 @@ def _ours(place: Path) -> Path:
 
 
 def leave_word(folder: Path) -> None:
-    """A link to a folder of ours in a place that a process with another XDG_RUNTIME_DIR, or none,
-    looks through, too; `remove` removes it."""
+    """Create a link to our folder in a place that is searched even by processes with another
+    XDG_RUNTIME_DIR, or none. `remove` removes the link."""
     usual = _usual_places()
     if not usual or any(place in folder.parents[1:2] for place in usual):
         return
@@ -66,7 +66,7 @@ def leave_word(folder: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder of ours, and the links to it."""
+    """Remove our folder, and the links to it."""
     with contextlib.suppress(OSError):  # `resolve` raises if another process removes it meanwhile
         place = folder.resolve()
         try:
@@ -74,7 +74,7 @@ def remove(folder: Path) -> None:
                 file.unlink(missing_ok=True)
             place.rmdir()
         except OSError:
-            import shutil  # 3 ms of every command, for a folder in it, that ours do not have
+            import shutil  # late, since it takes 3 ms: for subfolders, which ours do not have
 
             shutil.rmtree(place, ignore_errors=True)
     for link in (home / folder.name for home in runtime_folders()):
@@ -94,7 +94,7 @@ def _usual_places() -> list[Path]:
 
 
 def _temporary() -> str:
-    """As tempfile.gettempdir, which tries out each and takes 2 ms of a small command."""
+    """Like tempfile.gettempdir, which takes 2 ms, because it tests each folder."""
     named = (os.environ.get(name, "") for name in ("TMPDIR", "TEMP", "TMP"))
     return next((place for place in named if os.path.isdir(place)), "/tmp")
 
@@ -104,18 +104,18 @@ def _name() -> str:
 
 
 def _own(place: Path) -> list[Path]:
-    """Our folders in a place: the usual one, or those that stepped around another user's."""
+    """Our folders in a place: the usual one, or those created because another user has it."""
     folder = place / _name()
     if is_ours_alone(folder):
         return [folder]
-    if not os.path.lexists(folder):  # or the place cannot be looked into
+    if not os.path.lexists(folder):  # or the place cannot be searched
         return []
     return [found for found in sorted(place.glob(f"{_name()}-*")) if is_ours_alone(found)]
 
 
 def is_ours_alone(folder: Path) -> bool:
-    """Whether it is a real folder that this user alone can enter: /dev/shm and /tmp are open to
-    all."""
+    """Whether `folder` is a real folder that only this user can enter; anyone can create one in
+    /dev/shm and /tmp."""
     try:
         found = folder.lstat()
     except OSError:

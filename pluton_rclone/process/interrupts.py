@@ -1,4 +1,4 @@
-"""Ctrl-C stays Ctrl-C where a thread waits for another one."""
+"""Reliable Ctrl-C while a thread waits for another."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-_LOOK = 1.0  # seconds until a signal is seen that came between Python's last step and the wait
+_LOOK = 1.0  # seconds until a signal is noticed that arrived just before the wait
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raises KeyboardInterrupt where Python lost it: a signal that comes after threading's wait
-    has released its lock, and before it has the lock back, ends with "release unlocked lock"
-    (github.com/python/cpython/issues/78667 and 118433, open for every version)."""
+    """Raise KeyboardInterrupt where Python loses it: a signal that arrives after a wait of
+    threading has released its lock, and before it has the lock again, ends in "release unlocked
+    lock" (github.com/python/cpython/issues/78667 and 118433, open for every version)."""
     try:
         yield
     except RuntimeError as error:
@@ -25,10 +25,10 @@ def interruptible() -> Iterator[None]:
 
 
 class Flag:
-    """As threading's Event, which a signal can leave locked for ever: it holds a Condition, whose
-    `__enter__` and `__exit__` are Python code, and a signal can end either half way
-    (github.com/python/cpython/issues/74174). Whoever waits stands at a lock, and lets the next one
-    through once the flag is set; what a signal leaves locked is passed after _LOOK at most."""
+    """Like threading.Event, which a signal can leave locked for ever: it uses a Condition, whose
+    `__enter__` and `__exit__` are Python code that a signal can interrupt half-way
+    (github.com/python/cpython/issues/74174). Here, waiters queue at a lock, and each lets the next
+    through once the flag is set; a lock that a signal left locked is passed after _LOOK at most."""
 
     def __init__(self) -> None:
         self._is_set = False
@@ -43,10 +43,10 @@ class Flag:
         self._let_through()
 
     def clear(self) -> None:
-        self._is_set = False  # the next who passes closes the turnstile
+        self._is_set = False  # the next waiter that passes closes the turnstile
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Whether it is set, at the latest after `timeout` seconds."""
+        """Wait until the flag is set, at most `timeout` seconds. Returns whether it is set."""
         until = math.inf if timeout is None else time.monotonic() + timeout
         while not self._is_set and (left := until - time.monotonic()) > 0:
             if self._turnstile.acquire(timeout=min(left, _LOOK)) and self._is_set:
@@ -54,5 +54,5 @@ class Flag:
         return self._is_set
 
     def _let_through(self) -> None:
-        with suppress(RuntimeError):  # it is open
+        with suppress(RuntimeError):  # it is open already
             self._turnstile.release()

@@ -1,4 +1,4 @@
-"""Bytes through pipes: blocks cut into lines, sources cut into blocks, and the sizes for both."""
+"""Bytes through pipes: lines from blocks, blocks from sources, and the sizes of both."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, BinaryIO
 
-BLOCK = 64 * 1024  # bytes read at once from a drained pipe: the size of a Linux pipe
-STREAM_PIPE = 1024 * 1024  # bytes of a pipe that the caller reads: the most that Linux grants
-LINE_LIMIT = 16 * 1024 * 1024  # bytes; longer lines are cut, and so cannot fill the memory
+BLOCK = 64 * 1024  # bytes per read from a drained pipe: the size of a Linux pipe
+STREAM_PIPE = 1024 * 1024  # bytes of a pipe that the caller reads: the maximum on Linux
+LINE_LIMIT = 16 * 1024 * 1024  # bytes; longer lines are truncated, so they cannot fill the memory
 Source = bytes | BinaryIO | Iterable[bytes]
-"""What can be fed to a child: bytes, a binary file, or blocks of bytes."""
+"""Input for a child: bytes, a binary file, or blocks of bytes."""
 
 
 def lines_of(read: Callable[[], bytes]) -> Iterator[bytes]:
-    """The lines in blocks, without their newline; one over LINE_LIMIT is cut short."""
+    """The lines in blocks, without their newlines, truncated to LINE_LIMIT."""
     parts: list[bytes] = []
     size = 0
     while block := read():
@@ -42,7 +42,7 @@ def blocks(source: Source) -> Iterator[bytes]:
 
 
 def write_all(pipe: IO[bytes], block: bytes) -> bool:
-    """False if the pipe is not read any more: the child's own exit status tells why."""
+    """Write a block. Returns False if nothing reads the pipe; the child's exit status tells why."""
     view = memoryview(block)
     try:
         while view:
@@ -53,10 +53,10 @@ def write_all(pipe: IO[bytes], block: bytes) -> bool:
 
 
 def paced(read: Callable[[], bytes]) -> Callable[[], bytes]:
-    """The same blocks, with a pause of 2 ms before each once 64 KiB have come: the pipe fills.
+    """The same blocks, but after 64 KiB with a pause of 2 ms before each, so that the pipe fills.
 
-    rclone writes each line of a listing on its own, and pays for waking a waiting reader: a million
-    lines took 6.6 s to read as they came, and 4.9 s like this, as long as rclone into /dev/null.
+    rclone writes each line of a listing separately, and waking a waiting reader costs it time: a
+    million lines took 6.6 s without pauses and 4.9 s with them, as long as rclone to /dev/null.
     """
     total = 0
 

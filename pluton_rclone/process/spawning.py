@@ -1,13 +1,13 @@
-"""One lasting thread that forks every child, and what ends a child with its parent.
+"""One permanent thread that forks every child, and the means to end a child with its parent.
 
-The kernel's parent-death signal (Linux) is sent when the *thread* that forked ends, so one thread
-that lasts as long as the program forks every child.
+The kernel's parent-death signal (Linux) is sent when the *thread* that forked ends, so a thread
+that lives as long as the program forks every child.
 
 `setpriv` (util-linux) sets the signal, and then becomes the command: same process id, nothing left
 over, 2 ms (measured). `preexec_fn` would run Python between fork and exec, which is unsafe with
 threads and deprecated since 3.12. A shell between the two compares its parent with us: a command
-that lost its parent between fork and `setpriv` never starts. Without `setpriv`, Python itself does
-the same, in 20 ms to 100 ms. On other systems a child ends by SIGPIPE with its next line of output.
+that lost its parent between fork and `setpriv` never starts. Without `setpriv`, Python does the
+same, in 20 ms to 100 ms. On other systems, SIGPIPE ends a child at its next line of output.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Spawner:
-    """Makes children, one after the other, in a thread of its own that starts with the first."""
+    """Creates children, one after the other, in its own thread, which starts with the first."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -37,14 +37,14 @@ class Spawner:
         self._serves = False
 
     def spawn(self, make: Callable[[], Popen[bytes]]) -> Popen[bytes]:
-        """What `make` returns, made in the lasting thread; what it raises is raised here."""
+        """Call `make` in the permanent thread. Returns its result, or raises its exception."""
         made: list[Popen[bytes]] = []
         done, problems = Flag(), list[BaseException]()
 
-        def request() -> None:  # a Future would take an `ls` 5 ms to import
+        def request() -> None:  # importing Future would take 5 ms
             try:
                 made.append(make())
-            except BaseException as problem:  # noqa: BLE001 - raised again where it was asked for
+            except BaseException as problem:  # noqa: BLE001 - raised again in the caller's thread
                 problems.append(problem)
             done.set()
 
@@ -59,13 +59,13 @@ class Spawner:
             for problem in problems:
                 raise problem
             return made[0]
-        except BaseException:  # also Ctrl-C while waiting: the caller does not know the child
-            self._requests.put(partial(_kill, made))  # once it is made
+        except BaseException:  # also Ctrl-C while waiting: the caller will not get the child
+            self._requests.put(partial(_kill, made))  # after it has been created
             raise
 
     def _serve(self) -> None:
         while True:
-            self._requests.get()()  # under no name here: the caller alone keeps the child
+            self._requests.get()()  # without a name here, so only the caller refers to the child
 
 
 def _kill(made: list[Popen[bytes]]) -> None:
@@ -74,7 +74,7 @@ def _kill(made: list[Popen[bytes]]) -> None:
 
 
 SPAWNER = Spawner()
-if hasattr(os, "register_at_fork"):  # the new process does not have the thread
+if hasattr(os, "register_at_fork"):  # a forked process does not have the thread
     os.register_at_fork(after_in_child=SPAWNER.__init__)  # type: ignore[misc]
 
 _WITH_PYTHON = """\
@@ -86,8 +86,8 @@ if os.getppid() == int(sys.argv[1]):
 
 
 def killed_with_parent() -> list[str]:
-    """What makes a command end with the process that starts it, in front of it; empty without a
-    setpriv that can do that."""
+    """The prefix that makes a command end with the process that starts it; empty without a setpriv
+    that can do that."""
     setpriv = which("setpriv") if sys.platform == "linux" else None
     if setpriv is None or not _knows_the_signal(setpriv):
         return []
@@ -96,15 +96,15 @@ def killed_with_parent() -> list[str]:
 
 @cache
 def _knows_the_signal(setpriv: str) -> bool:
-    """Whether the program has the name of the option in it: that of util-linux before 2.33 and that
-    of busybox do not. To read it takes 0.3 ms, to start it 2 ms (measured)."""
-    with suppress(OSError), open(setpriv, "rb") as program:  # it may be there to run, not to read
-        return b"pdeathsig" in program.read(2**19)  # it has 80 KB; busybox has 2 MB, in 10 ms
+    """Whether the program's file contains the name of the option, unlike those of util-linux before
+    2.33 and of busybox. Reading it takes 0.3 ms, starting it 2 ms (measured)."""
+    with suppress(OSError), open(setpriv, "rb") as program:  # it may be executable, but unreadable
+        return b"pdeathsig" in program.read(2**19)  # it has 80 KB; busybox has 2 MB, or 10 ms
     return False
 
 
 def dying_with_us(argv: list[str]) -> list[str]:
-    """The command in front of which the parent-death signal is set."""
+    """The command, with a prefix that sets the parent-death signal."""
     if sys.platform != "linux":
         return argv
     parent = str(os.getpid())

@@ -1,5 +1,5 @@
-"""What differs between systems about processes, users and pipes, each with a plain fallback. It is
-tested on Linux; for macOS and Windows it is type-checked, and has not been run there."""
+"""System-specific functions for processes, users and pipes, each with a simple fallback. Tested on
+Linux; for macOS and Windows only type-checked, never run."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 Taken = TypeVar("Taken")
 
-KILL: signal.Signals = getattr(signal, "SIGKILL", signal.SIGTERM)  # no process can refuse it
+KILL: signal.Signals = getattr(signal, "SIGKILL", signal.SIGTERM)  # no process can ignore it
 
 
 def send(pid: int, number: int) -> None:
-    """Send a signal to a child that is not reaped; KILL goes to its whole process group. Windows
-    can only end it. ProcessLookupError, PermissionError."""
+    """Send a signal to a child that has not been reaped; KILL goes to its whole process group. On
+    Windows, any signal ends it. Raises ProcessLookupError, PermissionError."""
     if sys.platform != "win32" and number == KILL:
         os.killpg(pid, number)
     else:
@@ -34,20 +34,20 @@ def send(pid: int, number: int) -> None:
 
 
 def set_paused(pid: int, paused: bool) -> None:
-    """Stop a child, or let it go on; nothing on Windows. ProcessLookupError, PermissionError."""
+    """Suspend or continue a child; not on Windows. Raises ProcessLookupError, PermissionError."""
     if sys.platform != "win32":
         os.kill(pid, signal.SIGSTOP if paused else signal.SIGCONT)
 
 
 def exit_status(process: Popen[bytes]) -> int:
-    """The exit code of a child, or -N after signal N; waits for its end. On Linux it stays to be
-    reaped, and keeps its process id. UsageError if another part of this program has reaped it."""
+    """Wait for the end of a child. Returns its exit code, or -N after signal N. On Linux it is not
+    reaped, and keeps its process id. Raises UsageError if something else has reaped it."""
     if sys.platform != "linux":
         return process.wait()
     try:
         found = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     except ChildProcessError:
-        if type(process).__module__ != "subprocess":  # gevent's and pytest-subprocess's know it
+        if type(process).__module__ != "subprocess":  # those of gevent, pytest-subprocess have it
             return process.wait()
         what = "this program waits for every child: the exit status of ours is lost"
         raise UsageError(what) from None
@@ -57,7 +57,7 @@ def exit_status(process: Popen[bytes]) -> int:
 
 
 def exit_code(status: int) -> int:
-    """The exit code as a shell gives it: 128 + N for a program that signal N ended (-N)."""
+    """The exit code as in a shell: 128 + N for a program that signal N ended (-N)."""
     return status if status >= 0 else 128 - status
 
 
@@ -67,12 +67,12 @@ def ignores_children() -> bool:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is a process of that number, of any user, on this machine. Always True on
-    Windows, where asking by a signal would end it."""
+    """Whether a process with this id exists on this machine, of any user. Always True on Windows,
+    where a test signal would end it."""
     if sys.platform != "win32":
         try:
             os.kill(pid, 0)
-        except (ProcessLookupError, OverflowError):  # no process has so large a number
+        except (ProcessLookupError, OverflowError):  # the number is too large for a process id
             return False
         except OSError:
             pass
@@ -80,10 +80,10 @@ def is_alive(pid: int) -> bool:
 
 
 def began(pid: int) -> str:
-    """When a process was started, as Linux counts: with the number it names that process alone.
-    Empty where there is none (it has ended, reaped or not) or the system does not say."""
+    """The start time of a process, in Linux's units: with the process id, it is unique. Empty if
+    the process has ended (reaped or not), and on other systems."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # "12 (name) S …": the name may hold anything
+        with open(f"/proc/{pid}/stat", "rb") as file:  # "12 (name) S …", with any name
             state, *fields = file.read().rpartition(b") ")[2].split()
     except OSError:
         return ""
@@ -91,7 +91,7 @@ def began(pid: int) -> str:
 
 
 def in_foreground() -> bool:
-    """Whether a terminal sends its Ctrl-C to us, and so to the children in our process group."""
+    """Whether the terminal sends Ctrl-C to our process group, which includes some children."""
     if sys.platform == "win32":
         return True
     try:
@@ -102,59 +102,59 @@ def in_foreground() -> bool:
 
 
 def which(name: str, path: str | None = None) -> str | None:
-    """As `shutil.which`, which every command would import for 2 ms."""
+    """Like `shutil.which`, whose import would take 2 ms of every command."""
     if sys.platform == "win32":
         import shutil
 
         return shutil.which(name, path=path)
     path = os.environ.get("PATH", os.defpath) if path is None else path
-    folders = path.split(os.pathsep) if path else []  # an empty one is not the current folder
+    folders = path.split(os.pathsep) if path else []  # an empty PATH is not the current folder
     found = (os.path.join(one, name) for one in ([""] if "/" in name else folders))
     return next((one for one in found if os.path.isfile(one) and os.access(one, os.X_OK)), None)
 
 
 def user() -> int:
-    """The number of this process's user; 0 on Windows."""
+    """The user id of this process; 0 on Windows."""
     if sys.platform == "win32":
         return 0
     return os.geteuid()
 
 
 def is_private(found: os.stat_result) -> bool:
-    """Whether it is for this user alone, by owner and mode; on Windows, a profile's folders are."""
+    """Whether only this user has access, by owner and mode; True on Windows, for its profiles."""
     return sys.platform == "win32" or (found.st_uid == user() and not found.st_mode & 0o077)
 
 
 def widen(pipe: IO[bytes], size: int) -> None:
-    """Give a pipe room for so many bytes (Linux), if that is granted."""
+    """Enlarge a pipe to `size` bytes (Linux), if the system allows it."""
     if sys.platform == "linux":
         import fcntl
 
-        with contextlib.suppress(AttributeError, OSError):  # F_SETPIPE_SZ is there since 3.10
+        with contextlib.suppress(AttributeError, OSError):  # F_SETPIPE_SZ exists since 3.10
             fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, size)
 
 
 def new_private_file(path: str | os.PathLike[str]) -> BinaryIO:
-    """A new file that only this user can read; FileExistsError, OSError."""
+    """A new file that only this user can read. Raises FileExistsError, OSError."""
     return open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def give_to_owner(descriptor: int, folder: str | os.PathLike[str]) -> None:
-    """What root has just made in somebody's folder, as with sudo, is theirs: with a lock or a
-    record that they cannot open, their own commands would fail from then on."""
+    """Give a file that root has just created, as with sudo, to the owner of its folder: if users
+    could not open a lock or a record, their own commands would fail from then on."""
     if sys.platform != "win32" and os.geteuid() == 0:
-        with contextlib.suppress(OSError):  # a namespace does not know every user
+        with contextlib.suppress(OSError):  # a namespace may lack the user
             owner = os.stat(folder)
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 class Held(io.FileIO):
-    """A file that this process alone holds until `release`, or until it ends: others can tell that
-    it lives. A child of os.fork() does not hold it. BlockingIOError if another one does; OSError.
-    Every command has one, and to import filelock would take it 18 ms.
+    """A file that only this process holds, until `release` or its end, so that others can tell that
+    it is alive. A child of os.fork() does not hold it. Raises BlockingIOError if another process
+    holds it, and OSError. Every command has one, and importing filelock would take 18 ms.
 
-    It is a file object: if a Ctrl-C comes before anybody has it, it closes by itself, where a bare
-    descriptor would be held on; and `with` lets go of it in one step, which nothing interrupts."""
+    It is a file object: if Ctrl-C comes before the caller has it, it closes itself, unlike a bare
+    descriptor; and `with` releases it in one step, which nothing interrupts."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         try:
@@ -169,7 +169,7 @@ class Held(io.FileIO):
 
                 try:
                     msvcrt.locking(self.fileno(), msvcrt.LK_NBLCK, 1)
-                except OSError as error:  # EACCES, as if it could not be opened
+                except OSError as error:  # EACCES, as for a file that cannot be opened
                     raise OSError(errno.EAGAIN, error.strerror) from None  # a BlockingIOError
             else:
                 import fcntl
@@ -181,7 +181,7 @@ class Held(io.FileIO):
             self.close()
             raise
 
-    release = io.FileIO.close  # the second time nothing happens
+    release = io.FileIO.close  # a second call does nothing
 
 
 def _private(name: str, flags: int) -> int:
@@ -189,13 +189,13 @@ def _private(name: str, flags: int) -> int:
 
 
 def held(path: str | os.PathLike[str], seconds: float) -> Held:
-    """The file, once no other process and no other thread holds it; errors as of `until_free`."""
+    """The file, once no other process or thread holds it. Raises like `until_free`."""
     return until_free(lambda: Held(path), seconds)
 
 
 def until_free(take: Callable[[], Taken], seconds: float) -> Taken:
-    """What `take` gives, as soon as it does not raise BlockingIOError any more. After so many
-    seconds, BlockingIOError; OSError."""
+    """Call `take` until it no longer raises BlockingIOError, for at most `seconds`. Returns its
+    result. Raises BlockingIOError, OSError."""
     until = time.monotonic() + seconds
     while True:
         try:
@@ -206,8 +206,8 @@ def until_free(take: Callable[[], Taken], seconds: float) -> Taken:
         time.sleep(0.005)
 
 
-# By descriptor, so there are not many. No WeakSet: what it does at the end of a member is Python
-# code, where a Ctrl-C is lost.
+# By descriptor, so it stays small. Not a WeakSet, whose callback for a dead member is Python code,
+# in which a Ctrl-C is lost.
 _held: dict[int, weakref.ref[Held]] = {}
 
 

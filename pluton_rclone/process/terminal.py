@@ -1,4 +1,4 @@
-"""Programs that have a person's terminal: one runs in our place, one asks for something."""
+"""Programs that use the user's terminal: one replaces us for a while, one prompts for input."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .spawning import SPAWNER, dying_with_us
 
 
 def at_terminal(argv: Sequence[str], *, env: Mapping[str, str]) -> Completed:
-    """As `process.run`, of a command that may ask the person at our terminal, for as long as that
-    takes. It has our stdin and stderr where they are the terminal, and hears Ctrl-C as we do."""
+    """Like `process.run`, for a command that may prompt at our terminal, without a time limit. It
+    inherits our stdin and stderr if they are the terminal, and gets Ctrl-C as we do."""
     require_runnable(argv)
     done = subprocess.run(
         dying_with_us(list(argv)),
@@ -33,12 +33,12 @@ def foreground(
     on_signal: Callable[[], None] = lambda: None,
     ends_with: int = signal.SIGTERM,
 ) -> int:
-    """Run a person's command in our place: it has our terminal, stdin, stdout and stderr, and ends
-    with us. Returns its exit code, or -N if signal N ended it. OSError if it cannot be started.
+    """Run a user's command in our place: it has our terminal, stdin, stdout and stderr, and ends
+    with us. Returns its exit code, or -N if signal N ended it. Raises OSError if it cannot start.
 
-    The terminal sends Ctrl-C to both; we wait on and let the command answer. SIGTERM is passed on
-    as `ends_with`, and a SIGINT that no terminal sent. `on_signal` is called before, in the
-    signal's handler.
+    The terminal sends Ctrl-C to both; we keep waiting, and let the command react. SIGTERM is passed
+    on as `ends_with`; a SIGINT that no terminal sent is passed on, too. `on_signal` is called
+    before that, in the signal handler.
     """
     made: list[subprocess.Popen[bytes]] = []
     early: list[int] = []
@@ -46,7 +46,7 @@ def foreground(
     def interrupted(number: int, frame: object) -> None:
         on_signal()
         passed_on = number if number == signal.SIGINT else ends_with
-        if not made:  # the terminal told us alone
+        if not made:  # only we have got the signal
             early.append(passed_on)
         elif number != signal.SIGINT or not system.in_foreground():
             made[0].send_signal(passed_on)
@@ -63,7 +63,7 @@ def foreground(
     signals = (signal.SIGINT, signal.SIGTERM)
     try:
         before = [signal.signal(number, interrupted) for number in signals]
-    except ValueError:  # not the main thread, which alone gets signals
+    except ValueError:  # this is not the main thread, the only one that gets signals
         return reaped(SPAWNER.spawn(make))
     try:
         child = SPAWNER.spawn(make)
