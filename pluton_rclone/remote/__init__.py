@@ -1,1 +1,1 @@
-"""The model of one OneDrive remote: options, rules, faults. No input and no output."""
+"""The model of one OneDrive remote: options, rules, faults. No input or output."""

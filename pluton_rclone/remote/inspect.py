@@ -1,4 +1,4 @@
-"""What is wrong with remotes that are already there, and how to fix each."""
+"""Faults of existing remotes, and how to fix each."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from .versions import known_faults, lacks
 Severity = Literal["error", "warning"]
 _Row = tuple[str, Severity, str, str]
 _SIGN_IN = "Re-authorize it: drive and options stay as they are."
-# Without a drive and a token that can be renewed, there is nothing to check a new sign-in against.
+# Without a drive or a renewable token, nothing can tell whether a new sign-in matches.
 _ANEW = "Remove it and connect it anew. What is on the drive stays there."
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault of one remote, or of the file (remote ""). "error": it does not work; "warning": it
-    does not do what it seems to, or not for long."""
+    """A fault of one remote, or of the file (remote ""). Severity "error": it does not work;
+    "warning": it does not do what it seems to do, or not for long."""
 
     remote: str
     option: str
@@ -49,10 +49,10 @@ def inspect_remote(
     paired: bool = False,
     by_variables: bool = False,
 ) -> list[Finding]:
-    """Everything that is wrong with a OneDrive remote; of another type, only its name is looked at.
-    `version` is that of the rclone at hand. `paired`: `name` is that of its drive (`remote.pairs`).
-    `by_variables`: RCLONE_CONFIG_… make it, as an export for a container has them.
-    """
+    """All faults of a OneDrive remote; for a remote of another type, only those of its name.
+    `version` is that of the rclone in use. `paired`: `name` is the drive of a pair
+    (`remote.pairs`). `by_variables`: RCLONE_CONFIG_… variables define the remote, as in an export
+    for a container."""
     found: list[_Row] = []
     fault = name_fault(name, NEWEST if version is None else version)
     if fault is not None:
@@ -93,13 +93,13 @@ def _drive_and_token(section: Mapping[str, str]) -> Iterator[_Row]:
         return
     fault = token_fault(text, is_renewed=not (is_app_only or section.get("tenant_url")))
     if fault is not None:
-        # without a refresh token, or an expiry, it works for the moment
+        # without a refresh token or an expiry, it still works for a while
         works = token_fields(text).get("access_token")
         yield "token", "warning" if works else "error", f"its token: {fault}", mended
 
 
 def _values(section: Mapping[str, str], told: set[str]) -> Iterator[_Row]:
-    """What the model refuses or warns of, as far as drive and token have not been told already."""
+    """The model's errors and warnings, except for the options in `told`, reported before."""
     given = {key: value for key, value in section.items() if key in BY_NAME and value}
     given = {key: value for key, value in given.items() if key not in told}
     given = {**any_drive(given.get("drive_type", "business")), "token": ANY, **given, "type": TYPE}

@@ -1,4 +1,4 @@
-"""Names of remotes: what each rclone takes (rclone fs/fspath/path.go); one of a friendly name."""
+"""Names of remotes: which ones each rclone allows (fs/fspath/path.go), and friendly names."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _LONGEST = 60
 
 
 def name_fault(name: str, version: tuple[int, ...] = NEWEST) -> str | None:
-    """Why rclone of this version does not take the name; None if it does.
+    """Why this version of rclone rejects the name; None if it allows it.
 
-    Since 1.61: letters and digits of every script, `_ - .` and space, not first `-` or space, not
-    last space or a single `-`; `@` and `+` since 1.62. Before: the same in ASCII. We ask the later
-    edge rules of every version, for `-x:` is an option to most programs, and keep "DEFAULT" out,
-    which rclone's file format reads as the defaults of all sections.
+    Since 1.61: letters and digits of any script, `_ - .` and space, but no `-` or space at the
+    beginning, and no space or single `-` at the end; since 1.62 also `@` and `+`. Before: only
+    ASCII. We apply the rules for both ends to all versions, because `-x:` is an option to most
+    programs, and reject "DEFAULT", which means the defaults of all sections in rclone's format.
     """
     if not name:
         return "it is empty"
@@ -41,7 +41,7 @@ def name_fault(name: str, version: tuple[int, ...] = NEWEST) -> str | None:
 
 
 def check_name(name: str, version: tuple[int, ...] = NEWEST, others: Collection[str] = ()) -> None:
-    """OptionInvalid if rclone of this version does not take the name, or would mix its options with
+    """Raise OptionInvalid if this version of rclone rejects the name, or would mix its options with
     those of one of the other remotes."""
     fault = name_fault(name, version)
     advice = "Use letters, digits, '_', '-' and spaces; the friendly name can be anything."
@@ -58,7 +58,7 @@ def check_name(name: str, version: tuple[int, ...] = NEWEST, others: Collection[
 
 
 def _related(name: str, others: Collection[str]) -> tuple[str, str] | None:
-    """The parent and the child, if this name and another one are that (`parent_of`)."""
+    """Parent and child, if `name` and one of `others` are so related (`parent_of`)."""
     if (parent := parent_of(name)) in others:
         return parent, name
     child = next((one for one in others if parent_of(one) == name), None)
@@ -66,8 +66,8 @@ def _related(name: str, others: Collection[str]) -> tuple[str, str] | None:
 
 
 def friendly_name(name: str) -> str:
-    """The name without blanks around it. UsageError if people cannot read it, or if programs take
-    it for an option."""
+    """The name without surrounding blanks. Raises UsageError if people cannot read it, or programs
+    would take it for an option."""
     text = name.strip()
     if text and text.isprintable() and text[0] != "-":
         return text
@@ -78,8 +78,8 @@ def friendly_name(name: str) -> str:
 def derive_name(
     friendly: str, taken: Collection[str] = (), version: tuple[int, ...] = NEWEST
 ) -> str:
-    """A name that needs no quotes anywhere: "annas-onedrive" of "Anna's OneDrive". Without a space,
-    `name:dir` needs no quotes; without a dot, it inherits from no remote `a`, and none from it."""
+    """A name that never needs quotes: "annas-onedrive" for "Anna's OneDrive". It has no space, so
+    `name:dir` needs no quotes, and no dot, so it inherits no options."""
     text = unicodedata.normalize("NFKC", friendly).casefold().replace("'", "").replace("’", "")
     if not Feature.ANY_SCRIPT_IN_NAMES.known_to(version):
         text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()

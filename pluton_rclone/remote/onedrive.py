@@ -1,4 +1,4 @@
-"""The OneDrive remote: a pydantic model of what stands in its section of rclone.conf."""
+"""The OneDrive remote: a pydantic model of its section in rclone.conf."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .options import BY_NAME, OPTIONS, OWN, PREFIX, TRUE
 from .rules import Warn
 
 TYPE = "onedrive"
-NO_DRIVE = "unable to get drive_id and drive_type"  # rclone's own words
+NO_DRIVE = "unable to get drive_id and drive_type"  # rclone's message
 _DAY = "it is a day, written as in 2027-03-31"
 _WORDS = {
     "bool_parsing": "it is a switch: true or false",
@@ -31,12 +31,12 @@ _WORDS = {
     "date_from_datetime_parsing": _DAY,
     "extra_forbidden": "there is no such option",
 }
-"""For people; what is not here is said in pydantic's own words."""
+"""Messages for users by pydantic's type of error; other types keep pydantic's message."""
 _READ_BY_RCLONE = {
     "switch": f"{'|'.join(TRUE)}|0|f|F|FALSE|false|False",
     "number": "0|-?[1-9][0-9]*",  # to rclone, 010 is 8
 }
-"""The texts of a kind that rclone takes and means as we do: of a person, pydantic takes more."""
+"""The texts that rclone reads as we do; for a user's input, pydantic accepts more."""
 
 
 def _option(name: str, default: Any = ..., **limits: Any) -> Any:
@@ -45,10 +45,10 @@ def _option(name: str, default: Any = ..., **limits: Any) -> Any:
 
 
 class OneDriveRemote(BaseModel):
-    """One remote of rclone's `onedrive` backend that works, and what Pluton keeps beside it. Every
-    instance is valid: the constructor raises RemoteIncomplete (no drive, no token) or
-    OptionInvalid, whose details hold `problems`, a list of "option: message". Immutable; `replace`
-    gives another one. Sizes are bytes (`Size`) or rclone's text. `token` is rclone's JSON text."""
+    """A working remote of rclone's `onedrive` backend, with Pluton's own options. Every instance is
+    valid: the constructor raises RemoteIncomplete (no drive, no token) or OptionInvalid, whose
+    details hold `problems`, a list of "option: message". Immutable; `replace` returns a changed
+    copy. Sizes are bytes (`Size`) or rclone's text. `token` is rclone's JSON text."""
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -101,7 +101,7 @@ class OneDriveRemote(BaseModel):
     def _one_error(
         cls, data: Any, handler: pydantic.ModelWrapValidatorHandler[OneDriveRemote]
     ) -> OneDriveRemote:
-        """Every fault leaves as an error of ours, without the values: they may be secret."""
+        """Turn every fault into an error of ours, without the values, which may be secret."""
         if isinstance(data, dict):
             _check_complete(data)
         try:
@@ -121,7 +121,7 @@ class OneDriveRemote(BaseModel):
     @field_validator("encoding")
     @classmethod
     def _as_rclone_writes(cls, value: str) -> str:
-        return as_rclone_writes(value)  # of a form, in small letters
+        return as_rclone_writes(value)  # a form may send it in lower case
 
     @field_validator("metadata_permissions")
     @classmethod
@@ -158,7 +158,7 @@ class OneDriveRemote(BaseModel):
             ("metadata_permissions", rules.metadata_permissions_fault(self.metadata_permissions)),
         ]
         if self.token is not None:
-            # rclone's way without an administrator (tenant_url) has a token that nobody renews.
+            # With tenant_url, rclone's mode without an administrator, the token is never renewed.
             is_renewed = not (self.client_credentials or self.tenant_url)
             fault = rules.token_fault(self.token.get_secret_value(), is_renewed=is_renewed)
             found.append(("token", fault))
@@ -194,7 +194,7 @@ class OneDriveRemote(BaseModel):
         return rules.reads_only(self.granted_scopes, self.access_scopes)
 
     def warnings(self) -> list[Warn]:
-        """What works, but not as well as it could, or not for ever."""
+        """Options that work, but not as well as they could, or not for ever."""
         return [Warn(*row) for row in self._warnings()]
 
     def _warnings(self) -> Iterator[tuple[str, str, str]]:
@@ -223,7 +223,7 @@ class OneDriveRemote(BaseModel):
             yield "certificate", what, "Run it through this library, or set a client secret."
 
     def to_section(self) -> dict[str, str]:
-        """The section, type first, without options at their default. It holds secrets."""
+        """The section, type first, without options that have their default. It holds secrets."""
         section = {"type": TYPE}
         if self.description:
             section["description"] = self.description
@@ -234,7 +234,7 @@ class OneDriveRemote(BaseModel):
             if option.name not in section and text != option.default:
                 section[option.name] = text
         if self.certificate and self.client_secret is None:
-            # rclone would try it with an empty secret; from_section takes it from the certificate.
+            # rclone would try it with an empty secret; from_section infers it from the certificate.
             section.pop("client_credentials", None)
         for option in OWN:
             text = _text(getattr(self, option.name))
@@ -244,9 +244,9 @@ class OneDriveRemote(BaseModel):
 
     @classmethod
     def from_section(cls, section: Mapping[str, str], **changes: Any) -> OneDriveRemote:
-        """The remote in a section, with `changes` in place of what it has of them, be that wrong;
-        keys that rclone and Pluton do not know are passed over. Text is read as rclone reads it, an
-        empty value as none. OptionInvalid, RemoteIncomplete."""
+        """The remote in a section, with `changes`, which replace its values even if these are
+        invalid. Keys unknown to rclone and Pluton are ignored. Text is read as rclone reads it, and
+        an empty value is none. Raises OptionInvalid, RemoteIncomplete."""
         kind = section.get("type")
         if kind != TYPE:
             what = f"this remote is of type {kind!r}, not onedrive"
@@ -271,26 +271,26 @@ class OneDriveRemote(BaseModel):
         return remote
 
     def replace(self, **changes: Any) -> OneDriveRemote:
-        """The same remote with other options, checked like a new one. A new base folder drops the
-        id of the last one."""
+        """A copy with other options, checked like a new remote. A new base folder drops the id of
+        the old one."""
         if "base_folder" in changes:
             changes.setdefault("base_folder_id", "")
         present = {name: getattr(self, name) for name in type(self).model_fields}
         return OneDriveRemote(**{**present, **changes})
 
     def changes_from(self, before: OneDriveRemote) -> dict[str, str | None]:
-        """What `Conf.update` needs to turn `before` into this one; the token only if it differs."""
+        """The changes for `Conf.update` that turn `before` into this remote."""
         old, new = before.to_section(), self.to_section()
         keys = {**old, **new}
         return {key: new.get(key) for key in keys if old.get(key) != new.get(key)}
 
     def require(self, version: tuple[int, ...]) -> None:
-        """RcloneTooOld if rclone of this version would ignore an option, or not renew the token."""
+        """Raise RcloneTooOld if this rclone would ignore an option, or not renew the token."""
         versions.require(self.to_section(), version)
 
 
 def _text(value: object) -> str:
-    """A value as it stands in rclone.conf; empty for none."""
+    """A value as text for rclone.conf; empty for None."""
     if value is None:
         return ""
     if isinstance(value, SecretStr):
@@ -307,7 +307,7 @@ _FIND: dict[str, Any] = {"advice": _LOOK, "next_step": errors.NextStep.REPAIR}
 def _check_complete(data: Mapping[str, Any]) -> None:
     missing = [name for name in ("drive_id", "drive_type") if not data.get(name)]
     signed_in = data.get("client_credentials") or data.get("token")
-    if missing and not signed_in:  # as `rclone config` leaves it that was stopped
+    if missing and not signed_in:  # as an interrupted `rclone config` leaves it
         what = "the remote has neither a drive nor a token"
         raise errors.RemoteIncomplete(what, why="nobody has signed in", missing=[*missing, "token"])
     if missing:

@@ -1,10 +1,10 @@
-"""Every option of a OneDrive remote, once: the 30 of rclone 1.75.2 and the 8 that are kept beside
-them. The source of all help, forms and checks, and of who decides each: the person, the walk, or
-the sign-in.
+"""Every option of a OneDrive remote, once: the 30 of rclone 1.75.2 and 8 of our own. The source for
+help, forms and checks, and for what decides each option: the user, the steps of the walk, or the
+sign-in.
 
-rclone's names, defaults and choices are its own (`rclone config providers`); a test compares them
-with the binary at hand. `since` is the first release that knows the option, from the tags of
-rclone's repository (backend/onedrive/onedrive.go, lib/oauthutil, fs/registry.go).
+Names, defaults and choices are rclone's (`rclone config providers`); a test compares them with the
+installed binary. `since` is the first release with the option, from the tags of rclone's repository
+(backend/onedrive/onedrive.go, lib/oauthutil, fs/registry.go).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Decider = Literal["person", "walk", "sign_in"]
 
 PREFIX = "pluton_"
 TRUE = ("1", "t", "T", "TRUE", "true", "True")
-"""What rclone reads as a switch that is on."""
+"""The values that rclone reads as true."""
 _WHY: dict[Decider, tuple[str, str]] = {
     "walk": (
         "the steps of the walk decide it: the name, the location",
@@ -135,7 +135,7 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class Choice:
-    """One value that an option takes, with the words for a person."""
+    """One value of an option, with its label for users."""
 
     value: str
     label: str
@@ -143,7 +143,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Option:
-    """One option. `default` is its text in rclone.conf; `unit` is None where there is none."""
+    """One option. `default` is its text in rclone.conf; `unit` is None if it has no unit."""
 
     name: str
     kind: Kind
@@ -203,7 +203,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("encoding", "list", "Encoding of names", Version(1, 51), ONEDRIVE_ENCODING),
     _by_walk("description", "text", "Friendly name", Version(1, 66), group="basic"),
 )
-# Kept beside rclone's options, under keys that rclone passes over.
+# Kept beside rclone's options, under keys that rclone ignores.
 OWN: tuple[Option, ...] = (
     Option("base_folder", "text", "Base folder", group="pluton"),
     _by_walk("base_folder_id", "text", "Base folder's id", group="pluton", sensitive=True),
@@ -219,7 +219,7 @@ BY_NAME: dict[str, Option] = {option.name: option for option in (*OPTIONS, *OWN)
 
 
 def option_called(name: str) -> Option:
-    """OptionInvalid if there is none."""
+    """The option with this name. Raises OptionInvalid if there is none."""
     if name in BY_NAME:
         return BY_NAME[name]
     meant = nearest(name, BY_NAME)
@@ -229,7 +229,7 @@ def option_called(name: str) -> Option:
 
 
 def require_person(names: Iterable[str]) -> None:
-    """OptionInvalid for the first name without an option, or with one that is not the person's."""
+    """Raise OptionInvalid for the first name that is no option, or not one that users decide."""
     for name in names:
         option = option_called(name)
         if option.decided_by != "person":

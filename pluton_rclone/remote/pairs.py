@@ -1,13 +1,13 @@
-"""A storage with a base folder, as every rclone reads it: an alias of the folder, and its drive.
+"""A storage with a base folder, in a form for any rclone: an alias for the folder, and its drive.
 
     [work]                           [work-drive]
     type = alias                     type = onedrive
     remote = work-drive:Backups      pluton_alias = work:Backups
 
-The mark ties the drive to the alias, and the id of the base folder to its path: a path that was
-changed by hand has no id. A drive whose alias is gone, or leads elsewhere, is a storage of its own,
-which keeps the base folder of the mark; so does one with our key `pluton_base_folder`, as it was
-saved before (rclone starts at the root of both). Pure functions on sections.
+The mark (`pluton_alias`) ties the drive to the alias, and the id of the base folder to its path: a
+path changed by hand has no id. A drive whose alias is missing, or points elsewhere, is a separate
+storage with the base folder of the mark, as is one with our key `pluton_base_folder`, the earlier
+format (for both, rclone starts at the drive's root). Pure functions on sections.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Section = Mapping[str, str]
 
 
 def drive_of(sections: Mapping[str, Section], name: str) -> str:
-    """The section with drive and token of the pair `name`; `name` itself if it is not a pair."""
+    """The section with the drive and token of the pair `name`; `name` itself if it is no pair."""
     alias = sections.get(name, {})
     drive = str(alias.get("remote", "")).partition(":")[0] if alias.get("type") == "alias" else ""
     held = sections.get(drive, {})
@@ -28,13 +28,13 @@ def drive_of(sections: Mapping[str, Section], name: str) -> str:
 
 
 def storage_of(sections: Mapping[str, Section], name: str) -> str:
-    """The pair whose drive this section is; `name` itself if it is not one."""
+    """The pair whose drive is the section `name`; `name` itself if there is none."""
     owner = _marked(sections.get(name, {}))[0]
     return owner if owner and drive_of(sections, owner) == name else name
 
 
 def joined(section: Section, drive: Section | None = None) -> dict[str, str]:
-    """The one section that stands for a storage: of a pair, its alias and `drive`."""
+    """The single section of a storage; for a pair, joined from its alias and `drive`."""
     found = dict(section if drive is None else drive)
     marked = _marked(found)[1]
     if found.pop(MARK, None) is None:
@@ -46,7 +46,7 @@ def joined(section: Section, drive: Section | None = None) -> dict[str, str]:
 
 
 def split(section: Section, name: str, drive: str) -> dict[str, Section]:
-    """The two sections of a storage that has a base folder, or its only one."""
+    """The two sections of a storage with a base folder, or the only one of another storage."""
     base = section.get(BASE)
     if section.get("type") != "onedrive" or not base:
         return {name: section}
@@ -56,6 +56,6 @@ def split(section: Section, name: str, drive: str) -> dict[str, Section]:
 
 
 def _marked(section: Section) -> tuple[str, str]:
-    """The name of the alias and its path, as the mark has them."""
+    """The name of the alias and its path, from the mark."""
     owner, _, path = str(section.get(MARK, "")).partition(":")
     return owner, path

@@ -1,6 +1,6 @@
-"""What makes a OneDrive remote work: rules on single values. Pure functions.
+"""Rules for single values of a OneDrive remote. Pure functions.
 
-A rule returns the sentence that says what is wrong, or None. Facts: rclone's
+A rule returns a sentence that describes the fault, or None. Sources: rclone's
 backend/onedrive/onedrive.go, Microsoft's "Create upload session" (chunks) and "Create sharing link"
 pages, and captured runs of rclone 1.75.2.
 """
@@ -19,11 +19,11 @@ from pluton_rclone.values.token_text import expires_at, rclone_reads, token_fiel
 
 CHUNK = 320 * KIB
 CHUNK_LIMIT = 250 * MIB
-CHUNK_WARNING = 60 * MIB  # Graph documents less for a request
-CHUNK_TOP = Size(190 * CHUNK)  # rclone cannot print 191
+CHUNK_WARNING = 60 * MIB  # Graph documents less than this for one request
+CHUNK_TOP = Size(190 * CHUNK)  # rclone cannot print 191 * CHUNK exactly
 CUTOFF_LIMIT = 4 * MIB
-SECRET_SOON = 30  # days; a client secret that expires sooner is warned of
-# http to this machine alone: our own endpoint for a certificate is there
+SECRET_SOON = 30  # days; warn of a client secret that expires sooner
+# http only to this machine, for our own endpoint for a certificate
 ADDRESS = r"(https://[^\s/]+|http://127\.0\.0\.1:[0-9]{1,5})(/\S*)?"
 PERMISSIONS = "off|(read|write|failok)(,(read|write|failok))*"
 
@@ -36,11 +36,11 @@ LIMITS: dict[str, dict[str, Any]] = {
     "metadata_permissions": {"pattern": f"^({PERMISSIONS})$"},
     **{key: {"pattern": f"^({ADDRESS})?$"} for key in ("auth_url", "token_url", "tenant_url")},
 }
-"""What these rules ask of an option, as words of its JSON Schema; x-… are bytes."""
+"""These rules as keywords for an option's JSON Schema; x-… are in bytes."""
 
 
 class Warn(NamedTuple):
-    """Something about an option that works, but not as well as it could, or not for ever."""
+    """A warning about an option that works, but not as well as it could, or not for ever."""
 
     option: str
     what: str
@@ -63,7 +63,7 @@ def chunk_size_fault(size: Size) -> str | None:
 
 
 def good_chunks_near(size: int) -> list[Size]:
-    """The nearest chunk sizes below and above that rclone takes and prints without loss."""
+    """The nearest chunk sizes, below and above, that rclone accepts and prints exactly."""
     good = [chunk for chunk in map(Size, range(CHUNK, CHUNK_LIMIT + 1, CHUNK)) if chunk.is_exact]
     return [chunk for chunk in good if chunk <= size][-1:] + [c for c in good if c > size][:1]
 
@@ -76,8 +76,8 @@ def upload_cutoff_fault(size: Size) -> str | None:
 
 
 def token_fault(text: str, *, is_renewed: bool) -> str | None:
-    """Why rclone could not go on with this token, without a word of it; whether a refresh token
-    renews it is `is_renewed`."""
+    """Why rclone could not keep using this token, without quoting it. `is_renewed`: it needs a
+    refresh token."""
     fields = token_fields(text)
     if not fields:
         return "it is not a JSON object as rclone keeps it"
@@ -93,7 +93,7 @@ def token_fault(text: str, *, is_renewed: bool) -> str | None:
 
 
 def drive_id_fault(drive_id: str, drive_type: str) -> str | None:
-    """Ids of Business and SharePoint drives begin with "b!"; personal ones are 16 hex digits."""
+    """Ids of Business and SharePoint drives begin with "b!"; personal ids are 16 hex digits."""
     is_sharepoint = drive_id.startswith("b!")
     if drive_type == "personal" and is_sharepoint:
         whose = "a drive of work or school, or one that Microsoft lists beside a personal OneDrive"
@@ -118,14 +118,14 @@ def metadata_permissions_fault(text: str) -> str | None:
 
 
 def reads_only(granted: Iterable[str], asked: Iterable[str] = ()) -> bool:
-    """Whether these permissions do not let it write. Where none are known, as in a remote that
-    rclone or variables made, those that were asked for count; without any, it may."""
+    """Whether the granted permissions exclude writing. If none are known, as for a remote made by
+    rclone or variables, those in `asked` count; without any, writing is possible."""
     known = [*granted] or [*asked]
     return bool(known) and not any("Write" in scope for scope in known)
 
 
 def days_left(end: date) -> int:
-    """Days until a client secret that expires on this day does; it is UTC's, whoever asks."""
+    """Days until `end`, the day in UTC on which a client secret expires."""
     return (end - datetime.now(timezone.utc).date()).days
 
 

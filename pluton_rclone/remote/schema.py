@@ -1,4 +1,4 @@
-"""The remote as JSON Schema: enough to draw a form from, with nothing else at hand."""
+"""The remote as JSON Schema, which is sufficient to draw a form."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .rules import LIMITS
 
 
 def remote_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of a remote's options, in the order in which a form shows them.
+    """JSON Schema (draft 2020-12) of a remote's options, in the order for a form.
 
-    Beside the standard words: `x-group` ("basic", "advanced", "pluton"), `x-unit`, `x-sensitive`,
-    `x-minimum`, `x-maximum`, `x-multiple-of` (bytes, of sizes), `x-since` (the first rclone that
-    knows the option), `x-decided-by` ("person", "walk", "sign_in") and `x-kind` ("text", "secret",
-    "switch", "number", "size", "choice", "list", "day"). Choices are `oneOf` with `const` and
-    `title`; secrets are `writeOnly`.
+    In addition to the standard keywords: `x-group` ("basic", "advanced", "pluton"), `x-unit`,
+    `x-sensitive`, `x-minimum`, `x-maximum`, `x-multiple-of` (sizes in bytes), `x-since` (the first
+    rclone with the option), `x-decided-by` ("person", "walk", "sign_in") and `x-kind` ("text",
+    "secret", "switch", "number", "size", "choice", "list", "day"). Choices are `oneOf` with `const`
+    and `title`; secrets are `writeOnly`.
     """
     schema = OneDriveRemote.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
@@ -47,7 +47,7 @@ def _property(found: dict[str, Any], option: Option) -> dict[str, Any]:
 
 
 def _without_null(found: dict[str, Any]) -> dict[str, Any]:
-    """An optional value as a form sees it: left out rather than null."""
+    """The schema of an optional value for a form, which omits a value instead of sending null."""
     result = dict(found)
     for kind in result.pop("anyOf", ()):
         result |= kind if kind.get("type") != "null" else {}

@@ -1,6 +1,6 @@
-"""What each version of rclone accepts for OneDrive, as it says itself, and faults of old ones.
+"""The OneDrive options that each version of rclone reports, and the faults of old versions.
 
-Without the model of a remote: a transfer asks `require`, and pydantic would take it 60 ms.
+Does not import the model of a remote: a transfer calls `require`, and pydantic would take 60 ms.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from .rules import Warn
 
 @dataclass(frozen=True)
 class Known:
-    """A binary and the options that it says it knows, by name, as rclone describes them."""
+    """A binary's version, and the options that it reports, by name, as rclone describes them."""
 
     version: Version
     options: Mapping[str, Mapping[str, Any]]
 
     @classmethod
     def parse(cls, version: Version, providers: bytes) -> Known:
-        """From the output of `rclone config providers`. ValueError if it is another program's."""
+        """Parse the output of `rclone config providers`. Raises ValueError for other output."""
         for provider in json.loads(providers):
             if provider["Name"] == "onedrive":
                 return cls(version, {option["Name"]: option for option in provider["Options"]})
@@ -46,10 +46,10 @@ _FAULTS = {
 def lacks(
     section: Mapping[str, str], version: tuple[int, ...]
 ) -> Iterator[tuple[str, Version, str, str | None]]:
-    """What rclone of this version would do wrong with a remote: option, since when it is right,
-    what and why."""
+    """The faults that this version of rclone would have with a remote: the option, the first
+    version without the fault, what, and why."""
     for option in OPTIONS:
-        if tuple(version) >= option.since or option.name == "description":  # which steers nothing
+        if tuple(version) >= option.since or option.name == "description":  # it has no effect
             continue
         text, is_switch = section.get(option.name, ""), option.kind == "switch"
         if (is_switch and text in TRUE) or (not is_switch and text not in ("", option.default)):
@@ -62,7 +62,7 @@ def lacks(
 
 
 def require(section: Mapping[str, str], version: tuple[int, ...]) -> None:
-    """RcloneTooOld if rclone of this version would ignore an option, or not renew the token."""
+    """Raise RcloneTooOld if this rclone would ignore an option, or not renew the token."""
     for option, since, what, why in lacks(section, version):
         found, asked = ".".join(map(str, version)), str(since)
         what = f"rclone {found} {what}: that needs rclone {since}"
@@ -70,7 +70,7 @@ def require(section: Mapping[str, str], version: tuple[int, ...]) -> None:
 
 
 def table(binaries: Sequence[Known]) -> list[list[str]]:
-    """A header, and a row for each option and each other difference between these binaries."""
+    """A header, and a row for each option and for each other difference between the binaries."""
     versions = [known.version for known in binaries]
     asked = [known.options for known in binaries]
     names = dict.fromkeys([option.name for option in OPTIONS])
@@ -91,7 +91,7 @@ def table(binaries: Sequence[Known]) -> list[list[str]]:
 
 
 def known_faults(version: tuple[int, ...]) -> list[Warn]:
-    """What is known to be broken for OneDrive in this version, and fixed in a newer one."""
+    """The known OneDrive faults of this version that a newer one has fixed."""
     rclone = f"rclone {'.'.join(map(str, version))}"
     left = {fixed: what for fixed, what in _FAULTS.items() if version < fixed}
     update = "Update to rclone {} or newer.".format
