@@ -1,1 +1,1 @@
-"""What all rooms agree on: sizes, paths, names as OneDrive stores them, words for people."""
+"""Values shared by all rooms: sizes, paths, names as OneDrive stores them, words for users."""

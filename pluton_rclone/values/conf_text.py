@@ -1,5 +1,5 @@
-"""What a line of rclone.conf can carry: a value that rclone would read differently is refused; and
-what its sections take from each other."""
+"""The values that a line of rclone.conf can hold, so that rclone reads them unchanged, and the keys
+that its sections inherit."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Mapping
 
 from pluton_rclone.errors import OptionInvalid
 
-# What Go's strings.TrimSpace removes; Python's str.strip() would take more.
+# The characters that Go's strings.TrimSpace removes; Python's str.strip() removes more.
 SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"
 SPACE += "".join(map(chr, range(0x2000, 0x200B)))
-VARIABLE = re.compile(r"%\(([^)]{1,99})\)s")  # rclone's longest key has 31 letters
+VARIABLE = re.compile(r"%\(([^)]{1,99})\)s")  # rclone's longest key has 31 characters
 REMOTE_NAME = re.compile(r"[\w.+@]+(?:[ -][\w.+@ -]*[\w.+@-])?")
 """rclone's configNameRe, [\\w.+@]+(?:[ -]+[\\w.+@-]+)*, in a form that takes linear time: words of
-letters, digits and _.+@, joined by spaces or dashes; no dash or space first, and not one dash alone
-last."""
+letters, digits and _.+@, joined by spaces or hyphens, with no hyphen or space at the beginning, and
+no single hyphen at the end."""
 DEFAULT = "DEFAULT"
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 _BREAKS = {"\n": "a line break", "\r": "a carriage return", "\x00": "a NUL character"}
@@ -23,14 +23,14 @@ _SPACES = {" ": "a space", "\t": "a tab", "\xa0": "a no-break space (U+00A0)"}
 
 
 def parent_of(name: str) -> str:
-    """The section, if it is there, that rclone looks a key up in which `name` does not have
-    (goconfig conf.go): [a.b] of [a.b.c], the defaults of [.a]. Empty for a name without a dot."""
+    """The section in which rclone looks up a key that `name` lacks, if that section exists
+    (goconfig conf.go): [a.b] for [a.b.c], the defaults for [.a]. Empty for a name without a dot."""
     parent, dot, _ = name.rpartition(".")
     return parent or DEFAULT if dot else ""
 
 
 def handed_down(sections: Mapping[str, Mapping[str, str]], name: str) -> dict[str, str]:
-    """The keys that the parents of a section have for it, each with the nearest that has it."""
+    """The keys that a section can inherit, each with the nearest parent that has it."""
     found: dict[str, str] = {}
     parent = parent_of(name)
     while parent and parent in sections:
@@ -41,9 +41,9 @@ def handed_down(sections: Mapping[str, Mapping[str, str]], name: str) -> dict[st
 
 
 def value_fault(value: str) -> str | None:
-    """Why rclone.conf cannot carry this value; None if it can. It can carry quotes, `#`, `;`, `%`,
-    `=` and backslashes. A value with a backtick is read back, but at its next save rclone takes the
-    quotes around it for a part of it (goconfig write.go)."""
+    """Why rclone.conf cannot hold this value; None if it can. Quotes, `#`, `;`, `%`, `=` and
+    backslashes are allowed. A value with a backtick is read back correctly, but at its next save
+    rclone makes the quotes around it a part of it (goconfig write.go)."""
     for character, name in _BREAKS.items():
         if character in value:
             return f"it contains {name}"
@@ -63,8 +63,8 @@ def value_fault(value: str) -> str | None:
 
 
 def check_values(section: Mapping[str, str]) -> None:
-    """OptionInvalid for the first key or value that rclone.conf cannot carry; without the value,
-    which may be secret."""
+    """Raise OptionInvalid for the first key or value that rclone.conf cannot hold, without the
+    value, which may be secret."""
     for key, value in section.items():
         if not _KEY.fullmatch(key):
             what = f"{key!r} cannot be the name of an option"

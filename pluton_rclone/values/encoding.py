@@ -1,11 +1,11 @@
-"""rclone's translation of names on their way from a local folder to OneDrive and back.
+"""rclone's encoding of names between a local folder and OneDrive.
 
-rclone replaces characters that a storage does not take by look-alikes, and puts a quotation mark
-(QUOTE) before a look-alike that the name had already. A name goes through three alphabets: that of
-the local file system, rclone's own ("standard", which its logs and listings show), and that of the
+rclone replaces characters that a storage does not allow by look-alikes, and puts a quotation mark
+(QUOTE) before a look-alike that the name already contains. A name has three forms: that of the
+local file system, rclone's own ("standard", which its logs and listings show), and that of the
 storage, set by the option `encoding`. Source: rclone's "Overview: Restricted filenames, Encoding"
 and lib/encoder/encoder.go; the tests compare with the real rclone. Bytes of a local name that are
-not UTF-8 are carried as Python carries them (`surrogateescape`).
+not UTF-8 are represented as in Python (`surrogateescape`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import unicodedata
 
 from pluton_rclone.errors import OptionInvalid
 
-QUOTE = "‛"  # U+201B, which rclone puts before a character that stands for itself
+QUOTE = "‛"  # U+201B, which rclone puts before a literal look-alike
 ONEDRIVE_ENCODING = (
     "Slash,LtGt,DoubleQuote,Colon,Question,Asterisk,Pipe,BackSlash,Del,Ctl,"
     "LeftSpace,LeftTilde,RightSpace,RightPeriod,InvalidUtf8,Dot"
@@ -58,7 +58,7 @@ WORDS = frozenset({*_ANYWHERE, *_FIRST, *_LAST, *_OTHERS})
 
 
 def as_rclone_writes(option: str) -> str:
-    """The words of an encoding in rclone's spelling, which it takes to the letter; others stay."""
+    """The words of an encoding in rclone's exact spelling; unknown words stay."""
     known = {word.lower(): word for word in WORDS}
     return ",".join(known.get(word.lower(), word) for word in map(str.strip, option.split(",")))
 
@@ -71,8 +71,8 @@ def _look_alike(character: str) -> str:
 
 
 class Encoding:
-    """One of rclone's encodings, as a remote's option `encoding` names it: words with commas
-    between. Raises `OptionInvalid` for a word that rclone does not know."""
+    """One of rclone's encodings, given as in a remote's option `encoding`: words separated by
+    commas. Raises `OptionInvalid` for a word unknown to rclone."""
 
     def __init__(self, option: str) -> None:
         words = {word.strip() for word in option.split(",")}
@@ -95,7 +95,7 @@ class Encoding:
             {**edge, **{look_alike: QUOTE + look_alike for look_alike in edge.values()}}
             for edge in (self.first, self.last)
         ]
-        # the way back
+        # for decoding
         self._dots, self._originals, self._heads, self._tails = (
             {look_alike: original for original, look_alike in table.items()}
             for table in (self._whole, self.anywhere, self.first, self.last)
@@ -105,7 +105,7 @@ class Encoding:
         self._middle = re.compile(f"{QUOTE}(?:([{QUOTE}{back}])|({byte}))|([{back}])")
 
     def encode(self, name: str) -> str:
-        """The name with look-alikes in the place of what this encoding does not take."""
+        """The name with look-alikes in place of the characters that this encoding excludes."""
         if self._raw or not name:
             return name
         if name in self._whole:
@@ -118,7 +118,7 @@ class Encoding:
         return head + name.translate(self._table) + tail
 
     def decode(self, name: str) -> str:
-        """What `encode` made this of: first the look-alikes of the edges, then the others."""
+        """The inverse of `encode`: first the look-alikes at both ends, then the others."""
         if self._raw or not name:
             return name
         if name in self._dots:
@@ -144,7 +144,7 @@ class Encoding:
 
 
 LOCAL = Encoding("Slash,Dot")  # rclone's local backend on Linux
-STANDARD = Encoding("Slash,Ctl,Del,Dot")  # what rclone shows and takes
+STANDARD = Encoding("Slash,Ctl,Del,Dot")  # for names that rclone prints and reads
 
 
 def standard_name(local_name: str | bytes) -> str:
@@ -153,58 +153,58 @@ def standard_name(local_name: str | bytes) -> str:
 
 
 def local_name(standard: str) -> str:
-    """The name under which rclone opens the local file that it shows so."""
+    """The name of the local file that rclone opens for this standard name."""
     return LOCAL.encode(STANDARD.decode(standard))
 
 
 def opens_again(local_name: str) -> bool:
-    """Whether rclone finds the local file under its own name for it: it doubles a lone QUOTE, and
-    then says "no such file or directory" (tried with 1.75.2)."""
+    """Whether rclone can open a local file that it has listed: it doubles a lone QUOTE, and then
+    reports "no such file or directory" (tried with 1.75.2)."""
     return LOCAL.encode(LOCAL.decode(local_name)) == local_name
 
 
 def rclone_key(standard: str) -> str:
-    """Two names of one folder with the same key are one for rclone if the target ignores case. It
-    keeps the first and drops the others with a notice, "Duplicate object found in source -
-    ignoring", and exit 0 (tried with 1.75.2): composed accents, letter by letter to lower case,
-    every byte that is not UTF-8 as U+FFFD."""
+    """The key by which rclone compares names in a folder if the target ignores case: with composed
+    accents, in lower case by letter, and with U+FFFD for every byte that is not UTF-8. Of names
+    with the same key, rclone takes only the first, with the notice "Duplicate object found in
+    source - ignoring" and exit code 0 (tried with 1.75.2)."""
     if standard.isascii():
         return standard.lower()
     return lower_case(unicodedata.normalize("NFC", standard))
 
 
 def lower_case(text: str) -> str:
-    """Letter by letter to lower case, bytes that are not UTF-8 to U+FFFD, as Go does it."""
-    # Python's own knows the dotted capital I's two characters and the final sigma
+    """Go's lower case: letter by letter, and with U+FFFD for bytes that are not UTF-8."""
+    # Python's turns the dotted capital I into two characters, and has a final sigma
     return _INVALID_BYTE.sub("\ufffd", text.replace("İ", "i").replace("Σ", "σ").lower())
 
 
 def coarse_key(standard: str) -> str:
-    """The same for names that could ever be taken for one."""
+    """A coarser key: equal for all names that any program may consider the same."""
     if standard.isascii():
         return standard.lower()
     text = _INVALID_BYTE.sub("\ufffd", unicodedata.normalize("NFC", standard)).casefold()
-    # the dotted I, both of its ways
+    # both forms of the dotted I
     return unicodedata.normalize("NFC", text).replace("i\u0307", "i")
 
 
 class ToOneDrive:
-    """Local, standard and stored names, one made of the other."""
+    """Converts between standard names and names as OneDrive stores them."""
 
     def __init__(self, option: str = ONEDRIVE_ENCODING) -> None:
         self.encoding = Encoding(option)
         self.is_default = option == ONEDRIVE_ENCODING
 
     def from_standard(self, standard: str) -> str:
-        """What reaches OneDrive of a name as rclone shows it."""
+        """The name that OneDrive stores for a standard name."""
         return self.encoding.encode(STANDARD.decode(standard))
 
     def path(self, standard_path: str) -> str:
-        """`from_standard` on every part of a path."""
+        """A path with `from_standard` applied to each of its names."""
         return "/".join(map(self.from_standard, standard_path.split("/")))
 
     def shown(self, stored: str) -> str:
-        """A stored name as rclone's listings show it; in JSON, bytes beyond UTF-8 are U+FFFD."""
+        """A stored name as rclone's JSON listings show it, with U+FFFD for bytes beyond UTF-8."""
         plain = stored.isascii() and stored.isprintable() and "/" not in stored
         if plain and stored not in {".", ".."}:
             return stored
@@ -215,5 +215,5 @@ class ToOneDrive:
         return text
 
 
-# The translation for a remote's option `encoding`, made once.
+# The converter for a remote's option `encoding`, created once.
 to_onedrive = functools.lru_cache(maxsize=8)(ToOneDrive)

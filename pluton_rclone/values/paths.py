@@ -1,4 +1,4 @@
-"""Paths in a storage: where "photos/2024" and "/TeamFolder/x" lie in its drive. Pure functions.
+"""Paths in a storage: where "photos/2024" and "/TeamFolder/x" are in its drive. Pure functions.
 
 A path in a storage is relative to the storage's base folder; with a leading "/" it starts at the
 drive's root, where shared and team folders appear. A path in a drive, which rclone takes after
@@ -13,7 +13,7 @@ from pluton_rclone.errors import UsageError
 
 
 def require_path(text: str) -> str:
-    """The text. UsageError for characters that no path, and no argument of a program, can hold."""
+    """The text. Raises UsageError for characters that no path, and no argument, can hold."""
     try:
         if b"\0" not in os.fsencode(text):
             return text
@@ -25,22 +25,21 @@ def require_path(text: str) -> str:
 
 
 def in_drive(path: str, base: str = "") -> str:
-    """The path in the drive of a path in a storage whose base folder is `base`; "" is the root:
-    "/Backups//laptop/" is "Backups/laptop".
-    ".." goes up inside the base folder (with a leading "/": inside the drive) and never out of it:
-    that raises `UsageError`, as does what no path can hold."""
+    """The path in the drive for a path in a storage whose base folder is `base`; "" is the root:
+    "/Backups//laptop/" is "Backups/laptop". Raises `UsageError` for a ".." that leaves the base
+    folder (with a leading "/": the drive), and for characters that no path can hold."""
     start = [] if path.startswith("/") else _names(base)
     return "/".join([*start, *_names(path)])
 
 
 def holds_all(path: str, base: str = "") -> bool:
-    """Whether the path in a storage, however written, is its base folder, or one above it."""
+    """Whether a path in a storage, in any spelling, is its base folder or a folder above it."""
     place = in_drive(path, base).lower()
     return not place or f"{in_drive(base).lower()}/".startswith(f"{place}/")
 
 
 def _names(path: str) -> list[str]:
-    """The names along `path`; "." and empty ones are left out, ".." goes back by one."""
+    """The names in `path`, without "." and empty ones; ".." removes the name before it."""
     require_path(path)
     parts: list[str] = []
     for name in path.split("/"):

@@ -1,11 +1,11 @@
-"""Names and texts from outside, so that they cannot control a terminal or reverse a line."""
+"""Makes external texts safe to print, so that they cannot control a terminal or reverse a line."""
 
 from __future__ import annotations
 
 
 def printable(text: str) -> str:
-    """The text with escapes for what is not shown as itself: control characters (also ESC and C1),
-    marks of direction, line breaks; bytes that are not UTF-8 as \\xHH. Tabs stay."""
+    """The text with escapes for unprintable characters: control characters (also ESC and C1),
+    direction marks, line breaks; bytes that are not UTF-8 become \\xHH. Tabs stay."""
     return text if text.isprintable() else "".join(map(_shown, text))
 
 

@@ -1,9 +1,9 @@
-"""What a refusal by OneDrive or SharePoint means: one judgement for rclone's log and our own HTTP.
+"""The meaning of errors of OneDrive and SharePoint: one judgement for rclone's log and our HTTP.
 
-Microsoft's rule: the innermost known code decides, messages are for developers. Real answers
-(tests/data/captures) break it in three ways, hence the order in `judged`: an old code stands for
-everything (generalException for a full drive) and only the message tells; a weak code
-(accessDenied) comes with a status that tells more (423); without a body the status alone decides.
+Microsoft's rule: the innermost known code decides, and messages are for developers. Real responses
+(tests/data/captures) break it in three ways, which explains the order in `judged`: an old code can
+mean anything (generalException for a full drive), and only the message is specific; a weak code
+(accessDenied) has a more specific status (423); without a body, there is only the status.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pluton_rclone import errors
 from pluton_rclone.errors import NextStep, PlutonRcloneError, Who
 
 Place = Literal["drive", "account", "item", "folder", "site", "sites", "upload", "sign-in"]
-"""What was asked for: a 404 on a drive is not one on a file. folder: a listing; sites: a search."""
+"""What was requested: a 404 for a drive is not one for a file. folder: a list; sites: a search."""
 
 _WHAT: dict[type[PlutonRcloneError], str] = {
     errors.UploadSessionLost: "The upload session broke.",
@@ -39,7 +39,7 @@ _RETRIED = (errors.UploadSessionLost, errors.Conflict, errors.Throttled, errors.
 
 @dataclass(frozen=True)
 class Meaning:
-    """The class of a refusal and its words; what is None is as the class has it."""
+    """The exception for an error, and its texts; None means the default of the class."""
 
     kind: type[PlutonRcloneError]
     words: str | None = None
@@ -58,13 +58,13 @@ class Meaning:
 
     @property
     def retry(self) -> bool:
-        """Whether the same call can succeed later with nothing changed."""
+        """Whether the same call can succeed later without a change."""
         return issubclass(self.kind, _RETRIED) if self.again is None else self.again
 
     def error(
         self, why: str | None, *, what: str = "", subject: str | None = None, **details: Any
     ) -> PlutonRcloneError:
-        """The exception with this meaning, or with other words (`what`), about the `subject`."""
+        """The exception with this meaning, or with another text (`what`), about `subject`."""
         what = what or self.what
         if subject:
             what = about(subject, what)
@@ -73,7 +73,7 @@ class Meaning:
 
 
 def about(subject: str, what: str) -> str:
-    """What is said of that subject; a name keeps its capital behind the colon."""
+    """A sentence about a subject, after a colon, where a name keeps its capital letter."""
     named = what.startswith(("Microsoft", "OneDrive", "SharePoint"))
     return f"{subject}: {what if named else what[0].lower() + what[1:]}"
 
@@ -101,7 +101,7 @@ _BLOCKED = Meaning(
 _NO_ONEDRIVE = Meaning(errors.DriveNotFound, "This account has no OneDrive.")
 _NO_DRIVE = Meaning(
     errors.DriveNotFound, advice="Check the drive's id, and whether this account may open it.")
-LOST_DRIVE = Meaning(  # the same of a remote that is saved
+LOST_DRIVE = Meaning(  # the same for a saved remote
     errors.DriveNotFound,
     advice="Have its drive looked for: the token stays. An account that has no OneDrive any more "
     "needs a OneDrive licence again.", step=NextStep.REPAIR)
@@ -114,7 +114,7 @@ _NO_ENTRY = Meaning(
 _FOREIGN = Meaning(
     errors.ItemNotFound, "This site belongs to another organisation than the account.",
     advice="Sign in with an account of that organisation; as its guest, give its tenant.")
-_BY_CLOCK = Meaning(  # one that has expired by our own clock is renewed, and never sent
+_BY_CLOCK = Meaning(  # a token that has expired by our own clock is renewed, and never sent
     errors.TokenExpired,
     "Microsoft says that the access token has expired; by this machine's clock it has not.",
     advice="Test the storage: that renews the token and compares the clocks.", step=NextStep.TEST)
@@ -126,7 +126,7 @@ _TAKEN = Meaning(
 _UNCHECKED = Meaning(
     errors.Unreachable, "Microsoft could not check the token just now.",
     advice="Try again in a few minutes; the sign-in itself is good.")
-_VAULT = Meaning(  # rclone#8736; a drive that is not there says invalidRequest alone
+_VAULT = Meaning(  # rclone#8736; a missing drive has only invalidRequest
     errors.AccessDenied,
     "This folder is the Personal Vault, which Microsoft keeps locked for every program.", Who.YOU,
     "Leave it out: exclude its name and /**. To be backed up, files have to be moved out of it.")
@@ -136,7 +136,7 @@ _ELSEWHERE = Meaning(  # rclone#4342: a server-side copy
 NOT_MICROSOFT = Meaning(
     errors.SignInError, "Microsoft's sign-in service was not reached: something else answered.",
     Who.LATER, "Try again; if it stays, check the proxy and open the sign-in page in a browser.")
-# What is between this machine and Microsoft, in the words of rclone and of Python's HTTP alike.
+# Faults between this machine and Microsoft, for rclone and for our HTTP alike.
 UNTRUSTED = Meaning(
     errors.Unreachable, "The server's certificate is not trusted here.", Who.YOU,
     "Set SSL_CERT_FILE, and REQUESTS_CA_BUNDLE where that is set, to the certificates that your "
@@ -166,9 +166,9 @@ BY_STATUS: dict[int, Meaning] = {
     507: Meaning(errors.QuotaFull), 509: Meaning(errors.Throttled), 511: PROXY,
 }
 # fmt: on
-"""Where a status is all there is. Of the others, those from 500 on are Microsoft's faults."""
+"""If there is only a status. Of the others, those from 500 on are Microsoft's faults."""
 
-_TELLING = frozenset({409, 412, 416, 423, 429})  # as 5xx, they tell more than a weak code
+_TELLING = frozenset({409, 412, 416, 423, 429})  # like 5xx, more specific than a weak code
 
 _STRONG: dict[type[PlutonRcloneError], str] = {
     errors.UploadSessionLost: "uploadSessionNotFound uploadSessionFailed uploadSessionIncomplete "
@@ -198,7 +198,7 @@ _WEAK = {
     "resourcenotfound": _MISSING,
     "notsupported": Meaning(errors.GraphError, "OneDrive does not offer this here."),
 }
-_FOR_STATUS = {  # rclone's log has them in place of the status
+_FOR_STATUS = {  # rclone's log has these codes in place of the status
     **dict.fromkeys(("generalexception", "internalservererror", "badgateway"), _DOWN),
     "gatewaytimeout": _SLOW,
     "serviceunavailable": Meaning(errors.Throttled),
@@ -207,7 +207,7 @@ _FOR_STATUS = {  # rclone's log has them in place of the status
 
 _LOST_HANDLE = re.compile(r"ObjectHandle\W{0,3}is\W{0,3}invalid", re.IGNORECASE)
 # fmt: off
-_MESSAGES = (  # pattern, meaning; who got it, and with which code
+_MESSAGES = (  # pattern, meaning; where it was reported, and with which code
     (r"insufficient (?:storage )?space|quota (?:limit|exceeded)|out of (?:storage )?quota",
      Meaning(errors.QuotaFull)),  # OneDrive/onedrive-api-docs#23: 500 generalException
     (r"\b(?:SPO|SharePoint(?: Online)?|OneDrive(?: for Business)?) licen[sc]e|\bmy ?site url\b"
@@ -232,11 +232,11 @@ _MESSAGES = (  # pattern, meaning; who got it, and with which code
 )
 # fmt: on
 BY_MESSAGE = [(re.compile(pattern, re.IGNORECASE), meaning) for pattern, meaning in _MESSAGES]
-"""Where codes say nothing or something else. Loose: Microsoft rewords its messages."""
+"""For codes that are unspecific or wrong. Loose patterns, because Microsoft rewords messages."""
 
 
 def by_status(status: int, place: Place = "item") -> Meaning:
-    """What an answer without a body that could be read means; also for a status never heard of."""
+    """The meaning of a response without a readable body, for any status, even an unknown one."""
     meaning = BY_STATUS.get(status, _DOWN if status >= 500 else Meaning(errors.GraphError))
     if place != "sign-in":
         return _placed(meaning, place, status)
@@ -246,12 +246,12 @@ def by_status(status: int, place: Place = "item") -> Meaning:
 def judged(
     codes: Iterable[str], message: str, status: int | None = None, place: Place = "item"
 ) -> Meaning | None:
-    """What a refusal means; None when neither codes, message nor status is known. Never raises.
-    `codes` from the outermost in, in any case, also such as "-1, Microsoft.SharePoint…Exception".
-    `message` is Microsoft's, in any language."""
+    """The meaning of an error; None if codes and message are unknown and there is no status. Never
+    raises. `codes` begin with the outermost, in any case, and may be like "-1,
+    Microsoft.SharePoint…Exception". `message` is Microsoft's, in any language."""
     words = [word.lower() for code in codes for word in re.findall(r"[A-Za-z_]+", code[:400])][::-1]
     message = message[:4000]
-    if status == 507:  # the codes of a full drive differ, its status does not
+    if status == 507:  # the codes for a full drive differ, but not the status
         return by_status(507, place)
     busy = status is not None and (status == 429 or status >= 500)
     for pattern, meaning in BY_MESSAGE:
@@ -273,7 +273,7 @@ def judged(
 
 
 def _placed(meaning: Meaning, place: Place, status: int | None) -> Meaning:
-    """The same in the light of what was asked for."""
+    """The meaning for the kind of resource that was requested."""
     if place == "upload" and (status in (404, 410) or meaning is _MISSING):
         return Meaning(errors.UploadSessionLost)
     if meaning is _MISSING and place in ("drive", "account"):
@@ -287,12 +287,12 @@ ASK_THE_OWNER = "Ask the owner of the drive for access; open your own once in th
 
 
 def of_saved(meaning: Meaning) -> Meaning:
-    """The same of a remote that is saved: its drive can be looked for."""
+    """The meaning for a saved remote: its drive can be looked for."""
     return LOST_DRIVE if meaning == _NO_DRIVE else meaning
 
 
 def of_application(problem: PlutonRcloneError) -> PlutonRcloneError:
-    """The same of an application, which got its token just now: nobody can sign in for it."""
+    """The error for an application, which has just got its token: nobody can sign in for it."""
     refused = isinstance(problem, errors.InteractionRequired | errors.TokenExpired)
     if refused and problem.next_step is NextStep.REAUTHORIZE:
         problem.who, problem.advice, problem.next_step = Who.ADMINISTRATOR, _KEPT_OUT, None
@@ -306,7 +306,7 @@ _KEPT_OUT = (
 
 
 def personal(meaning: Meaning) -> Meaning:
-    """The same for a personal account: it has no administrator."""
+    """The meaning for a personal account, which has no administrator."""
     if (meaning.who or meaning.kind.default_who) is not Who.ADMINISTRATOR:
         return meaning
     return replace(meaning, who=Who.YOU, advice=ASK_THE_OWNER)

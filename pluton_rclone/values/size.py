@@ -1,4 +1,4 @@
-"""A number of bytes as rclone writes and reads it (10Mi, 320Ki, off); rates and times, too."""
+"""Sizes as rclone writes and reads them (10Mi, 320Ki, off), and patterns for rates and times."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ if TYPE_CHECKING:
 
 _UNITS = "KMGTPE"
 NUMBER = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([bB]|[kKmMgGtTpPeE](?:i[bB]?|I)?)?"
-"""A number and its unit, without the exponents that rclone also takes: nobody writes them."""
+"""A number and its unit, without the exponents that rclone also accepts, but nobody writes."""
 PATTERN = f"^([oO][fF][fF]|{NUMBER})$"
 _RATE = rf"(?!\d?\d:\d\d(?:\s|$))(?:off|{NUMBER})(?::(?:off|{NUMBER}))?"  # upload:download, no hour
 _MOMENT = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)\w*-)?\d{1,2}:\d\d"  # rclone fs/bwtimetable.go
 RATES = rf"{_RATE}|{_MOMENT},{_RATE}(?:\s+{_MOMENT},{_RATE})*"
-"""Bytes a second, also by the hour; upper and lower case mean the same."""
+"""Bytes per second, optionally by time of day; case does not matter."""
 AGE = (
     r"(?-i:\d+(?:\.\d+)?[dwMy]|(?:\d+(?:\.\d+)?(?:ms|[smh]))+)"
     r"|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d:\d\d|T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))?"
 )
-"""A time, or a day: rclone fs/parseduration.go, where M is a month and m a minute."""
+"""A duration or a date: rclone fs/parseduration.go, where M is a month and m a minute."""
 
 
 class Size(int):
     """A number of bytes; -1 is rclone's "off". Text is read as rclone reads it (fs/sizesuffix.go):
-    units are powers of 1024, and *a number without a unit is KiB*. An int given to pydantic is
-    bytes. `str()` is the text that rclone prints (below 1 KiB with the unit that rclone leaves
-    out): it keeps three decimals only, so `is_exact` tells whether the bytes survive."""
+    units are powers of 1024, and *a number without a unit is in KiB*. To pydantic, an int is a
+    number of bytes. `str()` is the text that rclone prints (below 1 KiB with a unit, which rclone
+    omits), with only three decimals; `is_exact` says whether it is lossless."""
 
     @classmethod
     def parse(cls, text: str) -> Size:
-        """Read rclone's text; ValueError says what is wrong with it."""
+        """Parse rclone's text. Raises ValueError with the fault."""
         if text.lower() == "off":
             return cls(-1)
         match = re.fullmatch(NUMBER, text)
@@ -58,8 +58,8 @@ class Size(int):
 
     @property
     def is_exact(self) -> bool:
-        """Whether rclone's text for it is read back as the same number of bytes: not below 1 KiB,
-        where rclone prints no unit and reads KiB."""
+        """Whether rclone reads its own text for this size as the same number of bytes. Not below 1
+        KiB, where rclone prints no unit, but reads KiB."""
         return self <= 0 or (self >= KIB and Size.parse(str(self)) == int(self))
 
     @classmethod

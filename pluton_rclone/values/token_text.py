@@ -1,4 +1,4 @@
-"""rclone's token as text: the JSON object in rclone.conf, its times, the later one of two."""
+"""rclone's token as text: the JSON object in rclone.conf, its times, and the later of two."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 TOKEN = "token"
-SIGN_IN = "pluton_sign_in"  # which sign-in a token comes from; rclone keeps it through a refresh
-# Stands for a token where the rest of a remote is looked at.
+SIGN_IN = "pluton_sign_in"  # the id of the sign-in of a token; rclone keeps it in a refresh
+# A placeholder for a token, for checking the rest of a remote.
 ANY = '{"access_token":"-","refresh_token":"-","expiry":"2000-01-01T00:00:00Z"}'
-MASKED = "(secret, not shown)"  # in the place of a token, or another secret, for people
+MASKED = "(secret, not shown)"  # printed in place of a token or another secret
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?\s?(?:[Zz]|([+-]\d\d):?(\d\d))?", re.ASCII
 )
@@ -20,7 +20,7 @@ _NEVER = datetime.min.replace(tzinfo=timezone.utc)
 
 
 def token_fields(text: str | None) -> dict[str, Any]:
-    """The token's JSON object; empty for anything else."""
+    """The token's JSON object; empty if `text` is not one."""
     try:
         fields = json.loads(text or "")
     except (ValueError, RecursionError):
@@ -29,9 +29,9 @@ def token_fields(text: str | None) -> dict[str, Any]:
 
 
 def parse_time(text: object) -> datetime | None:
-    """An RFC 3339 time with any number of decimals, as Go writes it, in UTC; else None. In pasted
-    tokens there may be a space for the "T", small letters, a zone without its colon, or no zone
-    (UTC); `rclone_reads` tells them apart."""
+    """An RFC 3339 time with any number of decimals, as Go writes it, in UTC; else None. As pasted
+    tokens may have them, a space for the "T", lower case, a zone without colon, and no zone (UTC)
+    are accepted, too, unlike in `rclone_reads`."""
     match = _TIME.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         return None
@@ -45,19 +45,19 @@ def parse_time(text: object) -> datetime | None:
 
 
 def expires_at(fields: dict[str, Any]) -> datetime | None:
-    """When the token expires; None if it does not say, and for Go's zero time."""
+    """The expiry of the token; None if it has none, or Go's zero time."""
     moment = parse_time(fields.get("expiry"))
     return None if moment is None or moment.year < 1971 else moment
 
 
 def rclone_reads(time: object) -> bool:
-    """Whether rclone reads this time: Go takes RFC 3339 to the letter, or drops the token."""
+    """Whether rclone can read this time: unless it is strictly RFC 3339, Go drops the token."""
     return parse_time(time) is not None and _GO_TIME.fullmatch(str(time)) is not None
 
 
 def issued(text: str | None) -> datetime | None:
-    """When the token was issued: its expiry less its lifetime, if the token says its lifetime. That
-    is 60 to 90 minutes at random, so the later expiry is not always that of the later token."""
+    """The time of issue: the expiry minus the lifetime, if the token contains it, else the expiry.
+    Lifetimes are random (60 to 90 minutes), so a later token may expire earlier."""
     fields = token_fields(text)
     end, lifetime = expires_at(fields), fields.get("expires_in")
     if end is None or isinstance(lifetime, bool) or not isinstance(lifetime, (int, float)):
@@ -66,12 +66,12 @@ def issued(text: str | None) -> datetime | None:
 
 
 def is_whole(text: str | None) -> bool:
-    """Whether rclone can use this token: with an empty access token it loses the other one."""
+    """Whether rclone can use this token: with an empty access token, it loses the refresh token."""
     return bool(token_fields(text).get("access_token"))
 
 
 def is_later(candidate: str, present: str) -> bool:
-    """Whether one token was issued after the other; by expiry if only one says its lifetime."""
+    """Whether `candidate` was issued after `present`; by expiry if only one has a lifetime."""
     one, other = token_fields(candidate), token_fields(present)
     if ("expires_in" in one) == ("expires_in" in other):
         return (issued(candidate) or _NEVER) > (issued(present) or _NEVER)
@@ -79,7 +79,7 @@ def is_later(candidate: str, present: str) -> bool:
 
 
 def token_digest(text: str) -> str:
-    """Tells one token from another without being secret."""
-    import hashlib  # OpenSSL, late: a third of the time to import Storages
+    """A digest that identifies a token, and is no secret."""
+    import hashlib  # late: with OpenSSL, it takes a third of the time to import Storages
 
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,4 +1,4 @@
-"""Sizes, times, counts and types of drives as people read them; and the word that they meant."""
+"""Sizes, times, counts and types of drives in words, and the known word nearest to a typo."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 WORTH_TELLING = 10.0
-"""Seconds to wait for Microsoft: fewer are over before somebody has read of them."""
+"""Seconds: a shorter wait for Microsoft is over before anyone has read about it."""
 
 
 def human_bytes(count: float | None) -> str:
     """1536 -> '1.5 KiB'; None -> 'unknown'."""
     if count is None:
         return "unknown"
-    if abs(count) < 1023.5:  # as it is rounded
+    if abs(count) < 1023.5:  # because of rounding
         return f"{count:.0f} B"
     count, unit = count / 1024, "KiB"
     for larger in ("MiB", "GiB", "TiB"):
@@ -52,8 +52,8 @@ def human_drive_type(kind: str) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is most like this one, in capitals or not; None if none is."""
-    import difflib  # after a mistake alone
+    """The most similar known word, ignoring case; None if none is similar."""
+    import difflib  # late: only after a mistake
 
     folded = {one.casefold(): one for one in known}
     near = difflib.get_close_matches(word.casefold(), folded, n=1)

@@ -1,5 +1,5 @@
-"""A version of rclone, and what came with which: options have their `since` in the options' table,
-everything else is in `Feature`. An older rclone silently ignores most of it."""
+"""Versions of rclone, and the features of each: options have `since` in their table, everything
+else is in `Feature`. An older rclone silently ignores most of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _VERSION = re.compile(
 
 
 class Version(NamedTuple):
-    """Compares as a tuple; prints as rclone does, without the "v"."""
+    """A version. Compares like a tuple; prints as in rclone, without the "v"."""
 
     major: int
     minor: int
@@ -24,7 +24,7 @@ class Version(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Version:
-        """From `rclone version`'s output or a bare number. ValueError if there is none."""
+        """Parse the output of `rclone version`, or a bare number. Raises ValueError."""
         found = _VERSION.search(text)
         if found is None:
             raise ValueError(f"no version number in {text[:80]!r}")
@@ -33,16 +33,16 @@ class Version(NamedTuple):
 
 NEWEST = Version(999, 0)
 KNOWS_ALL = Version(1, 75)
-"""Since then rclone ignores no option of a remote and has every `Feature`."""
+"""From this version on, rclone ignores no option of a remote, and has every `Feature`."""
 
 
 class Feature(Enum):
-    """What came with a later rclone, and the first version that has it (rclone's changelog)."""
+    """A feature of later rclones, and the first version that has it (rclone's changelog)."""
 
     ANY_SCRIPT_IN_NAMES = "names: letters of every script", Version(1, 61)
     AT_AND_PLUS_IN_NAMES = "names: @ and +", Version(1, 62)
     PUBLIC_CLIENT = "renews a public client's token", Version(1, 67)
-    """An older one sends its own secret along."""
+    """An older version sends its own secret, too."""
     METRICS = "--metrics-addr", Version(1, 68)
     TOKEN_ADDRESS = "asks an address of ours for tokens", Version(1, 69)
 
