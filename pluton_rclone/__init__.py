@@ -1,5 +1,4 @@
-"""Connect Microsoft OneDrive (Personal, Business, SharePoint) to Pluton backups, driven by the real
-rclone.
+"""Connects Microsoft OneDrive (Personal, Business, SharePoint) to Pluton backups with rclone.
 
 from pluton_rclone import AppRegistration, StorageSetup, Storages
 """
@@ -46,8 +45,8 @@ from .values.program import VERSION
 
 __version__ = VERSION
 
-# Names load when first used: importing the package costs nothing, and MSAL, requests and rich come
-# only with a sign-in.
+# Names are loaded when first used, so importing the package is fast, and MSAL, requests and rich
+# are imported only for a sign-in.
 _NAMES = {
     "conf.conf": "Conf",
     "connection.health": "HealthReport",

@@ -1,62 +1,62 @@
-"""Every exception of the package, each with what happened, why, who can fix it and the next step.
+"""Every exception of the package, each with what happened, why, who can fix it, and the next step.
 
     PlutonRcloneError
     ├── UsageError                     a call in the wrong order or with a wrong argument
     ├── Cancelled                      stopped on request (Ctrl-C, cancel())
-    ├── SignInError                    Microsoft's sign-in service refused
-    │   ├── AuthorizationFailed        the guide's "Authorization Failed": it was not completed
-    │   │   ├── SignInDeclined         the person said no
+    ├── SignInError                    refused by Microsoft's sign-in service
+    │   ├── AuthorizationFailed        the guide's "Authorization Failed": sign-in not completed
+    │   │   ├── SignInDeclined         the user declined
     │   │   ├── SignInTimedOut         nobody answered in time
     │   │   ├── ForeignAnswer          the answer to another sign-in (state, session)
     │   │   ├── CodeUsedTwice          Microsoft's single-use code was sent twice
-    │   │   ├── SignInBlocked          a policy of the organisation forbids this way
+    │   │   ├── SignInBlocked          a policy of the organisation blocks this sign-in
     │   │   └── InteractionRequired    Microsoft wants a second factor or a new password
-    │   ├── ConsentRequired            a permission is missing; the person can grant it
+    │   ├── ConsentRequired            a permission is missing; the user can grant it
     │   │   └── AdminConsentRequired   a permission is missing; an administrator can grant it
     │   ├── TokenExpired               the guide's "Token Expired": sign in again
     │   ├── RegistrationError          wrong client id, secret, redirect address or tenant
     │   │   └── SecretExpired          the registration's client secret has expired
-    │   ├── AccountError               wrong tenant, disabled, or not the account expected
+    │   ├── AccountError               wrong tenant, disabled, or not the expected account
     │   └── TokenInvalid               the pasted text is not a token
-    ├── GraphError                     Microsoft Graph refused
+    ├── GraphError                     refused by Microsoft Graph
     │   ├── AccessDenied               signed in, but not allowed to do this
     │   │   └── SitesPermissionMissing the guide's "Sites.Read.All missing"
     │   ├── DriveNotFound              the guide's "Drive Not Found"
     │   ├── ItemNotFound               no such file, folder or site
-    │   ├── NameRefused                OneDrive does not take this name
+    │   ├── NameRefused                OneDrive does not allow this name
     │   ├── PathTooLong                the whole path is 400 characters or more
-    │   ├── QuotaFull                  no room left on the drive
+    │   ├── QuotaFull                  no space left on the drive
     │   ├── Conflict                   open elsewhere, changed meanwhile, or the name is taken
-    │   ├── UploadSessionLost          the upload session broke: see chunk_size
+    │   ├── UploadSessionLost          the upload session was lost: see chunk_size
     │   ├── Throttled                  Microsoft asks to slow down
     │   └── Unreachable                no answer: network, proxy, certificate, a closed cloud
-    ├── RemoteError                    the remote as described cannot be saved
-    │   ├── OptionInvalid              one option has a value that cannot work
+    ├── RemoteError                    the remote cannot be saved as described
+    │   ├── OptionInvalid              an option has a value that cannot work
     │   └── RemoteIncomplete           no drive, no token: rclone could not use it
     ├── ConfigError                    rclone.conf
-    │   ├── ConfigUnreadable           not a configuration that rclone would read
+    │   ├── ConfigUnreadable           not a configuration that rclone can read
     │   ├── ConfigNotWritable          read-only file or folder, full disk
     │   ├── ConfigLocked               another process holds the lock
     │   ├── ConfigPasswordMissing      encrypted, and no password was given
     │   ├── ConfigPasswordWrong        encrypted with another password
-    │   ├── StorageNotFound            no storage of that name
+    │   ├── StorageNotFound            no storage has that name
     │   └── StorageExists              that name is taken
     ├── ConnectionTestFailed           the connection test found a fault; nothing was saved
     └── RcloneError                    the rclone binary
         ├── RcloneNotFound             it was not found
         │   └── ResticNotFound         restic was not found
-        ├── RcloneTooOld               it would ignore or refuse what is needed
+        ├── RcloneTooOld               it does not support something needed
         ├── RcloneUsage                rclone did not understand the command
         ├── TransferFailed             the run ended and some files did not arrive
         │   ├── Corrupted              sizes or hashes differ after the transfer
-        │   ├── LimitReached           a limit that was set for the run ended it
+        │   ├── LimitReached           a limit set for the run ended it
         │   └── TooManyDeletions       a sync would delete too much: nothing was done
         ├── NothingFound               source file or directory missing
-        ├── Stalled                    no byte and no check for too long
+        ├── Stalled                    no progress for too long
         └── TimedOut                   longer than the limit given
 
-`GraphError` and its children are raised for us and for rclone alike: the next step is the same.
-"""
+`GraphError` and its subclasses are raised for our requests and for rclone's: the next step is the
+same."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Who(str, enum.Enum):
 
 
 class NextStep(str, enum.Enum):
-    """What helps next, where a door has something for it: a command, a button, a function."""
+    """The next step to take, for which an interface may have a command, a button or a function."""
 
     CONNECT = "connect"
     REAUTHORIZE = "reauthorize"
@@ -93,10 +93,10 @@ class NextStep(str, enum.Enum):
 
 
 class PlutonRcloneError(Exception):
-    """The base of all. `what` is one sentence for a person, without secrets. `advice` names neither
-    command nor button: each door says `next_step` in its own words.
+    """The base class. `what` is one sentence for users, without secrets. `advice` names no command
+    and no button: each interface words `next_step` for its users.
 
-    `details` holds what programs and support need (str, int, float, bool, None or lists of them),
+    `details` holds data for programs and support (str, int, float, bool, None or lists of them),
     such as Microsoft's `aadsts`, `graph_code`, `status`, `correlation_id`, rclone's `exit_code`.
     """
 
@@ -107,7 +107,7 @@ class PlutonRcloneError(Exception):
     default_next_step: ClassVar[NextStep | None] = None
 
     def __init_subclass__(cls) -> None:
-        """The code of `TokenExpired` is "token_expired", unless it says another one."""
+        """Derive the code: "token_expired" for `TokenExpired`, unless the class sets another."""
         words = re.sub("(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
         cls.code = cls.__dict__.get("code", words)
 
@@ -129,13 +129,13 @@ class PlutonRcloneError(Exception):
         # The default step goes with the default advice.
         self.next_step = next_step or (self.default_next_step if advice is None else None)
         self.details = {key: value for key, value in details.items() if value is not None}
-        self.result: Any = None  # what was reached before, such as a `TransferResult`
+        self.result: Any = None  # the result so far, such as a `TransferResult`
 
     def __str__(self) -> str:
         return self.what if self.why is None else f"{self.what} ({self.why})"
 
     def record(self) -> dict[str, Any]:
-        """The error as a JSON object: what `--json` prints on stderr."""
+        """The error as a JSON object, which `--json` prints on stderr."""
         return {
             "error": self.code,
             "what": self.what,
