@@ -98,7 +98,7 @@ class Conf:
         return pairs.section(document, name, document.section)
 
     def whole_section(self, name: str) -> dict[str, str]:
-        """The `section` with the keys that it inherits from a parent ([a] for [a.b])."""
+        """The `section` with keys inherited from a parent ([a] for [a.b]). StorageNotFound."""
         document = pairs.require(self._shared.document(), name)
         return pairs.section(document, name, document.whole_section)
 
@@ -248,8 +248,8 @@ class Conf:
         return lend(self._shared, wanted, others, warn)
 
     def keeper(self, name: str) -> Callable[[str], None]:
-        """Returns what saves the successor of this remote's present token, even if the remote is
-        renamed, but not after a new sign-in, or raises ConfigError. Raises StorageNotFound."""
+        """Returns a function that saves this remote's next token, even if the remote is renamed,
+        but not after a new sign-in; it raises ConfigError. Raises StorageNotFound."""
         document = pairs.require(self._shared.document(), name)
         before = document.whole_section(drive_of(document.sections, name))
 
@@ -291,7 +291,7 @@ def _faults_of_file(file: ConfigFile) -> list[Finding]:
 def _of_parents(
     sections: Mapping[str, Mapping[str, str]], name: str, drive: str
 ) -> Iterator[Finding]:
-    """A finding if a dot in the remote's name makes it inherit, or may, options of another one."""
+    """A finding if a dot in a remote's name makes it inherit another remote's options, or could."""
     from pluton_rclone.remote.inspect import Finding
 
     own, above = sections.get(drive, {}), handed_down(sections, drive)

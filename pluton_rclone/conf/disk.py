@@ -237,8 +237,7 @@ class ConfigFile:
                 return temporary.read_bytes(), temporary
 
     def _write_temporary(self, beside: Path, data: bytes) -> tuple[Path, Identity]:
-        """A new file, synced, with the present one's owner, and at most its mode; none if it
-        fails."""
+        """A new file, synced, with the present owner and at most the present mode, or no file."""
         path = _new_temporary(beside)
         try:
             with new_private_file(path) as file:

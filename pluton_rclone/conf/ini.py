@@ -111,7 +111,7 @@ class Document:
         }
 
     def _without_heirs(self, name: str) -> Document:
-        """Copy the keys that other sections inherit from this one to them: it can be removed."""
+        """Copy this section's keys to the sections that inherit them, so that it can be removed."""
         document = self
         for heir in self._sections:
             if parent_of(heir) == name:

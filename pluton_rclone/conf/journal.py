@@ -1,10 +1,10 @@
-"""Writes to a file that cannot be replaced by a rename: a bind mount, as Docker's of a single file.
+"""Writes to a file that a rename cannot replace, such as Docker's bind mount of a single file.
 
 The new content is first written, complete and synced, to a journal beside the file, which counts as
 the content as soon as it has its name: a writer killed at any point leaves the old or the new one.
 The file itself is extended with line ends, overwritten, and then truncated, so between any two
-system calls rclone, too, reads the old or the new content. Within the single write, a SIGKILL can
-stop Linux between two pages (seen once in some thousand kills): a foreign rclone then reads a
+system calls rclone, too, reads the old or the new content. Within the single write, Linux can stop
+for a SIGKILL between two pages (seen once in some thousand kills): a foreign rclone then reads a
 mixture until our next change completes it from the journal; readers through this library see the
 journal.
 """

@@ -15,8 +15,7 @@ SERVICE = "rclone.conf"  # the keyring's service; its user name is the path of t
 
 
 def kept(path: Path) -> str | None:
-    """The password of `path`; None if there is none, or no keyring. Raises
-    ConfigPasswordMissing."""
+    """The password of the file; None if there is none or no keyring. ConfigPasswordMissing."""
     try:
         import keyring
         from keyring.errors import NoKeyringError

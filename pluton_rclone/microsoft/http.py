@@ -210,7 +210,7 @@ def clock_ahead(region: str) -> timedelta:
 
 
 def _unreachable(url: str, problem: Exception) -> errors.Unreachable:
-    """It names the host, the cause and who can fix it, but not the URL, which may hold secrets."""
+    """An `Unreachable` with host, cause and who can fix it, but no URL, which may hold secrets."""
     import requests
     from urllib3.exceptions import LocationValueError
 

@@ -372,9 +372,9 @@ def collected(
 
 
 def to_the_end(argv: Sequence[str], *, env: Mapping[str, str]) -> None:
-    """Run a process that must not be interrupted: in its own session, it survives a kill of ours,
-    and Ctrl-C, which only ends our wait. Its output is discarded. Waits at most PATIENCE seconds.
-    Raises OSError if it cannot be started."""
+    """Run a process that must not be interrupted: in its own session, it continues if we are
+    killed, and after Ctrl-C, which ends only our wait. Its output is discarded. Waits at most
+    PATIENCE seconds. Raises OSError if it cannot be started."""
     none = subprocess.DEVNULL
     child = subprocess.Popen(
         argv, env=dict(env), stdin=none, stdout=none, stderr=none, start_new_session=True

@@ -1,4 +1,4 @@
-"""Work in a daemon thread, whose end Python does not wait for, unlike that of an executor."""
+"""Work in a daemon thread, which does not delay the end of Python, unlike an executor's thread."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Binary:
         return self._version
 
     def providers(self) -> bytes:
-        """Every backend and its options as JSON, from `rclone config providers`."""
+        """All backends and their options as JSON (`rclone config providers`). RcloneNotFound."""
         return self._run("config", "providers", read=bytes)
 
     def _run(self, *words: str, read: Callable[[bytes], T]) -> T:

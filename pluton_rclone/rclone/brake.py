@@ -28,7 +28,7 @@ class Brake(NamedTuple):
 
     @classmethod
     def of(cls, most: int | str | None, empty_source: bool) -> Brake | None:
-        """The brake for these options of a sync; None if everything may be deleted. UsageError."""
+        """The brake for a sync; None if everything may be deleted. Raises UsageError."""
         brake = cls(most, empty_source)
         return None if brake.percent == 100 and empty_source else brake
 
@@ -42,8 +42,8 @@ class Brake(NamedTuple):
         return int(found[1]) if found[2] else None
 
     def judge(self, seen: Progress, *, whole: bool) -> int:
-        """How many files the sync may delete, from the counts of its dry run: 0 if that could not
-        read the `whole`. rclone counts a file that it would delete as checked, too. Raises
+        """How many files the sync may delete, from the counts of its dry run: 0 unless that read
+        everything (`whole`). rclone also counts a file that it would delete as checked. Raises
         TooManyDeletions."""
         there, gone, share = seen.checks, seen.deletes, self.percent
         numbers: dict[str, Any] = {"deletions": gone, "there": there, "retry": False}

@@ -32,7 +32,7 @@ DELETING = frozenset({"delete", "deletefile", "purge", "rmdir", "rmdirs"})
 TRANSFERS = frozenset({"copy", "copyto", "sync", "move", "moveto"})
 """The commands that transfer files from one place to another."""
 WRITING = TRANSFERS.union(DELETING, ("mkdir", "rcat", "touch", "cleanup"))
-"""The commands that change their last place; move and moveto also change the first."""
+"""The commands that write to their last place; move and moveto also delete from the first."""
 
 _BRIEF = frozenset({"about", "cat", "deletefile", "lsjson", "mkdir", "rmdir"})
 
@@ -170,9 +170,9 @@ class TransferOptions(FilterOptions, total=False):
     retries_sleep: Duration
     inplace: bool
     log_level: LogLevel
-    """Which events there are. NOTICE (the default): progress and failures. INFO: also each file
-    that is transferred or deleted. DEBUG: also skipped files, and each wait that the service asks
-    for. Measured with 10,000 small local files: INFO takes 15% more CPU time, DEBUG 100%."""
+    """Selects the events. NOTICE (the default): progress and failures. INFO: also each file that is
+    transferred or deleted. DEBUG: also skipped files, and each wait that the service asks for.
+    Measured with 10,000 small local files: INFO takes 15% more CPU time, DEBUG 100%."""
 
 
 _SELECTING = ("filters", "files_from", "min_size", "max_size", "min_age", "max_age", "max_depth")
@@ -255,7 +255,7 @@ def progress_flags(level: LogLevel = "NOTICE", every: float = 0.5) -> tuple[str,
 
 
 def look(command: Command, *, by_file: bool = False) -> Command:
-    """The dry run that counts what a sync would delete, or finds what a move must leave. `by_file`:
+    """The dry run that counts a sync's deletions, or finds files that a move must leave. `by_file`:
     it reports each file, even if a folder would be moved as a whole."""
     without = ("--checksum", "--ignore-times", "--size-only", "--immutable")  # the last would fail
     kept = (flag for flag in command.flags if not flag.startswith(without))
@@ -367,6 +367,6 @@ def check(
     how = {"hash": (), "download": ("--download",), "size": ("--size-only",)}[content]
     way = ("--one-way",) if direction == "one_way" else ()
     places = (location(source), location(destination))
-    # only at DEBUG does rclone report that it leaves out a notebook
+    # rclone reports an omitted notebook only at DEBUG
     told = () if is_local(places[0]) else ("--log-level=DEBUG",)
     return Command(("check",), ("--combined=-", *told, *how, *way, *given), places, stdin)

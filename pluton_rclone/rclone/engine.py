@@ -282,7 +282,7 @@ class Rclone:
         return Transfer(command, self._starting(), flags, time_limit=time, stall_limit=stall)
 
     def _starting(self, notice: Callable[[str], None] = nothing) -> Starting:
-        """Returns what starts a run of a transfer; `notice` is called with messages to the user."""
+        """A function that starts the runs of a transfer; `notice` gets messages for the user."""
         return lambda run, flags: (
             lambda line, watch, end: self.runner.start(
                 Order(run, tuple(flags), Callbacks(nothing, line, watch, end, notice))

@@ -119,13 +119,13 @@ class Failed(FileEvent, frozen=True, gc=False, kw_only=True):
 
 
 class Throttled(Event, frozen=True, gc=False, kw_only=True):
-    """The service asked rclone to slow down, for `seconds`, or None if it gave no time."""
+    """The service asked rclone to slow down, for `seconds` (None if it did not say how long)."""
 
     seconds: float | None = None
 
     @property
     def by_microsoft(self) -> bool:
-        """Whether it is in the words of rclone's OneDrive backend, which reports every wait."""
+        """Whether rclone's OneDrive backend wrote it, which reports every wait in these words."""
         return _OF_MICROSOFT.match(self.text) is not None
 
 

@@ -167,7 +167,7 @@ def picked(command: Command) -> Iterator[str]:
 
 
 def absent(command: Command) -> tuple[str, ...]:
-    """Names in the command's list that are no files in its local source: rclone ignores them."""
+    """Names in the command's list that are not files in its local source; rclone ignores them."""
     source = command.places[0] if command.picks else ""
     if not is_local(source) or not os.path.isdir(source):
         return ()

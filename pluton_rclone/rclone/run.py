@@ -41,7 +41,7 @@ _OF_ALL = (SignInError, Throttled, Unreachable)
 
 class Run:
     """A run that is not a transfer, with its messages and time limit. rclone logs at DEBUG, the
-    level at which it reports waits for Microsoft; each becomes a warning, as the caller waits."""
+    level at which it reports waits for Microsoft; each is logged as a warning for the caller."""
 
     def __init__(
         self,

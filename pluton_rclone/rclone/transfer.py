@@ -42,7 +42,7 @@ counts nothing. By default that is six hours: OneDrive's largest file (250 GB) a
 network fails, rclone's own limits end it sooner."""
 
 Start = Callable[[Callable[[bytes], None], Callable[[], float | None], Callable[[], None]], Child]
-"""Starts an rclone with three callbacks: for each line of its log, to watch it, and at its end."""
+"""Starts an rclone with three callbacks: for each line of its log, for watching, for its end."""
 Starting = Callable[[Command, Sequence[str]], Start]
 """Returns the `Start` for a command, with flags for its log."""
 Next = Callable[[Callable[[], bool]], Command | None]

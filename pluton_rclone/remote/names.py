@@ -79,7 +79,7 @@ def derive_name(
     friendly: str, taken: Collection[str] = (), version: tuple[int, ...] = NEWEST
 ) -> str:
     """A name that never needs quotes: "annas-onedrive" for "Anna's OneDrive". It has no space, so
-    `name:dir` needs no quotes, and no dot, so it inherits no options."""
+    `name:dir` needs no quotes, and it neither inherits options nor passes its own on."""
     text = unicodedata.normalize("NFKC", friendly).casefold().replace("'", "").replace("’", "")
     if not Feature.ANY_SCRIPT_IN_NAMES.known_to(version):
         text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()

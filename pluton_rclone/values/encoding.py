@@ -180,7 +180,7 @@ def lower_case(text: str) -> str:
 
 
 def coarse_key(standard: str) -> str:
-    """A coarser key: equal for all names that any program may consider the same."""
+    """A coarser key, equal for all names that any program may consider the same."""
     if standard.isascii():
         return standard.lower()
     text = _INVALID_BYTE.sub("\ufffd", unicodedata.normalize("NFC", standard)).casefold()

@@ -73,7 +73,7 @@ class Meaning:
 
 
 def about(subject: str, what: str) -> str:
-    """A sentence about a subject, after a colon, where a name keeps its capital letter."""
+    """The subject, a colon, and the sentence, in lower case unless it begins with a name."""
     named = what.startswith(("Microsoft", "OneDrive", "SharePoint"))
     return f"{subject}: {what if named else what[0].lower() + what[1:]}"
 

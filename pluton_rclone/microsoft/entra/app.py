@@ -91,8 +91,8 @@ class AppRegistration:
     def from_environment(
         cls, environment: Mapping[str, str] = os.environ
     ) -> AppRegistration | None:
-        """The registration in PLUTON_ONEDRIVE_CLIENT_ID; None if it is not set. The others begin
-        alike: _TENANT, _REGION, _CLIENT_SECRET, _CERTIFICATE (path), _CERTIFICATE_PASSWORD."""
+        """The registration in PLUTON_ONEDRIVE_CLIENT_ID; None if it is not set. With the same
+        prefix: _TENANT, _REGION, _CLIENT_SECRET, _CERTIFICATE (path), _CERTIFICATE_PASSWORD."""
 
         def given(name: str) -> str | None:
             return environment.get(f"PLUTON_ONEDRIVE_{name.upper()}") or None

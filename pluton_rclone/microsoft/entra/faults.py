@@ -97,7 +97,7 @@ def _judge(
         what = "Microsoft's sign-in service refused" + (f" with {error!r}." if error else ".")
         advice = "Sign in again; if it fails again, give your administrator the correlation id."
     if kind is errors.TokenExpired and asked.way != "refresh":
-        # The same error on redeeming a fresh code: no token is stored yet.
+        # Microsoft reports the same for a fresh code, when no token is stored yet.
         kind = errors.SignInTimedOut
         if known is None or known.aadsts != 70008:
             kind = errors.AuthorizationFailed

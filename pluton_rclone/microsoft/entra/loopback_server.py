@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 class LoopbackServer:
-    """Listens on a free port of 127.0.0.1 only, as soon as it is created. Each connection has its
-    own thread, which calls `serve`."""
+    """Listens on a free port of 127.0.0.1 as soon as it is created. Each connection has its own
+    thread, which calls `serve`."""
 
     def __init__(self) -> None:
         self.over = threading.Event()

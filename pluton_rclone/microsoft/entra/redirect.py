@@ -60,7 +60,7 @@ def begin_redirect(
     post: bool = False,
     http: Http | None = None,
 ) -> Flow:
-    """The address for the user, and what is needed to finish. `redirect_uri` must be registered
+    """Begin a sign-in at the address `url` of the result. `redirect_uri` must be registered
     exactly. Without `account` the page lets the user choose an account; with it, the page proposes
     that account, and any other is rejected at the end. With `post` the answer is a posted form, so
     the browser does not send cookies with SameSite=Lax."""

@@ -78,7 +78,7 @@ def reading(granted: Iterable[str]) -> tuple[str, ...]:
 
 
 def in_words(scopes: Iterable[str]) -> str:
-    """`read and write your files (Files.ReadWrite)`, joined with semicolons."""
+    """Scopes in words, such as `read and write your files (Files.ReadWrite)`, joined with "; "."""
     names = short_names(scopes)
     return "; ".join(f"{_IN_WORDS[one]} ({one})" if one in _IN_WORDS else one for one in names)
 

@@ -45,7 +45,7 @@ class Drives(tuple[Drive, ...]):
         return made
 
     def raise_trouble(self) -> None:
-        """Raise the first error behind which a drive may exist: an outage, a limit or a denied
+        """Raise the first error that may hide an existing drive: an outage, a limit or a denied
         access, but not a drive unknown to Microsoft."""
         for trouble in self.troubles:
             if isinstance(trouble, AccessDenied) or trouble.who is errors.Who.LATER:
@@ -239,7 +239,7 @@ class Graph:
         """The drives in `records` whose root can be read, each once. The others are added to those
         in `refused`."""
         merged: dict[str, dict[str, Any]] = {}
-        # A phantom may share a drive's id: the drive's own record goes first, above all /me/drive.
+        # A phantom may share a drive's id, so drives come first, above all the one of /me/drive.
         for record in sorted(records, key=lambda record: of_microsoft(record.get("name"))):
             if not record.get("id"):
                 continue

@@ -1,4 +1,4 @@
-"""From a pasted address to a drive and a folder in it."""
+"""Resolves a pasted address to a drive and a folder in it."""
 
 from __future__ import annotations
 
