@@ -18,6 +18,7 @@ from pluton_rclone.errors import (
     GraphError,
     ItemNotFound,
     OptionInvalid,
+    RegistrationError,
     SitesPermissionMissing,
     TokenInvalid,
     UsageError,
@@ -224,7 +225,8 @@ def import_(
     setup.name = name
     text = ask.text_of(file.read()) if file else ask.paste(output, "Paste the remote, or the token")
     account, drive = setup.use_token(chosen(output, text, section)), setup.chosen_drive
-    if drive is None:  # only a token
+    refuse_another(setup, None, Wanted())
+    if drive is None:  # a token alone
         drive = locate(setup, output, Wanted())
     output.say(f"Account      {account}")
     output.say(f"Drive        {drive.name} ({human_drive_type(drive.type)})")
@@ -271,7 +273,7 @@ def locate(
         kind = ask.choose(output, "Drive type", labels, option="--type", default=default)
         try:
             pick_drive(setup, output, kind, None, again)
-        except (GraphError, ConsentRequired) as error:  # another type may work
+        except (GraphError, ConsentRequired, RegistrationError) as error:  # another type may do
             output.error(error)
     if typed:  # takes precedence over the address's own folder
         setup.set_options(base_folder=typed)

@@ -4,6 +4,7 @@ paste matches them."""
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,7 @@ def registration(wanted: Wanted, *, may_come: bool = False) -> AppRegistration |
     found = AppRegistration.from_environment(environment)
     if found is None:
         if not may_come:
-            region, tenant = environment.get(REGION), environment.get(TENANT)
-            refuse_rclone_registration(cloud(region or "global"), tenant or "common")
+            _refuse_rclones(environment)
         if secret or certificate:
             raise UsageError(
                 "A client secret or certificate belongs to an app registration, and none is given.",
@@ -70,9 +70,15 @@ def registration(wanted: Wanted, *, may_come: bool = False) -> AppRegistration |
     return replace(found, certificate=Certificate.at(certificate)) if certificate else found
 
 
+def _refuse_rclones(given: Mapping[str, str]) -> None:
+    """RegistrationError if rclone's own registration cannot do what options or variables ask."""
+    region, tenant = given.get(REGION), given.get(TENANT)
+    refuse_rclone_registration(cloud(region or "global"), tenant or "common")
+
+
 def refuse_another(setup: StorageSetup, app: AppRegistration | None, wanted: Wanted) -> None:
     """UsageError if options name another registration than the one that signed in, or another place
-    than the pasted one."""
+    than was pasted; RegistrationError if variables do, and rclone's own signed in."""
     used, drive = setup.app if setup.has_app else None, setup.chosen_drive
     for option, member, otherwise in (
         ("--client-id", "client_id", "rclone's own registration"),
@@ -86,6 +92,8 @@ def refuse_another(setup: StorageSetup, app: AppRegistration | None, wanted: Wan
             secret = member == "client_secret"
             what = "what was pasted" if secret else f"what was pasted ({other})"
             raise contradiction(option if secret else f"{option} {asked}", what)
+    if used is None:
+        _refuse_rclones({name: os.environ[name] for name in VARIABLES})
     another = drive and wanted.drive_id and normal_drive_id(wanted.drive_id) != drive.id
     if drive and (wanted.site or another):
         what = f"what was pasted ({drive.name}, {drive.id})"

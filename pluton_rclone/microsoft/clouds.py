@@ -13,6 +13,8 @@ from pluton_rclone.errors import OptionInvalid, RegistrationError, Who
 
 COPY_ADDRESS = "Copy the address from the browser while the site, library or folder is open."
 WORDS_FOR_TENANTS = frozenset({"common", "organizations", "consumers"})
+PERSONAL_TENANT_ID = "9188040d-6c67-4c5b-b112-36a304b66dad"  # of all personal accounts
+CONSUMERS = ("consumers", PERSONAL_TENANT_ID)
 
 
 @dataclass(frozen=True)
@@ -147,13 +149,21 @@ def _unreachable_for_rclone(name: str) -> OptionInvalid:
     return OptionInvalid(what, why=why, advice=advice, option="region")
 
 
-def refuse_personal(cloud: Cloud, tenant: str = "consumers") -> None:
-    """Raise `RegistrationError` if `tenant` means personal accounts and `cloud` has none."""
-    if tenant == "consumers" and cloud.region != "global":
+def refuse_type(cloud: Cloud, tenant: str, *, personal: bool) -> None:
+    """RegistrationError if personal accounts, or those of an organisation, do not sign in there."""
+    organisations = tenant == "organizations" or ".onmicrosoft." in tenant
+    if personal and cloud.region != "global":
         what = f"There are no personal accounts in {cloud.name}."
         why = "Microsoft serves personal accounts through the global cloud only"
         advice = "Use region global for a personal account, or a work account of this cloud."
-        raise RegistrationError(what, why=why, who=Who.YOU, advice=advice)
+    elif organisations if personal else tenant in CONSUMERS:
+        kind = "personal" if personal else "work or school"
+        what = f"There are no {kind} accounts in the tenant {tenant}."
+        why = f"the drive type that was chosen belongs to a {kind} account"
+        advice = "Choose the other drive type, or another tenant: common takes every account."
+    else:
+        return
+    raise RegistrationError(what, why=why, who=Who.YOU, advice=advice)
 
 
 def refuse_rclone_registration(cloud: Cloud, tenant: str = "common") -> None:

@@ -15,7 +15,7 @@ from pluton_rclone.errors import (
     UsageError,
     Who,
 )
-from pluton_rclone.microsoft.clouds import Cloud, cloud, refuse_personal
+from pluton_rclone.microsoft.clouds import Cloud, cloud, refuse_type
 from pluton_rclone.microsoft.entra.account import Account, require_same
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.scopes import Place, in_words, missing, reading
@@ -189,9 +189,9 @@ class Steps:
         if kind not in DRIVE_TYPES:
             advice = f"Choose one of: {', '.join(DRIVE_TYPES)}."
             raise UsageError(f"There is no drive type {kind!r}.", advice=advice)
-        if kind == "personal":
-            refuse_personal(self._cloud())
         state = self._state
+        tenant = state.app.tenant if state.app else "common"
+        refuse_type(self._cloud(), tenant, personal=kind == "personal")
         state.shared = False
         if kind != state.kind:
             state.kind, state.drive, state.folder = kind, None, state.typed

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from pluton_rclone.conf.export import as_conf
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.remote.options import BY_NAME
 from tests.cli.conftest import Command
+from tests.connected import remote_of
 
 SITE = "https://contoso.sharepoint.com/sites/Backups"
 SET = ("set", "Work files")
@@ -277,3 +279,48 @@ def test_a_secret_that_a_variable_gives_is_said_to_be_its(
     )
     assert "link_password = geheim\n" in (home / "rclone.conf").read_text()
     assert "geheim" not in changed.err
+
+
+@pytest.mark.parametrize(
+    ("variables", "options", "said"),
+    [
+        ({"TENANT": "consumers"}, ("--type", "business"), "no work or school accounts"),
+        ({"TENANT": "consumers"}, ("--site", SITE), "no work or school accounts"),
+        ({"TENANT": "organizations"}, ("--type", "personal"), "no personal accounts"),
+        ({"TENANT": "contoso.onmicrosoft.com"}, ("--type", "personal"), "no personal accounts"),
+        ({}, ("--tenant", "contoso.onmicrosoft.com", "--type", "personal"), "no personal accounts"),
+    ],
+)
+def test_a_drive_type_that_the_tenant_does_not_have_is_refused_before_the_sign_in(
+    command: Command,
+    cloud: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    options: tuple[str, ...],
+    said: str,
+) -> None:
+    """A variable, or a tenant by its name, was found out after the sign-in, by Microsoft."""
+    for name, value in variables.items():
+        monkeypatch.setenv(f"PLUTON_ONEDRIVE_{name}", value)
+    refused = command(*CONNECT, *options)
+    assert (refused.code, said in refused.err) == (3, True), refused.err
+    assert all(f"PLUTON_ONEDRIVE_{name}" in refused.err for name in variables)
+    assert cloud.requests == []
+
+
+@pytest.mark.parametrize("name", ["REGION=us", "TENANT=contoso.onmicrosoft.com"])
+@pytest.mark.parametrize("door", ["import", "connect"])
+def test_without_a_client_id_a_paste_of_rclones_own_does_not_pass_over_a_variable(
+    command: Command, cloud: Emulator, monkeypatch: pytest.MonkeyPatch, name: str, door: str
+) -> None:
+    """It was saved as a storage of the global cloud, of any tenant."""
+    variable, _, value = f"PLUTON_ONEDRIVE_{name}".partition("=")
+    monkeypatch.delenv("PLUTON_ONEDRIVE_CLIENT_ID")
+    monkeypatch.setenv(variable, value)
+    section = {**remote_of(cloud).to_section(), "client_id": ""}
+    paste = as_conf("old", section).decode()
+    monkeypatch.setattr("pluton_rclone.cli.ask.paste", lambda *_: paste)
+    refused = command(door, "New", "--yes" if door == "import" else "--method=token")
+    assert (refused.code, variable in refused.err) == (3, True), refused.err
+    assert "Without an app registration" in refused.err
+    assert command("storages", "--json").json == []

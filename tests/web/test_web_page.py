@@ -411,6 +411,20 @@ def test_a_sign_in_without_a_registration_names_the_ways_in_words(home: Path) ->
     assert "sign_in_with" not in said
 
 
+@pytest.mark.parametrize("variable", ["REGION=gcc-high", "TENANT=contoso.onmicrosoft.com"])
+def test_without_a_client_id_what_a_variable_names_is_in_the_form_and_not_passed_over(
+    home: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """It was: rclone's own registration signed in to the global cloud, to any tenant."""
+    monkeypatch.setenv(*f"PLUTON_ONEDRIVE_{variable}".split("=", 1))
+    with at_the_page(app=None) as anna:
+        draft = anna.begin("Newcomer")
+        form = posted_by_a_browser(anna.get(f"{draft}/authorize").text)
+        said = anna.post(f"{draft}/rclone", form).text
+    assert "Without an app registration nobody can sign in to" in said
+    assert "<details open>" in said
+
+
 # ---- within another application ------------------------------------------------------------------
 
 

@@ -8,8 +8,7 @@ from typing import Any, Literal
 
 from pluton_rclone.errors import AccountError
 
-# The tenant of all personal accounts (id token reference).
-PERSONAL_TENANT_ID = "9188040d-6c67-4c5b-b112-36a304b66dad"
+from ..clouds import PERSONAL_TENANT_ID
 
 Kind = Literal["personal", "work", "application"]
 

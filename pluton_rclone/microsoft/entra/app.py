@@ -13,7 +13,7 @@ from typing import Any
 
 from pluton_rclone.errors import OptionInvalid, RegistrationError, Who
 
-from ..clouds import WORDS_FOR_TENANTS, Cloud, cloud, refuse_personal
+from ..clouds import CONSUMERS, WORDS_FOR_TENANTS, Cloud, cloud, refuse_type
 
 _TENANT = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z-]*[0-9A-Za-z])?(?:\.[0-9A-Za-z-]+)*")
 _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
@@ -67,7 +67,7 @@ class AppRegistration:
             advice = "Give common, organizations, consumers, the tenant's id or a domain of it."
             raise OptionInvalid(f"{self.tenant!r} is not a tenant.", advice=advice, option="tenant")
         found = cloud(self.region)
-        refuse_personal(found, tenant)
+        refuse_type(found, tenant, personal=tenant in CONSUMERS)
         read = {"client_id": client_id, "tenant": tenant, "region": found.region}
         secret = (self.client_secret or "").strip()  # often read from a file, with its newline
         self.__dict__.update(read, client_secret=secret or None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -33,10 +34,14 @@ def authorize(request: Request) -> Response:
         storage = storage_of(request, "change", draft.storage)
         expected = storage.record()["account"]
         itself = storage.remote_to_sign_in().client_credentials
+    app = setup.app if setup.has_app else None
+    region = app.region if app else os.environ.get("PLUTON_ONEDRIVE_REGION") or "global"
     shown: dict[str, Any] = {
         "lacking": bool(lacking),
         "permissions": (*least(setup.place, access=setup.access), "offline_access"),
-        "app": setup.app if setup.has_app else None,
+        "app": app,
+        "region": cloud(region).region,
+        "tenant": app.tenant if app else os.environ.get("PLUTON_ONEDRIVE_TENANT") or "common",
         "expected": expected,
         "itself": itself,  # no person has to sign in
         "clouds": CLOUDS.values(),
