@@ -222,3 +222,31 @@ def test_a_certificate_that_microsoft_no_longer_knows_is_the_reason_that_is_show
     assert ran.code == 3
     assert "certificate" in ran.err
     assert "AADSTS7000" in ran.err
+
+
+def test_an_application_is_imported_without_a_token(
+    command: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It needs none, and guides show its section without one: "no OneDrive remote with a token"."""
+    monkeypatch.delenv("PLUTON_ONEDRIVE_CLIENT_ID")
+    monkeypatch.setenv("PLUTON_ONEDRIVE_CLIENT_SECRET", DAEMON_CLIENT_SECRET)
+    assert command("connect", "Daemon", "--client-id", DAEMON_CLIENT_ID, *WHOSE).code == 0
+    lines = (home / "rclone.conf").read_text().split("\n")
+    (home / "old.conf").write_text("\n".join(one for one in lines if "token = " not in one))
+
+    done = command("import", "Moved", str(home / "old.conf"), "--yes")
+
+    assert done.code == 0, done.err
+    assert command("ls", "Moved:").code == 0
+
+
+def test_an_import_says_that_the_certificate_is_not_in_the_text(
+    command: Command, cloud: Emulator, home: Path, tmp_path: Path
+) -> None:
+    connected_by_certificate(command, cloud, pfx(), tmp_path)
+    (home / "old.conf").write_text(command("export", "Daemon").out)
+
+    refused = command("import", "Moved", str(home / "old.conf"), "--yes")
+
+    assert (refused.code, "certificate" in refused.err) == (3, True), refused.err
+    assert "connect it anew" in refused.err

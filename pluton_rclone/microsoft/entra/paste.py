@@ -18,7 +18,7 @@ from pluton_rclone.values.printable import printable
 from pluton_rclone.values.token_text import MASKED, token_fields
 
 from ..clouds import is_of_microsoft
-from .token import Token
+from .token import NO_ACCESS_TOKEN, Token
 
 LARGEST = 1024 * 1024  # characters
 # What `rclone config redacted` and our own `show` print in place of a secret.
@@ -78,8 +78,8 @@ def read_paste(text: str) -> Pasted:
 
 
 def remotes_in(text: str) -> dict[str, str]:
-    """The OneDrive remotes with a token in an rclone.conf or a dump of one: by name, each as text
-    for `read_paste`."""
+    """The OneDrive remotes that can sign in in an rclone.conf or a dump of one: each by its name, as a
+    paste of its own."""
     found: Iterator[Any] = iter(()) if len(text) > LARGEST else _candidates(text)
     values = (value for value in found if isinstance(value, Mapping))
     remotes = next(filter(None, map(_with_token, values)), {})
@@ -92,7 +92,8 @@ def _with_token(value: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     for name, own in sections.items():
         above = handed_down(sections, name).items()
         options = {**{key: sections[parent][key] for key, parent in above}, **own}
-        if options.get("type", "onedrive") == "onedrive" and options.get("token"):
+        itself = options.get("client_credentials") in TRUE or options.get("pluton_certificate")
+        if options.get("type", "onedrive") == "onedrive" and (options.get("token") or itself):
             owner = storage_of(sections, name)
             alone = owner == name
             found[owner] = joined(options) if alone else joined(sections[owner], options)
@@ -148,10 +149,14 @@ def _from_value(value: Any) -> Pasted | None:
 
 
 def _from_options(options: Mapping[str, Any]) -> Pasted:
-    token = options["token"]
-    if token in REDACTED:
+    token = options.get("token") or {"access_token": NO_ACCESS_TOKEN}  # an application needs none
+    if {"client_secret", "token"} & {key for key, value in options.items() if value in REDACTED}:
         advice = "Paste what `rclone config show NAME` prints, or an export with its secrets."
         raise TokenInvalid("This remote was redacted: its secrets were removed.", advice=advice)
+    if options.get("pluton_certificate") and "token" not in options:
+        what = "This remote signs in with a certificate, whose file is not in this text."
+        advice = "Bring that file to this machine and connect it anew with it: same registration, "
+        raise TokenInvalid(what, advice=advice + "tenant and drive.")
     if re.match(r"https?://(127\.|localhost)", str(options.get("token_url", ""))):
         what = "This remote can be used by one program on one machine only."
         why = "its token address (token_url) is a program on that machine"
