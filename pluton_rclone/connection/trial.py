@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -21,14 +21,17 @@ _REMOTE = "new-storage"
 
 @contextmanager
 def trial_of(
-    remote: OneDriveRemote, binary: Binary, origin: SavedRemote | None = None
+    remote: OneDriveRemote,
+    binary: Binary,
+    origin: SavedRemote | None = None,
+    keep: Callable[[str], None] | None = None,
 ) -> Iterator[SavedRemote]:
-    """A trial remote. Its folder is removed at the end; one left by a killed process, at the next
-    trial. The trial's `options` have the token as renewed by rclone. If `origin`, a saved remote,
-    has the same sign-in, the token is saved there, however the trial ends."""
+    """The folder is removed at the end; one that a killed process left, at the next trial. The
+    trial's `options` have the token as rclone renews it; `keep` gets it, however the trial ends: by
+    default it is kept in `origin`, the saved remote that has the same sign-in."""
     sweep()
-    keep = origin.conf.keeper(origin.name) if origin else None
-    name = origin.name if origin and not name_fault(origin.name) else _REMOTE  # errors name it
+    keep = origin.conf.keeper(origin.name) if origin else keep
+    name = origin.name if origin and not name_fault(origin.name) else _REMOTE  # as errors call it
     with ExitStack() as stack:
 
         def made(home: Path) -> Conf:

@@ -40,7 +40,7 @@ class Home(Protocol[Storage]):
     """Where a storage is saved, such as `Storages`."""
 
     def try_out(
-        self, remote: OneDriveRemote, on_step: OnStep = ...
+        self, remote: OneDriveRemote, on_step: OnStep = ..., *, keep: Callable[[str], None]
     ) -> tuple[ConnectionReport, OneDriveRemote]: ...
 
     def free_name(self, friendly: str, remote_name: str | None = ...) -> str: ...
@@ -205,19 +205,23 @@ class StorageSetup(Steps):
         test. Choices made while it runs are kept, untested."""
         from .remote import digest
 
-        state, token, remote = self._state, self._state.token, self.remote()
-        report, tested = storages.try_out(remote, on_step)
-        same = self._is_still(remote)
-        if state.token != token:  # signed in or out meanwhile: its results no longer apply
-            return report
-        # The test found the base folder, and rclone may have renewed the token.
-        if tested.token is not None and not state.app_only:
-            text = tested.token.get_secret_value()
-            state.token = Token.from_rclone(text, scopes=state.scopes)
-        if same:
+        state, remote = self._state, self.remote()
+        report, tested = storages.try_out(remote, on_step, keep=self.keeper())
+        if self._is_still(remote):  # the test found the base folder
             state.folder, state.folder_id = tested.base_folder, tested.base_folder_id
             state.passed = digest(tested) if report.ok else None
         return report
+
+    def keeper(self) -> Callable[[str], None]:
+        """Keeps the token in which a test renews the present one: that may be good once. Not if
+        somebody has signed in or out meanwhile."""
+        state, before = self._state, self._state.token
+
+        def keep(token: str) -> None:
+            if state.token is before and not state.app_only:
+                state.token = Token.from_rclone(token, scopes=state.scopes)
+
+        return keep
 
     def _is_still(self, remote: OneDriveRemote) -> bool:
         """Whether the current choices make this remote, apart from its token and test results."""
@@ -245,7 +249,7 @@ class StorageSetup(Steps):
         tested = self.remote().replace(description=friendly)
         remote_name = storages.free_name(friendly, remote_name)
         if self._state.passed is None or self._state.passed != digest(tested):
-            report, tested = storages.try_out(tested, on_step)
+            report, tested = storages.try_out(tested, on_step, keep=self.keeper())
             report.raise_for_failure()
         return storages.add_tested(friendly, tested, remote_name=remote_name)
 

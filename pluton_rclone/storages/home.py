@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -178,14 +178,19 @@ class Home(Mapping[str, Storage]):
         return self.try_out(remote, on_step)[0]
 
     def try_out(
-        self, remote: OneDriveRemote, on_step: OnStep = None, origin: SavedRemote | None = None
+        self,
+        remote: OneDriveRemote,
+        on_step: OnStep = None,
+        origin: SavedRemote | None = None,
+        *,
+        keep: Callable[[str], None] | None = None,
     ) -> tuple[ConnectionReport, OneDriveRemote]:
-        """As `test`, and the remote after it: its token may have been renewed, and is then also
-        saved in `origin`, the saved remote that it is to replace."""
+        """As `test`, and the remote as it is after it: its token may have been renewed, and is kept
+        in `origin`, the saved remote that it is to replace, or by `keep`, however the test ends."""
         from pluton_rclone.connection.checks import run_test
         from pluton_rclone.connection.trial import trial_of
 
-        with trial_of(remote, self.binary, origin) as trial:
+        with trial_of(remote, self.binary, origin, keep) as trial:
             return run_test(trial, on_step, home=self.conf, origin=origin), trial.options
 
     def add(
@@ -216,6 +221,7 @@ class Home(Mapping[str, Storage]):
         old: Mapping[str, str],
         wanted: OneDriveRemote,
         on_step: OnStep,
+        keep: Callable[[str], None] | None = None,
         *,
         same_sign_in: bool,
     ) -> ConnectionReport:
@@ -223,7 +229,7 @@ class Home(Mapping[str, Storage]):
         if the name still belongs to that remote. ConnectionTestFailed, ConfigNotWritable,
         StorageExists."""
         self.conf.check_writable(saved.name)
-        report, tested = self.try_out(wanted, on_step, saved if same_sign_in else None)
+        report, tested = self.try_out(wanted, on_step, saved if same_sign_in else None, keep=keep)
         report.raise_for_failure()
         new = tested.to_section()
         # a renewed token is saved already

@@ -303,9 +303,9 @@ class Storage:
         """Take over the sign-in of `StorageSetup.for_storage(this)`; the drive stays.
         ConnectionTestFailed."""
         before = self._saved.options_to_sign_in()
-        wanted = before.replace(**setup.authorization())
-        old, same = before.to_section(), wanted.token == before.token
-        return self.storages._change(self._saved, old, wanted, on_step, same_sign_in=same)
+        wanted, old = before.replace(**setup.authorization()), before.to_section()
+        same, keep = wanted.token == before.token, setup.keeper()
+        return self.storages._change(self._saved, old, wanted, on_step, keep, same_sign_in=same)
 
     def repair(self, on_step: OnStep = None, *, drive_id: str = "") -> ConnectionReport:
         """Find the drive of a remote with none or a nonexistent one (or take `drive_id`), spell its

@@ -21,7 +21,7 @@ from pluton_rclone import (
 )
 from pluton_rclone.conf.export import as_conf
 from pluton_rclone.conf.ini import parse
-from pluton_rclone.connection.report import Step
+from pluton_rclone.connection.report import OnStep, Step
 from pluton_rclone.emulator import (
     DAEMON_CLIENT_ID,
     DAEMON_CLIENT_SECRET,
@@ -37,6 +37,7 @@ from pluton_rclone.emulator import (
 from pluton_rclone.errors import (
     AccessDenied,
     AccountError,
+    Cancelled,
     ConsentRequired,
     DriveNotFound,
     GraphError,
@@ -877,3 +878,30 @@ def test_a_pasted_remote_keeps_its_folder_to_the_letter(
     setup.use_token(text)
 
     assert setup.remote().base_folder == folder
+
+
+@pytest.mark.parametrize("way", ["test", "save", "reauthorize"])
+def test_a_test_that_is_stopped_keeps_the_token_that_it_renewed(cloud: Emulator, way: str) -> None:
+    """Where a refresh token is good once, nothing could be tested any more without a sign-in."""
+    setup, storages = StorageSetup(), Storages()
+    if way == "reauthorize":
+        setup = StorageSetup.for_storage(connected(cloud))
+        setup.use_token(remote_of(cloud).to_section()["token"])
+    else:
+        setup.use_token(as_conf("old", remote_of(cloud).to_section()).decode())
+    setup.name = "new"
+    ways: dict[str, Callable[[OnStep], object]] = {
+        "test": lambda hear: setup.test(storages, hear),
+        "save": lambda hear: setup.save(storages, on_step=hear),
+        "reauthorize": lambda hear: storages["personal"].reauthorize(setup, hear),
+    }
+
+    def stop(step: Step) -> None:
+        if step.name == "drive":
+            raise Cancelled("It was cancelled.")
+
+    with cloud.quirks.refresh_tokens_once():
+        with pytest.raises(Cancelled):
+            ways[way](stop)
+        done = ways[way](None)
+    assert getattr(done, "ok", True)
