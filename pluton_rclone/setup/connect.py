@@ -239,8 +239,10 @@ class StorageSetup(Steps):
         *,
         remote_name: str | None = None,
     ) -> Storage:
-        """Test, unless the test has just passed, then save. If the test fails, nothing is saved.
-        Without `remote_name`, it is derived from the friendly name."""
+        """Tests, unless this has passed and its drive is still there, then saves. A failed test saves
+        nothing. The remote's name is derived from the friendly one unless it is given."""
+        from pluton_rclone.microsoft.graph.locations import rooted
+
         from .remote import digest
 
         friendly = name or self._state.name
@@ -251,6 +253,9 @@ class StorageSetup(Steps):
         if self._state.passed is None or self._state.passed != digest(tested):
             report, tested = storages.try_out(tested, on_step, keep=self.keeper())
             report.raise_for_failure()
+        elif not tested.tenant_url:  # perhaps tested yesterday, and deleted since
+            with self._graph() as graph:
+                rooted(graph, tested.drive_id, tested.root_folder_id)
         return storages.add_tested(friendly, tested, remote_name=remote_name)
 
     def record_with_secrets(self) -> dict[str, Any]:

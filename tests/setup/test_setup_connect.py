@@ -50,6 +50,7 @@ from pluton_rclone.errors import (
     Who,
 )
 from pluton_rclone.remote.options import BY_NAME
+from pluton_rclone.setup.connect import DriveKind
 from tests.connected import ANNA, BERT, connected, emulated_drive, remote_of
 
 from .signing_in import by_device_code
@@ -612,11 +613,12 @@ def test_what_passed_the_test_is_saved_without_another_one_and_a_changed_setup_i
     assert setup.test(storages).ok
     before = len(cloud.requests)
     setup.save(storages)
-    assert len(cloud.requests) == before
+    looked = [(one.method, one.path.partition("/drives/")[1]) for one in cloud.requests[before:]]
+    assert looked == [("GET", "/drives/")] * 2  # is the drive still there, and its root
 
     setup.set_options(chunk_size="5Mi")
     setup.save(storages, "Others")
-    assert len(cloud.requests) > before
+    assert "PUT" in [one.method for one in cloud.requests[before:]]
 
 
 def test_each_step_of_the_test_is_told_and_the_remotes_name_can_be_given(cloud: Emulator) -> None:
@@ -905,3 +907,19 @@ def test_a_test_that_is_stopped_keeps_the_token_that_it_renewed(cloud: Emulator,
             ways[way](stop)
         done = ways[way](None)
     assert getattr(done, "ok", True)
+
+
+@pytest.mark.parametrize("kind", ["personal", "business", "sharepoint"])
+def test_a_drive_that_goes_between_test_and_save_is_not_saved(
+    cloud: Emulator, kind: DriveKind
+) -> None:
+    """It was, as ready for use: on the page, hours may lie between the two."""
+    setup, storages = StorageSetup(), Storages()
+    setup.use_token(as_conf("old", remote_of(cloud, kind).to_section()).decode())
+    setup.name = "new"
+    assert setup.test(storages).ok
+    assert setup.chosen_drive is not None
+    del cloud.files._drives[setup.chosen_drive.id]
+    with pytest.raises(DriveNotFound):
+        setup.save(storages)
+    assert list(storages) == []
