@@ -16,7 +16,7 @@ import click
 from pluton_rclone import errors
 from pluton_rclone.errors import UsageError
 from pluton_rclone.values.printable import printable
-from pluton_rclone.values.units import counted
+from pluton_rclone.values.units import counted, system_says
 
 from .output import Output
 
@@ -121,7 +121,7 @@ def secret_in(file: Path) -> str:
     except (OSError, UnicodeError) as error:
         what = f"The file {file} cannot be read."
         advice = "Check its path and rights, and that it is text in UTF-8."
-        raise UsageError(what, why=str(error), advice=advice) from None
+        raise UsageError(what, why=system_says(error), advice=advice) from None
     if not found:
         raise UsageError(f"The file {file} is empty.", advice="Write the secret into it.")
     return found

@@ -17,6 +17,7 @@ from pluton_rclone.errors import ConfigLocked, ConfigNotWritable, ConfigUnreadab
 from pluton_rclone.process.log import Log
 from pluton_rclone.process.system import Held, held, new_private_file
 from pluton_rclone.values.paths import require_path
+from pluton_rclone.values.units import system_says
 
 from . import journal, system
 from .foreigners import wait_until_asleep
@@ -312,7 +313,7 @@ def content(path: Path) -> bytes | None:
     except OSError as error:
         advice = "Make the file readable for this user, or name another one."
         what = f"{path} cannot be read"
-        raise ConfigUnreadable(what, why=_reason(error), advice=advice) from None
+        raise ConfigUnreadable(what, why=system_says(error), advice=advice) from None
 
 
 def json_object(path: Path) -> dict[str, Any]:
@@ -340,12 +341,8 @@ def not_writable(path: Path, error: OSError) -> ConfigNotWritable | ConfigLocked
         errno.EPERM: ("this user may not write there", None),
         errno.ENOSPC: ("the disk is full", full),
         errno.EDQUOT: ("the disk quota is used up", full),
-    }.get(error.errno or 0, (_reason(error), None))
+    }.get(error.errno or 0, (system_says(error), None))
     return ConfigNotWritable(f"{path} cannot be written", why=why, advice=advice, errno=error.errno)
-
-
-def _reason(error: OSError) -> str:
-    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _odd_kind(path: Path) -> str | None:

@@ -19,6 +19,7 @@ from pluton_rclone.rclone import commands, locations
 from pluton_rclone.rclone.passed import require_passable
 from pluton_rclone.runs.run import Run
 from pluton_rclone.values.paths import in_drive
+from pluton_rclone.values.units import system_says
 
 from .options import TYPED, fault
 
@@ -345,7 +346,7 @@ def check(path: Path) -> tuple[Plan | None, list[Fault]]:
     try:
         text = path.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read.", why=str(error)) from None
+        raise UsageError(f"{path} cannot be read.", why=system_says(error)) from None
     try:
         return Plan.model_validate(loads(text)), []
     except ValidationError as error:

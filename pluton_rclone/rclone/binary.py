@@ -12,6 +12,7 @@ from typing import TypeVar
 from pluton_rclone import process
 from pluton_rclone.errors import RcloneNotFound
 from pluton_rclone.process.system import which
+from pluton_rclone.values.units import system_says
 from pluton_rclone.values.versions import Version
 
 T = TypeVar("T")
@@ -59,7 +60,7 @@ class Binary:
                 why = how_it_ended(done.returncode, done.stderr)
             return read(done.stdout)
         except (OSError, ValueError) as error:  # TimeoutError is an OSError, too
-            what, why = f"{self.path} cannot be used as rclone", why or str(error)
+            what, why = f"{self.path} cannot be used as rclone", why or system_says(error)
             raise RcloneNotFound(what, why=why) from error
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from pluton_rclone import process
 from pluton_rclone.errors import RcloneNotFound
 from pluton_rclone.process import Child
+from pluton_rclone.values.units import system_says
 
 from .binary import Binary
 from .commands import Command
@@ -116,7 +117,8 @@ class BareRclone:
                 on_end=order.on.end,
             )
         except OSError as error:
-            raise RcloneNotFound(f"{self.binary.path} cannot be started", why=str(error)) from error
+            what = f"{self.binary.path} cannot be started"
+            raise RcloneNotFound(what, why=system_says(error)) from error
 
     def _global_flags(self, config: Path | None) -> tuple[str, ...]:
         own = ["--use-json-log", "--ask-password=false"]

@@ -239,8 +239,8 @@ class StorageSetup(Steps):
         *,
         remote_name: str | None = None,
     ) -> Storage:
-        """Tests, unless this has passed and its drive is still there, then saves. A failed test saves
-        nothing. The remote's name is derived from the friendly one unless it is given."""
+        """Tests, unless this has passed and its drive is still there, then saves. What fails is not
+        saved. The remote's name is derived from the friendly one unless it is given."""
         from pluton_rclone.microsoft.graph.locations import rooted
 
         from .remote import digest

@@ -12,6 +12,13 @@ WORTH_TELLING = 10.0
 """Seconds: a shorter wait for Microsoft is over before anyone has read about it."""
 
 
+def system_says(error: Exception) -> str:
+    """Why a file cannot be read or started: without Python's number, and the path once more."""
+    if isinstance(error, UnicodeError):
+        return "it is not text in UTF-8"
+    return getattr(error, "strerror", None) or str(error)
+
+
 def human_bytes(count: float | None) -> str:
     """1536 -> '1.5 KiB'; None -> 'unknown'."""
     if count is None:

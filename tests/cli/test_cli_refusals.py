@@ -305,3 +305,24 @@ def test_of_a_clock_that_is_far_off_no_library_complains_in_its_own_words(
     monkeypatch.setattr("urllib3.connection.RECENT_DATE", date(2999, 1, 1))
     ran = connected("health")
     assert (ran.code, ran.err) == (0, "ok       Work files\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("connect", "x", "--client-id", "x", "--client-secret-file"),
+        ("plan", "check"),
+        ("storages", "--rclone"),
+        ("import", "x"),
+    ],
+)
+@pytest.mark.parametrize("what", ["missing", "folder", "of bytes"])
+def test_why_a_file_cannot_be_used_is_said_without_pythons_words(
+    command: Command, tmp_path: Path, words: tuple[str, ...], what: str
+) -> None:
+    """`[Errno 2] No such file or directory: '/the/path/once/more'`."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "of bytes").write_bytes(b"geh\xe9im\n")
+    refused = command(*words, str(tmp_path / what))
+    assert "Errno" not in refused.err
+    assert "codec" not in refused.err
