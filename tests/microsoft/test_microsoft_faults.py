@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -88,7 +89,7 @@ def test_the_table_leaves_no_number_to_chance() -> None:
 
     # a directory fault that neither the person nor the registration can fix
     assert undecided == {"AADSTS90036"}
-    assert len(ROWS) == 107
+    assert len(ROWS) == 152
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.code for row in ROWS])
@@ -183,7 +184,24 @@ def test_a_code_that_came_too_late_is_no_stored_token_that_ended() -> None:
     assert type(sign_in_error(answer, Asked(way="redirect"))) is errors.SignInTimedOut
 
 
-@pytest.mark.parametrize("number", [50131, 53000, 53001, 53003, 530035])
+@pytest.mark.parametrize("number", [530002, 530003, 530034, 53011])
+def test_a_stored_sign_in_that_a_rule_blocks_has_not_expired(number: int) -> None:
+    """ "Re-authorize the storage" was said: the rule would block that, too."""
+    answer = {"error": "invalid_grant", "error_description": f"AADSTS{number}: Required."}
+
+    problem = sign_in_error(answer, Asked(way="refresh"))
+
+    assert type(problem) is errors.SignInBlocked
+    assert problem.who is Who.ADMINISTRATOR
+
+
+def test_every_number_that_the_emulator_says_is_explained() -> None:
+    said = files("pluton_rclone.emulator.entra").joinpath("aadsts.json").read_text("utf-8")
+    numbers = {int(number) for number in re.findall(r'"(\d{5,7})":', said)}
+    assert numbers - set(known_errors()) == set()
+
+
+@pytest.mark.parametrize("number", [50131, 53000, 53001, 53003, 530002, 530003, 530033, 530035])
 def test_a_blocked_device_code_offers_the_browser(number: int) -> None:
     answer = {"error": "interaction_required", "error_description": f"AADSTS{number}: Blocked."}
 
@@ -293,4 +311,4 @@ def test_an_operator_looks_a_code_up() -> None:
     assert [row.code for row in look_up(pasted)] == ["AADSTS700082"]
     assert {row.exception for row in look_up("secret_expired")} == {errors.SecretExpired}
     assert look_up("no such thing") == []
-    assert len(look_up("")) == 107
+    assert len(look_up("")) == len(ROWS)
