@@ -60,6 +60,16 @@ def on_server(path: str, host: str = HOST) -> ServerPath:
         (f"https://{HOST}/sites/Backups/SitePages/Home.aspx", "/sites/Backups"),
         (f"https://{HOST}/sites/Backups/_layouts/15/viewlsts.aspx?view=14", "/sites/Backups"),
         (f"https://{HOST}/_layouts/15/start.aspx#/Docs%20A/Forms/AllItems.aspx", "/Docs A"),
+        (
+            f"https://{HOST}/sites/B%20A/_layouts/15/start.aspx#/Docs%20A/Forms/AllItems.aspx",
+            "/sites/B A/Docs A",  # below the site; "/Docs A" was another site's library
+        ),
+        (
+            f"https://{HOST}/sites/HR/_layouts/15/start.aspx#/Docs/Forms/AllItems.aspx"
+            "?RootFolder=%2Fsites%2FHR%2FDocs%2FOld&FolderCTID=0x#a#/_layouts/15/start.aspx#/b",
+            "/sites/HR/Docs/Old",
+        ),
+        (f"https://{HOST}/sites/HR/_layouts/15/start.aspx#/", "/sites/HR"),
         (f"https://{HOST}/sites/Backups/default.aspx", "/sites/Backups"),
         (f"https://{HOST}/teams/IT/Lists/Tasks/AllItems.aspx", "/teams/IT"),
         (f"https://{HOST}/teams/Lists/Lists/Tasks/AllItems.aspx", "/teams/Lists"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 from uuid import UUID
 
 from pluton_rclone.errors import OptionInvalid
@@ -139,13 +139,14 @@ def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address
         if value.startswith("/"):
             return ServerPath(host, _segments(value))
     low = [segment.lower() for segment in segments]
-    if parts.fragment.startswith("/") and low[-1:] == ["start.aspx"]:
-        shown = unquote(parts.fragment.partition("?")[0])
-        return ServerPath(host, _view_removed(_segments(shown)))
     if "_layouts" in low:
+        site = segments[: low.index("_layouts")]
+        if parts.fragment.startswith("/") and low[-1] == "start.aspx":  # a page of the site
+            shown = parts.fragment.partition("#")[0]
+            return read_address(f"https://{host}/{quote('/'.join(site))}{shown}")
         if (_FILE_IDS | {"id"}) & _names(query):
             return _link(parts, host)
-        segments = segments[: low.index("_layouts")]
+        segments = site
     if low == ["my"] and is_of_onedrive(host):
         segments = ()
     return ServerPath(host, _view_removed(segments))
