@@ -129,19 +129,18 @@ def connect(
     app = registration(wanted, may_come=method == "token")
     if wanted.base_folder:
         options["base_folder"] = wanted.base_folder
-    kind = wanted.kind or ("sharepoint" if wanted.site else None)
-    # Report impossible combinations before the sign-in, not after it.
+    # What is impossible is said before the sign-in, not after it.
     drive_id = wanted.drive_id or ""
     if wanted.kind and drive_id_fault(drive_id, DRIVE_TYPES[wanted.kind]):
         raise contradiction(f"--type {wanted.kind}", f"--drive {drive_id}")
-    if method == "app" and kind != "sharepoint" and not (wanted.user or wanted.drive_id):
+    placed, library = wanted.site or wanted.drive_id or wanted.user, wanted.kind == "sharepoint"
+    if method == "app" and not (library or placed):
         raise UsageError(
             "Whose OneDrive, or which library?",
             why="an application signs in for itself: there is no person whose drive it could be",
             advice="Give --user NAME, --site URL or --drive ID.",
         )
-    placed = wanted.site or wanted.drive_id or wanted.user or method == "token"
-    if kind == "sharepoint" and not placed and not ask.interactive(output):
+    if library and not placed and method != "token" and not ask.interactive(output):
         raise UsageError(
             "Which library?", advice="Give --site URL, as the browser shows it, or --drive ID."
         )
@@ -152,9 +151,10 @@ def connect(
     storages.free_name(friendly, remote_name)
     setup = StorageSetup(app, access="read" if read_only else "write")
     setup.name = friendly
-    if wanted.site:
-        likely = setup.check_address(wanted.site)
-        kind = wanted.kind or likely
+    likely = setup.check_address(wanted.site) if wanted.site else None
+    kind = wanted.kind or likely
+    if likely and (kind == "personal") != (likely == "personal"):
+        raise contradiction(f"--type {kind}", f"--site {wanted.site}")
     if kind:
         setup.choose_type(kind)
     setup.set_options(**options)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pluton_rclone.errors import ConnectionTestFailed, PlutonRcloneError
 from pluton_rclone.microsoft.graph.drives import Shortcut
+from pluton_rclone.values.refusals import of_unsaved
 
 Status = Literal["ok", "warning", "failed", "skipped"]
 
@@ -87,6 +88,7 @@ class Walk:
     """Runs the steps of one test and keeps their results."""
 
     on_step: OnStep = None
+    unsaved: bool = False
     steps: list[Step] = field(default_factory=list)
 
     @contextmanager
@@ -100,6 +102,8 @@ class Walk:
                 step.status, step.text = "warning", step.error.what
         except PlutonRcloneError as error:
             step.status, step.text, step.error = "failed", str(error), error
+        if self.unsaved and step.error is not None:
+            of_unsaved(step.error)
         step.seconds = time.monotonic() - started
         self.steps.append(step)
         if self.on_step is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from pluton_rclone.errors import (
@@ -22,6 +22,7 @@ from pluton_rclone.microsoft.entra.scopes import Place, in_words, missing, readi
 from pluton_rclone.microsoft.entra.token import Token
 from pluton_rclone.microsoft.graph.drives import Drive, Site
 from pluton_rclone.remote.names import friendly_name
+from pluton_rclone.values.refusals import of_unsaved
 from pluton_rclone.values.units import human_drive_type
 
 from .state import DRIVE_TYPES, Access, DriveKind, SetupState, of_others
@@ -227,8 +228,9 @@ class Steps:
     def _cloud(self) -> Cloud:
         return cloud(self._state.app.region if self._state.app else "global")
 
-    def _graph(self) -> Graph:
-        """Graph with a valid token, renewed if it has expired, for a person who returns later."""
+    @contextmanager
+    def _graph(self) -> Iterator[Graph]:
+        """With a token that is valid: who comes back after an hour goes on."""
         from pluton_rclone.microsoft.graph.graph import Graph
 
         token, turn = self._signed_in_token(), threading.Lock()
@@ -242,9 +244,14 @@ class Steps:
                         self._state.token = new
                 return self._signed_in_token()
 
-        if token.expired():
-            token = renew(token.access_token)
-        return Graph(self._cloud(), token, kind=self._account().kind, renew=renew)
+        try:
+            if token.expired():
+                token = renew(token.access_token)
+            with Graph(self._cloud(), token, kind=self._account().kind, renew=renew) as graph:
+                yield graph
+        except PlutonRcloneError as problem:
+            of_unsaved(problem)
+            raise
 
     def _renewed(self) -> Token:
         from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app

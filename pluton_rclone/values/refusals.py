@@ -291,6 +291,13 @@ def of_saved(meaning: Meaning) -> Meaning:
     return LOST_DRIVE if meaning == _NO_DRIVE else meaning
 
 
+def of_unsaved(problem: PlutonRcloneError) -> None:
+    """The same of what is not saved yet: there is no storage to re-authorize or to repair."""
+    advice = {NextStep.REAUTHORIZE: "Sign in again.", NextStep.REPAIR: "Choose its drive again."}
+    if problem.next_step in advice:
+        problem.advice, problem.next_step = advice[problem.next_step], None
+
+
 def of_application(problem: PlutonRcloneError) -> PlutonRcloneError:
     """The error for an application, which has just got its token: nobody can sign in for it."""
     refused = isinstance(problem, errors.InteractionRequired | errors.TokenExpired)

@@ -45,6 +45,12 @@ CONNECT = ("connect", "New")
             "--tenant consumers",
             "--type business",
         ),
+        ((*CONNECT, "--type", "personal", "--site", SITE), "--type personal", f"--site {SITE}"),
+        (
+            (*CONNECT, "--type", "business", "--site", "https://onedrive.live.com/?cid=ab12"),
+            "--type business",
+            "--site https://onedrive.live.com",
+        ),
         ((*CONNECT, "--type", "personal", "--drive", "b!1"), "--type personal", "--drive b!1"),
         ((*CONNECT, "--type", "business", "--drive", "ab12"), "--type business", "--drive ab12"),
         ((*CONNECT, "--method", "device", "--user", "x"), "--user", "--method device"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator.faults import GraphFault
 from tests.cli.conftest import Command
 
 FORBIDDEN_WORDS = ("access_token", "refresh_token")
@@ -128,6 +129,20 @@ def test_a_failed_test_saves_nothing(command: Command, cloud: Emulator, home: Pa
     assert ran.error["details"]["step"] == "write"
     assert ran.error["details"]["cause"] == "quota_full"
     assert command("storages", "--json").json == []
+
+
+@pytest.mark.parametrize("where", ["/me/drive$", "/drives/[^/]+$"])
+def test_before_it_is_saved_there_is_no_storage_to_re_authorize(
+    command: Command, cloud: Emulator, where: str
+) -> None:
+    """ "Re-authorize the storage" was said of the sign-in and of the test that it came from."""
+    refused = GraphFault(401, "InvalidAuthenticationToken", "Signing key is invalid.")
+    cloud.faults.arm(refused, where=where, times=None)
+    ran = command("connect", "New", "--type", "personal", "--json")
+    assert (ran.code, ran.error["advice"], ran.error["next_step"]) in (
+        (3, "Sign in again.", None),
+        (4, "Sign in again.", None),
+    )
 
 
 def test_a_refused_consent_says_so_and_saves_nothing(
