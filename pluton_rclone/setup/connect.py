@@ -122,10 +122,15 @@ class StorageSetup(Steps):
         from pluton_rclone.microsoft.graph.locations import Location, rooted
         from pluton_rclone.remote.options import BY_NAME
         from pluton_rclone.remote.rules import reads_only
+        from pluton_rclone.values.refusals import of_unsaved
 
         from .imported import import_token
 
-        pasted = import_token(text, app=app)
+        try:
+            pasted = import_token(text, app=app)
+        except PlutonRcloneError as problem:
+            of_unsaved(problem)
+            raise
         account = self._take(pasted.sign_in)
         if reads_only(pasted.sign_in.scopes):
             self._state.access = "read"

@@ -293,9 +293,12 @@ def of_saved(meaning: Meaning) -> Meaning:
 
 def of_unsaved(problem: PlutonRcloneError) -> None:
     """The same of what is not saved yet: there is no storage to re-authorize or to repair."""
-    advice = {NextStep.REAUTHORIZE: "Sign in again.", NextStep.REPAIR: "Choose its drive again."}
-    if problem.next_step in advice:
-        problem.advice, problem.next_step = advice[problem.next_step], None
+    if problem.advice == errors.TokenExpired.default_advice:  # else Microsoft's error has a better
+        problem.advice = "Sign in again."
+    elif problem.next_step is NextStep.REPAIR:
+        problem.advice = "Choose its drive again."
+    if problem.next_step in (NextStep.REAUTHORIZE, NextStep.REPAIR):
+        problem.next_step = None
 
 
 def of_application(problem: PlutonRcloneError) -> PlutonRcloneError:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from pluton_rclone.conf.export import as_conf
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.faults import GraphFault
 from tests.cli.conftest import Command
+from tests.connected import remote_of
 
 FORBIDDEN_WORDS = ("access_token", "refresh_token")
 
@@ -143,6 +145,25 @@ def test_before_it_is_saved_there_is_no_storage_to_re_authorize(
         (3, "Sign in again.", None),
         (4, "Sign in again.", None),
     )
+
+
+@pytest.mark.parametrize(
+    ("where", "code", "advice"),
+    [("/me$", "", "Sign in again."), ("", "AADSTS50076", "confirm with the second factor")],
+)
+def test_an_import_that_is_refused_says_to_sign_in_and_how(
+    command: Command, cloud: Emulator, tmp_path: Path, where: str, code: str, advice: str
+) -> None:
+    remote = remote_of(cloud, "business", seconds=-60)
+    (tmp_path / "old.conf").write_bytes(as_conf("old", remote.to_section()))
+    if code:
+        cloud.world.refuse_sign_in(code, times=-1)
+    else:
+        fault = GraphFault(401, "InvalidAuthenticationToken", "Signing key is invalid.")
+        cloud.faults.arm(fault, where=where, times=None)
+    ran = command("import", "New", str(tmp_path / "old.conf"), "--yes", "--json")
+    assert (ran.code, ran.error["next_step"]) == (3, None)
+    assert advice in ran.error["advice"]
 
 
 def test_a_refused_consent_says_so_and_saves_nothing(
