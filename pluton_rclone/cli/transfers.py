@@ -116,8 +116,12 @@ def transfer(
         into = parse_storage_place(destination, ctx)
         wanted = {name: options[name] for name in (*FILTERS, *LINKS) if name in options}
         look(output, start, into, wanted, anyway)
-    if question and not (dry_run or yes or (word == "sync" and start.is_file)):
-        confirm(output, False, question.format(source, destination))
+    if question and not (dry_run or yes):
+        if word == "sync" and start.is_file:
+            word = "copy"  # of a folder that takes its place now nothing is deleted unasked
+            options.pop("max_delete", None)
+        else:
+            confirm(output, False, question.format(source, destination))
     verb = "moved" if word == "move" else "transferred"
     options["dry_run"] = dry_run
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone import Storages
+from pluton_rclone.cli.places import Place
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.command import browser as played
 from pluton_rclone.emulator.entra.sessions import Sessions
 from tests.cli.conftest import Command
 from tests.connected import connected as save_storage
-from tests.connected import link_to_another_drive, remote_of
+from tests.connected import emulated_drive, link_to_another_drive, remote_of
 from tests.forked import Forks
 from tests.rclone_port import rclone_port
 
@@ -304,6 +305,29 @@ def test_a_sync_of_a_file_deletes_nothing_and_asks_nothing(
 
     folder = connected("sync", source.format(here=tmp_path).removesuffix("a.txt"), "work-files:x")
     assert (folder.code, "needs --yes" in folder.err) == (2, True)
+
+
+def test_of_a_folder_that_takes_the_place_of_the_file_nothing_is_deleted_unasked(
+    connected: Command, cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is copied, also when it comes between our look and rclone's."""
+    (tmp_path / "a").write_text("new")
+    emulated_drive(cloud, "personal").write("x/kept", b"kept")
+    is_file = vars(Place)["is_file"].fget
+
+    def swapped(place: Place) -> bool:
+        found = bool(is_file(place))
+        (tmp_path / "a").unlink()
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a/b").write_text("new")
+        return found
+
+    monkeypatch.setattr(Place, "is_file", property(swapped))
+    synced = connected("sync", "--max-delete", "50%", str(tmp_path / "a"), "work-files:x")
+    assert synced.code == 0, synced.err
+    names = {line["path"] for line in connected("ls", "--json", "work-files:x").lines}
+    assert names == {"kept", "b"}
+    assert connected("history", "--json").json[0]["run"]["command"] == "copy"
 
 
 def test_preflight_lists_what_onedrive_refuses_before_a_byte_is_sent(
