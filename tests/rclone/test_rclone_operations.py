@@ -188,6 +188,14 @@ def test_a_callers_flag_takes_the_place_of_our_log_level(
     assert filled.run("lsf", flag, places=["place:base"]).stdout
 
 
+def test_a_callers_log_level_is_that_of_every_run(
+    filled: Rclone, way: str, filled_places: dict[str, Path]
+) -> None:
+    said = Rclone(filled.binary, config=filled_places[way], flags=["--log-level=INFO"])
+    assert b'"level":"debug"' not in said.run("lsf", places=["place:base"]).stderr
+    assert b'"level":"debug"' in filled.run("lsf", places=["place:base"]).stderr
+
+
 def test_about(engine: Rclone) -> None:
     about = engine.about("place:")
     assert about.total is not None
