@@ -73,6 +73,7 @@ class Ledger(Shelf):
         of = {"units": (cloud, tenant, app), "requests": (cloud, account)}
         self._keys = {counts: _digest(boot, counts, *names) for counts, names in of.items()}
         self._db: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._process = 0
         self._patience = _PATIENCE
         self._is_broken = not boot  # stored times may belong to an earlier boot
@@ -142,6 +143,7 @@ class Ledger(Shelf):
         path = runtime_folder() / FILE
         with suppress(FileExistsError):
             new_private_file(path).close()
+        self._file = _which(path)
         db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
         # Not closed at exit: a governor's thread may be in the middle of a call then.
         weakref.finalize(self, db.close).atexit = False
@@ -162,10 +164,20 @@ class Ledger(Shelf):
         if type(error).__name__ == "DatabaseError":
             self._db = None
             with suppress(OSError):
-                for end in ("", "-wal", "-shm"):
+                # unless another process has made it anew already
+                mine = self._file == _which(runtime_folder() / FILE)
+                for end in ("", "-wal", "-shm") if mine else ():
                     (runtime_folder() / f"{FILE}{end}").unlink(missing_ok=True)
                 self._is_broken = False
         self._patience = 0.0  # its holder may be stopped: wait for it only once
+
+
+def _which(path: Path) -> tuple[int, int] | None:
+    """The file that is there now."""
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_dev, found.st_ino
+    return None
 
 
 _inherited: list[Budget] = []

@@ -214,6 +214,26 @@ def test_a_file_that_is_damaged_is_made_anew_and_shared(kept: int) -> None:
     assert (one.left(MINUTE, 1.0), other.left(MINUTE, 1.0)) == (50, 50)
 
 
+def test_who_holds_a_damaged_file_does_not_take_away_the_new_one() -> None:
+    path = runtime_folder() / FILE
+    late = budget("late")
+    late.spend(1.0, 5)
+    budget("another").spend(1.0, 5)  # what `late` remembers of the file is old
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.seek(100)
+        file.write(b"\xff" * (path.stat().st_size - 100))
+    for end in ("", "-wal", "-shm"):
+        path.with_name(f"{FILE}{end}").rename(path.with_name(f"damaged{end}"))
+    budget("one").spend(1.0, 10)
+    late.spend(1.0, 20)
+    late.spend(1.0, 20)
+    assert budget("other").left(MINUTE, 1.0) == 60 - 10 - 20
+    for end in ("", "-wal", "-shm"):
+        path.with_name(f"damaged{end}").unlink(missing_ok=True)
+
+
 def test_what_cannot_be_understood_is_made_anew() -> None:
     one = budget("one")
     one.spend(1.0, 10)
