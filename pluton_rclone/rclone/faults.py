@@ -217,7 +217,8 @@ _BY_EXIT_CODE: dict[int, tuple[type[PlutonRcloneError], str]] = {
     **dict.fromkeys((8, 10), (errors.LimitReached, _LIMIT)),
 }
 
-_FINAL = frozenset({2, 3, 4, 6, 7})
+_NO_FOLDER = 3
+_FINAL = frozenset({2, _NO_FOLDER, 4, 6, 7})
 """Exit codes after which the same call would fail again."""
 
 _NOISE = re.compile(
@@ -316,14 +317,19 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
     return found.error(_reason(text), what=what, subject=about, retry=found.retry, **details)
 
 
-def run_fault(command: str, exit_code: int, messages: Iterable[str]) -> PlutonRcloneError:
-    """The exception for a failed run: from the last message with a known meaning, else from the
-    exit code. `messages` are rclone's notices and errors, in order."""
+def run_fault(
+    command: str, exit_code: int, messages: Iterable[str], place: str = ""
+) -> PlutonRcloneError:
+    """The exception for a run that failed: from the last message that a rule knows, else from the
+    exit code. `messages` are rclone's notices and errors in their order; `place` is its first."""
     told = [text for text in messages if text.strip() and not _NOISE.match(text)]
     details: dict[str, Any] = {"exit_code": exit_code, "command": command}
     for text in reversed(told):
         if meaning(text) is not None:
-            return fault(text, **details)
+            problem = fault(text, **details)
+            if exit_code == _NO_FOLDER and place:  # rclone does not say where
+                problem.what = problem.what.replace("at this place", f"at {redact(place)!r}")
+            return problem
     why = _reason(told[-1]) if told else None
     if exit_code < 0 or exit_code in (130, 143, 137):
         number = -exit_code if exit_code < 0 else exit_code - 128

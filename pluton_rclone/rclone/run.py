@@ -117,7 +117,8 @@ class Run:
             return Cancelled(f"The {self.command} was stopped.")
         if self.too_long:
             return TimedOut(f"The {self.command} took longer than {self._limit:g} s.")
-        problem = faults.run_fault(self.command, code, self.tally.messages)
+        places = self._whole_command.places
+        problem = faults.run_fault(self.command, code, self.tally.messages, *places[:1])
         unread = self.tally.failed() if self._whole_command.lists else ()
         if unread and not any(isinstance(file.error, _OF_ALL) for file in unread):
             details = {**problem.details, "unread": [file.path for file in unread]}

@@ -328,7 +328,7 @@ class Tally:
         elif stopped is None and exit_code != 0:
             from . import faults
 
-            error = faults.run_fault(command, exit_code, self.messages)
+            error = faults.run_fault(command, exit_code, self.messages, *self.command.places[:1])
         elif error is None and self.only_copies and self.blind:  # by now it can be read
             error = TransferFailed(_NOT_TAKEN, why=_UNREAD, advice=_ONCE_MORE, retry=True)
         self._end_of_round()
