@@ -60,6 +60,15 @@ def test_it_is_told_while_it_lasts_and_as_the_reason_of_the_end(
     assert "network" not in ran.err
 
 
+def test_before_a_preflight_what_asks_to_wait_is_no_drive(
+    connected: Command, cloud: Emulator, source: str
+) -> None:
+    cloud.faults.clear()
+    cloud.faults.throttle("400", times=None)  # longer than we wait
+    ran = connected("copy", "--preflight", source, "work-files:a")
+    assert (ran.code, "ERROR Microsoft asks to slow down." in ran.err) == (8, True), ran.err
+
+
 def test_a_program_reads_until_when(connected: Command, source: str) -> None:
     ran = connected("copy", "--json", source, "work-files:a")
     *reports, result = ran.lines
