@@ -194,8 +194,9 @@ class Runs:
         except Exception as error:  # noqa: BLE001 - the run matters more than its record
             if self.path not in _said:
                 _said.add(self.path)
-                log.warning("a run is not recorded in %s: %s", self.path, error)
-                notice(f"Runs are not recorded: {self.path} cannot be written ({error}). {_ADVICE}")
+                why = f"{self.path} cannot be written ({error}). {_ADVICE}"
+                tell = log.warning if notice is nothing else notice
+                tell(f"Runs are not recorded: {why}")
             return None
 
     def _make(self) -> None:

@@ -251,12 +251,14 @@ def test_a_killed_run_did_not_end(runs: Runs) -> None:
 def test_a_run_of_another_machine_is_taken_to_go_on_for_a_day(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also where its clock is ahead of ours."""
     runs.begin(RUN)
     monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
     assert runs.get(1).ended == "running"
     now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + 90_000)
-    assert runs.get(1).ended == "did not end"
+    for passed, ended in ((90_000, "did not end"), (-3600, "running"), (-90_000, "did not end")):
+        monkeypatch.setattr(time, "time", lambda passed=passed: now + passed)
+        assert runs.get(1).ended == ended
 
 
 def damaged(runs: Runs) -> None:
@@ -301,7 +303,17 @@ def test_a_full_disk_is_said_once_and_ends_no_run(
     monkeypatch.setattr(Runs, "_use", full)
     recording.exited(0)
     runs.begin(RUN, said.append).exited(0)
-    assert len(said) == len(caplog.records) == 1
+    assert (len(said), caplog.records) == (1, [])
+
+
+def test_where_nobody_listens_a_warning_says_it(
+    runs: Runs, caplog: pytest.LogCaptureFixture
+) -> None:
+    no_database(runs)
+    for _ in range(2):
+        runs.begin(RUN).exited(0)
+    (told,) = caplog.messages
+    assert told.startswith(f"Runs are not recorded: {runs.path} cannot be written")
 
 
 def newer(db: sqlite3.Connection) -> None:
