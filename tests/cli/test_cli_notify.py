@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -164,6 +165,7 @@ def test_an_address_on_the_command_line_and_a_missing_file_or_extra_are_refused(
     assert "takes a file" in connected("health", "--notify", "json://127.0.0.1/").err
     missing = connected("health", "--notify", str(tmp_path / "none"))
     assert (missing.code, "cannot be read" in missing.err) == (2, True)
+    assert re.search(r"Why +No such file or directory$", missing.err, re.MULTILINE)
     assert "PLUTON_RCLONE_NOTIFY" not in missing.err
     monkeypatch.setenv("PLUTON_RCLONE_NOTIFY", str(tmp_path / "none"))
     assert "PLUTON_RCLONE_NOTIFY names it" in connected("health").err
