@@ -55,7 +55,7 @@ CREATE INDEX began ON runs (began);
 CREATE INDEX of_storage ON storages (name, run);
 CREATE INDEX of_run ON storages (run);
 """
-_ADVICE = "Make it readable and writable; remove it if it is damaged: it is made anew."
+_ADVICE = "Free room on its disk, and let this user read and write it; if it is damaged, remove it."
 _said: set[Path] = set()
 _Row = tuple[int | None, float]  # its id, and when the run began
 Drives = Callable[[str], list[str] | None]
@@ -326,8 +326,8 @@ class Runs:
         try:
             self._use(act, "BEGIN")
         except sqlite3.OperationalError as error:
-            # in a read-only folder, SQLite cannot create the files that it needs beside it
-            if "open" not in str(error) or not self.path.is_file():
+            # in a read-only place, or on a full disk, it cannot make the files that it wants
+            if not re.search("open|disk", str(error)) or not self.path.is_file():
                 raise
             self._use(act, "BEGIN", "mode=ro&immutable=1")
 

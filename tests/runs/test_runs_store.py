@@ -23,7 +23,7 @@ from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
 from pluton_rclone.runs import store
 from pluton_rclone.runs.run import Run
 from pluton_rclone.runs.store import FAILURES, KEPT, KEPT_DAYS, Runs
-from tests.conf.mounts import inside_mount
+from tests.conf.mounts import inside_mount, inside_small_disk
 from tests.forked import Forks
 from tests.terminal import PATIENCE
 
@@ -376,6 +376,26 @@ def test_in_a_read_only_place_the_runs_are_read_and_no_run_fails(runs: Runs) -> 
     seen = json.loads(ran.stdout)
     assert seen["found"] == [1]
     assert len(seen["said"]) == 1
+
+
+def test_on_a_full_disk_the_runs_are_read_and_no_run_fails(tmp_path: Path) -> None:
+    script = f"""
+import os, sys
+sys.argv[1] = {str(tmp_path / "rclone.conf")!r}
+{WRITER}
+with open({str(tmp_path / "full")!r}, "wb", buffering=0) as file:
+    try:
+        while file.write(bytes(4096)):
+            pass
+    except OSError:
+        pass
+{READER}"""
+    argv = inside_small_disk(tmp_path, "1m", [sys.executable, "-c", script, "", "1", "first"])
+    ran = subprocess.run(argv, input="\n", capture_output=True, text=True, check=True)
+    seen = json.loads(ran.stdout)
+    assert seen["found"] == [1]
+    assert len(seen["said"]) == 1
+    assert "Free room" in seen["said"][0]
 
 
 def test_a_file_that_another_program_keeps_is_said_and_waited_for_once(

@@ -16,8 +16,6 @@ from pluton_rclone.values.refusals import Place
 
 from ..http import Answer
 
-_OF_ALL = (errors.Throttled, errors.Unreachable)
-"""What is not about what was asked for."""
 _NO_ONEDRIVE = "Microsoft says that this account has no OneDrive yet."
 _NO_SUCH_DRIVE = "Microsoft says that this drive is not there, or not for this account."
 
@@ -47,7 +45,7 @@ def graph_error(
         why = _NO_ONEDRIVE if target == "account" else _NO_SUCH_DRIVE
     return meaning.error(
         why,
-        subject=None if issubclass(meaning.kind, _OF_ALL) else subject,
+        subject=subject,
         status=status,
         graph_code=next(iter(codes), None),
         graph_inner_codes=codes[1:] or None,
