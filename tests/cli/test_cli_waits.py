@@ -60,13 +60,13 @@ def test_it_is_told_while_it_lasts_and_as_the_reason_of_the_end(
     assert "network" not in ran.err
 
 
-def test_before_a_preflight_what_asks_to_wait_is_no_drive(
+def test_before_a_preflight_no_id_of_a_drive_is_said(
     connected: Command, cloud: Emulator, source: str
 ) -> None:
     cloud.faults.clear()
     cloud.faults.throttle("400", times=None)  # longer than we wait
     ran = connected("copy", "--preflight", source, "work-files:a")
-    assert (ran.code, "ERROR Microsoft asks to slow down." in ran.err) == (8, True), ran.err
+    assert (ran.code, "ERROR The drive: Microsoft asks" in ran.err) == (8, True), ran.err
 
 
 def test_a_program_reads_until_when(connected: Command, source: str) -> None:

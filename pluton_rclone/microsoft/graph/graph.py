@@ -210,7 +210,8 @@ class Graph:
 
     def drive(self, drive_id: str) -> Drive:
         """One drive by its id, verified. Raises `DriveNotFound`, `AccessDenied`."""
-        return self._one(drive_path(drive_id), f"Drive {drive_id}")
+        known = "The drive" if self._saved else f"Drive {drive_id}"  # by its storage's name
+        return self._one(drive_path(drive_id), known)
 
     def user_drive(self, user: str) -> Drive:
         """A user's drive by user name or object id: for app-only access, which has no "me"."""
