@@ -223,7 +223,8 @@ _FINAL = frozenset({2, _NO_FOLDER, 4, 6, 7})
 
 _NOISE = re.compile(
     r"(?:Attempt \d+/\d+ |Can't retry any|Fatal error received|not attempting retries"
-    r"|Failed to save config|Local file system at .{0,4096}: Replacing invalid UTF-8)"
+    r"|Failed to save config|Setting .{1,4096} from environment variable"
+    r"|Local file system at .{0,4096}: Replacing invalid UTF-8)"
 )
 _LEAD = re.compile(
     r"(?:Failed to \w{1,30}(?: with \d{1,20} errors)?: (?:last error was: )?|error in ListJSON: "
@@ -334,7 +335,8 @@ def run_fault(
     if exit_code < 0 or exit_code in (130, 143, 137):
         number = -exit_code if exit_code < 0 else exit_code - 128
         what = f"rclone was ended by signal {number} during {command}."
-        return errors.RcloneError(what, why=why, retry=True, **details)
+        advice = "Run it again; if memory was short, with fewer transfers at a time."
+        return errors.RcloneError(what, why=why, advice=advice, retry=True, **details)
     other = (errors.RcloneError, f"rclone {command} failed with exit code {exit_code}.")
     kind, what = _BY_EXIT_CODE.get(exit_code, other)
     return kind(what, why=why, retry=exit_code not in _FINAL, **details)

@@ -253,6 +253,15 @@ def test_a_run_fails_by_its_last_known_message_else_by_its_exit_code(
     assert error.details == {"exit_code": exit_code, "command": "copy", "retry": retry}
 
 
+def test_of_an_rclone_that_was_killed_nothing_it_had_from_us_is_the_reason() -> None:
+    told = (
+        'Setting --metrics-addr "unix:///run/asked" from environment variable RCLONE_METRICS_ADDR'
+    )
+    error = faults.run_fault("copy", -9, [told])
+    assert error.why is None
+    assert error.advice.startswith("Run it again")
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "retry"),
     [
