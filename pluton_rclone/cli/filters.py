@@ -70,8 +70,9 @@ def _lines(file: Any) -> Iterator[str]:
     """Lines as rclone reads such a file: stripped, without empty lines and comments."""
     if file is None:
         return
-    # a name may contain other line breaks; Windows adds a byte order mark
-    for line in map(str.strip, os.fsdecode(file.read()).removeprefix("\ufeff").split("\n")):
+    from .ask import text_of
+
+    for line in map(str.strip, text_of(file.read()).split("\n")):  # a name may hold other breaks
         if line and not line.startswith(("#", ";")):
             yield line
 

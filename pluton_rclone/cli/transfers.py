@@ -334,8 +334,8 @@ def finish(transfer: Transfer, output: Output, verb: str, dry_run: bool) -> None
 
 
 def told(file: FailedFile) -> str:
-    """`PATH: why`; many errors already begin with the path."""
-    path, text = printable(file.path), str(file.error)
+    """`PATH: why`; many errors begin with the path themselves."""
+    path, text = printable(file.path), printable(str(file.error))
     return text if text.startswith((f"{path}: ", f"{path} was ")) else f"{path}: {text}"
 
 

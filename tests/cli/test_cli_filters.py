@@ -186,12 +186,14 @@ def test_a_filter_without_a_rule_deletes_nothing(
     assert drive.read("x/a.txt") == b"kept"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("option", ["--files-from", "--filter-from"])
 def test_a_list_may_be_written_on_windows(
-    option: str, connected: Command, cloud: Emulator, source: Path, tmp_path: Path
+    option: str, encoding: str, connected: Command, source: Path, tmp_path: Path
 ) -> None:
+    """Also by PowerShell's >."""
     lines = ["a.txt", "old.txt"] if option == "--files-from" else ["+ /a.txt", "+ /old.txt", "- **"]
-    (tmp_path / "list").write_bytes("\r\n".join(lines).encode("utf-8-sig"))
+    (tmp_path / "list").write_bytes("\r\n".join(lines).encode(encoding))
     ran = connected("copy", str(source), "Work files:x", option, str(tmp_path / "list"))
     assert (ran.code, "2 files transferred" in ran.err) == (0, True), ran.err
 
@@ -346,6 +348,14 @@ def test_flags_go_on_to_rclone_but_for_those_that_leak_or_mislead(
         assert (refused.code, "is not passed to rclone" in refused.err) == (2, True), word
     stray = connected("copy", str(source), "Work files:x", "Work files:y")
     assert (stray.code, "is not a flag of rclone" in stray.err) == (2, True)
+
+
+def test_a_name_of_any_bytes_is_said_once_of_its_failure(
+    connected: Command, source: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "names").write_bytes(b"a\xff\x07\n")
+    ran = connected("copy", str(source), "Work files:x", "--files-from", str(tmp_path / "names"))
+    assert r"  failed  a\xff\x07: the source has no file of that name." in ran.err, ran.err
 
 
 def test_names_with_odd_blanks_are_selected_alone(
