@@ -12,12 +12,14 @@ import struct
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pluton_rclone.process import system
 from pluton_rclone.process.spawning import killed_with_parent
 from pluton_rclone.rclone import asked
+from pluton_rclone.values import units
 from pluton_rclone.values.versions import Feature
 
 from .paced import EVEN, is_chosen
@@ -60,7 +62,8 @@ def paced(saved: SavedRemote, path: Path | None, flags: Sequence[str] = ()) -> I
 
 
 def _tell(seconds: float) -> None:
-    log.info("rclone stands still: Microsoft grants more in %.0f seconds", seconds)
+    if seconds >= units.WORTH_TELLING:
+        log.warning("%s.", units.waiting(datetime.now(timezone.utc) + timedelta(seconds=seconds)))
 
 
 class _Outside:

@@ -54,7 +54,7 @@ def test_what_restic_asks_is_counted(cloud: Emulator, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("end", ["killed", "cancelled"])
 def test_restics_rclone_stands_still_where_nothing_is_granted_and_ends_with_it(
-    cloud: Emulator, monkeypatch: pytest.MonkeyPatch, end: str
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, end: str
 ) -> None:
     storage = connected(cloud, "business")
     stand_still(budget_for(storage, Budget(), monkeypatch))
@@ -63,6 +63,8 @@ def test_restics_rclone_stands_still_where_nothing_is_granted_and_ends_with_it(
         with restic.start("init") as child:
             rclone = child_of(child.pid)
             stopped(rclone)
+            assert settles(lambda: "WARNING" in caplog.text)
+            assert "Microsoft asks to wait until " in caplog.text
             if end == "killed":
                 child.signal(signal.SIGKILL)
             else:
