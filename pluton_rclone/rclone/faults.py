@@ -294,7 +294,7 @@ def _refused(text: str) -> Meaning | None:
     status = _STATUS.search(text)
     number = int(status[1] or status[2]) if status else None
     found = judged(_WORD.findall(text), text, number, place)
-    if moved and found == BY_STATUS[404]:
+    if (moved or text.startswith("Couldn't ")) and found == BY_STATUS[404]:
         return _PASSING
     return None if found is None else of_saved(found)
 

@@ -267,6 +267,8 @@ def test_of_an_rclone_that_was_killed_nothing_it_had_from_us_is_the_reason() -> 
     [
         ("Failed to copy: HTTP error 404 (404 Not Found)", errors.ItemNotFound, True),
         ("Failed to move: HTTP error 404 (404 Not Found)", errors.ItemNotFound, True),
+        ("Couldn't move: itemNotFound: It could not be found.", errors.ItemNotFound, True),
+        ("Couldn't delete: HTTP error 404 (404 Not Found)", errors.ItemNotFound, True),
         ("couldn't list files: HTTP error 404 (404 Not Found)", errors.ItemNotFound, False),
         ("failed to get root: HTTP error 404 (404 Not Found)", errors.DriveNotFound, False),
         ("something that nobody has seen yet", errors.RcloneError, True),
