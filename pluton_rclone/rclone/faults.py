@@ -233,6 +233,7 @@ _LEAD = re.compile(
     r"|Failed to (?:load filters|initialise global options): "
     r"|failed to reload \"\w{1,30}\" options: ){0,9}"
 )
+_NOT_MOVED = "Not deleting source as copy failed: "
 _REMOTE = re.compile(r"Failed to create file system for (?:destination )?\"([^\":,/]{1,200}):")
 _HOST = re.compile(r"https?://(?:[^/\s\"@]*@)?([\w.-]+)[:/\"]")
 # For a proxy's refusal, Go prints only the text of its status (net/http, transport.go).
@@ -287,8 +288,8 @@ def _ruled(rules: tuple[tuple[re.Pattern[str], Meaning], ...], text: str) -> Mea
 
 
 def _refused(text: str) -> Meaning | None:
-    """The meaning of Microsoft's error, if the message holds one."""
-    moved = text.startswith(("Failed to copy", "Failed to move"))
+    """Microsoft's refusal, if the message holds one."""
+    moved = text.startswith(("Failed to copy", "Failed to move", _NOT_MOVED))
     otherwise: Place = "item" if moved else "folder"
     place = next((where for sign, where in _PLACES if sign in text), otherwise)
     status = _STATUS.search(text)
@@ -345,4 +346,4 @@ def run_fault(
 def _reason(text: str) -> str:
     """rclone's message without secrets, addresses, rclone's advice, and common prefixes."""
     clean = _REQUEST.sub("", _RCLONES_ADVICE.sub("", redact(text))).strip()
-    return _LEAD.sub("", clean, count=1) or clean
+    return _LEAD.sub("", clean.removeprefix(_NOT_MOVED), count=1) or clean

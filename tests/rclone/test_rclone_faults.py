@@ -253,6 +253,11 @@ def test_a_run_fails_by_its_last_known_message_else_by_its_exit_code(
     assert error.details == {"exit_code": exit_code, "command": "copy", "retry": retry}
 
 
+def test_that_a_source_is_kept_is_not_the_reason() -> None:
+    error = faults.fault("Not deleting source as copy failed: accessDenied: Access denied")
+    assert error.why == "accessDenied: Access denied"
+
+
 def test_of_an_rclone_that_was_killed_nothing_it_had_from_us_is_the_reason() -> None:
     told = (
         'Setting --metrics-addr "unix:///run/asked" from environment variable RCLONE_METRICS_ADDR'
@@ -268,6 +273,11 @@ def test_of_an_rclone_that_was_killed_nothing_it_had_from_us_is_the_reason() -> 
         ("Failed to copy: HTTP error 404 (404 Not Found)", errors.ItemNotFound, True),
         ("Failed to move: HTTP error 404 (404 Not Found)", errors.ItemNotFound, True),
         ("Couldn't move: itemNotFound: It could not be found.", errors.ItemNotFound, True),
+        (
+            "Not deleting source as copy failed: HTTP error 404 (404 Not Found)",
+            errors.ItemNotFound,
+            True,
+        ),
         ("Couldn't delete: HTTP error 404 (404 Not Found)", errors.ItemNotFound, True),
         ("couldn't list files: HTTP error 404 (404 Not Found)", errors.ItemNotFound, False),
         ("failed to get root: HTTP error 404 (404 Not Found)", errors.DriveNotFound, False),
