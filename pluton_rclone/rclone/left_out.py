@@ -15,7 +15,7 @@ import io
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from pluton_rclone.errors import NameRefused, NothingFound, RcloneError, TransferFailed
@@ -71,6 +71,13 @@ _IN_CHUNKS: _Words = (
     "the chunker that holds it does not find all its chunks",
     "Bring it back from a copy elsewhere, or restore its chunks from the recycle bin.",
 )
+
+_REMOVED = (
+    "corrupted on transfer: ",
+    "Not deleting source as copy failed: corrupted on transfer: ",
+)
+_GONE = "it went from the source before it had arrived, and rclone removed it at the destination."
+_GONE_WHY = "what has arrived is compared with the source, which another program moved or deleted"
 
 Place = tuple[str, str]
 """A path and rclone's message: one entry, however often rclone logs it."""
@@ -216,6 +223,17 @@ def not_found(name: str) -> FailedFile:
         path=name,
     )
     return FailedFile(name, error, retry_helps=False)
+
+
+def gone(tried: Mapping[str, events.Failed]) -> tuple[FailedFile, ...]:
+    """Of files that did not arrive, and did not come again until rclone was done with success:
+    those that went from the source before what had arrived could be compared with them. rclone has
+    removed that, also where it had taken an earlier version's place, and says nothing more."""
+    return tuple(
+        FailedFile(path, TransferFailed(f"{path}: {_GONE}", why=_GONE_WHY, path=path), False)
+        for path, event in tried.items()
+        if event.text.startswith(_REMOVED)
+    )
 
 
 def may_have_twins(command: Command) -> bool:

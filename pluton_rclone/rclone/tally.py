@@ -89,6 +89,7 @@ class Tally:
         self._quiet = True
         self._planned: list[Planned] = []
         self._of_runs_before: tuple[FailedFile, ...] = ()
+        self._gone: tuple[FailedFile, ...] = ()
         self._notices: tuple[str, ...] = ()
         self.deleting: set[str] = set()
         """What a dry run found would be deleted or moved away: files, and folders that would become
@@ -259,6 +260,7 @@ class Tally:
         """Prepare for another rclone: it counts from zero, and its failures are added."""
         if exit_code != 0:
             self._of_runs_before = self._finally_failed(broken=False)
+        self._gone += left_out.gone({} if exit_code != 0 or self._quiet else self._earlier)
         self._anew()
         self._unchanged += self._best
         self._best = self._arrived = self._transferred = 0
@@ -311,9 +313,10 @@ class Tally:
         missing, others = self.missing(whole=stopped is None and exit_code == 0)
         if self._dry:
             missing += self._not_planned()
-        failed, error = missing, stopped
-        if stopped is not None or exit_code != 0:
-            broken = stopped is not None or exit_code < 0
+        unheard = stopped is not None or exit_code != 0 or self._quiet
+        missing += self._gone + left_out.gone({} if unheard else self._earlier)
+        failed, error, broken = missing, stopped, stopped is not None or exit_code < 0
+        if broken or exit_code != 0:
             failed = self._finally_failed(broken=broken) + missing
         if stopped is None and exit_code != 0:
             not_made = self._making.keys() - {file.path for file in failed}

@@ -3,16 +3,20 @@ of a library, and error messages that suit the kind of account."""
 
 from __future__ import annotations
 
+import os
 import re
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import PlutonRcloneError, TokenExpired, Who
+from pluton_rclone.errors import PlutonRcloneError, TokenExpired, TransferFailed, Who
 from pluton_rclone.process import Completed
+from pluton_rclone.process.folders import runtime_folder
+from pluton_rclone.process.system import Held
 from pluton_rclone.rclone import commands
 from pluton_rclone.rclone.commands import Command, LogLevel, progress_flags
 from pluton_rclone.rclone.engine import Rclone
@@ -198,8 +202,17 @@ class SavedRclone(Rclone):
             # a sync also deletes what exists only in the library
             return runs.office if found or command.words == ("sync",) else None
 
+        alone: Held | None = None
+
         def begun() -> Ended:
-            return self._recording(command, notice).transferred if recorded else nothing
+            recording = self._recording(command, notice).transferred if recorded else nothing
+
+            def ended(result: TransferResult) -> None:
+                if alone is not None:
+                    alone.release()
+                recording(result)
+
+            return ended
 
         sections = self._sections()
 
@@ -212,6 +225,7 @@ class SavedRclone(Rclone):
             return replace(result, notices=(*notices, *result.notices))
 
         try:
+            alone = alone_with(command)
             return Transfer(
                 command,
                 starting,
@@ -228,9 +242,29 @@ class SavedRclone(Rclone):
                 stall_limit=self.limits.stall,
             )
         except BaseException as error:
+            if alone is not None:
+                alone.release()
             if recorded:
                 self._recording(command, notice).broke_off(error)
             raise
+
+
+def alone_with(command: Command) -> Held | None:
+    """What a move from this machine holds as long as it goes on. TransferFailed if another one
+    moves the same: what that has brought there and taken away here, this one would not find here
+    for its comparison, and so remove there."""
+    source = command.places[0]
+    if command.dry or command.words[0] not in ("move", "moveto") or not is_local(source):
+        return None
+    key = sha256(os.fsencode(os.path.realpath(source))).hexdigest()[:16]
+    try:
+        return Held(runtime_folder() / f"move-{key}.lock")
+    except BlockingIOError:
+        what, advice = f"{source!r} is being moved already.", "Run it again once that has ended."
+        why = "two moves of the same at once could lose files"
+        raise TransferFailed(what, why=why, advice=advice, retry=True) from None
+    except OSError:  # nowhere to tell others
+        return None
 
 
 def suit(problem: PlutonRcloneError, sections: Sequence[Mapping[str, str]]) -> None:

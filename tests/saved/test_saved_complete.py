@@ -15,6 +15,7 @@ from pluton_rclone.errors import NameRefused, RcloneError, TransferFailed
 from pluton_rclone.rclone.results import TransferResult
 from tests.command_line import run_here
 from tests.connected import connected, emulated_drive
+from tests.gates import Gate
 
 
 @pytest.fixture
@@ -387,3 +388,39 @@ def test_nor_within_a_library_where_office_files_go_by_themselves(cloud: Emulato
     result = storage.rclone.move("library:x", "library:new").wait()
     assert len(failed(result)) == 1
     assert {item.path() for item in drive.walk()} >= twins
+
+
+@pytest.mark.parametrize("word", ["copy", "move"])
+def test_a_file_that_goes_before_it_has_arrived_is_named(
+    cloud: Emulator, storage: Storage, source: Path, word: str
+) -> None:
+    """rclone removes what it cannot compare, also in an earlier version's place; it ends with 0."""
+    emulated_drive(cloud, "personal").write("x/a.txt", b"earlier")
+    (source / "a.txt").write_bytes(b"later")
+    (source / "b.txt").write_bytes(b"b")
+    sending = Gate(cloud, "a.txt.*createUploadSession|PUT .*a.txt")
+    transfer = getattr(storage.rclone, word)(str(source), "home:x")
+    sending.wait()
+    (source / "a.txt").unlink()
+    sending.open()
+    result = transfer.wait()
+    assert (result.ended, failed(result), result.retry_helps) == ("failed", ["a.txt"], False)
+    assert on_drive(cloud) == {"x/", "x/b.txt"}
+
+
+def test_of_two_moves_of_the_same_at_once_the_later_is_refused(
+    cloud: Emulator, storage: Storage, source: Path
+) -> None:
+    """It would miss what the first has taken away, and remove it where that has brought it."""
+    (source / "a.txt").write_bytes(b"kept")
+    sending = Gate(cloud, "createUploadSession|PUT")
+    first = storage.rclone.move(str(source), "home:x")
+    sending.wait()
+    with pytest.raises(TransferFailed, match="is being moved already"):
+        storage.rclone.move(source, "home:x")
+    assert storage.storages.runs.last()[0].error is not None
+    storage.rclone.move(source, "home:x", dry_run=True).result()
+    sending.open()
+    assert first.result().transfers == 1
+    assert on_drive(cloud) == {"x/", "x/a.txt"}
+    assert storage.rclone.move(source, "home:x").result().ok
