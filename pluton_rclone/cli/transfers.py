@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pluton_rclone.errors import Cancelled, Corrupted, TooManyDeletions, UsageError
+from pluton_rclone.rclone.brake import Brake
 from pluton_rclone.rclone.commands import LINKS
 from pluton_rclone.values import paths
 from pluton_rclone.values.printable import printable
@@ -119,7 +120,7 @@ def transfer(
     if question and not (dry_run or yes):
         if word == "sync" and start.is_file:
             word = "copy"  # of a folder that takes its place now nothing is deleted unasked
-            options.pop("max_delete", None)
+            Brake.of(options.pop("max_delete", None), False)  # UsageError, if that is none
         else:
             confirm(output, False, question.format(source, destination))
     verb = "moved" if word == "move" else "transferred"
