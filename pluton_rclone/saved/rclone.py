@@ -9,7 +9,6 @@ from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
-from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
@@ -256,6 +255,8 @@ def alone_with(command: Command) -> Held | None:
     source = command.places[0]
     if command.dry or command.words[0] not in ("move", "moveto") or not is_local(source):
         return None
+    from hashlib import sha256
+
     key = sha256(os.fsencode(os.path.realpath(source))).hexdigest()[:16]
     try:
         return Held(runtime_folder() / f"move-{key}.lock")
