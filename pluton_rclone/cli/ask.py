@@ -121,8 +121,7 @@ def secret_in(file: Path) -> str:
     except (OSError, UnicodeError) as error:
         what = f"The file {file} cannot be read."
         advice = "Check its path and rights, and that it is text in UTF-8."
-        why = getattr(error, "strerror", None) or "it is not text in UTF-8"
-        raise UsageError(what, why=why, advice=advice) from None
+        raise UsageError(what, why=system_says(error), advice=advice) from None
     if not found:
         raise UsageError(f"The file {file} is empty.", advice="Write the secret into it.")
     return found

@@ -129,7 +129,7 @@ def connect(
     app = registration(wanted, may_come=method == "token")
     if wanted.base_folder:
         options["base_folder"] = wanted.base_folder
-    # What is impossible is said before the sign-in, not after it.
+    # Impossible combinations are reported before the sign-in.
     drive_id = wanted.drive_id or ""
     if wanted.kind and drive_id_fault(drive_id, DRIVE_TYPES[wanted.kind]):
         raise contradiction(f"--type {wanted.kind}", f"--drive {drive_id}")
@@ -226,7 +226,7 @@ def import_(
     text = ask.text_of(file.read()) if file else ask.paste(output, "Paste the remote, or the token")
     account, drive = setup.use_token(chosen(output, text, section)), setup.chosen_drive
     refuse_another(setup, None, Wanted())
-    if drive is None:  # a token alone
+    if drive is None:  # only a token
         drive = locate(setup, output, Wanted())
     output.say(f"Account      {account}")
     output.say(f"Drive        {drive.name} ({human_drive_type(drive.type)})")
@@ -273,7 +273,7 @@ def locate(
         kind = ask.choose(output, "Drive type", labels, option="--type", default=default)
         try:
             pick_drive(setup, output, kind, None, again)
-        except (GraphError, ConsentRequired, RegistrationError) as error:  # another type may do
+        except (GraphError, ConsentRequired, RegistrationError) as error:  # another type may work
             output.error(error)
     if typed:  # takes precedence over the address's own folder
         setup.set_options(base_folder=typed)

@@ -119,8 +119,8 @@ def transfer(
         look(output, start, into, wanted, anyway)
     if question and not (dry_run or yes):
         if word == "sync" and start.is_file:
-            word = "copy"  # of a folder that takes its place now nothing is deleted unasked
-            Brake.of(options.pop("max_delete", None), False)  # UsageError, if that is none
+            word = "copy"  # if a folder replaces the file now, nothing is deleted unasked
+            Brake.of(options.pop("max_delete", None), False)  # UsageError for a bad value
         else:
             confirm(output, False, question.format(source, destination))
     verb = "moved" if word == "move" else "transferred"
@@ -335,7 +335,7 @@ def finish(transfer: Transfer, output: Output, verb: str, dry_run: bool) -> None
 
 
 def told(file: FailedFile) -> str:
-    """`PATH: why`; many errors begin with the path themselves."""
+    """`PATH: why`; many errors already begin with the path."""
     path, text = printable(file.path), printable(str(file.error))
     return text if text.startswith((f"{path}: ", f"{path} was ")) else f"{path}: {text}"
 

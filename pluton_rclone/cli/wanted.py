@@ -71,14 +71,14 @@ def registration(wanted: Wanted, *, may_come: bool = False) -> AppRegistration |
 
 
 def _refuse_rclones(given: Mapping[str, str]) -> None:
-    """RegistrationError if rclone's own registration cannot do what options or variables ask."""
+    """Raise RegistrationError if rclone's own registration cannot serve this region or tenant."""
     region, tenant = given.get(REGION), given.get(TENANT)
     refuse_rclone_registration(cloud(region or "global"), tenant or "common")
 
 
 def refuse_another(setup: StorageSetup, app: AppRegistration | None, wanted: Wanted) -> None:
-    """UsageError if options name another registration than the one that signed in, or another place
-    than was pasted; RegistrationError if variables do, and rclone's own signed in."""
+    """Raise UsageError if options contradict the registration that signed in, or the pasted place;
+    RegistrationError if the environment contradicts rclone's own registration."""
     used, drive = setup.app if setup.has_app else None, setup.chosen_drive
     for option, member, otherwise in (
         ("--client-id", "client_id", "rclone's own registration"),

@@ -36,10 +36,10 @@ def run_test(
     home: Conf | None = None,
     origin: SavedRemote | None = None,
 ) -> ConnectionReport:
-    """Every step; the first that fails ends it. A probe file is written, read back and deleted; not
-    `writing`, nothing is deleted either. `home`: it is on trial, and would be saved there; its base
-    folder gets its id, and is made if it is missing. `origin`: the saved remote that has the same
-    sign-in. Of a saved remote, the base folder's path is kept up to date."""
+    """Run all steps until one fails. With `writing`, a probe file is written, read back and
+    deleted, and abandoned ones are deleted. With `home`, the remote is on trial and would be saved
+    there; its base folder is created if missing, and gets its id. `origin` is the saved remote with
+    the same sign-in. For a saved remote, the path of the base folder is kept up to date."""
     on_trial, home = home is not None, home or saved.conf
     walk = Walk(on_step, unsaved=on_trial and origin is None)
     with suppress(StepFailed), Http() as http:

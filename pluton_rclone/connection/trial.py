@@ -26,12 +26,12 @@ def trial_of(
     origin: SavedRemote | None = None,
     keep: Callable[[str], None] | None = None,
 ) -> Iterator[SavedRemote]:
-    """The folder is removed at the end; one that a killed process left, at the next trial. The
-    trial's `options` have the token as rclone renews it; `keep` gets it, however the trial ends: by
-    default it is kept in `origin`, the saved remote that has the same sign-in."""
+    """A trial remote. Its folder is removed at the end; one left by a killed process, at the next
+    trial. The trial's `options` have the token as renewed by rclone. However the trial ends, that
+    token is saved in `origin`, the saved remote with the same sign-in, or else passed to `keep`."""
     sweep()
     keep = origin.conf.keeper(origin.name) if origin else keep
-    name = origin.name if origin and not name_fault(origin.name) else _REMOTE  # as errors call it
+    name = origin.name if origin and not name_fault(origin.name) else _REMOTE  # errors name it
     with ExitStack() as stack:
 
         def made(home: Path) -> Conf:

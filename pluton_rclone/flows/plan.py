@@ -346,8 +346,7 @@ def check(path: Path) -> tuple[Plan | None, list[Fault]]:
     try:
         text = path.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is not text in UTF-8"
-        raise UsageError(f"{path} cannot be read.", why=why) from None
+        raise UsageError(f"{path} cannot be read.", why=system_says(error)) from None
     try:
         return Plan.model_validate(loads(text)), []
     except ValidationError as error:

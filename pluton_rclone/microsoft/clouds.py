@@ -150,7 +150,7 @@ def _unreachable_for_rclone(name: str) -> OptionInvalid:
 
 
 def refuse_type(cloud: Cloud, tenant: str, *, personal: bool) -> None:
-    """RegistrationError if personal accounts, or those of an organisation, do not sign in there."""
+    """Raise RegistrationError if the cloud or tenant has no personal, or no work, accounts."""
     organisations = tenant == "organizations" or ".onmicrosoft." in tenant
     if personal and cloud.region != "global":
         what = f"There are no personal accounts in {cloud.name}."

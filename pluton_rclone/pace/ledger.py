@@ -164,7 +164,7 @@ class Ledger(Shelf):
         if type(error).__name__ == "DatabaseError":
             self._db = None
             with suppress(OSError):
-                # unless another process has made it anew already
+                # unless another process has already replaced it
                 mine = self._file == _which(runtime_folder() / FILE)
                 for end in ("", "-wal", "-shm") if mine else ():
                     (runtime_folder() / f"{FILE}{end}").unlink(missing_ok=True)
@@ -173,7 +173,7 @@ class Ledger(Shelf):
 
 
 def _which(path: Path) -> tuple[int, int] | None:
-    """The file that is there now."""
+    """The identity of the file at a path; None if there is none."""
     with suppress(OSError):
         found = path.stat()
         return found.st_dev, found.st_ino

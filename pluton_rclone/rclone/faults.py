@@ -322,14 +322,14 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
 def run_fault(
     command: str, exit_code: int, messages: Iterable[str], place: str = ""
 ) -> PlutonRcloneError:
-    """The exception for a run that failed: from the last message that a rule knows, else from the
-    exit code. `messages` are rclone's notices and errors in their order; `place` is its first."""
+    """The exception for a failed run: from the last message with a known meaning, else from the
+    exit code. `messages` are rclone's notices and errors, in order; `place` is its first place."""
     told = [text for text in messages if text.strip() and not _NOISE.match(text)]
     details: dict[str, Any] = {"exit_code": exit_code, "command": command}
     for text in reversed(told):
         if meaning(text) is not None:
             problem = fault(text, **details)
-            if exit_code == _NO_FOLDER and place:  # rclone does not say where
+            if exit_code == _NO_FOLDER and place:  # rclone does not name it
                 problem.what = problem.what.replace("at this place", f"at {redact(place)!r}")
             return problem
     why = _reason(told[-1]) if told else None

@@ -226,9 +226,9 @@ def not_found(name: str) -> FailedFile:
 
 
 def gone(tried: Mapping[str, events.Failed]) -> tuple[FailedFile, ...]:
-    """Of files that did not arrive, and did not come again until rclone was done with success:
-    those that went from the source before what had arrived could be compared with them. rclone has
-    removed that, also where it had taken an earlier version's place, and says nothing more."""
+    """The files of `tried` that disappeared from the source before rclone could compare their copy.
+    rclone then removes the copy, even if that had replaced an earlier version, and still succeeds
+    without a further message."""
     return tuple(
         FailedFile(path, TransferFailed(f"{path}: {_GONE}", why=_GONE_WHY, path=path), False)
         for path, event in tried.items()

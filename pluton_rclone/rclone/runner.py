@@ -117,7 +117,7 @@ class BareRclone:
                 on_end=order.on.end,
             )
         except OSError as error:
-            why = error.strerror or str(error)
+            why = system_says(error)
             raise RcloneNotFound(f"{self.binary.path} cannot be started", why=why) from error
 
     def _global_flags(self, config: Path | None) -> tuple[str, ...]:
@@ -136,8 +136,14 @@ times while rclone starts, which takes 13 of its 72 ms of CPU. Below the limit t
 `about` takes 70 MiB instead of 68, a list of a folder with 300,000 files 292 instead of 195."""
 
 TOLD = "--log-level=DEBUG"
-"""For a run that is not a transfer, whose log counts nothing: a caller's own takes its place."""
-_LOUDER = ("-v", "--verbose", "-q", "--quiet", "--log-level")  # rclone refuses these beside it
+"""For a run that is not a transfer; a flag of the caller for the log replaces it."""
+_LOUDER = (
+    "-v",
+    "--verbose",
+    "-q",
+    "--quiet",
+    "--log-level",
+)  # rclone rejects these with --log-level
 
 KEPT = frozenset(
     f"RCLONE_{name}"

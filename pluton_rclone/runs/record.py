@@ -79,5 +79,5 @@ def _state(owner: str, since: float) -> str:
     if host == socket.gethostname():
         goes_on = is_alive(int(pid)) and began(int(pid)) == start
     else:
-        goes_on = abs(time.time() - since) < _ELSEWHERE  # its clock may be ahead
+        goes_on = abs(time.time() - since) < _ELSEWHERE  # that host's clock may be ahead
     return "running" if goes_on else "did not end"

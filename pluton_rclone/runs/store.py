@@ -326,7 +326,7 @@ class Runs:
         try:
             self._use(act, "BEGIN")
         except sqlite3.OperationalError as error:
-            # in a read-only place, or on a full disk, it cannot make the files that it wants
+            # in a read-only folder or on a full disk, SQLite cannot create its files beside it
             if not re.search("open|disk", str(error)) or not self.path.is_file():
                 raise
             self._use(act, "BEGIN", "mode=ro&immutable=1")

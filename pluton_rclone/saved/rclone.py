@@ -249,9 +249,9 @@ class SavedRclone(Rclone):
 
 
 def alone_with(command: Command) -> Held | None:
-    """What a move from this machine holds as long as it goes on. TransferFailed if another one
-    moves the same: what that has brought there and taken away here, this one would not find here
-    for its comparison, and so remove there."""
+    """A lock that a move from this machine holds until it ends; None if it needs none. Raises
+    TransferFailed if another move of the same source is running: a file that it has moved would be
+    missing here for the comparison, and so removed at the destination."""
     source = command.places[0]
     if command.dry or command.words[0] not in ("move", "moveto") or not is_local(source):
         return None
@@ -264,7 +264,7 @@ def alone_with(command: Command) -> Held | None:
         what, advice = f"{source!r} is being moved already.", "Run it again once that has ended."
         why = "two moves of the same at once could lose files"
         raise TransferFailed(what, why=why, advice=advice, retry=True) from None
-    except OSError:  # nowhere to tell others
+    except OSError:  # no place for a lock
         return None
 
 

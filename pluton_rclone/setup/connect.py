@@ -218,8 +218,8 @@ class StorageSetup(Steps):
         return report
 
     def keeper(self) -> Callable[[str], None]:
-        """Keeps the token in which a test renews the present one: that may be good once. Not if
-        somebody has signed in or out meanwhile."""
+        """Returns a function that keeps the token which replaces the present one during a test,
+        unless a sign-in or sign-out came first. A refresh token may be valid only once."""
         state, before = self._state, self._state.token
 
         def keep(token: str) -> None:
@@ -244,8 +244,8 @@ class StorageSetup(Steps):
         *,
         remote_name: str | None = None,
     ) -> Storage:
-        """Tests, unless this has passed and its drive is still there, then saves. What fails is not
-        saved. The remote's name is derived from the friendly one unless it is given."""
+        """Test, unless the test has passed and the drive still exists, then save. If either fails,
+        nothing is saved. Without `remote_name`, it is derived from the friendly name."""
         from pluton_rclone.microsoft.graph.locations import rooted
 
         from .remote import digest
@@ -258,7 +258,7 @@ class StorageSetup(Steps):
         if self._state.passed is None or self._state.passed != digest(tested):
             report, tested = storages.try_out(tested, on_step, keep=self.keeper())
             report.raise_for_failure()
-        elif not tested.tenant_url:  # perhaps tested yesterday, and deleted since
+        elif not tested.tenant_url:  # it may have been deleted since the test
             with self._graph() as graph:
                 rooted(graph, tested.drive_id, tested.root_folder_id)
         return storages.add_tested(friendly, tested, remote_name=remote_name)

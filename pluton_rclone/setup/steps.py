@@ -230,7 +230,7 @@ class Steps:
 
     @contextmanager
     def _graph(self) -> Iterator[Graph]:
-        """With a token that is valid: who comes back after an hour goes on."""
+        """Graph with a valid token, renewed if it has expired, for a person who returns later."""
         from pluton_rclone.microsoft.graph.graph import Graph
 
         token, turn = self._signed_in_token(), threading.Lock()

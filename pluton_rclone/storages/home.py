@@ -185,8 +185,9 @@ class Home(Mapping[str, Storage]):
         *,
         keep: Callable[[str], None] | None = None,
     ) -> tuple[ConnectionReport, OneDriveRemote]:
-        """As `test`, and the remote as it is after it: its token may have been renewed, and is kept
-        in `origin`, the saved remote that it is to replace, or by `keep`, however the test ends."""
+        """As `test`, and the remote after it: its token may have been renewed, and is then also
+        saved in `origin`, the saved remote that it is to replace, or passed to `keep`, however the
+        test ends."""
         from pluton_rclone.connection.checks import run_test
         from pluton_rclone.connection.trial import trial_of
 

@@ -292,7 +292,7 @@ def of_saved(meaning: Meaning) -> Meaning:
 
 
 def of_unsaved(problem: PlutonRcloneError) -> None:
-    """The same of what is not saved yet: there is no storage to re-authorize or to repair."""
+    """Adapt the advice to a remote that is not saved: it cannot be re-authorized or repaired."""
     if problem.advice == errors.TokenExpired.default_advice:  # else Microsoft's error has a better
         problem.advice = "Sign in again."
     elif problem.next_step is NextStep.REPAIR:

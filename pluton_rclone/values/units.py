@@ -13,7 +13,7 @@ WORTH_TELLING = 10.0
 
 
 def system_says(error: Exception) -> str:
-    """Why a file cannot be read or started: without Python's number, and the path once more."""
+    """Why a file cannot be read or started, without the number and path that Python adds."""
     if isinstance(error, UnicodeError):
         return "it is not text in UTF-8"
     return getattr(error, "strerror", None) or str(error)

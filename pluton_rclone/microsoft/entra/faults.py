@@ -27,7 +27,7 @@ _FOR_SUPPORT = {
     "trace_id": re.compile(r"Trace ID: ?([0-9A-Fa-f-]{36})"),
     "timestamp": re.compile(r"Timestamp: ?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ)"),
 }
-# Rules about device codes, devices and second factors: a sign-in in a browser may meet them.
+# Policies about device codes, devices and second factors, which a browser sign-in may satisfy.
 _BROWSER_MAY = frozenset({50131, 53000, 53001, 53003, 530001, 530002, 530003, 530033, 530035})
 
 

@@ -78,8 +78,8 @@ def read_paste(text: str) -> Pasted:
 
 
 def remotes_in(text: str) -> dict[str, str]:
-    """The OneDrive remotes that can sign in, of an rclone.conf or a dump of one: each by its name,
-    as a paste of its own."""
+    """The OneDrive remotes that can sign in, from an rclone.conf or a dump of one: by name, each as
+    text for `read_paste`."""
     found: Iterator[Any] = iter(()) if len(text) > LARGEST else _candidates(text)
     values = (value for value in found if isinstance(value, Mapping))
     remotes = next(filter(None, map(_with_token, values)), {})
