@@ -9,12 +9,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import UsageError
 from pluton_rclone.rclone import locations
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.commands import Command
 from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.rclone.runner import KEPT, MEMORY, child_environment
+from tests.connected import connected
 
 
 @pytest.mark.parametrize(
@@ -170,3 +172,26 @@ def test_the_user_agent_keeps_rclones_own(fake: Callable[..., Rclone]) -> None:
     engine = Rclone(binary, environment={"FAKE": "echo"}, user_agent="ISV|Example|backup/1.0")
     seen = msgspec.json.decode(engine.run("x").stdout)
     assert b"--user-agent=ISV|Example|backup/1.0 rclone/v1.75.2".hex() in seen["argv"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"ALL_PROXY": "{}"},
+        {"all_proxy": "{}", "ALL_PROXY": "http://127.0.0.1:9"},
+        {"https_proxy": "{}", "HTTPS_PROXY": "http://127.0.0.1:9"},
+        {"HTTPS_PROXY": "{}", "ALL_PROXY": "http://127.0.0.1:9"},
+        {"HTTPS_PROXY": "{}", "no_proxy": "a.example", "NO_PROXY": "graph.microsoft.com"},
+    ],
+)
+def test_rclone_goes_through_the_proxy_that_the_sign_in_goes_through(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
+) -> None:
+    """The sign-in was good, and then rclone could not reach Microsoft: Go has another order."""
+    storage, proxy = connected(cloud), os.environ["HTTPS_PROXY"]
+    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value.format(proxy))
+    assert storage.check_health().ok
+    assert storage.list() == []
