@@ -337,7 +337,8 @@ def finish(transfer: Transfer, output: Output, verb: str, dry_run: bool) -> None
 def told(file: FailedFile) -> str:
     """`PATH: why`; many errors already begin with the path."""
     path, text = printable(file.path), printable(str(file.error))
-    return text if text.startswith((f"{path}: ", f"{path} was ")) else f"{path}: {text}"
+    begins = tuple(f"{path}{end}" for end in (": ", " was ", " went "))
+    return text if text.startswith(begins) else f"{path}: {text}"
 
 
 def summary(result: TransferResult, verb: str) -> str:

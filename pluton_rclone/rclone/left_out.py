@@ -76,8 +76,10 @@ _REMOVED = (
     "corrupted on transfer: ",
     "Not deleting source as copy failed: corrupted on transfer: ",
 )
-_GONE = "it went from the source before it had arrived, and rclone removed it at the destination."
-_GONE_WHY = "what has arrived is compared with the source, which another program moved or deleted"
+_GONE = (
+    "rclone could not compare it then, and removed it at the destination, also an earlier version",
+    "Where it was not to go, take it from OneDrive's recycle bin, or from where it is now.",
+)
 
 Place = tuple[str, str]
 """A path and rclone's message: one entry, however often rclone logs it."""
@@ -226,14 +228,17 @@ def not_found(name: str) -> FailedFile:
 
 
 def gone(tried: Mapping[str, events.Failed]) -> tuple[FailedFile, ...]:
-    """The files of `tried` that disappeared from the source before rclone could compare their copy.
-    rclone then removes the copy, even if that had replaced an earlier version, and still succeeds
-    without a further message."""
-    return tuple(
-        FailedFile(path, TransferFailed(f"{path}: {_GONE}", why=_GONE_WHY, path=path), False)
-        for path, event in tried.items()
-        if event.text.startswith(_REMOVED)
-    )
+    """Of files that did not arrive, and did not come again until rclone was done with success:
+    those that went from the source before what had arrived could be compared with them. rclone has
+    removed that, also where it had taken an earlier version's place, and says nothing more."""
+    why, advice = _GONE
+    found = []
+    for path, event in tried.items():
+        if event.text.startswith(_REMOVED):
+            what = f"{path} went from the source before it had arrived."
+            error = TransferFailed(what, why=why, advice=advice, path=path)
+            found.append(FailedFile(path, error, retry_helps=False))
+    return tuple(found)
 
 
 def may_have_twins(command: Command) -> bool:

@@ -405,6 +405,7 @@ def test_a_file_that_goes_before_it_has_arrived_is_named(
     sending.open()
     result = transfer.wait()
     assert (result.ended, failed(result), result.retry_helps) == ("failed", ["a.txt"], False)
+    assert "recycle bin" in result.failed[0].error.advice
     assert on_drive(cloud) == {"x/", "x/b.txt"}
 
 
