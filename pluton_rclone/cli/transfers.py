@@ -337,7 +337,7 @@ def finish(transfer: Transfer, output: Output, verb: str, dry_run: bool) -> None
 def told(file: FailedFile) -> str:
     """`PATH: why`; many errors already begin with the path."""
     path, text = printable(file.path), printable(str(file.error))
-    begins = tuple(f"{path}{end}" for end in (": ", " was ", " went "))
+    begins = tuple(f"{path}{end}" for end in (": ", " was ", " disappeared "))
     return text if text.startswith(begins) else f"{path}: {text}"
 
 

@@ -77,8 +77,8 @@ _REMOVED = (
     "Not deleting source as copy failed: corrupted on transfer: ",
 )
 _GONE = (
-    "rclone could not compare it then, and removed it at the destination, also an earlier version",
-    "Where it was not to go, take it from OneDrive's recycle bin, or from where it is now.",
+    "so rclone could not compare the copy, and removed it, even if it replaced an earlier version",
+    "If you still need it, restore it from OneDrive's recycle bin, or from its new place.",
 )
 
 Place = tuple[str, str]
@@ -228,14 +228,14 @@ def not_found(name: str) -> FailedFile:
 
 
 def gone(tried: Mapping[str, events.Failed]) -> tuple[FailedFile, ...]:
-    """Of files that did not arrive, and did not come again until rclone was done with success:
-    those that went from the source before what had arrived could be compared with them. rclone has
-    removed that, also where it had taken an earlier version's place, and says nothing more."""
+    """The files of `tried` that disappeared from the source before rclone could compare their copy.
+    rclone then removes the copy, even if that had replaced an earlier version, and still succeeds
+    without a further message."""
     why, advice = _GONE
     found = []
     for path, event in tried.items():
         if event.text.startswith(_REMOVED):
-            what = f"{path} went from the source before it had arrived."
+            what = f"{path} disappeared from the source during the transfer."
             error = TransferFailed(what, why=why, advice=advice, path=path)
             found.append(FailedFile(path, error, retry_helps=False))
     return tuple(found)

@@ -174,10 +174,10 @@ def child_environment(explicit: Mapping[str, str]) -> dict[str, str]:
     if bundle and not passed.keys() & {"SSL_CERT_FILE", "SSL_CERT_DIR", "RCLONE_CA_CERT"}:
         # our sign-in trusts this bundle; rclone reads neither of the two variables
         passed["SSL_CERT_DIR" if os.path.isdir(bundle) else "SSL_CERT_FILE"] = bundle
-    for name in ("HTTPS_PROXY", "NO_PROXY"):  # the sign-in takes the small letters first, not Go
+    for name in ("HTTPS_PROXY", "NO_PROXY"):  # requests prefers lower case, Go upper case
         if (small := passed.get(name.lower())) is not None:
             passed[name] = small
-    every = passed.get("all_proxy", passed.get("ALL_PROXY"))  # which Go does not know
+    every = passed.get("all_proxy", passed.get("ALL_PROXY"))  # unknown to Go
     if every and not passed.get("HTTPS_PROXY"):
         passed["HTTPS_PROXY"] = every
     return {**passed, **explicit}
