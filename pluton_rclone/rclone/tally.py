@@ -36,6 +36,7 @@ _LONGEST_WAIT = 366 * 86400.0
 _COUNTS = ("bytes", "transfers", "checks", "renames", "server_side_copies", "server_side_moves")
 _LOUD = ("notice", "error", "critical")
 _UNSAVED = "Failed to save config"
+_CRASH = ("fatal error: ", "panic: ", "runtime: ")  # Go's; thousands of lines of stacks follow
 _NEXT_ROUND = re.compile(r"Attempt (\d+)/(\d+) failed")
 _BROKE_OFF = re.compile("Cancelling sync due to fatal error|max (?:transfer|delete)|.*--max-delete")
 _DELETING = re.compile(
@@ -77,7 +78,7 @@ class Tally:
         self._folders = self._undeleted = self._renamed = 0
         # the only trace in the log of a folder that cannot be created
         self._making: dict[str, None] = {}
-        self._broke_off = self._kept = self.only_copies = self.blind = False
+        self._broke_off = self._kept = self.only_copies = self.blind = self._crashed = False
         self.progress = self._before = events.Progress(text="")
         self.messages: collections.deque[str] = collections.deque(maxlen=MESSAGES)
         self.last_error: str | None = None
@@ -193,8 +194,9 @@ class Tally:
             log.warning(*self._notices)
         if event.level in ("error", "critical"):
             self.last_error = event.text
-        if event.level in _LOUD or isinstance(event, events.PlainText):
+        if event.level in _LOUD or (isinstance(event, events.PlainText) and not self._crashed):
             self.messages.append(event.text)
+            self._crashed |= event.text.startswith(_CRASH)
 
     def _find(self, event: events.Event) -> None:
         """Strike out files that the log mentions: at DEBUG, rclone mentions each file of the

@@ -74,6 +74,14 @@ def half_json() -> None:
     sys.exit(1)
 
 
+def crash() -> None:
+    """As Go does, with the stacks of many goroutines."""
+    sys.stderr.write("panic: assignment to entry in nil map\n\n")
+    for number in range(500):
+        sys.stderr.write(f"goroutine {number} [running]:\nmain.main()\n\t/src/main.go:{number}\n")
+    sys.exit(2)
+
+
 def half_listing() -> None:
     out(
         b'[\n{"Path":"a","Name":"a","Size":1,"ModTime":"2026-01-02T03:04:05Z","IsDir":false}'

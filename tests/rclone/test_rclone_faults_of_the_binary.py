@@ -15,6 +15,7 @@ import pytest
 from pluton_rclone import errors
 from pluton_rclone.process import Child
 from pluton_rclone.rclone import commands, events
+from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.engine import Limits, Rclone
 from pluton_rclone.rclone.results import TransferResult
 from pluton_rclone.rclone.tally import Tally
@@ -85,6 +86,25 @@ def test_exit_codes_where_no_words_help(
     assert type(error) is kind
     assert error.why == "something"
     assert error.details["exit_code"] == code
+
+
+def test_too_little_memory_is_no_fault_of_the_command(binary: Binary, tmp_path: Path) -> None:
+    """Go ends with rclone's exit code for a wrong call."""
+    script = tmp_path / "rclone"
+    limited = f'[ "$1" = version ] || ulimit -v 400000\nexec {binary.path} "$@"\n'
+    script.write_text(f"#!/bin/sh\n{limited}")
+    script.chmod(0o755)
+    with pytest.raises(errors.RcloneError) as caught:
+        Rclone(script).list(tmp_path)
+    assert type(caught.value) is errors.RcloneError
+    assert (caught.value.who, caught.value.details["retry"]) == (errors.Who.LATER, True)
+    assert str(caught.value).startswith("rclone had too little memory")
+
+
+def test_a_crash_is_told_by_its_first_line(fake: Fake) -> None:
+    error = finished(fake("crash"))
+    assert (type(error), error.what) == (errors.RcloneError, "rclone crashed.")
+    assert error.why == "panic: assignment to entry in nil map"
 
 
 def test_exit_code_0(fake: Fake) -> None:
