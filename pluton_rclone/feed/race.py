@@ -53,7 +53,11 @@ def race(saved: SavedRemote, path: str, options: ListOptions) -> Generator[Entry
             run.child.cancel()
 
     mime_types = bool(options.get("mime_types"))
-    feed = aside(partial(_read_feed, saved, path, mime_types, ended), "feed race")
+    try:
+        feed = aside(partial(_read_feed, saved, path, mime_types, ended), "feed race")
+    except BaseException:
+        run.child.close()
+        raise
     feed.add_done_callback(won)
     try:
         with run.child, SpooledTemporaryFile(_IN_MEMORY) as kept:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from .interrupts import Flag
 from .system import which
+from .threads import room, thread
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -43,15 +44,15 @@ class Spawner:
 
         def request() -> None:  # importing Future would take 5 ms
             try:
-                made.append(make())
-            except BaseException as problem:  # noqa: BLE001 - raised again in the caller's thread
+                with room():
+                    made.append(make())
+            except BaseException as problem:  # noqa: BLE001 - raised again where it was asked for
                 problems.append(problem)
             done.set()
 
         with self._lock:
             if not self._serves:
-                name = "pluton-rclone-spawner"
-                threading.Thread(target=self._serve, daemon=True, name=name).start()
+                thread(self._serve, name="pluton-rclone-spawner")
                 self._serves = True
         try:
             self._requests.put(request)

@@ -1,0 +1,38 @@
+"""Another thread; and what is said where the system has no room for it, or for a process."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from pluton_rclone.errors import PlutonRcloneError, Who
+
+from .interrupts import interruptible
+
+_NO_ROOM = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+def thread(run: Callable[..., object], *args: object, name: str) -> threading.Thread:
+    """One that has been started, and ends with Python. PlutonRcloneError as of `room`."""
+    made = threading.Thread(target=run, args=args, name=name, daemon=True)
+    with room(), interruptible():
+        made.start()
+    return made
+
+
+@contextmanager
+def room() -> Iterator[None]:
+    """PlutonRcloneError if the system has no room for another thread or process: a container's
+    limit counts both."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_ROOM:
+            raise
+        what = "This program cannot start another thread or process."
+        advice = "Try again when it does less, or raise its limits: files, processes, memory."
+        raise PlutonRcloneError(
+            what, why=str(error), who=Who.LATER, advice=advice, retry=True
+        ) from error
