@@ -14,9 +14,8 @@ from .locations import location
 
 SIZES = ("min_size", "max_size", "bwlimit", "max_transfer", "buffer_size")
 DURATIONS = ("min_age", "max_age", "timeout", "contimeout", "max_duration", "retries_sleep")
-_SPECIAL = frozenset(
-    {"filters", "files_from", "extra", "hashes", "mime_types", "log_level", "allow_empty_source"}
-)
+_LISTS = frozenset({"filters", "files_from", "extra", "hashes"})
+_SPECIAL = _LISTS | {"mime_types", "log_level", "allow_empty_source"}
 NOT_UTF_8 = re.compile("[\ud800-\udfff]")
 
 
@@ -29,6 +28,8 @@ def of_options(options: Mapping[str, Any], kind: type) -> tuple[tuple[str, ...],
             near = nearest(name, known)
             hint = f"did you mean {near!r}?" if near else f"known: {', '.join(sorted(known))}"
             raise UsageError(f"there is no option {name!r}", why=hint)
+        if name in _LISTS and isinstance(value, str | bytes):
+            raise UsageError(f"{name} is a list", why="a text would be one of its letters")
         if name not in _SPECIAL and value is not None:
             out.append(flag(name, value))
     out.extend(options.get("extra") or ())

@@ -181,6 +181,14 @@ def test_a_misspelt_option_gets_a_hint() -> None:
         commands.transfer("copy", "a:", "b:", misspelt)
 
 
+@pytest.mark.parametrize("name", ["filters", "files_from", "extra", "hashes"])
+def test_a_text_in_the_place_of_a_list_is_refused(name: str) -> None:
+    """To Python it is a list of its letters: files_from="ab" would be the files a and b."""
+    options: Any = {name: "ab"}
+    with pytest.raises(UsageError, match=f"{name} is a list"):
+        commands.lsjson("a:", options, depth="one")
+
+
 @pytest.mark.parametrize(
     ("path", "rule"),
     [
