@@ -106,7 +106,7 @@ def section(named: Named) -> str:
     node = named.node
     lines = [f"## {named.name}\n", f"*in `{named.module}`*\n"]
     if isinstance(node, ast.ClassDef):
-        lines += [source.docstring(node) + "\n", *making(named), *data(named)]
+        lines += [source.docstring(node) + "\n", *making(named), *data(named), *kinds(named)]
         methods = [
             found for found in source.members(named) if "http" not in found.signature.split("(")[0]
         ]
@@ -140,6 +140,20 @@ def making(named: Named) -> Iterator[str]:
         "Unreachable",
     ):
         yield f"`{made.signature}`\n"
+
+
+def kinds(named: Named) -> Iterator[str]:
+    """What `Transfer.events` gives, each with the fields that it adds."""
+    if named.name != "Event":
+        return
+    yield "| Kind | Of it, beside `text` and `level` | |\n|---|---|---|"
+    for name in source.module(named.module).local:
+        kind = Named(named.module, name)
+        if named in source.bases(kind)[:-1] and name != "FileEvent":
+            more = [f"`{field}`" for field, *_ in source.fields(kind)[2:]]
+            shown = ", ".join(more) if name != "Progress" else link(kind)
+            yield row(f"`{name}`", shown, source.docstring(kind.node))
+    yield ""
 
 
 def data(named: Named) -> Iterator[str]:

@@ -19,10 +19,16 @@ from pluton_rclone import errors
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """The base class. `text` is rclone's message, which may hold secrets (`values.redaction`)."""
+    """`text` is rclone's message, which may hold secrets: before it is logged or shown, give it to
+    `values.redaction.redact`, as `repr` does."""
 
     text: str
     level: str = "info"
+
+    def __repr__(self) -> str:
+        from pluton_rclone.values.redaction import redact  # patterns, for whoever looks
+
+        return redact(super().__repr__())
 
 
 class InFlight(msgspec.Struct, frozen=True, gc=False):

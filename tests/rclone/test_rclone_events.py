@@ -199,3 +199,12 @@ def test_no_line_whatever_makes_it_fail(junk: bytes) -> None:
 )
 def test_no_record_whatever_makes_it_fail(record: dict[str, Any]) -> None:
     assert isinstance(events.parse(json.dumps(record).encode()), events.Event)
+
+
+def test_no_secret_is_in_the_repr_of_an_event() -> None:
+    """rclone's DEBUG log holds addresses that need no further proof."""
+    address = "https://contoso.sharepoint.com/_api/upload?tempauth=v1.eyJ0b2tlbiI6"
+    event = events.parse(json.dumps({"level": "debug", "msg": f"PUT {address}"}).encode())
+    assert event.text.endswith("eyJ0b2tlbiI6")
+    assert "tempauth=***" in repr(event)
+    assert "eyJ0b2tlbiI6" not in f"{event!r} {event}"
