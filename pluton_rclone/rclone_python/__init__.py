@@ -29,7 +29,7 @@ from rclone_python.utils import RcloneException as RcloneException
 from rich.progress import Progress as Pbar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import PlutonRcloneError, RcloneNotFound, StorageExists
+from pluton_rclone.errors import PlutonRcloneError, RcloneNotFound, StorageExists, UsageError
 from pluton_rclone.rclone.binary import find_binary
 from pluton_rclone.rclone.commands import Command
 from pluton_rclone.rclone.events import Failed, Progress
@@ -333,7 +333,13 @@ class _Given(TypedDict, total=False):
 
 
 def _command(words: str, *flags: str, **given: Unpack[_Given]) -> Command:
-    more = [word for text in given.get("args") or () for word in shlex.split(text)]
+    args = given.get("args") or ()
+    if isinstance(args, str):
+        raise UsageError("args is a list", why="a text would be one of its letters")
+    try:
+        more = [word for text in args for word in shlex.split(text)]
+    except ValueError as error:
+        raise UsageError("args cannot be split into words.", why=str(error)) from error
     places = tuple(location(os.fspath(place)) for place in given.get("places", ()))
     return Command((words,), (*flags, *more), places, given.get("stdin"))
 

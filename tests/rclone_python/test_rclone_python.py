@@ -254,6 +254,8 @@ def test_what_is_not_drawn_is_not_drawn(capsys: pytest.CaptureFixture[str]) -> N
         (lambda: ours.ls("source", args=["--no-such-flag"]), errors.RcloneUsage),
         (lambda: ours.create_remote("place", "local"), errors.StorageExists),
         (lambda: ours.ls("nul\0"), errors.UsageError),
+        (lambda: ours.ls("source", args=["'open"]), errors.UsageError),
+        (lambda: ours.delete("source", args="-v"), errors.UsageError),
     ],
 )
 def test_errors_are_both(call: Any, kind: type[BaseException]) -> None:
