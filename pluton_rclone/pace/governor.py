@@ -285,7 +285,7 @@ class Governor:
             self._send_canaries(limit, found, min(_BELOW, max(CANARIES, below)))
 
     def _send_canaries(self, limit: Limit, found: Flag, count: int) -> None:
-        """All at once; waits for their answers, or rclone's end."""
+        """Send `count` at once; wait for their answers, or for rclone's end."""
         sent = [thread(self._send_canary, limit, found, name="canary") for _ in range(count)]
         for one in sent:
             while one.is_alive() and not self._ended.is_set():

@@ -126,8 +126,10 @@ class Child:
                 drain = self._thread(self._drain_stdout, out, on_stdout)
             if stdin is not None:
                 self._thread(self._feed, self._process.stdin, stdin)
-            self._thread(self._mind, err, on_stderr, drain, watch)  # the last: it calls `on_end`
-        except BaseException:  # without its threads it is neither drained nor reaped
+            self._thread(
+                self._mind, err, on_stderr, drain, watch
+            )  # last, because it calls `on_end`
+        except BaseException:  # without its threads, it would be neither drained nor reaped
             _running.discard(self)
             system.send(self.pid, KILL)
             self.returncode = self._process.wait()
@@ -233,7 +235,7 @@ class Child:
         return thread(run, *args, name=f"{run.__name__}-{self.pid}")
 
     def fail(self, error: BaseException) -> None:
-        """End it for what went wrong on our side, which `wait` raises."""
+        """End the child because of an error on our side, which `wait` raises."""
         if self._failure is None:
             self._failure = error
         self.kill()
@@ -245,9 +247,9 @@ class Child:
         other: threading.Thread | None,
         watch: Callable[[], float | None] | None,
     ) -> None:
-        """Drain stderr to its end, then reap. A helper that outlives the child may hold the pipes:
-        until they are closed, the child stays unreaped, so that its process group keeps its id and
-        SIGKILL reaches the helper alone."""
+        """Drain stderr to its end, then reap the child. A helper that outlives the child may keep
+        the pipes open: until they are closed, the child is not reaped, so that its process group
+        keeps its id, and SIGKILL reaches only the helper."""
         if watch is not None:
             try:
                 self._thread(self._watch, watch)

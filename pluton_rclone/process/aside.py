@@ -1,4 +1,4 @@
-"""Work in threads of its own, which the end of Python does not wait for, as for an executor's."""
+"""Work in daemon threads, which do not delay the end of Python, unlike an executor's threads."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def aside(work: Callable[[], T], name: str) -> Future[T]:
 
 
 def at_once(work: Callable[[T], R], things: Collection[T], most: int) -> list[R]:
-    """The work on each of these, in their order, so many at a time; raises what one raises. Ctrl-C
-    leaves at once: an executor, and Python at its end, would wait for what runs."""
+    """Apply `work` to each of `things`, `most` at a time; results in order. Raises what a call
+    raises. Ctrl-C returns at once: an executor, or Python at exit, would wait for the calls."""
     waiting, done = iter(enumerate(things)), dict[int, R]()
 
     def lane() -> None:
@@ -40,7 +40,7 @@ def at_once(work: Callable[[T], R], things: Collection[T], most: int) -> list[R]
         lanes = [aside(lane, "at once") for _ in range(min(most, len(things)))]
         wait(lanes, return_when=FIRST_EXCEPTION)
     finally:
-        deque(waiting, 0)  # no other one begins
+        deque(waiting, 0)  # no further call begins
     wait(lanes)
     for one in lanes:
         one.result()

@@ -1,4 +1,4 @@
-"""Another thread; and what is said where the system has no room for it, or for a process."""
+"""Starts threads, and reports that the system has no room for another thread or process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NO_ROOM = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 def thread(run: Callable[..., object], *args: object, name: str) -> threading.Thread:
-    """One that has been started, and ends with Python. PlutonRcloneError as of `room`."""
+    """Start a daemon thread. Raises PlutonRcloneError like `room`."""
     made = threading.Thread(target=run, args=args, name=name, daemon=True)
     with room(), interruptible():
         made.start()
@@ -24,15 +24,15 @@ def thread(run: Callable[..., object], *args: object, name: str) -> threading.Th
 
 @contextmanager
 def room() -> Iterator[None]:
-    """PlutonRcloneError if the system has no room for another thread or process: a container's
-    limit counts both."""
+    """Raise PlutonRcloneError if the body fails because the system has no room for another thread
+    or process; a container's limit counts both."""
     try:
         yield
     except (OSError, RuntimeError) as error:
         if isinstance(error, OSError) and error.errno not in _NO_ROOM:
             raise
         what = "This program cannot start another thread or process."
-        advice = "Try again when it does less, or raise its limits: files, processes, memory."
+        advice = "Try again when it does less, or raise its limits on files, processes and memory."
         raise PlutonRcloneError(
             what, why=str(error), who=Who.LATER, advice=advice, retry=True
         ) from error

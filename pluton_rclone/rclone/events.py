@@ -19,14 +19,14 @@ from pluton_rclone import errors
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """`text` is rclone's message, which may hold secrets: before it is logged or shown, give it to
-    `values.redaction.redact`, as `repr` does."""
+    """The base class. `text` is rclone's message, which may hold secrets: pass it through
+    `values.redaction.redact` before it is logged or shown, as `repr` does."""
 
     text: str
     level: str = "info"
 
     def __repr__(self) -> str:
-        from pluton_rclone.values.redaction import redact  # patterns, for whoever looks
+        from pluton_rclone.values.redaction import redact  # late: its patterns take time to compile
 
         return redact(super().__repr__())
 

@@ -61,14 +61,14 @@ _NOTHING = "There is nothing at this place."
 _BEFORE = (
     _rule(r"(?:^|: )corrupted on transfer: ", errors.Corrupted,  # with the names of both places
           "The copy differs from the source in size or hash.", retry=True),
-    # Go's own last words, in small letters
+    # Go's own messages when it ends, in lower case
     _rule(r"^(?-i:fatal error|runtime(?:/cgo)?): .{0,80}(?:\bmemory\b|newosproc|thread)",
-          errors.RcloneError, "rclone had too little memory, or room for threads.", retry=True,
-          who=Who.LATER, advice="Run it again when this machine does less, or with fewer transfers "
-          "and checkers; or raise the limits on memory and processes."),
+          errors.RcloneError, "rclone lacked memory, or could not start a thread.", retry=True,
+          who=Who.LATER, advice="Run it again when this machine is less busy, or with fewer "
+          "transfers and checkers; or raise the limits on memory and processes."),
     _rule(r"^(?-i:fatal error|panic|runtime(?:/cgo)?): ", errors.RcloneError, "rclone crashed.",
-          retry=True, advice="Run it again. If it stays, take another version of rclone."),
-    # rclone does not start: the system's words may be at the end of these, too
+          retry=True, advice="Run it again. If it happens again, use another version of rclone."),
+    # rclone does not start; a message of the system may follow, so these rules come first
     _rule(r"^(?:Failed to (?:read|load|add certificates from)|Both) --(?:ca|client)-",
           errors.RcloneUsage, "rclone cannot use a certificate that it was told to use.",
           advice="Correct RCLONE_CA_CERT, RCLONE_CLIENT_CERT and RCLONE_CLIENT_KEY, or the flags."),

@@ -29,7 +29,7 @@ def of_options(options: Mapping[str, Any], kind: type) -> tuple[tuple[str, ...],
             hint = f"did you mean {near!r}?" if near else f"known: {', '.join(sorted(known))}"
             raise UsageError(f"there is no option {name!r}", why=hint)
         if name in _LISTS and isinstance(value, str | bytes):
-            raise UsageError(f"{name} is a list", why="a text would be one of its letters")
+            raise UsageError(f"{name} is a list", why="a text would be split into letters")
         if name not in _SPECIAL and value is not None:
             out.append(flag(name, value))
     out.extend(options.get("extra") or ())

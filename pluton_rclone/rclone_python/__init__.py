@@ -335,7 +335,7 @@ class _Given(TypedDict, total=False):
 def _command(words: str, *flags: str, **given: Unpack[_Given]) -> Command:
     args = given.get("args") or ()
     if isinstance(args, str):
-        raise UsageError("args is a list", why="a text would be one of its letters")
+        raise UsageError("args is a list", why="a text would be split into letters")
     try:
         more = [word for text in args for word in shlex.split(text)]
     except ValueError as error:

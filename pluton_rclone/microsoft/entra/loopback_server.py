@@ -60,7 +60,7 @@ class LoopbackServer:
             self._connections.add(connection)
             try:
                 thread(self._served, connection, name="loopback (_served)")
-            except PlutonRcloneError:  # no more threads can be started; the client asks again
+            except PlutonRcloneError:  # no more threads can be started; the client will retry
                 self._connections.discard(connection)
                 connection.close()
 
