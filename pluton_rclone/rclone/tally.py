@@ -6,7 +6,6 @@ import collections
 import logging
 import re
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import msgspec
 
@@ -323,8 +322,7 @@ class Tally:
         if stopped is None and exit_code != 0:
             not_made = self._making.keys() - {file.path for file in failed}
             # a file that arrives in it creates it after all, with another time
-            what = "The folder could not be made with its time, or not at all."
-            fault = TransferFailed(what)
+            fault = TransferFailed("The folder could not be made with its time, or not at all.")
             failed += tuple(FailedFile(path, fault, True, is_dir=True) for path in sorted(not_made))
         if command == "deletefile":  # the error of the file is the error of the run
             failed = ()
@@ -342,11 +340,10 @@ class Tally:
         kept = self._files_kept(command, now) if keeps else 0
         whole = sum(one.action in _WHOLE for one in planned)
         whole += command == "purge" and error is None and not (planned or now.deletes)
-        counts: dict[str, Any] = {name: getattr(now, name) for name in _COUNTS}
         return TransferResult(
             ended=ended if stopped is not None or error is None else "failed",
             exit_code=exit_code,
-            **counts,
+            **{name: getattr(now, name) for name in _COUNTS},
             deletes=0 if keeps and command == "sync" else max(0, now.deletes - self._undeleted),
             kept=kept,
             duration=duration,
