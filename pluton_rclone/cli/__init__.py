@@ -81,10 +81,10 @@ def run(arguments: Sequence[str]) -> int:
             return code
         output.error(
             PlutonRcloneError(
-                "Not everything that was to be said could be written.",
+                "Some of the output could not be written.",
                 why=str(Outlet.lost),
-                advice="The command has done its work, or an error above says what it has not "
-                "done. Free room where the output goes.",
+                advice="The command itself succeeded, unless an error is shown above. Free space "
+                "where the output is written.",
             )
         )
         return code or PlutonRcloneError.exit_code

@@ -16,7 +16,7 @@ from .output import ours
 
 CODES = {
     0: "done",
-    1: "something else",
+    1: "another error",
     2: "wrong usage",
     3: "sign-in",
     4: "Microsoft refused, or a test failed",
@@ -94,7 +94,7 @@ OTHERWISE = {
     "add": "To add a storage: pluton-rclone connect NAME",
     "login": "To sign in: pluton-rclone connect NAME, or reauthorize NAME for an existing storage",
     "reconnect": "To sign in again: pluton-rclone reauthorize NAME",
-    "config": "To connect or change one: pluton-rclone connect NAME, or set NAME OPTION=VALUE",
+    "config": "To connect or change it: pluton-rclone connect NAME, or set NAME OPTION=VALUE",
     "edit": "To change a storage: pluton-rclone set NAME OPTION=VALUE, or rename NAME NEW_NAME",
     "remotes": "To list storages: pluton-rclone storages",
     "rm": "To delete: pluton-rclone delete NAME:path",
@@ -164,7 +164,7 @@ class LazyGroup(click.Group):
 
 @click.group(
     cls=LazyGroup,
-    help="Connect Microsoft OneDrive to backups, and drive rclone with it.",
+    help="Connect Microsoft OneDrive as storage for backups, and run rclone with it.",
     epilog=exit_codes(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

@@ -46,7 +46,7 @@ def choose(
         return things[0][1]
     if not interactive(output):
         labels = "; ".join(label for label, _ in things)
-        what = f"{question}: there are {len(things)}."
+        what = f"{question}: there are {len(things)} to choose from."
         raise UsageError(what, why=labels, advice=f"Give {option}.")
     for number, (label, _) in enumerate(things, 1):
         output.say(f"  {number:>3}  {printable(label)}")
@@ -60,7 +60,7 @@ def choose(
             found = [number for number, label in enumerate(labels) if word and fits(label, word)]
             if len(found) == 1:
                 return things[found[0]][1]
-        raise click.UsageError(f"Write a number from 1 to {len(things)}, or a word of one line.")
+        raise click.UsageError(f"Type a number from 1 to {len(things)}, or a word of one line.")
 
     return cast(
         Thing, click.prompt(question, default=cast(Any, default), err=True, value_proc=meant)
@@ -98,7 +98,7 @@ def paste(output: Output, prompt: str) -> str:
     ours[3] &= ~(termios.ICANON | termios.ECHO)
     termios.tcsetattr(terminal, termios.TCSANOW, ours)
     try:
-        output.say(f"{prompt}, then Ctrl-D (nothing of it is shown):")
+        output.say(f"{prompt}, then press Ctrl-D (the text is not shown):")
         while end not in pasted and (block := os.read(terminal, 65536)):
             pasted += block
     finally:
@@ -120,7 +120,7 @@ def secret_in(file: Path) -> str:
         found.encode()  # UnicodeError for bytes in another encoding
     except (OSError, UnicodeError) as error:
         what = f"The file {file} cannot be read."
-        advice = "Check its path and rights, and that it is text in UTF-8."
+        advice = "Check its path and permissions, and that it is UTF-8 text."
         raise UsageError(what, why=system_says(error), advice=advice) from None
     if not found:
         raise UsageError(f"The file {file} is empty.", advice="Write the secret into it.")
@@ -134,13 +134,13 @@ def secret(
     if file is not None:
         return secret_in(file)
     if os.environ.get(variable):
-        output.say(f"{question}: that of {variable}")
+        output.say(f"{question}: taken from {variable}")
         return os.environ[variable]
     if interactive(output):
         return str(click.prompt(question, hide_input=True, err=True, confirmation_prompt=twice))
     line = sys.stdin.readline().strip()
     if not line:
-        raise UsageError(f"{question} is missing.", advice=f"Set {variable}, or write it to stdin.")
+        raise UsageError(f"{question} is missing.", advice=f"Set {variable}, or give it on stdin.")
     return line
 
 
@@ -168,12 +168,12 @@ def sign_in(setup: StorageSetup, method: Method, output: Output, *, confirm: boo
         try:
             setup.app  # noqa: B018 - RegistrationError now, before any output
         except errors.RegistrationError as problem:
-            problem.advice += " The options are --client-id and --method rclone."
+            problem.advice += " The options for that are --client-id and --method rclone."
             raise
     if method in ("browser", "rclone"):
         asked = ASKED[setup.place]
         asked = asked if setup.access == "write" else asked.replace(" and write", "")
-        output.say(f"Authorize with OneDrive: Microsoft asks to {asked}, and to stay connected.")
+        output.say(f"Authorize with OneDrive: the app asks to {asked}, and to stay connected.")
     show, show_device = partial(show_address, output), partial(show_code, output)
     if method == "browser":
         account = setup.sign_in_with_browser(show_address=show)
@@ -224,6 +224,6 @@ def show_code(output: Output, code: DeviceCode) -> None:
     minutes = max(1, round((code.expires - time.time()) / 60))
     output.say(
         f"On any device, open {code.verification_uri} and type the code {code.user_code}\n"
-        f"The code can be used for {counted(minutes, 'minute')}; waiting for you there.\n"
+        f"The code expires in {counted(minutes, 'minute')}; waiting for you there.\n"
         "If the page shows an error (AADSTS…), `pluton-rclone errors AADSTS…` explains it."
     )

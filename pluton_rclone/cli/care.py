@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pluton_rclone.connection.report import ConnectionReport
 
 FORMAT = click.Choice(["text", "prometheus"])
-TEXTFILE = "prometheus: metrics, as node_exporter's textfile collector takes them."
+TEXTFILE = "prometheus: metrics for node_exporter's textfile collector."
 
 
 @command()
@@ -94,8 +94,8 @@ def report_health(ctx: Context, report: HealthReport) -> None:
     output = ctx.output
     output.result(report.record())
     if not report.reports:  # a scheduled job with the wrong file must not succeed forever
-        what = f"There is no OneDrive storage to look at in {ctx.storages.path}."
-        raise StorageNotFound(what, advice="Check --config, or connect one.")
+        what = f"There is no OneDrive storage to check in {ctx.storages.path}."
+        raise StorageNotFound(what, advice="Check --config, or connect a storage.")
     names = {one.name: named(one) for one in ctx.storages.values()}
     for each in report.reports:
         output.say(f"{'ok' if each.ok else 'FAILED':<8} {each.storage}")
@@ -109,18 +109,18 @@ def report_health(ctx: Context, report: HealthReport) -> None:
         raise ConnectionTestFailed(
             f"{of_all} failed: {', '.join(failed)}.",
             who=report.silence.who if report.silence else None,
-            advice=f"Fix what their failed steps name; `{ours('test', 'NAME')}` shows each step.",
+            advice=f"Follow the advice of each failed step; `{ours('test', 'NAME')}` shows all.",
         ) from report.silence
 
 
-AGAIN = "As in connect. [default: as it was connected: app, rclone, or else browser]"
+AGAIN = "As in connect. [default: as it was connected: app or rclone, otherwise browser]"
 
 
 @command(NAME)
 @valued("--method", None, AGAIN, type=METHOD)
-@flag("--other-account", help="Allow a person other than the one it belongs to to sign in.")
+@flag("--other-account", help="Allow an account other than the storage's own to sign in.")
 @flag("--client-secret", help="Read a new client secret, as `set --secret` does.")
-@valued("--client-secret-file", "FILE", "Holds the new client secret.", type=FILE)
+@valued("--client-secret-file", "FILE", "A file with the new client secret.", type=FILE)
 @valued("--certificate", "FILE", "The new certificate, PEM or PFX.", type=FILE)
 def reauthorize(
     ctx: Context,
@@ -131,7 +131,7 @@ def reauthorize(
     client_secret_file: Path | None,
     certificate: Path | None,
 ) -> None:
-    """Sign in again for a storage whose token has expired. Drive and options stay as they are.
+    """Sign in again for a storage whose token has expired. Its drive and options do not change.
 
     \b
     pluton-rclone reauthorize "OneDrive Personal Backups"
@@ -149,15 +149,15 @@ def reauthorize(
     if method in ("browser", "device", "app") and not setup.has_app:
         raise UsageError(
             f"{storage.name} was connected through rclone's own registration.",
-            why=f"--method {method} needs another one",
-            advice="Leave --method out, or connect it anew with --client-id.",
+            why=f"--method {method} needs a registration of your own",
+            advice="Leave --method out, or connect it again with --client-id.",
         )
     usual: Method = "app" if storage.remote_to_sign_in().client_credentials else usual_method(setup)
     try:
         sign_in(setup, method or usual, output, confirm=other_account)
     except AccountError as problem:
         if "expected" in problem.details:
-            problem.advice += " If it is to take this one over, give --other-account."
+            problem.advice += " To let it take over this storage, give --other-account."
         raise
     run_test(output, storage.reauthorize, setup)
     output.say(f"{storage.name} is connected again; drive and options are unchanged")
@@ -168,11 +168,11 @@ def reauthorize(
 @valued(
     "--secret",
     "OPTION",
-    "Set client_secret or link_password, too: from --secret-file, the variable "
-    "PLUTON_ONEDRIVE_CLIENT_SECRET (PLUTON_ONEDRIVE_LINK_PASSWORD), typed unseen, or from stdin. "
-    "OPTION= takes it away.",
+    "Also set client_secret or link_password: read from --secret-file, the variable "
+    "PLUTON_ONEDRIVE_CLIENT_SECRET (PLUTON_ONEDRIVE_LINK_PASSWORD), a hidden prompt, or stdin. "
+    "OPTION= removes it.",
 )
-@valued("--secret-file", "FILE", "Holds that secret.", type=FILE)
+@valued("--secret-file", "FILE", "A file with that secret.", type=FILE)
 def set_options(
     ctx: Context, name: str, settings: tuple[str, ...], secret: str | None, secret_file: Path | None
 ) -> None:
@@ -186,7 +186,7 @@ def set_options(
         advice = "Give OPTION=VALUE, or --secret OPTION."
         raise UsageError("There is nothing to change.", advice=advice)
     if secret_file and not secret:
-        raise UsageError("--secret-file is given for no option.", advice="Add --secret OPTION.")
+        raise UsageError("--secret-file is given without --secret.", advice="Add --secret OPTION.")
     if "=" in name and name not in ctx.storages:
         raise UsageError(f"{name!r} is not a storage's name.", advice="Give the name first.")
     output, storage = ctx.output, ctx.storage(name)
@@ -212,10 +212,10 @@ def read_secret(output: Output, option: str, file: Path | None) -> str:
 @click.argument("new_name")
 @flag("--remote", "remote_name", help="Rename the remote in rclone.conf, not the friendly name.")
 def rename(ctx: Context, name: str, new_name: str, remote_name: bool) -> None:
-    """Give a storage another name.
+    """Rename a storage.
 
-    The friendly name; with --remote, the name of its remote, which scripts may use and which
-    otherwise stays.
+    Changes the friendly name; with --remote, the name of its remote instead, which scripts may
+    use.
 
     \b
     pluton-rclone rename "OneDrive" "OneDrive of Anna"
@@ -242,13 +242,13 @@ def remove(ctx: Context, name: str, yes: bool) -> None:
     friendly, meant = storage.name, storage.section_with_secrets()
     if not yes:
         about = {
-            True: "There are files in it, perhaps backups; they stay on the drive.",
+            True: "It contains files, perhaps backups; they stay on the drive.",
             False: "It is empty.",
-            None: "Whether there are files in it cannot be seen now.",
+            None: "Whether it contains files could not be checked.",
         }[storage.holds_files()]
         if wrapping := above(ctx.storages.conf, storage.remote_name):
             about += f" Without it, {wrapping} cannot be used."
-        advice = "Add --yes if that is meant; nothing on the drive is touched."
+        advice = "Add --yes to confirm; nothing on the drive is touched."
         confirm(output, yes, f"{about} Forget {friendly!r}?", advice=advice)
     storage.remove(of=meant)
     output.result({"removed": friendly})
@@ -257,7 +257,7 @@ def remove(ctx: Context, name: str, yes: bool) -> None:
 
 @command(NAME)
 def drives(ctx: Context, name: str) -> None:
-    """List the drives that a storage's account has.
+    """List the drives of a storage's account.
 
     \b
     pluton-rclone drives work
@@ -277,7 +277,7 @@ def drives(ctx: Context, name: str) -> None:
 def sites(ctx: Context, name: str, term: str) -> None:
     """Search the SharePoint sites that an account can reach.
 
-    TERM is a part of their name.
+    TERM is part of a site's name.
 
     \b
     pluton-rclone sites work backup
@@ -293,12 +293,12 @@ def sites(ctx: Context, name: str, term: str) -> None:
 
 
 @command(NAME)
-@valued("--drive drive_id", "ID", "Its drive, if it has several.", default="")
+@valued("--drive drive_id", "ID", "The drive, if the account has several.", default="")
 def repair(ctx: Context, name: str, drive_id: str) -> None:
-    """Find the drive of a storage that has none, or one that Microsoft only lists.
+    """Find the drive of a storage that has none, or one that Microsoft lists but cannot open.
 
     The token and the options stay. An encoding is rewritten in rclone's spelling, and a base folder
-    so that rclone itself begins at it. Saved only if the connection test passes.
+    so that rclone itself starts there. Saves only if the connection test passes.
 
     \b
     pluton-rclone repair work

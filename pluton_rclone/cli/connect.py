@@ -43,7 +43,7 @@ TYPES: dict[DriveKind, str] = {
     "business": "OneDrive for Business: your work or school OneDrive",
     "sharepoint": "SharePoint document library: the files of a site or team",
 }
-APP = "The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]"
+APP = "The app registration's client id. [default: PLUTON_ONEDRIVE_CLIENT_ID]"
 CLIENT_ID = valued("--client-id", "ID", APP, type=GIVEN)
 MADE = "The remote's name in rclone.conf. [default: made from the friendly name]"
 REMOTE_NAME = valued("--remote-name", "NAME", MADE)
@@ -55,8 +55,8 @@ _ANOTHER = (
 _ADDRESS = re.compile(r"://|\.sharepoint\.|^\S+\.[a-z]+/", re.IGNORECASE)
 """Matches addresses, even if typed incompletely, but not part of a site's name."""
 REGIONS = click.Choice(list(CLOUDS))
-SITE = "A SharePoint site, library or folder, as the browser shows its address."
-START = "The folder of the drive that the storage starts from."
+SITE = "The address of a SharePoint site, library or folder, as the browser shows it."
+START = "The folder on the drive where the storage starts."
 # Options of one row exclude each other.
 CONTRADICTIONS = (
     ("--site", "--drive", "--user"),
@@ -78,18 +78,18 @@ CONTRADICTIONS = (
 @click.option(
     "--method",
     type=METHOD,
-    help="How to sign in: browser on this machine; device, a code typed elsewhere; app, without "
-    "any person; rclone, through rclone's own registration; token, pasted on stdin. [default: app "
+    help="How to sign in: browser, on this machine; device, a code typed elsewhere; app, without a "
+    "person; rclone, with rclone's own registration; token, pasted on stdin. [default: app "
     "with --user or --certificate, rclone without a client id, else browser]",
 )
 @valued("--type kind", None, "The drive type. [default: asked]", type=click.Choice(list(TYPES)))
 @valued("--site", "URL", SITE, type=GIVEN)
 @valued("--drive drive_id", "ID", "The drive, if there are several.", type=GIVEN)
-@valued("--user", "NAME", "With --method app: whose OneDrive, by user name.", type=GIVEN)
+@valued("--user", "NAME", "With --method app: the user name of the OneDrive's owner.", type=GIVEN)
 @valued("--base-folder", "PATH", START, default="")
-@flag("--read-only", help="Ask for permission to read only.")
+@flag("--read-only", help="Ask for read permission only.")
 @CLIENT_ID
-@valued("--client-secret-file", "FILE", "Holds the client secret.", type=FILE)
+@valued("--client-secret-file", "FILE", "A file with the client secret.", type=FILE)
 @valued("--certificate", "FILE", "A client certificate, PEM or PFX.", type=FILE)
 @click.option("--tenant", help="An id, a domain, organizations or consumers. [default: common]")
 @valued("--region", None, "The Microsoft cloud. [default: global]", type=REGIONS)
@@ -111,8 +111,8 @@ def connect(
 ) -> None:
     """Connect a OneDrive and save it as a storage.
 
-    NAME is of your choice. Signs in with Microsoft, finds the drive, tests the connection, and
-    saves it to rclone.conf only if the test passed. At a terminal, what is not given is asked.
+    NAME can be any name. Signs in with Microsoft, finds the drive, tests the connection, and saves
+    it to rclone.conf only if the test passed. At a terminal, asks for whatever is not given.
     Secrets are read from files, PLUTON_ONEDRIVE_CLIENT_SECRET, or stdin.
 
     \b
@@ -162,7 +162,7 @@ def connect(
     if VARIABLES not in ([], [ID]):
         output.say(f"From the environment: {', '.join(VARIABLES)}")
     if method is None and not setup.has_app:
-        output.say("No app registration is given: signing in through rclone's own.")
+        output.say("No app registration is given: signing in with rclone's own.")
     sign_in(setup, method or usual_method(setup), output, confirm=True)
     refuse_another(setup, app, wanted)
     drive = locate(setup, output, replace(wanted, kind=kind), method)
@@ -189,7 +189,7 @@ def save(ctx: Context, setup: StorageSetup, remote_name: str | None) -> None:
     ctx.output.result(storage.record())
     ctx.output.say(f"Saved as the remote {storage.remote_name!r} in {ctx.new_storages.path}")
     if ask.interactive(ctx.output) and not ctx.new_storages.conf.is_encrypted():
-        ctx.output.say(f"Its token is not encrypted there: {ours('encrypt')} does that")
+        ctx.output.say(f"Its token is not encrypted there; to encrypt it, run: {ours('encrypt')}")
 
 
 @command(name="import")
@@ -209,7 +209,7 @@ def import_(
     """Save a OneDrive remote that was made elsewhere as the storage NAME.
 
     FILE is an rclone.conf, the output of `export` or of `rclone config show`, or a token; without
-    FILE, paste that (- is stdin). What will be saved is shown first.
+    FILE, paste one of these (- is stdin). Shows what will be saved first.
 
     \b
     pluton-rclone import work rclone.conf
@@ -219,7 +219,7 @@ def import_(
     output, name = ctx.output, name.removesuffix(":")
     if file is None and Path(name).is_file():
         advice = f"The storage's name comes first: {ours('import', 'NAME', name)}"
-        raise UsageError(f"{name!r} is a file, and no storage is named.", advice=advice)
+        raise UsageError(f"{name!r} is a file, and the storage's name is missing.", advice=advice)
     remote = ctx.new_storages.free_name(name, remote_name)
     setup = StorageSetup(registration(Wanted(), may_come=True))
     setup.name = name
@@ -232,7 +232,7 @@ def import_(
     output.say(f"Drive        {drive.name} ({human_drive_type(drive.type)})")
     output.say(f"Base folder  {setup.folder or 'none: the whole drive'}")
     output.say(f"Names        {name!r} for people, {remote!r} in {ctx.new_storages.path}")
-    confirm(output, yes, "Save it so?", advice="Add --yes if that is meant.")
+    confirm(output, yes, "Save this storage?", advice="Add --yes to confirm.")
     save(ctx, setup, remote)
 
 
@@ -315,13 +315,13 @@ def ask_options(setup: StorageSetup, output: Output) -> None:
 
     example = "for example chunk_size=20Mi; `pluton-rclone options` explains each."
     output.say(f"Advanced options, {example}")
-    while ask.text(output, "OPTION=VALUE (Return: go on)", option="--set", default="", check=keep):
+    while ask.text(output, "OPTION=VALUE (Return: done)", option="--set", default="", check=keep):
         pass
 
 
 def pick_library(setup: StorageSetup, output: Output) -> Drive:
     """A library of a site found by a search term, or the one at a pasted address."""
-    question = "Site: a part of its name, its address, or * for all"
+    question = "Site: part of its name, its address, or * for all"
     while True:
         term = ask.text(output, question, option="--site", default="*")
         try:

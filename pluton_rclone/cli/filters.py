@@ -20,16 +20,16 @@ from .values import AGES, SIZES
 FILTERS = ("filters", "files_from", "min_size", "max_size", "min_age", "max_age")
 _GLOB = frozenset("[{*?\\")
 
-LISTED = "Only the files that FILE names, a path in SRC or NAME:PATH on each line; - is stdin."
-MORE = "Rules from FILE, one on each line, after those of --filter."
-RULE = "'- PATTERN' leaves out, '+ PATTERN' keeps; the first that matches counts."
+LISTED = "Only the files listed in FILE, one path in SRC or NAME:PATH per line; - is stdin."
+MORE = "Rules from FILE, one per line, applied after those of --filter."
+RULE = "'- PATTERN' excludes, '+ PATTERN' includes; the first rule that matches applies."
 WITHOUT = "Leave out what matches, e.g. '*.tmp' or '/cache/**'."
 # `--help` lists the last one first.
 filtering = with_options(
-    valued("--max-age", "AGE", "Only what changed since, e.g. 30d.", type=AGES),
-    valued("--min-age", "AGE", "Only what is older, e.g. 2w.", type=AGES),
-    valued("--max-size", "SIZE", "Only what is not larger.", type=SIZES),
-    valued("--min-size", "SIZE", "Only what is not smaller.", type=SIZES),
+    valued("--max-age", "AGE", "Only files changed since then, e.g. 30d.", type=AGES),
+    valued("--min-age", "AGE", "Only files older than this, e.g. 2w.", type=AGES),
+    valued("--max-size", "SIZE", "Only files of at most this size.", type=SIZES),
+    valued("--min-size", "SIZE", "Only files of at least this size.", type=SIZES),
     valued("--files-from", "FILE", LISTED, type=click.File("rb")),
     valued("--filter-from", "FILE", MORE, type=click.File("rb")),
     valued("--filter rules", "RULE", RULE, multiple=True),
@@ -86,8 +86,8 @@ def say_what_cannot_match(output: Output, source: Place, options: dict[str, Any]
         name = pattern.strip("/")
         if _GLOB & set(name) and os.path.lexists(os.path.join(source.path, name)):
             output.say(
-                f"note    {name!r} is a file of SRC, but as a pattern it does not mean that file: "
-                f"to name it, write {shlex.quote(filter_name(pattern))}"
+                f"note    {name!r} is a file in SRC, but as a pattern it does not match that file: "
+                f"to match it, write {shlex.quote(filter_name(pattern))}"
             )
 
 
@@ -96,7 +96,7 @@ def checked(flags: tuple[str, ...]) -> list[str]:
     if not flags:
         return []
     if not flags[0].startswith("-"):
-        advice = "Behind -- stand flags for rclone alone; SRC and DST stand before it."
+        advice = "After --, write only flags for rclone; SRC and DST go before it."
         raise UsageError(f"{flags[0]!r} is not a flag of rclone.", advice=advice)
     from pluton_rclone.rclone.passed import require_passable
 

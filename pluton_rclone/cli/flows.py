@@ -22,8 +22,8 @@ from .output import Outlet, tell
 
 FLOWS = ("prefect", "tomllib" if sys.version_info >= (3, 11) else "tomli")
 POOL = "Prefect's work pool. [default: pluton-rclone]"
-LIMIT = "worker: so many flow runs at once; a plan's own waits for its batches."
-ALONE = "run: in this process alone, without Prefect: no server, nothing to look at afterwards."
+LIMIT = "worker: at most N flow runs at once, including a plan's, which waits for its batches."
+ALONE = "run: in this process, without Prefect: no server, and no record of the run there."
 OF_PLAN = click.argument("file", metavar="[PLAN]", required=False, type=FILE)
 
 
@@ -32,7 +32,7 @@ OF_PLAN = click.argument("file", metavar="[PLAN]", required=False, type=FILE)
 @OF_PLAN
 @flag("--schema", help="Print the JSON Schema of a plan, for an editor.")
 def plan(ctx: Context, action: str, file: Path | None, schema: bool) -> None:
-    """Explain a plan: what is done in which storages, and when. Every fault is reported at once.
+    """Explain a plan: what it does, in which storages, and when. Reports all faults at once.
 
     \b
     pluton-rclone plan check nightly.toml
@@ -57,8 +57,8 @@ def plan(ctx: Context, action: str, file: Path | None, schema: bool) -> None:
     tell(f"  when      {f'{when.cron}, {when.timezone}' if when else 'when it is run'}")
     tell(f"  again     {retry.times} times, first after {human_seconds(retry.wait)}")
     tell(
-        f"  at once   {most.account} in an account, {most.tenant} in an organisation, "
-        f"{most.worker} in a process; {counted(most.batch, 'storage')} to a flow run"
+        f"  at once   {most.account} per account, {most.tenant} per organisation, "
+        f"{most.worker} per process; {counted(most.batch, 'storage')} per flow run"
     )
     for note in notes:
         ctx.output.say(f"note    {note}")
@@ -90,9 +90,9 @@ def _meant(ctx: Context, plan: Plan) -> tuple[list[str], list[str]]:
 def flow(
     ctx: Context, action: str, file: Path | None, no_server: bool, pool: str, limit: int | None
 ) -> int:
-    """Run a plan; have a Prefect server run it by its schedule; be a worker for such plans.
+    """Run a plan; deploy it to a Prefect server, which runs it on schedule; or be a worker for it.
 
-    The server is that of PREFECT_API_URL. Without one, `run` starts a temporary one of Prefect's.
+    The server is the one at PREFECT_API_URL. Without one, `run` starts a temporary Prefect server.
 
     \b
     pluton-rclone flow run --no-server nightly.toml
@@ -102,7 +102,7 @@ def flow(
     needs("flows", *FLOWS)
     if not no_server:  # child processes find them there
         if os.path.expanduser("~") == "~":
-            raise UsageError("Prefect needs a home folder.", advice="Set HOME, or --no-server.")
+            raise UsageError("Prefect needs a home folder.", advice="Set HOME, or add --no-server.")
         named = {"RCLONE_CONFIG": ctx.config, "PLUTON_RCLONE_BINARY": ctx.binary}
         whole = {name: os.path.abspath(path) for name, path in named.items() if path}
         os.environ.update(whole)  # absolute, because a worker's runs start in their own folders
@@ -135,7 +135,7 @@ def flow(
     if failed:
         of_all = counted(len({one.storage for one in outcomes}), "storage")
         what = f"{len(failed)} of {of_all} failed: {', '.join(failed)}."
-        raise TransferFailed(what, advice="What is said of each names the cause.")
+        raise TransferFailed(what, advice="The message for each storage gives the cause.")
     return 0
 
 
@@ -154,11 +154,11 @@ def _say(ctx: Context, one: Outcome) -> None:
 def _read(ctx: Context, file: Path | None) -> Plan:
     """The plan in the file. UsageError, after every fault was printed."""
     if file is None:
-        raise UsageError("The file of the plan is missing.", advice="Name it: nightly.toml.")
+        raise UsageError("No plan is given.", advice="Name its file, such as nightly.toml.")
     found, faults = check(file)
     for fault in faults:
         ctx.output.say(f"{file}: {fault}")
     if found is None:
         what, named = f"{file} is not a plan: {counted(len(faults), 'fault')}.", map(str, faults)
-        raise UsageError(what, advice="Correct what is named above.", faults=list(named))
+        raise UsageError(what, advice="Correct the faults listed above.", faults=list(named))
     return found

@@ -28,11 +28,11 @@ _TO_BEGIN = timedelta(minutes=1)  # from naming a day's folder to the recorded s
 
 @command()
 @click.argument("name", metavar="[NAME|ID]", required=False, shell_complete=storage_names)
-@valued("-n --limit", "N", "So many at most.", type=click.IntRange(1), default=20)
+@valued("-n --limit", "N", "Show at most N runs.", type=click.IntRange(1), default=20)
 def history(ctx: Context, name: str | None, limit: int) -> None:
     """Show the last runs, of all storages or of NAME; with an ID, one run and its failures.
 
-    NAME may be a storage that was removed or renamed since.
+    NAME may be a storage that has since been removed or renamed.
 
     Transfers, comparisons and restic are recorded beside rclone.conf for 90 days, however they were
     started: by this program, its page, or a Python program. Dry runs are not recorded.
@@ -132,19 +132,19 @@ def again(ctx: Context, id: int, dry_run: bool, yes: bool) -> int:
         try:
             storages.reach(name).require()
         except StorageNotFound as error:
-            error.why = f"run {id} was about it; it has been removed or renamed since"
+            error.why = f"run {id} used it, but it has since been removed or renamed"
             raise
         if not storages.runs.is_of(name, before):
             raise StorageNotFound(
-                f"The name {name!r} belongs to another drive now than in run {id}.",
-                why="its storage was removed or renamed since, or has another drive",
-                advice="Start the run anew, with the storage that is meant.",
+                f"The name {name!r} no longer belongs to the drive of run {id}.",
+                why="its storage has since been removed or renamed, or has another drive",
+                advice="Start a new run, with the right storage.",
             )
         if not storages.runs.has_base_of(name, before):
             raise UsageError(
-                f"{name}: is another folder now than in run {id}.",
-                why="the base folder of its storage was changed since",
-                advice="Start the run anew, with the places that are meant.",
+                f"{name}: is no longer the same folder as in run {id}.",
+                why="the base folder of its storage has since been changed",
+                advice="Start a new run, with the right places.",
             )
     if before.error:
         ctx.output.say(f"Run {id} {before.ended}: {before.error['what']} {before.error['advice']}")

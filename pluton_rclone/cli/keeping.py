@@ -19,12 +19,12 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 def place_to_keep(backup_dir: str, end: Place, ctx: Context) -> Place:
     """The folder of --backup-dir. UsageError unless it is in the storage of DST, but not in DST."""
-    old, advice = parse_end(backup_dir, ctx), "Name a folder in the storage of DST, outside of DST."
+    old, advice = parse_end(backup_dir, ctx), "Name a folder in DST's storage, but outside DST."
     if old.remote_name != end.remote_name:
-        why = "rclone moves what it keeps, and can do that in one place only"
-        raise UsageError(f"--backup-dir {backup_dir} is not where DST is.", why=why, advice=advice)
+        why = "rclone moves the files that it keeps, and can do so only within one storage"
+        raise UsageError(f"--backup-dir {backup_dir} is not beside DST.", why=why, advice=advice)
     if is_in(old, end):
-        raise UsageError(f"--backup-dir {backup_dir} is inside of DST.", advice=advice)
+        raise UsageError(f"--backup-dir {backup_dir} is inside DST.", advice=advice)
     return old
 
 
@@ -57,10 +57,10 @@ def forget(output: Output, history: Place, last: datetime.date) -> None:
         ahead = max((clock_ahead(one.region).days for one in storage.onedrives), default=0)
     if ahead > 0:
         raise PlutonRcloneError(
-            "Of what --backup-dir keeps, no day is deleted.",
+            "No old folder in --backup-dir was deleted.",
             why=f"this machine's clock is ahead of Microsoft's by {counted(ahead, 'day')}",
             advice="Set the clock (NTP), then run it again.",
         )
     for day in old:
         storage.delete(posixpath.join(history.path, day)).result()
-        output.say(f"What was kept on {day} is deleted")
+        output.say(f"Deleted what was kept on {day}")

@@ -31,7 +31,7 @@ CONNECTING = ("connect", "import", "web")
 COMMANDS = {
     NextStep.CONNECT: "The command is: pluton-rclone connect NAME",
     NextStep.REAUTHORIZE: "The command is: pluton-rclone reauthorize {storage}",
-    NextStep.CONNECT_ANEW: "Connect it anew: pluton-rclone remove {storage}, then pluton-rclone "
+    NextStep.CONNECT_ANEW: "Connect it again: pluton-rclone remove {storage}, then pluton-rclone "
     "connect {storage}",
     NextStep.REPAIR: "The command is: pluton-rclone repair {storage}",
     NextStep.TEST: "The command is: pluton-rclone test {storage}",
@@ -39,7 +39,7 @@ COMMANDS = {
     NextStep.PREFLIGHT: "`pluton-rclone preflight SRC NAME:path` lists all such names before a "
     "byte is sent.",
     NextStep.RUN_RESTIC: "The command is: pluton-rclone restic {storage} -- …",
-    NextStep.LIST_STORAGES: "`pluton-rclone storages` lists what is there.",
+    NextStep.LIST_STORAGES: "`pluton-rclone storages` lists the storages.",
 }
 
 
@@ -191,7 +191,7 @@ def refused(error: OSError) -> PlutonRcloneError:
     """An error of the system (a missing folder or file) that no other code has explained."""
     said = error.strerror or str(error)
     what = f"{error.filename}: {said}." if error.filename else f"The system says: {said}."
-    advice = "Check that path, its rights and its room, and that your current folder still exists."
+    advice = "Check the path, its permissions and free space, and that your current folder exists."
     return PlutonRcloneError(what, advice=advice)
 
 
@@ -237,7 +237,7 @@ def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
     which = ""
     if name is None and NAMED and "{storage}" in command:
         name, *others = sorted(NAMED)
-        which = f" (or {', '.join(others)}: `{ours('health')}` tells which)"
+        which = f" (or {', '.join(others)}: `{ours('health')}` shows which)"
     quoted, command = shlex.quote(name or "NAME"), command.replace("pluton-rclone", "{ours}")
     text = f"{error.advice} {command.format(ours=ours(), storage=quoted)}".rstrip()
     if name and error.next_step is NextStep.CONNECT_ANEW:

@@ -96,7 +96,7 @@ def parse_place(text: str, ctx: Context) -> Place:
     try:
         return Place(ctx.storage(text.partition(":")[0]), "")
     except StorageNotFound as error:
-        error.advice += f" A local path is written ./{text} here."
+        error.advice += f" For a local path, write ./{text}."
         raise
 
 
@@ -110,7 +110,7 @@ def refuse_two_places(text: str, ctx: Context) -> None:
     for end in range(len(text) - 2, 0, -1) if text in ctx.storages else ():
         if text[end] == ":" and ctx.reached(text[:end]):
             here, there = map(shlex.quote, (f"{text}:", f"{text[:end]}:./{text[end + 1 :]}"))
-            what = f"{text!r} is the name of a storage, and a path in {text[:end]!r}."
+            what = f"{text!r} is both the name of a storage and a path in {text[:end]!r}."
             advice = f"Write {here} for the storage, {there} for the path."
             raise UsageError(what, advice=advice)
 
@@ -143,7 +143,7 @@ def refuse_server_path(place: Place) -> None:
         f"{place.path!r} is not a path in a storage.",
         why="such a path names folders below the drive's root or the storage's base folder, with / "
         "between them",
-        advice=f"Write {meant}." if spelled else f"Write {meant} and behind it the folders alone.",
+        advice=f"Write {meant}." if spelled else f"Write {meant} followed by just the folders.",
     )
 
 
@@ -157,7 +157,7 @@ def parse_end(text: str, ctx: Context) -> Place:
     if not meant:
         return place
     storage, here = shlex.quote(meant), shlex.quote(f"./{text}")
-    what = f"There is no {text!r} on this machine, but a storage of that name."
+    what = f"There is no {text!r} on this machine, but there is a storage of that name."
     advice = f"Write {storage} for the storage, {here} for this machine."
     raise UsageError(f"{what} Did you mean {meant!r}?", advice=advice)
 

@@ -93,11 +93,11 @@ KNOWN = {"size": int | None, "modified": str | None, "id": str | None}
 Entry = made("Entry", LISTED, path=str, name=str, is_dir=bool, **KNOWN)
 OF_SECTION = "A storage's section of rclone.conf, secrets masked."
 Section = made("Section", OF_SECTION, name=str, remote=str, options=TEXTS)
-TO_SIGN_IN = "Where to sign in; `opened`: a browser window has come up."
+TO_SIGN_IN = "Where to sign in; `opened`: a browser window has opened."
 SignInAddress = made("SignInAddress", TO_SIGN_IN, sign_in_address=str, opened=bool)
 TO_TYPE = "The code to type at `verification_uri` until `expires`, seconds since 1970."
 SignInCode = made("SignInCode", TO_TYPE, verification_uri=str, user_code=str, expires=float)
-OF_RCLONES = "`table`: a header and a row for each thing that an rclone knows or not."
+OF_RCLONES = "`table`: a header, and a row for each feature that an rclone has or lacks."
 Versions = made("Versions", OF_RCLONES, table=list[list[str]])
 
 Step = like(TestStep, error=MAYBE, shortcuts=many(like(drives.Shortcut)))
@@ -135,7 +135,7 @@ RECORDED: dict[str, Any] = {
 }
 Recorded = like(record.RunRecord, **RECORDED)
 
-OF_PLAN = "A plan, the remotes that it means, and what rclone.conf does not have."
+OF_PLAN = "A plan, the remotes that it covers, and what rclone.conf lacks."
 PlanChecked = made("PlanChecked", OF_PLAN, plan=dict[str, Any], storages=list[str], notes=list[str])
 Outcome = like(steps.Outcome)
 

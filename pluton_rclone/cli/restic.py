@@ -18,8 +18,8 @@ from .places import refuse_two_places
 from .timer import pinged
 
 REFUSED = (
-    "Microsoft refused the access token before its end, while restic ran. It is renewed now: run "
-    "the same command again."
+    "Microsoft refused the access token before it expired, while restic was running. It has been "
+    "renewed: run the same command again."
 )
 
 
@@ -28,9 +28,9 @@ REFUSED = (
 @valued(
     "--path",
     "PATH",
-    "The repository's folder in the storage; NAME:PATH says the same. [default: restic]",
+    "The repository's folder in the storage; same as NAME:PATH. [default: restic]",
 )
-@flag("--environment", help="Print the variables to run restic by hand; they hold no secret.")
+@flag("--environment", help="Print the variables for running restic by hand, without secrets.")
 @pinged
 def restic(
     ctx: Context, name: str, arguments: tuple[str, ...], path: str | None, environment: bool
@@ -57,7 +57,7 @@ def restic(
             print(as_shell(variables), end="")
         return 0
     if not arguments:
-        advice = "Write it behind --, as in: restic NAME -- snapshots; or --environment."
+        advice = "Write one after --, as in: restic NAME -- snapshots; or give --environment."
         raise UsageError("No command for restic is given.", advice=advice)
     return run_restic(ctx.output, storage, path, arguments)
 

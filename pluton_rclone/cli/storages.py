@@ -38,7 +38,7 @@ def storages(ctx: Context) -> None:
         return
     if not records:
         where = f" in {found.path}" if found.conf.exists() else f": there is no file {found.path}"
-        output.say(f"There is no OneDrive storage{where}. Make one: {ours('connect', 'NAME')}")
+        output.say(f"There is no OneDrive storage{where}. Connect one: {ours('connect', 'NAME')}")
     for one in records:
         one["drive_type"] = human_drive_type(one["drive_type"] or "incomplete")
     members = ("name", "remote", "drive_type", "region", "account")
@@ -96,8 +96,8 @@ def run_test(output: Output, run: Callable[..., ConnectionReport], *given: Any, 
 
 
 @command(NAME)
-@flag("--as-environment", help="RCLONE_CONFIG_* variables for a container instead of a file.")
-@valued("--output path", "FILE", "Write there, readable by you alone. [default: stdout]")
+@flag("--as-environment", help="Print RCLONE_CONFIG_* variables for a container, not a file.")
+@valued("--output path", "FILE", "Write to FILE, readable only by you. [default: stdout]")
 def export(ctx: Context, name: str, as_environment: bool, path: str | None) -> None:
     """Print a storage as a separate rclone.conf, with secrets.
 
@@ -126,17 +126,17 @@ def export(ctx: Context, name: str, as_environment: bool, path: str | None) -> N
             what = f"{path} cannot be written."
             raise ConfigNotWritable(what, why=error.strerror, advice="Name a new file.") from None
         record |= {"text": None, "variables": None}
-        output.say(f"Written to {path}; everybody who can read it can read and write the drive.")
+        output.say(f"Written to {path}; anyone who can read it can read and write the drive.")
     elif not ctx.as_json:
         tell_bytes(data)
     output.result({**record, "written": path})
 
 
 @command()
-@flag("--keyring", help="Make a password that nobody needs to know, in this system's keyring.")
+@flag("--keyring", help="Generate a password and keep it in this system's keyring.")
 @valued("--password-command", "COMMAND", "A program that prints the password.")
-@valued("--password-file", "FILE", "Holds the password.", type=FILE)
-@flag("--decrypt", help="Take the encryption away.")
+@valued("--password-file", "FILE", "A file with the password.", type=FILE)
+@flag("--decrypt", help="Remove the encryption.")
 def encrypt(
     ctx: Context,
     keyring: bool,
@@ -149,7 +149,7 @@ def encrypt(
     The new password is asked for, or read from a file, a command, PLUTON_RCLONE_NEW_PASSWORD or
     stdin. Later commands, and this one for the current password, read it from
     RCLONE_PASSWORD_COMMAND, RCLONE_CONFIG_PASS, the credential rclone-config-pass of a systemd
-    service, or the keyring; rclone itself knows the first two. First end all that uses the file.
+    service, or the keyring. rclone knows the first two. First stop all programs that use the file.
 
     \b
     pluton-rclone encrypt --keyring
@@ -179,7 +179,7 @@ def encrypt(
     else:
         keyrings.forget(conf.path)  # the previous one
     output.result({"config": str(conf.path), "encrypted": new is not None, "keyring": keyring})
-    output.say(f"{conf.path} is {'not encrypted any more' if new is None else 'encrypted'}")
+    output.say(f"{conf.path} is {'no longer encrypted' if new is None else 'encrypted'}")
     words, where = password_command, "Set this wherever the file is used"
     if keyring:
         words = f"keyring get {keyrings.SERVICE} {shlex.quote(str(conf.path))}"

@@ -28,19 +28,19 @@ CREDENTIAL = "pluton-rclone-notify"
 PING_TIME = 10.0
 """Seconds that a service has to answer a ping; then the run goes on without it."""
 PING = (
-    "Call URL/start, then URL or URL/fail, as Healthchecks and its like want it. "
+    "Call URL/start, then URL or URL/fail, as Healthchecks and similar services expect. "
     "[default: PLUTON_RCLONE_PING, which others on this machine cannot read]"
 )
 NOTIFY = (
-    "Send a message at the end to each address in FILE, one a line, as apprise knows them (mail, "
-    "ntfy, Slack…); `failure=ADDRESS` hears of failures alone. [default: PLUTON_RCLONE_NOTIFY, or "
+    "At the end, send a message to each apprise address in FILE, one per line (mail, ntfy, "
+    "Slack…); `failure=ADDRESS` gets failures only. [default: PLUTON_RCLONE_NOTIFY, or "
     f"the credential {CREDENTIAL} of a systemd service]"
 )
-THERE = "Write NAME.service and NAME.timer there, e.g. ~/.config/systemd/user."
+THERE = "Write NAME.service and NAME.timer to DIR, e.g. ~/.config/systemd/user."
 _SERVICE = re.compile(r"(?:(failure)\s*=\s*)?(\w[\w+.-]*://.+)")
 _NO_PASSWORD = (
-    "rclone.conf is encrypted, and this does not tell the job its password. Add to the unit "
-    "LoadCredentialEncrypted=rclone-config-pass:FILE, or give it RCLONE_PASSWORD_COMMAND."
+    "rclone.conf is encrypted, and the job does not get its password from this. Add to the unit "
+    "LoadCredentialEncrypted=rclone-config-pass:FILE, or set RCLONE_PASSWORD_COMMAND for it."
 )
 _UNIT = """\
 [Unit]
@@ -102,7 +102,7 @@ def pinged(command: AnyCommand) -> AnyCommand:
             places = [str(given[one]) for one in ("source", "destination", "name") if one in given]
             title = f"{'FAILED' if failed else 'ok'}: {' '.join([name, *places])}"
             for service in tell(failed, title, text):
-                ctx.output.say(f"note    {service} did not take the message about this run")
+                ctx.output.say(f"note    {service} did not accept the message about this run")
 
     ping = valued("--ping", "URL", PING, envvar="PLUTON_RCLONE_PING")
     notify = valued("--notify", "FILE", NOTIFY, envvar="PLUTON_RCLONE_NOTIFY", default=credential)
@@ -138,7 +138,7 @@ def _caller(ctx: Context, ping: str) -> Callable[[str], None]:
         except PlutonRcloneError as error:
             trouble = str(error.why)
         if trouble:
-            ctx.output.say(f"note    {parts.hostname} was not told of this run: {trouble}")
+            ctx.output.say(f"note    {parts.hostname} could not be told of this run: {trouble}")
 
     return call
 
@@ -146,13 +146,13 @@ def _caller(ctx: Context, ping: str) -> Callable[[str], None]:
 @command(context_settings={"ignore_unknown_options": True})
 @click.argument("name")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
-@valued("--at", "HH:MM", "When, each day.", default="03:00", show_default=True)
+@valued("--at", "HH:MM", "The time of day.", default="03:00", show_default=True)
 @valued("--output", "DIR", THERE, type=FOLDER)
 @flag("--cron", help="Print a line for crontab instead of systemd's units.")
 def timer(
     ctx: Context, name: str, command: tuple[str, ...], at: str, output: Path | None, cron: bool
 ) -> None:
-    """Print what runs a pluton-rclone command every day: systemd units, or a crontab line.
+    """Print systemd units, or a crontab line, that run a pluton-rclone command every day.
 
     The command runs in the current folder, with the rclone.conf in use now.
 
@@ -167,26 +167,26 @@ def timer(
     hour = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", at)
     wanted = application.get_command(of_program, command[0] if command else "")
     if wanted is None:
-        raise UsageError("A command of pluton-rclone stands behind --, as in: -- copy SRC DST.")
+        raise UsageError("Write a pluton-rclone command after --, as in: -- copy SRC DST.")
     if not hour or not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
         raise UsageError(
-            "NAME takes letters, digits and _, behind them . and -; --at a time as in 03:00."
+            "NAME consists of letters, digits, _, . and -, not . or - first; --at is as in 03:00."
         )
     if any(word.startswith("--ping") for word in command):
         raise UsageError(
             "--ping does not belong in a unit or a crontab: others on this machine could read it.",
-            advice="Give the job PLUTON_RCLONE_PING instead, such as by systemd's EnvironmentFile.",
+            advice="Set PLUTON_RCLONE_PING for the job instead, as with systemd's EnvironmentFile.",
         )
     with wanted.make_context(command[0], [*command[1:]], parent=of_program) as job:
         if {command[0], job.params.get("action")} & _ENDLESS:
-            raise UsageError(f"{' '.join(command)!r} never ends: it is no job for a timer.")
+            raise UsageError(f"{' '.join(command)!r} never ends, so a timer cannot run it.")
         if command[0] in _BY_A_PERSON:
-            what = f"{command[0]!r} is done by a person, once: it is no job for a timer."
-            raise UsageError(what, advice="Run it by itself.")
+            what = f"{command[0]!r} needs a person, so a timer cannot run it."
+            raise UsageError(what, advice="Run it yourself, once.")
         if any(re.fullmatch("(?:--.*=)?-", word) for word in command):
-            raise UsageError("There is nothing on stdin (-) there.", advice="Name a file.")
+            raise UsageError("A job of a timer has no stdin (-).", advice="Name a file.")
         if job.params.get("yes") is False and not job.params.get("dry_run"):
-            raise UsageError(f"Nobody answers {command[0]}'s question there.", advice="Add --yes.")
+            raise UsageError(f"A job cannot answer {command[0]}'s question.", advice="Add --yes.")
     import shutil
 
     from pluton_rclone.rclone.runner import KEPT
@@ -200,8 +200,8 @@ def timer(
     folder = os.getcwd() + "/" * os.getcwd().endswith("\\")  # a final \ would continue the line
     for word in (*argv, path, folder):
         if not word.isprintable():
-            why = "they are lines of printable text in UTF-8"
-            raise UsageError(f"{word!a} cannot stand in a unit or a crontab.", why=why)
+            why = "they consist of lines of printable UTF-8 text"
+            raise UsageError(f"{word!a} cannot be part of a unit or a crontab.", why=why)
     if ctx.new_storages.conf.is_encrypted():
         ctx.output.say(f"note    {_NO_PASSWORD}")
     needed = f"{_TAKEN}|{_MORE.get(command[0], '')}"
@@ -236,9 +236,9 @@ def _write(folder: Path, units: dict[str, str]) -> None:
     places = {folder / file: text.encode() for file, text in units.items()}
     for place, data in places.items():
         if place.exists() and place.read_bytes() != data:
-            why = "it may hold what you have added to it"
+            why = "it may contain your own changes"
             advice = "Remove it first, or choose another NAME or DIR."
-            raise UsageError(f"{place} is there already, and differs.", why=why, advice=advice)
+            raise UsageError(f"{place} already exists, and differs.", why=why, advice=advice)
     for place, data in places.items():
         place.write_bytes(data)
 
@@ -263,8 +263,8 @@ def teller(file: str) -> Callable[[bool, str, str], list[str]]:
     line, and returns the services that did not take it. UsageError, without addresses."""
     needs("notify", "apprise")
     if "://" in file:
-        why = "others on this machine can read a command line, and an address holds secrets"
-        advice = "Write the address into a file that only you can read, and name that."
+        why = "others on this machine can read a command line, and an address contains secrets"
+        advice = "Write the address into a file that only you can read, and give that file."
         raise UsageError(f"{_given('--notify')} takes a file.", why=why, advice=advice)
     import logging
 

@@ -20,11 +20,11 @@ FOLDERS = (
     "A folder that the page may copy from and restore to; may be repeated. [default: "
     "~/pluton-restores]"
 )
-HOST = "Listen there instead of on this machine alone; needs --public-url."
+HOST = "Listen on ADDRESS instead of only on this machine; needs --public-url."
 URL = "The https:// address of the proxy in front, as browsers see it."
 WEB = ("jinja2", "starlette", "uvicorn")
 EMULATOR = ("httptools", "starlette", "trustme", "uvicorn")
-PORT_FILE = "Write the proxy's port to this file once it serves."
+PORT_FILE = "Write the proxy's port to this file once it is ready."
 ANSWERS = "The person who answers at the sign-in page."
 PERSON = valued("--person", None, ANSWERS, default="anna@outlook.com", show_default=True)
 
@@ -35,13 +35,13 @@ PERSON = valued("--person", None, ANSWERS, default="anna@outlook.com", show_defa
 @valued("--public-url", "URL", URL)
 @CLIENT_ID
 @valued("--folder folders", "DIR", FOLDERS, type=FOLDER, multiple=True)
-@flag("--no-browser", help="Only print the address; open no window.")
+@flag("--no-browser", help="Print the address, but do not open a window.")
 def web(
     ctx: Context, client_id: str | None, folders: tuple[Path, ...], no_browser: bool, **given: Any
 ) -> None:
     """Serve the page "Connecting OneDrive" until Ctrl-C.
 
-    On this machine only; its address works once.
+    Open to this machine only; its address works once.
 
     \b
     pluton-rclone web
@@ -53,7 +53,7 @@ def web(
 
     def ready(address: str) -> None:
         ctx.output.line({"address": address})
-        ctx.output.say(f"The page is at {address}\nCtrl-C ends it.")
+        ctx.output.say(f"The page is at {address}\nPress Ctrl-C to stop.")
         if not no_browser:
             open_in_browser(address)
 
@@ -92,8 +92,8 @@ def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> i
 
 
 @click.command()
-@flag("--web", help="The page in your browser, instead of a shell.")
-@flag("--no-browser", help="With --web: only print the address; open no window.")
+@flag("--web", help="Open the page in your browser, instead of a shell.")
+@flag("--no-browser", help="With --web: print the address, but do not open a window.")
 @PERSON
 def demo(web: bool, no_browser: bool, person: str) -> int:
     """Try everything without an account: Microsoft is emulated.
@@ -101,7 +101,7 @@ def demo(web: bool, no_browser: bool, person: str) -> int:
     Opens a shell with `pluton-rclone`, rclone and some files to back up, in which --person answers
     sign-ins; with --web, the page, where you sign in as anyone. Both have a control page with
     failures to switch on (consent refused, a missing permission, an expired sign-in, a full drive)
-    and a field for device codes. Leave the shell with `exit`, the page with Ctrl-C; nothing stays.
+    and a field for device codes. Leave the shell with `exit`, the page with Ctrl-C; all is deleted.
 
     \b
     pluton-rclone demo --web

@@ -32,37 +32,37 @@ if TYPE_CHECKING:
     from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
     from pluton_rclone.rclone.transfer import Transfer
 
-SAFE = flag("-n", "--dry-run", help="Only say what would be done.")
-SURE = flag("-y", "--yes", help="Do not ask first: for scripts.")
+SAFE = flag("-n", "--dry-run", help="Only show what would be done.")
+SURE = flag("-y", "--yes", help="Do not ask for confirmation: for scripts.")
 FIRST = (
-    "First find what OneDrive would refuse or spoil; if there is anything, copy nothing. "
+    "First find what OneDrive would refuse or spoil; if anything is found, copy nothing. "
     "With a filter, links and unreadable files are left to the copy; with --copy-links, unreadable "
     "files."
 )
 LOOK = flag("--preflight", "look_first", help=FIRST)
-ANYWAY = flag("--anyway", help="With --preflight: say what is found and go on.")
+ANYWAY = flag("--anyway", help="With --preflight: report what is found, and copy all the same.")
 OLD = (
-    "Keep there what would be overwritten or deleted, e.g. work:old/2026-01-31: in the storage of "
-    "DST, outside of DST."
+    "Keep in DIR what would be overwritten or deleted, e.g. work:old/2026-01-31; it must be in the "
+    "storage of DST, but outside DST."
 )
 DAYS = (
-    "With --backup-dir: keep it there in a folder for each day, and delete those of more than N "
+    "With --backup-dir: keep it in a folder for each day, and delete the folders of more than N "
     "days ago."
 )
-SUFFIX = "Add TEXT to the name of what would be overwritten or deleted, and keep it."
-MOST_BYTES = "Stop after so many bytes, e.g. 10G."
-MOST_TIME = "Stop after that time, e.g. 2h30m."
+SUFFIX = "Keep what would be overwritten or deleted, with TEXT added to its name."
+MOST_BYTES = "Stop after this many bytes, e.g. 10G."
+MOST_TIME = "Stop after this time, e.g. 2h30m."
 
 # How symbolic links are handled; without one of these, they are listed as failed.
 about_links = with_options(
     flag("--skip-links", default=None, help="Leave symbolic links out."),
-    flag("--copy-links", default=None, help="Take what symbolic links lead to in their place."),
+    flag("--copy-links", default=None, help="Follow symbolic links, and take what they point to."),
     flag("--links", default=None, help="Keep symbolic links, each as a file NAME.rclonelink."),
 )
 # The options of every transfer.
 tuning = with_options(
-    valued("--bwlimit", "RATE", "Bytes a second at most, e.g. 2M.", type=RATE),
-    click.option("--transfers", type=click.IntRange(1, 64), help="Files at a time."),
+    valued("--bwlimit", "RATE", "At most this many bytes per second, e.g. 2M.", type=RATE),
+    click.option("--transfers", type=click.IntRange(1, 64), help="Number of files at a time."),
     valued("--max-transfer", "SIZE", MOST_BYTES, type=SIZES),
     valued("--max-duration", "TIME", MOST_TIME, type=TIMES),
     valued("--backup-dir", "DIR", OLD),
@@ -100,8 +100,8 @@ def transfer(
         raise UsageError("--keep-days needs a --backup-dir in a storage.")
     for side, place in (("SRC", start), ("DST", end)):
         if keep_days and old is not None and is_in(place, old):
-            why = "the folders in it that are named for a day are deleted when they are old"
-            advice = f"Name a folder in the storage of DST that does not hold {side}."
+            why = "old folders in it that are named for a day are deleted"
+            advice = f"Name a folder in the storage of DST that does not contain {side}."
             raise UsageError(f"{side} is in --backup-dir {backup_dir}.", why=why, advice=advice)
     if word == "sync" and end.storage is None and os.path.realpath(end.path) == "/":
         raise UsageError("A sync to / would delete everything on this machine that is not in SRC.")
@@ -172,17 +172,17 @@ def copy(ctx: Context, **given: Any) -> None:
 @valued(
     "--max-delete",
     "N|N%",
-    "Stop before the first deletion if more files would go. [default: half of those in DST, "
-    "and 10 in any case]",
+    "Stop before the first deletion if more files would be deleted. [default: half of those in "
+    "DST, but at least 10]",
 )
-@flag("--allow-empty-source", help="Empty DST if SRC does not hold a file.")
+@flag("--allow-empty-source", help="Empty DST if SRC contains no files.")
 @tuning
 @pinged
 def sync(ctx: Context, **given: Any) -> None:
     """Make DST the same as SRC, deleting what SRC does not have.
 
     Asks first; try it with --dry-run. If SRC is empty, or much of DST would be deleted, nothing is
-    done: --yes does not cover that. A single file is copied, and deletes nothing.
+    done, even with --yes. A single file is copied, and deletes nothing.
 
     \b
     pluton-rclone sync --dry-run /srv/data work:laptop/data
@@ -194,7 +194,7 @@ def sync(ctx: Context, **given: Any) -> None:
 @command(SOURCE, DESTINATION, SAFE, SURE, tuning)
 @pinged
 def move(ctx: Context, **given: Any) -> None:
-    """Copy, and delete from SRC what has arrived.
+    """Copy, then delete from SRC what has arrived.
 
     \b
     pluton-rclone move work:old-backups work:archive
@@ -222,9 +222,9 @@ def delete(ctx: Context, place: str, dry_run: bool, yes: bool, **given: Any) -> 
         raise Place(storage, path).nothing()
     options = selection(**given)
     if given["filter_from"] and not options.get("filters"):
-        why = "as a filter, a file without rules selects everything"
-        advice = "Write rules into it, or leave the option out to delete all of it."
-        raise UsageError("The filters hold no rule.", why=why, advice=advice)
+        why = "without a rule, everything would be deleted"
+        advice = "Write rules into it, or leave the option out to delete everything."
+        raise UsageError("The filter file contains no rule.", why=why, advice=advice)
     if options and not entry.is_dir:
         raise UsageError(f"{path!r} is a file: filters select files in a folder.")
     drives = storage.onedrives
@@ -241,7 +241,7 @@ def delete(ctx: Context, place: str, dry_run: bool, yes: bool, **given: Any) -> 
 
 @command(SOURCE, DESTINATION)
 @flag("--one-way", help="Ignore files that are only in DST.")
-@flag("--download", help="Compare contents: for a crypt, S3 and the like, which lack our hash.")
+@flag("--download", help="Compare contents: for a crypt, S3 and others without OneDrive's hash.")
 @about_links
 @filtering
 @pinged
@@ -359,7 +359,7 @@ def summary(result: TransferResult, verb: str) -> str:
     return ", ".join([*parts, f"{result.unchanged} already there", f"in {result.duration:.1f} s"])
 
 
-DRY_RUN = "Add --yes if that is meant, or --dry-run to look first."
+DRY_RUN = "Add --yes to confirm, or --dry-run to look first."
 
 
 def confirm(output: Output, yes: bool, question: str, *, advice: str = DRY_RUN) -> None:

@@ -31,7 +31,7 @@ class Pattern(click.ParamType):  # type: ignore[type-arg]  # not generic in each
 RATE = Pattern(
     "rate",
     RATES,
-    "write bytes a second as in 512K or 2M, upload:download as in 2M:8M, or hours as in "
+    "write bytes per second as in 512K or 2M, upload:download as in 2M:8M, or times as in "
     "'08:00,512K 19:00,off'.",
 )
 SIZES = Pattern("size", rf"off|{NUMBER}", "write a number with K, M, G or T, as in 500M or 10G.")
@@ -80,9 +80,9 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
             raise UsageError(f"{setting!r} is not OPTION=VALUE.", advice=advice)
         if option_called(name).kind == "secret" and value:
             raise UsageError(
-                f"{name} is secret: on a command line everybody on this machine could read it.",
-                advice="A file, the environment or stdin can hold it: `pluton-rclone connect "
-                f"--help`, and `{ours('set', 'NAME', '--secret', name)}`.",
+                f"{name} is secret: on a command line, anyone on this machine could read it.",
+                advice="Give it in a file, the environment or stdin: see `pluton-rclone connect "
+                f"--help`, or use `{ours('set', 'NAME', '--secret', name)}`.",
             )
         if name not in ("client_secret", "description"):  # one can be removed, one is the name
             require_person([name])

@@ -61,7 +61,7 @@ def registration(wanted: Wanted, *, may_come: bool = False) -> AppRegistration |
             _refuse_rclones(environment)
         if secret or certificate:
             raise UsageError(
-                "A client secret or certificate belongs to an app registration, and none is given.",
+                "A client secret or certificate belongs to an app registration, but none is given.",
                 advice="Give its id with --client-id as well.",
             )
         return None

@@ -180,7 +180,7 @@ def test_one_table_has_all_options_ours_included_for_every_command(connected: Co
     assert changed.code == 0, changed.err
     assert connected("storages", "--json").json[0]["base_folder"] == "Backups"
     explained = connected("options").out
-    assert "base_folder  Base folder (pluton, text, kept beside rclone's options)" in explained
+    assert "base_folder  Base folder (pluton, text, stored beside rclone's options)" in explained
     assert connected("options", "base_folder").out in explained
     assert (
         connected("connect", "Second", "--type", "personal", "--set", "base_folder=Second").code

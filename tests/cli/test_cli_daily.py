@@ -124,7 +124,7 @@ def test_a_question_takes_words_as_well_as_numbers(at_terminal: AtTerminal) -> N
         terminal.answer("y")
         terminal.expect("Drive type [2]:")
         terminal.answer("one of them")
-        terminal.expect("Write a number from 1 to 3, or a word of one line.")
+        terminal.expect("Type a number from 1 to 3, or a word of one line.")
         terminal.answer("OneDrive for Business")
         terminal.expect("Saved as the remote 'words'")
         assert terminal.end() == 0
@@ -179,7 +179,7 @@ def test_a_device_code_says_how_long_it_can_be_used_and_is_typed_by_a_command(
     said = done.stdout.decode()
 
     assert "ended with 0" in said, said
-    assert "The code can be used for 15 minutes" in said
+    assert "The code expires in 15 minutes" in said
 
 
 def test_connect_streams_the_steps_of_its_test_as_json(command: Command) -> None:
@@ -328,7 +328,7 @@ def test_of_several_remotes_in_a_file_one_is_chosen_at_a_terminal(
         terminal.expect("1  work-files")
         terminal.expect("2  team")
         terminal.answer("team")
-        terminal.expect("Save it so? [y/N]:")
+        terminal.expect("Save this storage? [y/N]:")
         terminal.answer("y")
         assert terminal.end() == 0, terminal.heard
     assert Storages(home / "new.conf")["x"].remote.drive_type == "business"
@@ -346,7 +346,7 @@ def test_a_file_in_the_place_of_the_name_is_noticed(command: Command, home: Path
     (home / "old.conf").write_text("[s3]\ntype = s3\n")
     ran = command("import", str(home / "old.conf"))
     assert ran.code == 2
-    assert "no storage is named" in ran.err
+    assert "and the storage's name is missing" in ran.err
     assert f"import NAME {home / 'old.conf'}" in ran.err
 
 

@@ -41,7 +41,7 @@ ANSWERS = {
     "Storage name [OneDrive Backups]: ": "",
     "Drive type [1]: ": "",
     "Drive type [2]: ": "",
-    "Return: go on): ": "",
+    "Return: done): ": "",
     "Client secret: ": WEB_CLIENT_SECRET,
 }
 
@@ -169,7 +169,7 @@ def test_the_example_works(
         ["bash", "-c", script], env=environment, cwd=tmp_path, size=(50, 200)
     ) as terminal:
         if serving:
-            terminal.expect("Ctrl-C ends it.")
+            terminal.expect("Press Ctrl-C to stop.")
             terminal.press_ctrl_c()
             code = terminal.end()
             assert code == 130 or example.startswith(RCLONES)  # these have rclone's own exit code

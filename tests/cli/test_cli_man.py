@@ -35,4 +35,4 @@ def test_every_command_has_a_page_that_groff_reads_without_a_warning(
 def test_a_folder_that_cannot_be_written_is_said(command: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused = command("man", str(tmp_path / "file/man1"))
-    assert (refused.code, "Check that path, its rights" in refused.err) == (1, True)
+    assert (refused.code, "Check the path, its permissions" in refused.err) == (1, True)

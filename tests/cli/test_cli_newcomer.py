@@ -145,7 +145,7 @@ def test_a_preflight_names_the_source_that_is_not_there(connected: Command, sour
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
-        ("--bwlimit", "fast", "is not a rate: write bytes a second"),
+        ("--bwlimit", "fast", "is not a rate: write bytes per second"),
         ("--bwlimit", "2M,3M", "is not a rate"),
         ("--max-transfer", "much", "is not a size: write a number with K, M, G or T"),
         ("--max-duration", "long", "is not a time: write a number with s, m or h"),
@@ -473,7 +473,7 @@ def test_one_file_is_not_many(connected: Command, source: str) -> None:
     assert (
         "1 file in 0 folders, 1 B: 0 findings" in connected("preflight", source, "Work files:x").err
     )
-    assert "1 remote looked at" in connected("inspect").err
+    assert "1 remote checked" in connected("inspect").err
 
 
 def test_a_document_library_is_called_that(command: Command, cloud: Emulator) -> None:

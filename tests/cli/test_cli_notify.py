@@ -95,7 +95,7 @@ def test_a_message_that_is_not_taken_does_not_fail_the_run_and_no_secret_is_show
     (tmp_path / "addresses").write_text(f"{address}/full")
     ran = connected("health", "-v", "--notify", str(tmp_path / "addresses"))
     assert ran.code == 0
-    assert "note    JSON did not take the message about this run" in ran.err
+    assert "note    JSON did not accept the message about this run" in ran.err
     assert "s3cr3t" not in ran.out + ran.err
 
 
@@ -135,7 +135,7 @@ def test_a_service_that_fails_in_any_way_changes_nothing_about_the_run_and_the_n
     (tmp_path / "addresses").write_text(f"{form}/one\n{address}/two{SLOW}")
     ran = connected("health", "--notify", str(tmp_path / "addresses"))
     assert ran.code == 0, ran.err
-    assert "note    Form did not take the message about this run" in ran.err
+    assert "note    Form did not accept the message about this run" in ran.err
     assert [one["path"] for one in posted] == ["/two"]
     assert "s3cr3t" not in ran.out + ran.err
 

@@ -59,7 +59,7 @@ def test_without_drive_and_token_there_is_nothing_to_repair(command: Command) ->
     Storages().conf.add("work", {"type": "onedrive"})
     for word in ("test", "reauthorize"):
         ran = command(word, "work")
-        assert "Connect it anew: pluton-rclone remove work" in ran.err
+        assert "Connect it again: pluton-rclone remove work" in ran.err
     assert "The command is: pluton-rclone reauthorize work" in command("repair", "work").err
 
 

@@ -306,7 +306,7 @@ def test_read_only_stays_so_for_somebody_who_granted_the_app_more_before(
     scene.cloud.faults.refuse(403, times=None, method="PUT")
     ran = scene.command("connect", "second", "--type", kind, "--read-only")
     assert ran.code == 0, ran.err
-    assert "asks to read your own files" in ran.err
+    assert "the app asks to read your own files" in ran.err
     assert "permissions granted are for reading only" in ran.err
     assert Storages()["second"].remote.granted_scopes == ("Files.Read", "User.Read")
     refused = scene.command("copy", str(scene.source), "second:x")

@@ -86,8 +86,8 @@ def test_a_ping_that_fails_does_not_fail_the_run_and_its_address_is_not_said(
     closed = connected("health", "--ping", "http://127.0.0.1:9/secret")
 
     assert ran.code == closed.code == 0
-    assert "127.0.0.1 was not told of this run: it answered 404" in ran.err
-    assert "127.0.0.1 was not told of this run: " in closed.err
+    assert "127.0.0.1 could not be told of this run: it answered 404" in ran.err
+    assert "127.0.0.1 could not be told of this run: " in closed.err
     assert "secret" not in ran.err + closed.err
     assert connected("health", "--ping", "file:///etc/passwd").code == 2
 
@@ -108,7 +108,7 @@ def test_a_redirect_of_a_ping_is_not_taken_for_an_answer(
     address, called = pings
     ran = connected("health", "--ping", f"{address}/moved")
     assert called == ["/moved/start", "/moved"]
-    assert "127.0.0.1 was not told of this run: it answered 301" in ran.err
+    assert "127.0.0.1 could not be told of this run: it answered 301" in ran.err
 
 
 def test_what_restic_would_need_is_no_run(connected: Command, pings: tuple[str, list[str]]) -> None:
@@ -270,7 +270,7 @@ def test_a_folder_that_no_unit_can_name_is_refused(
 def test_a_refusal_names_the_help_of_the_command_that_is_wrong(connected: Command) -> None:
     assert "See pluton-rclone copy --help." in connected("timer", "x", "--", "copy").err
     assert "never ends" in connected("timer", "x", "--", "web").err
-    assert "done by a person" in connected("timer", "x", "--", "connect", "work").err
+    assert "needs a person" in connected("timer", "x", "--", "connect", "work").err
 
 
 def test_a_unit_that_somebody_has_changed_stays(connected: Command, tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_a_unit_that_somebody_has_changed_stays(connected: Command, tmp_path: Pa
     ran = connected("timer", "x", "--at", "05:00", "--output", str(tmp_path), "--", "health")
 
     assert (ran.code, unit.read_text()) == (2, mine)
-    assert f"{unit} is there already, and differs" in ran.err
+    assert f"{unit} already exists, and differs" in ran.err
     assert "*-*-* 03:00:00" in (tmp_path / "x.timer").read_text()
 
 
@@ -329,7 +329,7 @@ def test_a_job_that_lacks_a_password_or_an_address_is_noted(
 
     ran = connected(*job)
     assert ran.code == 0
-    assert "does not tell the job its password" in ran.err
+    assert "the job does not get its password from this" in ran.err
     assert "needs PLUTON_RCLONE_PING" in ran.err
     assert "geheim" not in ran.out + ran.err
     assert "SECRET" not in ran.out + ran.err

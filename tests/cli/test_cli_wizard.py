@@ -46,8 +46,8 @@ def test_asked_for_everything_a_personal_onedrive_is_connected(
             ("Storage name [OneDrive Backups]: ", "Anna's files"),
             ("Is that the right account? [Y/n]: ", ""),
             ("Drive type [1]: ", "1"),
-            ("OPTION=VALUE (Return: go on): ", "chunk_size=20Mi"),
-            ("OPTION=VALUE (Return: go on): ", ""),
+            ("OPTION=VALUE (Return: done): ", "chunk_size=20Mi"),
+            ("OPTION=VALUE (Return: done): ", ""),
         )
         terminal.expect("Saved as the remote 'annas-files'")
         assert terminal.end() == 0
@@ -71,7 +71,7 @@ def test_a_sharepoint_library_is_found_by_a_part_of_its_sites_name(
             ("Storage name", "Team"),
             ("Is that the right account? [Y/n]: ", ""),
             ("Drive type [2]: ", "3"),
-            ("Site: a part of its name, its address, or * for all [*]: ", "*"),
+            ("Site: part of its name, its address, or * for all [*]: ", "*"),
             ("Site [1]: ", "2"),
             ("Document library [1]: ", "2"),
             ("OPTION=VALUE", ""),
@@ -97,7 +97,7 @@ def test_what_cannot_be_is_told_and_asked_again(
             ("There is already a storage called 'Work files'", "Library"),
             ("Is that the right account? [Y/n]: ", ""),
             ("Drive type", "7"),
-            ("Error: Write a number from 1 to 3, or a word of one line.", "sharepoint"),
+            ("Error: Type a number from 1 to 3, or a word of one line.", "sharepoint"),
             ("Site: ", "no such site"),
             ("No site matches 'no such site'", f"{ADDRESS}/nowhere"),
             ("ERROR", "https://fabrikam.sharepoint.com/sites/Backups"),

@@ -74,7 +74,7 @@ def test_what_looks_like_a_storage_and_is_none_makes_no_folder_here(
 ) -> None:
     done = run_here("copy", "work:", place)
     assert done.returncode == 5
-    assert f"A local path is written ./{place}" in done.stderr
+    assert f"For a local path, write ./{place}" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home"]
 
 

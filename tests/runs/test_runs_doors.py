@@ -193,7 +193,7 @@ def test_the_history_of_a_storage_that_is_gone_answers_by_its_old_name(
         assert "work:up" in run_here("history", name).stdout
     told = run_here("again", 1)
     assert told.returncode == StorageNotFound.exit_code
-    assert "removed or renamed since" in told.stderr
+    assert "since been removed or renamed" in told.stderr
     assert run_here("remove", "Work", "--yes").returncode == 0
     for name in ("work", "Work"):
         assert "work:up" in run_here("history", name).stdout
@@ -222,7 +222,7 @@ def test_a_run_stays_with_its_storage_and_is_not_done_again_in_another(
     for number, name in ((1, "work"), (2, "secret")):
         told = run_here("again", number)
         assert told.returncode == StorageNotFound.exit_code
-        assert f"'{name}' belongs to another drive now" in told.stderr
+        assert f"'{name}' no longer belongs to the drive of run" in told.stderr
     assert other.list() == []
 
 
@@ -239,7 +239,7 @@ def test_a_run_is_not_done_again_in_another_base_folder(
     for number, name in ((1, "work"), (2, "secret")):
         told = run_here("again", number)
         assert told.returncode == UsageError.exit_code
-        assert f"{name}: is another folder now than in run {number}" in told.stderr
+        assert f"{name}: is no longer the same folder as in run {number}" in told.stderr
     assert storage.stat("up") is None
     storage.update(base_folder=then)
     assert run_here("again", 1).returncode == 0

@@ -37,7 +37,7 @@ def demo(home: Path) -> Iterator[tuple[str, str, str]]:
         said = ""
         for line in child.stdout:
             said += line.decode() + "\n"
-            if "Ctrl-C ends it" in said:
+            if "Press Ctrl-C to stop" in said:
                 break
         page = re.search(r"The page is at (\S+)", said)
         control = re.search(r"(http://127\.0\.0\.1:\d+)/", said)
