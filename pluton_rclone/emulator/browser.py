@@ -25,7 +25,7 @@ def trust(cloud: Emulator, home: Path) -> Path:
     certutil = shutil.which("certutil")
     if certutil is None:
         raise UsageError(
-            "there is no certutil, which writes the certificates that a browser trusts",
+            "certutil is missing, which installs the certificates that a browser trusts",
             advice="Install it: apt-get install libnss3-tools.",
         )
     folder = home / ".pki" / "nssdb"

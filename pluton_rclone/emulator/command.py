@@ -145,7 +145,7 @@ def run(
 def _check_person(cloud: Emulator, person: str) -> None:
     if person not in cloud.world.people:
         known = ", ".join(sorted(cloud.world.people))
-        raise UsageError(f"nobody here is called {person!r}", advice=f"Known are: {known}.")
+        raise UsageError(f"there is no account {person!r}", advice=f"The accounts are: {known}.")
 
 
 def demo(command: Sequence[str], *, person: str = "") -> int:
@@ -165,11 +165,11 @@ def demo(command: Sequence[str], *, person: str = "") -> int:
             "Microsoft is emulated on this machine: no account, no password, nothing leaves it.",
             f"Its control page, for failures and device codes: {cloud.world.door}/",
             f"Some files to back up: {files}",
-            "Storages and files are gone when this ends.",
+            "Storages and files are deleted when this ends.",
         ]
         if person:
             lines += [
-                f"Sign-ins are answered as {person}; `exit` ends it. To begin with:",
+                f"Sign-ins are answered as {person}; `exit` ends it. To start:",
                 "  pluton-rclone connect work",
                 "  pluton-rclone copy $DEMO_FILES work:backup",
                 "  rclone ls work:",
@@ -230,11 +230,11 @@ def explanation(cloud: Emulator, person: str, own: dict[str, str]) -> list[str]:
         "",
         *variables,
         "",
-        "then for example: pluton-rclone connect onedrive, or rclone, or any program that heeds "
+        "then for example: pluton-rclone connect onedrive, or rclone, or any program that uses "
         "HTTPS_PROXY.",
-        f"Your browser: {cloud.world.door}/ has failures to switch on; sign-in addresses that are "
-        "shown lead there, too.",
+        f"In your browser: {cloud.world.door}/ has failures to switch on; the sign-in addresses "
+        "that are shown lead there, too.",
         "Accounts (any of them may sign in, without a password):",
         *accounts,
-        "Ctrl-C ends it, and everything stored in it is gone.",
+        "Ctrl-C ends it and deletes everything stored in it.",
     ]

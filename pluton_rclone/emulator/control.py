@@ -115,30 +115,30 @@ FAILURES = {
     ),
     "administrator": Failure(
         "Only the administrator agrees",
-        "Contoso lets nobody else agree to an app: AADSTS90094.",
+        "Contoso lets nobody else consent to an app: AADSTS90094.",
         _consent_of(Consent.FORBIDDEN),
     ),
     "sites-administrator": Failure(
         "Sites.Read.All needs the administrator",
-        "Contoso's people agree to the rest themselves: AADSTS90094 where a SharePoint library "
-        "is chosen.",
+        "Contoso's people consent to the rest themselves; choosing a SharePoint library ends "
+        "with AADSTS90094.",
         _consent_of(Consent.MANAGED),
     ),
     "sites": Failure(
         "Sites.Read.All is missing",
-        "Whatever was agreed to, tokens come without this permission.",
+        "Tokens lack this permission, even after consent.",
         _withheld,
     ),
-    "full": Failure("The drives are full", "No upload finds room: 507.", _full),
+    "full": Failure("The drives are full", "Every upload is answered with 507.", _full),
     "licence": Failure(
-        "Bert has no OneDrive licence", "His account is there, a drive is not.", _no_licence
+        "Bert has no OneDrive licence", "His account exists, but has no drive.", _no_licence
     ),
     "throttled": Failure(
-        "Microsoft asks to wait", "The next 20 requests to Graph get 429, for a second.", _throttled
+        "Microsoft asks to wait", "The next 20 requests to Graph get 429 (wait 1 s).", _throttled
     ),
     "down": Failure(
         "Graph is down",
-        "Every answer of Graph is 503.",
+        "Graph answers every request with 503.",
         lambda world: world.part(Quirks).bare_answer(503, times=None).off,
     ),
 }
@@ -216,20 +216,20 @@ class Control:
         )
         return (
             f"<style>{_STYLE}</style>"
-            "<p>Nothing leaves this machine, and no password is asked for. What is switched on "
-            "here, Microsoft does from then on.</p>"
+            "<p>Nothing leaves this machine, and no password is asked for. A failure "
+            "takes effect as soon as it is switched on here.</p>"
             f"<h2>Failures</h2><table>{failures}</table>"
             f"<h2>People</h2><table>{people}</table>"
             "<h2>A device code</h2>"
             f'<form id="code" action="/{LOGIN}/common/oauth2/deviceauth"><label for="otc">Code '
             '</label><input type="text" id="otc" name="otc" autocomplete="off"> '
             '<button class="main">Type it</button></form>'
-            "<h2>An address of Microsoft</h2><p>Such as the one for an administrator: the real "
-            "one is behind it in your browser, the emulated one is here.</p>"
+            "<h2>An address of Microsoft</h2><p>For example, the one for an administrator: in "
+            "your browser it leads to the real Microsoft, here to the emulated one.</p>"
             '<form id="elsewhere" method="post" action="/address"><label for="address">Address '
             '</label><input type="text" id="address" name="address" autocomplete="off"> '
             "<button>Open it here</button></form>"
-            f'<h2>What was asked last</h2><ol id="asked" reversed>{requests}</ol>'
+            f'<h2>Latest requests</h2><ol id="asked" reversed>{requests}</ol>'
         )
 
 

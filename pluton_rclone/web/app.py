@@ -184,10 +184,10 @@ def _enter(request: Request) -> Response:
         header = session_cookie(page.address, page.sessions, cookie, request.scope)
         response.headers.append("set-cookie", header)
     elif session_of(request) is None:
-        what = "This address was used already, or is too old."
+        what = "This address was already used, or has expired."
         advice = (
-            "It lets one browser in, once. Start `pluton-rclone web` again for a new one, or make "
-            "one for a further browser on the page itself, where it is open."
+            "It lets one browser in, once. For a new one, start `pluton-rclone web` again or, in a "
+            "browser where the page is open, choose Let another browser in."
         )
         return refusal(request, 403, what, advice)
     return response
@@ -197,7 +197,7 @@ def _invite(request: Request) -> Response:
     """POST: an address for another browser or person."""
     page = page_of(request)
     if not page.has_addresses:
-        raise HTTPException(404, "The application around this page lets people in.")
+        raise HTTPException(404, "Sign-ins are handled by the application around this page.")
     return draw(request, "invite.html", address=page.one_time_address())
 
 
@@ -205,7 +205,7 @@ def _leave(request: Request) -> Response:
     """POST: ends this session, with all unsaved work."""
     page_of(request).sessions.end(session(request))
     request.scope["pluton.session"] = None
-    advice = "What was saved stays; what was not is gone."
+    advice = "What was saved is kept; what was not saved is lost."
     if page_of(request).has_addresses:
         advice += " To come back, start `pluton-rclone web` again: it shows a new address."
     return refusal(request, 200, "You have left.", advice)
@@ -219,7 +219,7 @@ def _error(request: Request, error: Exception) -> Response:
 
 _WORDS = {
     "Not Found": "There is no such page.",
-    "Method Not Allowed": "A form leads here; there is nothing to see.",
+    "Method Not Allowed": "This address only receives a form; there is nothing to see.",
 }
 
 

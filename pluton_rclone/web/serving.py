@@ -110,7 +110,7 @@ def serve(
         url = public_url or f"http://localhost:{sockets[0].getsockname()[1]}"
         made = create_app(storages, public_url=url, app=app, local_folders=local_folders)
         if urlsplit(url).path.strip("/"):
-            advice = "Give it a host name of its own: https://pluton.example."
+            advice = "Give it its own host name: https://pluton.example."
             raise UsageError(f"The page cannot be served below a path: {url!r}.", advice=advice)
         on_ready(one_time_address(made))  # earlier clients wait in the socket's queue
         server(made).run(sockets=sockets)

@@ -49,7 +49,7 @@ def test_without_certutil_the_package_is_named(
     cloud: Emulator, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UsageError, match="no certutil") as caught:
+    with pytest.raises(UsageError, match="certutil is missing") as caught:
         browser.trust(cloud, home)
     assert "libnss3-tools" in caught.value.advice
 

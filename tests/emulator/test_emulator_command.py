@@ -108,7 +108,7 @@ def test_a_demo_has_files_a_registration_a_person_and_both_programs(
     assert "control page" in said
     assert "Total objects: 3" in said
     assert not (home / "rclone.conf").exists()
-    with pytest.raises(UsageError, match="nobody here is called"):
+    with pytest.raises(UsageError, match="there is no account"):
         command.demo(["true"], person="eve@example.org")
 
 
@@ -128,7 +128,7 @@ def test_the_port_file_is_there_while_it_serves(
 
 
 def test_unknown_people_and_commands_are_refused() -> None:
-    with pytest.raises(UsageError, match="nobody here is called") as caught:
+    with pytest.raises(UsageError, match="there is no account") as caught:
         command.run(["true"], person="eve@example.org", write=print)
     assert "anna@outlook.com" in caught.value.advice
     with pytest.raises(UsageError, match="no command"):

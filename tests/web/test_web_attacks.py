@@ -60,7 +60,7 @@ def test_the_one_time_address_lets_one_browser_in(home: Path) -> None:
     assert "Storages" in Person(app).get(address).text
     second = Person(app).get(address)
     assert second.status_code == 403
-    assert "used already" in second.text
+    assert "already used" in second.text
 
 
 def test_who_only_asks_what_there_is_uses_nothing_up(cloud: Emulator) -> None:
@@ -201,7 +201,7 @@ def test_another_persons_sign_in_cannot_be_finished(cloud: Emulator) -> None:
     answer = answer_of(cloud, ANNA, anna.to_microsoft(draft))
     refused = bert.get(answer)
     assert refused.status_code == 403
-    assert "not begun in this browser" in refused.text
+    assert "not started in this browser" in refused.text
     assert anna.get(answer).url.path.endswith("/type")  # it still waits for her
 
 
@@ -377,7 +377,7 @@ def test_tricks_in_a_local_path_are_refused(cloud: Emulator, tmp_path: Path) -> 
             answer = anna.post(f"/storages/{storage.remote_name}/{kind}", form)
             assert answer.status_code == 422, (local, kind)
             assert 'role="alert"' in answer.text
-        assert "Nothing was transferred" in anna.get("/transfers").text
+        assert "Nothing has been transferred" in anna.get("/transfers").text
 
 
 def test_a_remote_that_is_no_onedrive_is_not_shown(home: Path) -> None:

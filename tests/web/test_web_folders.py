@@ -205,7 +205,7 @@ def test_a_file_that_is_not_written_is_said(cloud: Emulator, tmp_path: Path) -> 
         at = anna.post(f"/storages/{storage.remote_name}/restore", form).url.path
         until_over(anna)
         shown = anna.get(at).text
-    assert "is not written to" in shown
+    assert "may not be written to" in shown
     assert "Not everything arrived" in shown
 
 

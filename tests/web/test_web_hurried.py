@@ -96,7 +96,7 @@ def test_an_address_that_only_takes_a_form_says_so_on_a_page(home: Path) -> None
         answer = anna.get("/leave")
 
     assert answer.status_code == 405
-    assert "A form leads here" in answer.text
+    assert "This address only receives a form" in answer.text
     assert "Go to the storages" in answer.text
 
 

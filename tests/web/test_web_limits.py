@@ -133,7 +133,7 @@ def test_one_persons_requests_do_not_hold_up_anothers(
             if thread.ident is not None:
                 thread.join(PATIENCE)
     assert len(said) == len(waits) == len(more)
-    assert all("Too much at once" in text for text in said)
+    assert all("Too many requests." in text for text in said)
     assert bert.get("/add").status_code == 200
 
 
@@ -460,7 +460,7 @@ def test_what_no_thread_can_be_had_for_says_so_and_holds_up_nothing(
     later = some.start(Work("copy", "later"), lambda _: None)
     assert some.wait(PATIENCE)
     assert [str(one.error) for one in failed if one.over] == [
-        "It could not begin. (can't start new thread)"
+        "It could not start. (can't start new thread)"
     ] * Work.at_once
     assert (later.over, later.error) == (True, None)
     some.close()

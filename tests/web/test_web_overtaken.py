@@ -57,7 +57,7 @@ def test_a_second_sign_in_of_a_tab_says_that_it_is_over(cloud: Emulator) -> None
         late = anna.get(answer_of(cloud, BERT, two))
         assert "Anna Berg" in anna.get(f"{draft}/type").text
     assert late.status_code == 403
-    assert "was not begun in this browser, or is over." in late.text
+    assert "was not started in this browser, or is over." in late.text
 
 
 def test_a_name_that_is_taken_while_a_form_is_tested_changes_nothing(cloud: Emulator) -> None:

@@ -344,7 +344,7 @@ def test_a_restart_in_the_middle_of_a_sign_in_is_said(cloud: Emulator) -> None:
     said = after.get(answer)
     assert said.status_code == 403
     assert "Your session here has ended." in said.text
-    assert "What you had not saved is gone" in said.text
+    assert "What you had not saved is lost" in said.text
 
 
 def test_without_a_registration_rclones_own_is_used(
@@ -701,7 +701,7 @@ def test_an_unexpected_fault_is_said_without_its_details(
     app = page()
     answer = Person(app).get(one_time_address(app))
     assert answer.status_code == 500
-    assert "should not" in answer.text
+    assert "An unexpected error occurred" in answer.text
     assert "inside" not in answer.text
     assert answer.headers["content-security-policy"]
     assert "inside" in caplog.text

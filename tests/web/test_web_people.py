@@ -292,7 +292,7 @@ class Waiting:
         assert first.status_code == 200
         self.turn.wait()
         at = anna.post(f"/storages/team/{kind}", {"local": str(folder), "path": ""})
-        assert "It waits for its turn" in at.text
+        assert "Waiting for its turn" in at.text
         self.at = at.url.path
 
     def until_over(self) -> str:
@@ -359,7 +359,7 @@ def test_a_transfer_that_waits_is_permitted_again_when_its_turn_comes(
         rights["write"] = allowed
         said = waiting.until_over()
     assert ("1 file transferred" in said) == allowed
-    assert ("not permitted any more" in said) != allowed
+    assert ("no longer permitted" in said) != allowed
     assert ("a.txt" in [entry.name for entry in team.list()]) == allowed
 
 
@@ -378,7 +378,7 @@ def test_a_transfer_whose_right_is_asked_for_while_the_server_ends_says_that_it_
     with people(authorize=authorize, local_folders=[folder]) as (anna, _, _app), anna.client:
         waiting = Waiting(cloud, anna, "copy", folder)
         answer["write"] = lambda: raise_late(asyncio.CancelledError())
-        assert "not permitted any more" in waiting.until_over()
+        assert "no longer permitted" in waiting.until_over()
 
 
 # ---- authorize -----------------------------------------------------------------------------------
@@ -502,5 +502,5 @@ def test_an_answer_of_microsoft_counts_in_the_browser_that_asked_alone(cloud: Em
         for other in (bert, elsewhere):
             refused = other.get(answer)
             assert refused.status_code == 403
-            assert "not begun in this browser" in refused.text
+            assert "not started in this browser" in refused.text
         assert anna.get(answer).url.path == f"{draft}/type"

@@ -120,7 +120,7 @@ def test_another_account_signs_in_in_a_window_that_is_opened_again_and_in_this_t
             with context.expect_page() as opened:
                 anna.press(button)
             opened.value.locator(f'[id="account-{BERT}"]').wait_for()
-            anna.page.get_by_role("heading", name="Go on in the Microsoft window").wait_for()
+            anna.page.get_by_role("heading", name="Continue in the Microsoft window").wait_for()
             opened.value.close()
         anna.press("Sign in in this tab instead")
         at_microsoft(anna.page, BERT, "accept")
@@ -143,7 +143,7 @@ def test_another_account_signs_in_in_this_tab_if_its_window_is_blocked(
     with served(APP) as address, chromium.person(cloud) as context:
         anna = at_the_authorize_page_again(context, address, "Another, blocked")
         press_with_the_window_blocked(anna, "document.querySelector('button[name=again]')")
-        anna.press("Go on now")
+        anna.press("Continue now")
         at_microsoft(anna.page, BERT, "accept")
         anna.heading("Which OneDrive")
         assert anna.page.get_by_text(f"({BERT})").is_visible()
@@ -307,7 +307,7 @@ def test_without_scripts_the_whole_walk_works(cloud: Emulator, chromium: Chromiu
         bert.test()
         bert.press("Save")
         bert.page.get_by_text("ready for use").wait_for()
-        bert.page.get_by_role("link", name="Look at its health").click()
+        bert.page.get_by_role("link", name="Check its health").click()
         bert.heading("Health")
         bert.page.get_by_text("used (").wait_for()
     assert Storages()["No scripts"].remote.drive_type == "business"

@@ -149,15 +149,15 @@ def storage_of(request: Request, action: Action = "see", name: str | None = None
     with suppress(StorageNotFound):
         found = page_of(request).storages[name or request.path_params["storage"]]
     if found is None or not may(request, "see", found):
-        advice = "The page Storages lists those that you may see."
+        advice = "The Storages page lists those that you may see."
         raise StorageNotFound("There is no such storage here.", advice=advice)
     if action != "see":
         demand(request, action, found)
     meant = form_of(request).get("of_drive")
     ids = () if meant is None else (meant, found.record()["drive_id"] or "")
     if len(set(map(normal_drive_id, ids))) > 1:  # a repair may have changed its spelling
-        what = "Nothing was done: the storage of this name is on another drive now."
-        advice = "Look at it anew before you try again."
+        what = "Nothing was done: the storage of this name is now on another drive."
+        advice = "Open it again before you retry."
         raise StorageNotFound(what, advice=advice)
     return found
 
@@ -171,8 +171,8 @@ def kept(request: Request, action: Action, storage: Storage) -> Callable[[], Sto
     def again() -> Storage:
         found = page.storages[name_now(page.storages.conf, storage.remote_name, section)]
         if permitted(request, found, "see", action) != {"see", action}:
-            what = "This is not permitted any more."
-            raise UsageError(what, advice="Ask whoever gives rights in this application.")
+            what = "This is no longer permitted."
+            raise UsageError(what, advice="Ask an administrator of this application.")
         return found
 
     return again

@@ -36,7 +36,7 @@ MAX_FIELDS = 200
 AT_ONCE = 12  # requests of one owner: browsers use six; each may hold a thread and an rclone
 AGREED = (  # or not: it changes nothing here, and forged links may claim either
     "Microsoft has your answer as an administrator.",
-    "If you agreed, whoever sent you the address can sign in now. This page can be closed.",
+    "If you agreed, the sender of the address can sign in now. You can close this page.",
 )
 PAGES = 8  # of one host that one browser can access at once
 PAUSE = 1.0  # seconds: the least delay of an owner's excess requests, which spares others
@@ -145,7 +145,7 @@ class Guard:
             if owner:
                 owner += " waits"  # counted separately: the more there are, the longer each waits
                 pause *= 1 + self._busy[owner] // AT_ONCE
-                refused = self.refuse(request, 429, "Too much at once.", "Try again in a moment.")
+                refused = self.refuse(request, 429, "Too many requests.", "Try again in a moment.")
         answer: ASGIApp = refused or self.app
         new_cookie = scope.get("pluton.new_cookie")
 
@@ -170,20 +170,20 @@ class Guard:
             if begun:
                 raise
             log.exception("%s %s failed", request.method, _path(request))
-            advice = "Nothing was saved by this step. The server's log says more; please report it."
+            advice = "Nothing was saved by this step. See the server's log, and please report it."
             await self.refuse(request, 500, UNEXPECTED, advice)(scope, receive, with_headers)
         finally:
             self._busy -= Counter([owner])  # removes an owner without requests
 
     async def _refusal(self, request: Request) -> Response | None:
         if list(map(str.lower, request.headers.getlist("host"))) != [self.address.host]:
-            what = "This page does not answer under that name."
+            what = "This page is not available under that name."
             there = f"{self.address.origin}{self.address.path}"
             return self.refuse(request, 421, what, f"Open it at {there}.")
         changes = request.method not in ("GET", "HEAD")
         fault = await self._forgery(request) if changes else None
         if fault:
-            again = "Open the page anew and try again from there."
+            again = "Open the page again, and try again from there."
             return self.refuse(request, 403, fault, again)
         session = await self._find_session(request)
         if session is None and not _path(request).startswith(("/static/", "/open/")):
@@ -191,7 +191,7 @@ class Guard:
         if session is not None and changes:
             token = form_of(request).get(TOKEN_FIELD) or request.headers.get(TOKEN_HEADER, "")
             if not session.allows(token):
-                again = "Open the page anew and try again from there; nothing was changed."
+                again = "Open the page again, and try again from there; nothing was changed."
                 return self.refuse(request, 403, "This form is not from your session.", again)
         return None
 
@@ -199,9 +199,9 @@ class Guard:
         """Why a change does not come from our own page, or None; then reads the form."""
         site = request.headers.get("sec-fetch-site", "same-origin")
         if request.headers.getlist("origin") != [self.address.origin] or site != "same-origin":
-            return "This change was asked for by another site."
+            return "This change was requested by another site."
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
-            return "This is not a form of this page."
+            return "This form is not from this page."
         body = b""
         async for block in request.stream():
             body += block
@@ -236,9 +236,9 @@ class Guard:
         elif request.cookies.get(self.address.cookie):
             what = "Your session here has ended."
             advice = (
-                "The page was started again, or was not used for twelve hours. What you had not "
-                "saved is gone; saved storages are untouched. Open the address that pluton-rclone "
-                "web prints now."
+                "The page was restarted, or was not used for twelve hours. What you had not saved "
+                "is lost; saved storages are not affected. Open the address that pluton-rclone web "
+                "prints now."
             )
         return self.refuse(request, 403, what, advice)
 

@@ -25,7 +25,7 @@ from pluton_rclone.rclone.transfer import Transfer
 
 log = logging.getLogger(__name__)
 
-UNEXPECTED = "Something went wrong here that should not."
+UNEXPECTED = "An unexpected error occurred."
 KEPT = 50  # finished jobs, the newest of each owner
 GRACE = 7.0  # seconds for running jobs to end
 UNFINISHED = 20  # jobs per owner, including those that wait
@@ -122,8 +122,8 @@ class Jobs:
                 if work.once and one.once == work.once and isinstance(one, type(work)):
                     return one
             if sum(not one.over for one in mine) >= UNFINISHED:
-                advice = "Try again when some of it is done."
-                raise UsageError("Too much is going on already.", advice=advice)
+                advice = "Try again when some of it has finished."
+                raise UsageError("Too much is running already.", advice=advice)
             _unclosed.add(self)
             for old in [one for one in mine if one.over][:-KEPT]:
                 del self._work[old.id]
@@ -149,8 +149,8 @@ class Jobs:
                 thread.start()  # it needs the lock to end
                 self._threads[work.id] = thread
             except RuntimeError as error:
-                advice = "Try again when less is going on on this server."
-                work.error = PlutonRcloneError("It could not begin.", why=str(error), advice=advice)
+                advice = "Try again when this server is less busy."
+                work.error = PlutonRcloneError("It could not start.", why=str(error), advice=advice)
                 work.over = True
 
     def cancel(self, work: Work | None) -> None:
@@ -160,7 +160,7 @@ class Jobs:
         with self._lock:
             for entry in [entry for entry in self._waiting if entry[0] is work]:
                 self._waiting.remove(entry)
-                work.error, work.over = Cancelled("It was cancelled before it began."), True
+                work.error, work.over = Cancelled("It was cancelled before it started."), True
         work.cancel()
 
     def find(self, kind: type[AnyWork], id: str | None, owner: str) -> AnyWork | None:
@@ -206,7 +206,7 @@ class Jobs:
             work.error = error
         except Exception as error:
             log.exception("%s failed", work.kind)
-            advice, why = "The server's log says more; please report it.", type(error).__name__
+            advice, why = "See the server's log, and please report it.", type(error).__name__
             work.error = PlutonRcloneError(UNEXPECTED, why=why, advice=advice)
         finally:
             with self._lock:

@@ -123,7 +123,7 @@ function signIn(form) {
     waiting.hidden = false;
     pressed.hidden = true; // the notice has the button now
     waiting.focus();
-    say("Go on in the Microsoft window.");
+    say("Continue in the Microsoft window.");
     if (following) return;
     following = setInterval(async () => {
       try {

@@ -138,7 +138,7 @@ def _start(request: Request, storage: Storage, kind: str, local: Path, path: str
             return storage.download(path, local, **left_out)
         target = local / entry.name
         if is_private(target, local, page.private) or target.is_symlink():
-            what = f"{entry.name!r} is not written to {here}."
+            what = f"{entry.name!r} may not be written to {here}."
             raise UsageError(what, advice="Choose another folder.")
         return storage.download(path, local)
 
@@ -166,7 +166,7 @@ def cancel(request: Request) -> Response:
 def _work(request: Request) -> Copying:
     found = work_of(request, Copying, request.path_params["job"])
     if found is None:
-        what = "There is no such transfer; they end with the program that serves this page."
+        what = "There is no such transfer; transfers end when this page's program ends."
         raise HTTPException(404, what)
     return found
 

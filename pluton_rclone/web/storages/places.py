@@ -30,26 +30,26 @@ def allowed(
     path = Path(os.path.expanduser(text))
     if not path.is_absolute():
         advice = f"Start it with a slash, below {names}."
-        raise UsageError(f"{text!r} is not a whole path.", advice=advice)
+        raise UsageError(f"{text!r} is not an absolute path.", advice=advice)
     real = _real(path)
     root = next((root for root in roots if real.is_relative_to(root)), None)
     if root is None:
-        advice = "Choose a folder there, or start the page with that folder opened to it."
+        advice = "Choose a folder there, or allow that folder when you start the page."
         what, why = f"{text!r} is not open to this page.", f"it may use {names} only"
         raise UsageError(what, why=why, advice=advice)
     if is_private(real, root, private):
-        why = "this page uses no name that begins with a dot, no rclone.conf, no runtime folder"
+        why = "this page uses no names that begin with a dot, no rclone.conf and no runtime folder"
         raise UsageError(f"{text!r} is private.", why=why, advice="Choose another folder.")
     try:
         if must_exist and not real.exists():
             raise UsageError(f"There is no {text!r} on this machine.", advice="Check the path.")
         if not must_exist:
             if real.exists() and not real.is_dir():
-                advice = "Give a folder, new or there already."
+                advice = "Give a folder, new or existing."
                 raise UsageError(f"{text!r} is a file.", advice=advice)
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        advice = "Change its rights, or choose another folder."
+        advice = "Change its permissions, or choose another folder."
         raise UsageError(f"{text!r} cannot be used.", why=error.strerror, advice=advice) from None
     return real
 

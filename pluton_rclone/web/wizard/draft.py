@@ -98,8 +98,8 @@ def draft_of(request: Request, step: str = "") -> Draft:
     the step that comes first, if `step` may not be seen yet."""
     found = session(request).drafts.get(request.path_params["setup"])
     if not isinstance(found, Draft):
-        what = "This storage is not being added here"
-        raise HTTPException(404, f"{what}: it was saved, given up, or begun by somebody else.")
+        what = "This storage is no longer being added here"
+        raise HTTPException(404, f"{what}: it was saved or cancelled, or someone else started it.")
     found.changed = time.time()
     if found.saved or (step and not found.may_see(step)):
         raise HTTPException(303, headers=dict(onward(request, found).headers))

@@ -125,8 +125,8 @@ def callback(request: Request) -> Response:
         if "admin_consent" in query:  # from the address for an administrator, which has no state
             return draw(request, "refused.html", what=AGREED[0], advice=AGREED[1])
         if state in mine.answered:
-            raise CodeUsedTwice("This answer of Microsoft was already used.")
-        what = "This answer belongs to a sign-in that was not begun in this browser, or is over."
+            raise CodeUsedTwice("This answer from Microsoft was already used.")
+        what = "This answer belongs to a sign-in that was not started in this browser, or is over."
         raise ForeignAnswer(what)
     draft, found = taken
     assert isinstance(draft, Draft)

@@ -101,7 +101,7 @@ def location(request: Request) -> Response:
     if request.method == "POST":
         chosen = draft.drives.get(form_of(request).get("drive", ""))
         if chosen is None:
-            raise HTTPException(400, "Choose one of the drives that are listed.")
+            raise HTTPException(400, "Choose one of the drives listed.")
         with session(request).lock:
             draft.setup.choose_drive(chosen)
             draft.job = None
@@ -116,7 +116,7 @@ def location(request: Request) -> Response:
         elif query.get("site"):
             site = draft.sites.get(query["site"])
             if site is None:
-                raise HTTPException(400, "Choose one of the sites that are listed.")
+                raise HTTPException(400, "Choose one of the sites listed.")
             shown["site"] = site
             libraries = draft.setup.libraries(site)
             draft.drives, shown["notes"] = {one.id: one for one in libraries}, libraries.notes
@@ -189,7 +189,7 @@ def _other_region(request: Request, draft: Draft, region: str) -> Response:
             draft.setup.use_app(AppRegistration(before.client_id, before.tenant, region))
             why = cloud.warning or "it has its own accounts and app registrations"
             advice = "Sign in with a registration made there; then choose type and location again."
-            what = f"The region is {cloud.name} now."
+            what = f"The region is now {cloud.name}."
             draft.failure = OptionInvalid(what, why=why, advice=advice)
         except PlutonRcloneError as error:
             draft.failure = error
@@ -206,7 +206,7 @@ def save(request: Request) -> Response:
     if request.method == "POST":
         work = work_of(request, Steps, draft.job)
         if work is None or (work.over and not work.ok):  # a running one is not started again
-            what = "Test the connection first: only what passed the test is saved."
+            what = "Test the connection first: a storage is saved only after it passed."
             raise HTTPException(409, what)
         return _start(request, draft, "save")
     chosen = [field for field in fields.fields(draft.options) if field.option.name in draft.options]
@@ -260,8 +260,8 @@ def edit(request: Request) -> Response:
     drawn, form = fields.fingerprint(title, found.remote.drive_id, before), form_of(request)
     error: PlutonRcloneError | None = None
     if form.get("drawn", drawn) != drawn:
-        why = "name or options are not those any more that this form was opened with"
-        advice = "Below stands what it has now: change that."
+        why = "the name or options have changed since this form was opened"
+        advice = "The form below has the current values: change those."
         error = UsageError("Nothing was saved: the storage was changed.", why=why, advice=advice)
     elif request.method == "POST":
         given, name = fields.read(form, before), " ".join(form.get("name", "").split())
