@@ -278,7 +278,7 @@ def test_a_secret_that_a_variable_gives_is_said_to_be_its(
     changed = connected(*SET, "--secret", "link_password")
     assert (
         changed.code,
-        "Link password: that of PLUTON_ONEDRIVE_LINK_PASSWORD" in changed.err,
+        "Link password: taken from PLUTON_ONEDRIVE_LINK_PASSWORD" in changed.err,
     ) == (
         0,
         True,

@@ -176,7 +176,7 @@ def test_a_command_at_work_ends_at_once(
     [
         (("connect", "Other"), "open this address"),
         (("connect", "Other", "--method", "device"), "and type the code"),
-        (("connect", "Other", "--method", "token"), "then Ctrl-D"),
+        (("connect", "Other", "--method", "token"), "then press Ctrl-D"),
         (("reauthorize", "Work files"), "open this address"),
         (("reauthorize", "Work files", "--method", "device"), "and type the code"),
     ],

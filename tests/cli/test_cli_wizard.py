@@ -277,7 +277,7 @@ def test_a_pasted_token_of_any_length_arrives_whole_and_is_not_shown(
     with at_terminal(
         "connect", "Pasted", "--method", "token", "--base-folder", "Backups"
     ) as terminal:
-        terminal.expect("then Ctrl-D")
+        terminal.expect("then press Ctrl-D")
         terminal.answer(long_remote(cloud) + "\x04")
         terminal.expect("folder Backups")
         terminal.expect("Saved as the remote 'pasted'")
