@@ -1,4 +1,4 @@
-"""`make demo`: the whole of "Connecting OneDrive" without a person or an account, on the emulated
+"""`make demo`: all of "Connecting OneDrive" without a person or an account, on the emulated
 Microsoft.
 
 Every step is a real command of `pluton-rclone`, with the real MSAL and the real rclone; the
@@ -161,7 +161,7 @@ def compare(left: Path, right: Path) -> None:
             os.path.join(os.fsencode(right), path),
             shallow=False,
         ):
-            raise DemoFailed(f"{path!r} has other content")
+            raise DemoFailed(f"{path!r} has different content")
 
 
 def heading(text: str) -> None:

@@ -227,8 +227,8 @@ def options() -> str:
         "library refuses to use "
         "it then.\n",
         "`pluton-rclone options` prints the same at a terminal; `pluton-rclone options --schema` "
-        "prints the JSON Schema "
-        "that a form can be drawn from.\n",
+        "prints a JSON Schema "
+        "from which a form can be built.\n",
         "## Basic\n",
         *(option_text(option) for option in OPTIONS if option.group == "basic"),
         "## Advanced\n",

@@ -81,7 +81,7 @@ def metrics(report: HealthReport) -> str:
 def keep_alive(ctx: Context) -> None:
     """Renew the token of every storage.
 
-    A token that is not used for 90 days expires.
+    A token expires if it is not used for 90 days.
 
     \b
     0 4 * * 0  pluton-rclone keep-alive

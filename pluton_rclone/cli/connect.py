@@ -112,7 +112,7 @@ def connect(
     """Connect a OneDrive and save it as a storage.
 
     NAME can be any name. Signs in with Microsoft, finds the drive, tests the connection, and saves
-    it to rclone.conf only if the test passed. At a terminal, asks for whatever is not given.
+    it to rclone.conf only if the test passed. At a terminal, asks for what is missing.
     Secrets are read from files, PLUTON_ONEDRIVE_CLIENT_SECRET, or stdin.
 
     \b

@@ -90,7 +90,7 @@ def _meant(ctx: Context, plan: Plan) -> tuple[list[str], list[str]]:
 def flow(
     ctx: Context, action: str, file: Path | None, no_server: bool, pool: str, limit: int | None
 ) -> int:
-    """Run a plan; deploy it to a Prefect server, which runs it on schedule; or be a worker for it.
+    """Run a plan, deploy it to a Prefect server that runs it on schedule, or be a worker.
 
     The server is the one at PREFECT_API_URL. Without one, `run` starts a temporary Prefect server.
 

@@ -21,8 +21,8 @@ def place_to_keep(backup_dir: str, end: Place, ctx: Context) -> Place:
     """The folder of --backup-dir. UsageError unless it is in the storage of DST, but not in DST."""
     old, advice = parse_end(backup_dir, ctx), "Name a folder in DST's storage, but outside DST."
     if old.remote_name != end.remote_name:
-        why = "rclone moves the files that it keeps, and can do so only within one storage"
-        raise UsageError(f"--backup-dir {backup_dir} is not beside DST.", why=why, advice=advice)
+        why = "rclone moves files to --backup-dir, which works only within one storage"
+        raise UsageError(f"{backup_dir!r} is not in DST's storage.", why=why, advice=advice)
     if is_in(old, end):
         raise UsageError(f"--backup-dir {backup_dir} is inside DST.", advice=advice)
     return old

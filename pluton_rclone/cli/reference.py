@@ -38,7 +38,7 @@ JSON = flag("--json", "as_json", help="Print JSON.")
 def errors(text: str, as_json: bool) -> None:
     """Explain Microsoft's sign-in errors.
 
-    All of them, or the one in CODE, which may be a whole error message.
+    Explains all of them, or the one in CODE, which may be a whole error message.
 
     \b
     pluton-rclone errors AADSTS700082

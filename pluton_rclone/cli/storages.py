@@ -149,7 +149,7 @@ def encrypt(
     The new password is asked for, or read from a file, a command, PLUTON_RCLONE_NEW_PASSWORD or
     stdin. Later commands, and this one for the current password, read it from
     RCLONE_PASSWORD_COMMAND, RCLONE_CONFIG_PASS, the credential rclone-config-pass of a systemd
-    service, or the keyring. rclone knows the first two. First stop all programs that use the file.
+    service, or the keyring. rclone reads the first two. First stop all programs that use the file.
 
     \b
     pluton-rclone encrypt --keyring

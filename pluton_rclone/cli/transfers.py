@@ -42,14 +42,14 @@ FIRST = (
 LOOK = flag("--preflight", "look_first", help=FIRST)
 ANYWAY = flag("--anyway", help="With --preflight: report what is found, and copy all the same.")
 OLD = (
-    "Keep in DIR what would be overwritten or deleted, e.g. work:old/2026-01-31; it must be in the "
-    "storage of DST, but outside DST."
+    "Move files that would be overwritten or deleted to DIR, e.g. work:old/2026-01-31; it must be "
+    "in the storage of DST, but outside DST."
 )
 DAYS = (
-    "With --backup-dir: keep it in a folder for each day, and delete the folders of more than N "
-    "days ago."
+    "With --backup-dir: keep those files in a folder for each day, and delete the folders of more "
+    "than N days ago."
 )
-SUFFIX = "Keep what would be overwritten or deleted, with TEXT added to its name."
+SUFFIX = "Keep files that would be overwritten or deleted, with TEXT added to their names."
 MOST_BYTES = "Stop after this many bytes, e.g. 10G."
 MOST_TIME = "Stop after this time, e.g. 2h30m."
 

@@ -76,8 +76,8 @@ class ProxyConnection(asyncio.Protocol):
             self._refused.append(words[1])
             self._refuse(
                 "403 Forbidden",
-                f"{words[1]} is not a host of the emulated Microsoft; nothing reaches out from "
-                "here",
+                f"{words[1]} is not a host of the emulated Microsoft; no other host can be "
+                "reached from here",
             )
             return
         assert self.transport is not None

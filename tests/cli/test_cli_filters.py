@@ -261,7 +261,7 @@ def test_what_a_sync_would_overwrite_or_delete_is_kept_in_a_folder(
     assert (inside.code, "is inside DST" in inside.err) == (2, True)
 
     elsewhere = connected("copy", str(source), "Work files:x", "--backup-dir", str(source / "old"))
-    assert (elsewhere.code, "is not beside DST" in elsewhere.err) == (2, True)
+    assert (elsewhere.code, "is not in DST's storage" in elsewhere.err) == (2, True)
 
 
 def test_days_are_kept_only_of_a_backup_folder_in_a_storage(
