@@ -94,7 +94,7 @@ OTHERWISE = {
     "add": "To add a storage: pluton-rclone connect NAME",
     "login": "To sign in: pluton-rclone connect NAME, or reauthorize NAME for an existing storage",
     "reconnect": "To sign in again: pluton-rclone reauthorize NAME",
-    "config": "To connect or change it: pluton-rclone connect NAME, or set NAME OPTION=VALUE",
+    "config": "To connect: pluton-rclone connect NAME; to change a storage: set NAME OPTION=VALUE",
     "edit": "To change a storage: pluton-rclone set NAME OPTION=VALUE, or rename NAME NEW_NAME",
     "remotes": "To list storages: pluton-rclone storages",
     "rm": "To delete: pluton-rclone delete NAME:path",

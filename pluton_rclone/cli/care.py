@@ -38,7 +38,7 @@ TEXTFILE = "prometheus: metrics for node_exporter's textfile collector."
 @pinged
 def health(ctx: Context, names: tuple[str, ...], form: str) -> None:
     """Check storages without writing, for a scheduled job. Exit code 4 if one of them fails, 8 if
-    only Microsoft could not be reached.
+    that is only because Microsoft could not be reached.
 
     Warns of a token or client secret that expires soon, of a drive that is nearly full, and of a
     configuration that is not writable.
