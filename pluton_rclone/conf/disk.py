@@ -33,7 +33,7 @@ date, which a person may append."""
 _PAUSE = 0.005
 _BUSY_SECONDS = 2.0  # the threads of a busy rclone may never all sleep
 _CALM_SECONDS = 0.015
-_NO_FILE = "Name a file: it is read again and again, and renewed tokens are saved in it."
+_NO_FILE = "Name a regular file: it is read repeatedly, and renewed tokens are saved in it."
 _RECENT = 60.0  # seconds for which the last change of a remote is noted
 Identity = tuple[int, int, int]  # inode, time and size, which change whenever the file does
 
@@ -61,8 +61,8 @@ class ConfigFile:
         try:
             self.named = Path(require_path(str(path))).absolute()
         except OSError:
-            what, why = f"{path} cannot be read", "the current folder, which it starts in, is gone"
-            advice = "Go to a folder that is there, or give the whole path."
+            what, why = f"{path} cannot be read", "the current folder, its start, is gone"
+            advice = "Change to a folder that exists, or give the absolute path."
             raise ConfigUnreadable(what, why=why, advice=advice) from None
 
     @property
@@ -218,7 +218,7 @@ class ConfigFile:
         try:
             system.sync_folder(path.parent)
         except OSError as error:  # it is in place, and the previous content must be handled
-            log.warning("%s is written, and may be the old one after a crash: %s", path, error)
+            log.warning("%s is written, but a crash may bring the old one back: %s", path, error)
         return Put(came_out, holder, identity)
 
     def _exchange(self, temporary: Path, path: Path) -> tuple[bytes | None, Path | None]:

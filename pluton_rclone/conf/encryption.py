@@ -24,10 +24,10 @@ def is_encrypted(data: bytes) -> bool:
 def key_from_password(password: str) -> bytes:
     """The 32-byte key as rclone derives it. Raises ConfigPasswordMissing if rclone rejects it."""
     if not password.strip():
-        what, why = "the password of rclone.conf is empty", "rclone takes no blank password"
+        what, why = "the password of rclone.conf is empty", "rclone accepts no blank password"
         raise ConfigPasswordMissing(what, why=why)
     if any("\ud800" <= letter <= "\udfff" for letter in password):
-        what, why = "the password of rclone.conf is not UTF-8", "rclone takes no other"
+        what, why = "the password of rclone.conf is not UTF-8", "rclone accepts only UTF-8"
         raise ConfigPasswordMissing(what, why=why, advice="Set it again, in UTF-8.")
     import hashlib
     import unicodedata
@@ -79,8 +79,8 @@ def _body_start(data: bytes) -> int | None:
         if line == _MARK:
             return lines.tell()
         if line.startswith(_ANY_MARK):
-            what, why = "rclone.conf is encrypted in a newer way", f"it says {line[:40]!r}"
+            what, why = "rclone.conf is encrypted in a newer format", f"it says {line[:40]!r}"
             advice = "Update pluton-rclone and rclone."
-            raise ConfigUnreadable(what, why=f"{why}; only {_MARK} is known here", advice=advice)
+            raise ConfigUnreadable(what, why=f"{why}; only {_MARK} is supported", advice=advice)
         return None
     return None

@@ -110,7 +110,7 @@ def space_separated(text: str) -> list[str]:
 
 def _failed(program: str, why: str, asks: bool = True) -> ConfigPasswordMissing:
     what = f"the password command of rclone.conf failed ({program})"
-    advice = f"Run the command in {PASSWORD_COMMAND} yourself: it must print the password alone."
+    advice = f"Run the command in {PASSWORD_COMMAND} yourself: it must print only the password."
     if not asks:
-        advice += " Here it has no terminal, and can ask nobody."
+        advice += " Here it has no terminal and cannot prompt."
     return ConfigPasswordMissing(what, why=why, advice=advice)

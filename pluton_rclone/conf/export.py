@@ -14,8 +14,8 @@ from .ini import Document
 from .pairs import added
 
 _TOKEN_WARNING = (
-    "A token in the environment always wins over rclone.conf, and what rclone renews cannot get "
-    "back into it: when the refresh token expires or is replaced, the container stops. Export the "
+    "A token in the environment always overrides rclone.conf, and rclone cannot save renewed "
+    "tokens there: when the refresh token expires or is replaced, the container stops. Export the "
     "rclone.conf instead and mount its folder (not the file) writable."
 )
 

@@ -122,7 +122,7 @@ class Document:
         self, name: str, value: str, depth: int = 0, known: dict[str, str | None] | None = None
     ) -> str:
         if depth > _MOST_EXPANSIONS:
-            what = f"the section [{name}] has a %(name)s that leads back to itself"
+            what = f"the section [{name}] has a %(name)s that refers back to itself"
             raise ConfigUnreadable(what, why=LOOP)
         known = {} if known is None else known
         for _ in range(_MOST_EXPANSIONS):
@@ -303,7 +303,7 @@ def _value_index(raw: str) -> int:
 def _key_value(body: str, number: int) -> tuple[str, str]:
     start, end = _quoted_key_end(body)
     if end == -1:
-        raise _unreadable(number, "the quote around the key has no end")
+        raise _unreadable(number, "the quote around the key is not closed")
     match = _SEPARATOR.search(body, end)
     if match is None or match.start() == end:
         raise _unreadable(number, "it is neither a [section], nor a comment, nor key = value")
@@ -318,5 +318,5 @@ def _value(text: str, number: int) -> str:
         return text
     end = text.rfind(quote, len(quote))
     if end == -1:
-        raise _unreadable(number, "the quote around the value has no end")
+        raise _unreadable(number, "the quote around the value is not closed")
     return text[len(quote) : end]

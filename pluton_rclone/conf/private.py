@@ -312,7 +312,7 @@ def _merged_and_gone(leftover: _Loan) -> bool:
     try:
         leftover.merge()
     except PlutonRcloneError as error:
-        what = "a token that was refreshed earlier still waits in"
+        what = "a token refreshed earlier has not been merged yet: it is in"
         log.warning("%s %s: %s", what, leftover.folder, error)
         return False
     folders.remove(leftover.folder)

@@ -145,8 +145,8 @@ class SharedConfig:
     def require_file(self) -> None:
         """Raise ConfigNotWritable if the file does not exist, so that a token cannot be saved."""
         if not self.file.exists():
-            what, why = f"{self.file.path} is not there", "it was removed, or its disk was"
-            advice = "Bring back the file, or the disk that it is on."
+            what, why = f"{self.file.path} is gone", "it was removed, or its disk was unmounted"
+            advice = "Restore the file, or mount its disk."
             raise errors.ConfigNotWritable(what, why=why, advice=advice)
 
     def _bytes(self) -> tuple[bytes | None, tuple[Path, ...]]:
@@ -273,7 +273,7 @@ class SharedConfig:
             ours = self.file.read() == new
             in_place, before = (new, document) if ours else (put.came_out, theirs)
             document = merged
-        what = f"{self.file.path} is being written all the time"
+        what = f"other programs keep writing {self.file.path}"
         raise errors.ConfigLocked(what, why=f"{_MOST_ROUNDS} attempts were overwritten")
 
     def _confirm(self, placed: _Placed, put: Put) -> None:
@@ -292,7 +292,7 @@ class SharedConfig:
                 repaired = with_later_tokens(repaired, now)
                 if repaired == now:
                     return
-                log.info("an rclone had saved an older reading of %s; repaired", path)
+                log.info("an rclone had overwritten %s with an older version; repaired", path)
                 _, put = self._place(lambda document: document, data, now, repaired)
                 self._read = None
                 foreigners = foreign_rclones(path)
@@ -301,6 +301,6 @@ class SharedConfig:
         try:
             return self.decode(data) if data is not None else otherwise
         except errors.PlutonRcloneError as error:  # rclone cannot read it, so our content stays
-            what = "what another program wrote to %s cannot be read: %s"
+            what = "another program's changes to %s cannot be read: %s"
             log.warning(what, self.file.path, error)
             return otherwise

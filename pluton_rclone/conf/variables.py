@@ -58,11 +58,11 @@ def keep(name: str, token: str) -> None:
     _RENEWED[first] = token
     what = "the token of %r was renewed and is kept until this process ends"
     variable = f"{_PREFIX}{name.upper()}_TOKEN"
-    log.warning(f"{what}: the variable %s still has the one before", name, variable)
+    log.warning(f"{what}: the variable %s still holds the old one", name, variable)
 
 
 def refusal(name: str) -> ConfigNotWritable:
     """The exception for a change to a remote that variables define."""
-    why = f"the variables {_PREFIX}{name.upper()}_… make it, not rclone.conf"
+    why = f"the variables {_PREFIX}{name.upper()}_… define it, not rclone.conf"
     advice = "Change the variables where they are set, or remove them there."
     return ConfigNotWritable(f"{name!r} cannot be changed.", why=why, advice=advice)

@@ -148,7 +148,7 @@ def _drive(saved: SavedRemote, remote: OneDriveRemote, http: Http) -> Drive:
     if drive.type != remote.drive_type:
         what = "The drive is of another kind."
         why = f"Microsoft says {drive.type}, the remote says {remote.drive_type}"
-        advice = "Have its drive looked for: token and options stay."
+        advice = "Look up its drive again: token and options stay."
         step = errors.NextStep.REPAIR
         raise errors.DriveNotFound(what, why=why, advice=advice, next_step=step)
     return drive
@@ -202,8 +202,8 @@ def _room(step: Step, saved: SavedRemote, quota: Quota | None) -> None:
         raise errors.QuotaFull(
             "The drive holds more than its quota.",
             why="Microsoft says that its quota is exceeded: nothing can be written to it",
-            advice="Free room on it (the recycle bin counts) or get more storage, soon: Microsoft "
-            "closes an account that stays far above its quota.",
+            advice="Free up space on it (the recycle bin counts) or get more storage, soon: "
+            "Microsoft closes an account that stays far above its quota.",
         )
     if room.total is None or room.used is None:
         step.text = "Microsoft does not say how much room there is"

@@ -156,8 +156,8 @@ _TABLE = {
         "symlink": (
             "rclone leaves symbolic links out, and each counts as failed, unless an option says "
             "what to do with them.",
-            "Choose one of the options links (each is kept as a small file), copy-links (its "
-            "target is sent) and skip-links (it is left out).",
+            "Choose one of the options links (stores each as a small file), copy-links (sends its "
+            "target) or skip-links (leaves it out).",
             f'{_TRIED}: "Can\'t follow symlink without -L/--copy-links"',
         ),
         "special_file": (

@@ -71,7 +71,7 @@ def refusal(text: str, code: int) -> Exception:
         return errors.RcloneError(
             "rclone's sign-in cannot start: another program uses its port.",
             why=f"127.0.0.1:{PORT} is in use, most likely by another rclone's sign-in",
-            advice="End the other sign-in, or use your own app registration, which takes any port.",
+            advice="End the other sign-in, or use your own app registration: it allows any port.",
         )
     if found := _REFUSAL.search(text):
         description = "\n".join((found["description"], *_DETAILS.findall(text)[:3]))
@@ -86,7 +86,7 @@ def refusal(text: str, code: int) -> Exception:
             aadsts=aadsts.group() if aadsts else None,
         )
     if "unknown command" in text or "unknown flag" in text:
-        what = "This rclone does not have the `authorize` we need."
+        what = "This rclone does not have the `authorize` command needed here."
         return errors.RcloneUsage(what, exit_code=code)
     lines = [line for line in text.split("\n") if "Fatal error" in line or "Failed" in line]
     what, why = "rclone's sign-in did not finish.", lines[-1] if lines else None

@@ -128,5 +128,5 @@ def find_binary(path: str | os.PathLike[str] | None = None) -> Binary:
     scripts = os.path.dirname(sys.executable)
     found = which("rclone", path=scripts) or which("rclone")
     if found is None:
-        raise RcloneNotFound(f"there is no rclone: not in {scripts}, not on PATH")
+        raise RcloneNotFound(f"there is no rclone in {scripts} or on PATH")
     return Binary(found)

@@ -37,8 +37,8 @@ class Brake(NamedTuple):
         """The N of `most` if it is "N%", else None. Raises UsageError."""
         found = re.fullmatch(r"(\d+)(%?)", "0" if self.most is None else str(self.most))
         if found is None or (found[2] and int(found[1]) > 100):
-            what = f"{self.most!r} does not say how much may be deleted."
-            raise UsageError(what, advice="Give a number of files, or a share: 75%.")
+            what = f"{self.most!r} is not a limit for deletions."
+            raise UsageError(what, advice="Give a number of files, or a percentage: 75%.")
         return int(found[1]) if found[2] else None
 
     def judge(self, seen: Progress, *, whole: bool) -> int:
@@ -49,10 +49,10 @@ class Brake(NamedTuple):
         numbers: dict[str, Any] = {"deletions": gone, "there": there, "retry": False}
         if seen.transfers + seen.renames + there - gone == 0:
             if gone and not self.empty_source:
-                what = f"the source has no files, and all {gone} at the destination would go."
+                what = f"the source has no files; all {gone} at the destination would be deleted."
                 raise TooManyDeletions(
                     f"Nothing was done: {what}",
-                    why="a disk that is not mounted looks like that",
+                    why="an unmounted disk looks like this",
                     advice="Check the source. If it should be empty, choose allow-empty-source.",
                     **numbers,
                 )
@@ -63,6 +63,6 @@ class Brake(NamedTuple):
             most = int(self.most) if share is None else there * share // 100
         if gone > most:
             what = f"the sync would delete {gone} of the {there} files at the destination"
-            told = f"Nothing was done: {what}, and {most} may go."
+            told = f"Nothing was done: {what}; the limit is {most}."
             raise TooManyDeletions(told, allowed=most, **numbers)
         return min(most, gone + FEW) if whole else 0

@@ -212,11 +212,11 @@ def _apart(source: str, options: TransferOptions) -> list[str]:
     told = f"A sync with the suffix {suffix!r} would leave out files of the source."
     advice = "Choose a backup-dir as well, outside of the destination, or another suffix."
     if not is_local(source):
-        raise UsageError(told, why="those that end with it, if it has any", advice=advice)
+        raise UsageError(told, why="those whose names end with it, if there are any", advice=advice)
     for path, _, names in os.walk(source):
         found = next((name for name in names if pattern.search(name)), None)
         if found is not None:
-            why = f"{os.path.join(path, found)} is called like a file that is kept"
+            why = f"{os.path.join(path, found)} looks like the name of a kept old file"
             raise UsageError(told, why=why, advice=advice)
     ending = "{,.*}" if "--suffix-keep-extension" in (options.get("extra") or ()) else ""
     return [f"- *{filter_name(suffix)}{ending}"]
@@ -325,7 +325,7 @@ def one_file(word: str, place: Location, **given: object) -> Command:
 
 def not_a_file(place: str) -> UsageError:
     """The exception for a folder in place of a file."""
-    return UsageError(f"{place!r} is a folder.", advice="Name one file of it.")
+    return UsageError(f"{place!r} is a folder.", advice="Name a single file in it.")
 
 
 def lsjson(place: Location, options: ListOptions, *, depth: Literal["all", "one"]) -> Command:

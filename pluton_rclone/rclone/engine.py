@@ -227,7 +227,7 @@ class Rclone:
         if not result.matching and result.same and not (whole and self.stat(command.places[1])):
             raise RcloneError(
                 "Nothing was compared: no file was found.",
-                why="a disk that is not mounted, or a pattern without a match, looks like that",
+                why="an unmounted disk, or a pattern without a match, looks like this",
                 advice="Check the source, the destination and the filters.",
                 retry=False,
             )

@@ -54,8 +54,8 @@ def _as(pattern: str, meaning: Meaning) -> tuple[re.Pattern[str], Meaning]:
 
 
 _NO_ANSWER = "The server does not answer."
-_LIMIT = "The limit that was given for this run is reached."
-_NOTHING = "There is nothing at this place."
+_LIMIT = "The limit for this run was reached."
+_NOTHING = "There is nothing at this location."
 
 # Every quantifier is bounded or at the end, so the time is linear in the length of a message.
 _BEFORE = (
@@ -70,12 +70,12 @@ _BEFORE = (
           retry=True, advice="Run it again. If it happens again, use another version of rclone."),
     # rclone does not start; a message of the system may follow, so these rules come first
     _rule(r"^(?:Failed to (?:read|load|add certificates from)|Both) --(?:ca|client)-",
-          errors.RcloneUsage, "rclone cannot use a certificate that it was told to use.",
+          errors.RcloneUsage, "rclone cannot use a certificate named by a variable or flag.",
           advice="Correct RCLONE_CA_CERT, RCLONE_CLIENT_CERT and RCLONE_CLIENT_KEY, or the flags."),
     _rule(r"^(?:Failed to (?:load filters|open log file): |Invalid value when setting )"
           r"|^--[\w-]{2,30}: (?:Failed|Invalid) |failed to \w{1,20} \"\w{1,30}\" options: ",
-          errors.RcloneUsage, "rclone cannot use an option that it was given.",
-          advice="Correct the pattern, value or file that is named."),
+          errors.RcloneUsage, "rclone cannot use an option given to it.",
+          advice="Correct the pattern, value or file named in the message."),
     # the configuration
     _rule(r"unable to decrypt configuration and not allowed to ask|Failed to read line: EOF",
           errors.ConfigPasswordMissing,
@@ -86,51 +86,51 @@ _BEFORE = (
           "The command that should print the configuration's password failed."),
     _rule(r"Failed to load config file", errors.ConfigUnreadable,
           "rclone cannot read the configuration.",
-          advice="Correct what is named, or use another file."),
+          advice="Correct the error named in the message, or use another file."),
     # our own token endpoint (`microsoft.entra.token_endpoint`), which sends the code of an error
     _rule(r"fetch token: (?:oauth2: \")?unreachable: ", errors.Unreachable,
           "Microsoft's sign-in service cannot be reached.", retry=True),
     _as(r"fetch token: .{0,200}something else answered", NOT_MICROSOFT),
     _rule(r"fetch token: (?:oauth2: \")?config_password_missing: ", errors.ConfigPasswordMissing,
-          "rclone.conf was encrypted while this ran, and its password is not known here."),
+          "rclone.conf was encrypted during this run, and its password is not known here."),
     _rule(r"fetch token: (?:oauth2: \")?config_password_wrong: ", errors.ConfigPasswordWrong,
-          "rclone.conf has got another password while this ran."),
+          "The password of rclone.conf was changed during this run."),
     _rule(r"fetch token: (?:oauth2: \")?config_unreadable: ", errors.ConfigUnreadable,
-          "rclone.conf cannot be read any more."),
+          "rclone.conf can no longer be read."),
     _rule(r"fetch token: (?:oauth2: \")?config_\w{1,20}: ", errors.ConfigNotWritable,
-          "A renewed token could not be kept, so none was asked for.", retry=True),
+          "A renewed token could not be saved, so none was requested.", retry=True),
     _rule(r"fetch token: (?:oauth2: \")?storage_not_found: ", errors.StorageNotFound,
-          "The storage is not there any more."),
+          "The storage no longer exists."),
     _as(r": (?:connect|read|write|socket|sendto): (?:permission denied|operation not permitted)"
         r"\W*$", FORBIDDEN),  # for a connection; for a file, it follows the file's path
     # the local disk: the system's message is at the end
     _rule(r": (?:no space left on device|disk quota exceeded"
           r"|file too big for remaining disk space)\W*$", errors.QuotaFull,
-          "The disk is full, or what this user may have of it.",
-          advice="Free room on this machine's disk."),
+          "The disk is full, or this user's quota on it is used up.",
+          advice="Free up space on this machine's disk."),
     _rule(r": file name too long\W*$", errors.PathTooLong,
           "The name is too long for the file system."),
     _rule(r": (?:permission denied|operation not permitted|read-only file system)\W*$",
-          errors.AccessDenied, "This user may not read or write that on this machine.",
-          who=Who.YOU, advice="Give this user the right to do it, or leave the file out."),
+          errors.AccessDenied, "This user may not read or write it on this machine.",
+          who=Who.YOU, advice="Give this user permission, or exclude the file."),
     _rule(r"^Failed to create file system .{0,4096}: no such file or directory\W*$",
-          errors.OptionInvalid, "An option of the remote names a file that is not there.",
-          advice="Correct the option, or put the file there."),
+          errors.OptionInvalid, "An option of the remote names a file that does not exist.",
+          advice="Correct the option, or create the file."),
     _rule(r": no such file or directory\W*$", errors.NothingFound, _NOTHING),
     _rule(r"can't limit to single files when using filters", errors.RcloneUsage,
-          "A filter rule chooses among the files of a folder, and this is a single file.",
-          advice="Leave the rule out, or name the folder that holds the file."),
+          "Filter rules select files in a folder, but this is a single file.",
+          advice="Omit the rule, or name the folder that contains the file."),
     # the remote
     _rule(r"found file when looking for folder", errors.RcloneError,
           "There is a file where rclone needs a folder, or it is a single file in a folder that "
           "somebody shared.",
-          advice="If the destination has a file of that folder's name, delete it there, then run "
-          "it again. Of a folder that somebody shared, take the folder that the file is in, with a "
-          "filter for the file."),
+          advice="If the destination has a file with that folder's name, delete the file, then run "
+          "it again. For a file in a shared folder, use the folder that contains it, with a filter "
+          "for the file."),
     _rule(r"didn't find section in config file", errors.StorageNotFound,
           "The configuration has no remote of that name."),
     _rule(r"unable to get drive_id and drive_type", errors.RemoteIncomplete,
-          "The remote has no drive.", advice="Have its drive looked for: the token stays.",
+          "The remote has no drive.", advice="Look up its drive again: the token stays.",
           step=errors.NextStep.REPAIR),
     _rule(r"empty token found|failed to configure OneDrive", errors.RemoteIncomplete,
           "The remote has no token that can be read.",
@@ -149,23 +149,23 @@ _BEFORE = (
           "The client secret of the app registration has expired."),
     _rule(r"The certificate .{0,500} cannot be (?:used|read)", errors.RegistrationError,
           "The certificate that this remote signs in with cannot be used here.", who=Who.YOU,
-          advice="Give its password in PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD, or another file."),
+          advice="Set its password in PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD, or use another file."),
     _rule(r"AADSTS70002[1347]\b|client assertion", errors.RegistrationError,
           "Microsoft does not accept the certificate that this remote signs in with.",
-          advice="Upload the certificate that is used here to the app registration, or use the one "
-          "that is there; and check this machine's clock."),
+          advice="Upload this certificate to the app registration, or use the registered one; also "
+          "check this machine's clock."),
     _rule(r"invalid_client|unauthorized_client|registration_error", errors.RegistrationError,
-          "Microsoft does not accept the app registration that this remote was made with."),
+          "Microsoft does not accept the app registration that this remote uses."),
     _as(r"claims challenge|insufficient_claims|needs more claims", CLAIMS),
     _rule(r"interaction_required", errors.InteractionRequired,
-          "Microsoft wants to see the person again."),
+          "Microsoft requires an interactive sign-in."),
     _rule(r"temporarily_unavailable|\bserver_error\b", errors.Unreachable,
           "Microsoft's sign-in service is busy.", retry=True),
     _rule(r"invalid_grant|token expired and there's no refresh token", errors.TokenExpired,
-          "Microsoft does not accept the token any more."),
+          "Microsoft no longer accepts the token."),
     _rule(r"\b(?:delet|purg|rmdir|remov)\w{0,6}\b.{0,200}\bnotSupported\b", errors.OptionInvalid,
-          "A personal OneDrive does not delete past the recycle bin.",  # no permanentDelete there
-          advice="Switch the option hard_delete off."),
+          "OneDrive Personal cannot bypass the recycle bin.",  # no permanentDelete there
+          advice="Turn off the option hard_delete."),
 )  # fmt: skip
 """The first match counts. These rules come before Microsoft's errors."""
 
@@ -191,21 +191,21 @@ _AFTER = (
           "The file changed while it was being read.", retry=True,
           advice="Run it again when no program writes to it, leave it out, or back up a snapshot."),
     _rule(r"immutable file modified|Timestamp mismatch between immutable", errors.Conflict,
-          "The file has changed, and the option immutable keeps it from being overwritten."),
+          "The file has changed, and the option immutable forbids overwriting it."),
     _rule(r"(?:directory|object) not found|doesn't exist", errors.NothingFound, _NOTHING),
-    _rule(r"permission denied", errors.AccessDenied, "This user may not do that."),
-    _rule(r"overlapping remotes", errors.RcloneUsage, "One of the places is in the other.",
-          advice="Choose places that lie apart, or leave the inner one out by a filter rule."),
+    _rule(r"permission denied", errors.AccessDenied, "This user does not have permission."),
+    _rule(r"overlapping remotes", errors.RcloneUsage, "One location is inside the other.",
+          advice="Choose separate locations, or exclude the inner one with a filter rule."),
     _rule(r"is a file not a directory", errors.RcloneError,
           "There is a file where a folder is needed.",
           advice="Name the folder: a file that is copied into it keeps its name."),
     _rule(r"is a directory|not a regular file|directory not empty",
-          errors.RcloneError, "The place is not of the kind that this needs.",
-          advice="Check whether the place is a file or a folder."),
+          errors.RcloneError, "The location is a file instead of a folder, or the reverse.",
+          advice="Check whether it is a file or a folder."),
     _rule(r"context canceled", errors.Cancelled, "It was cancelled."),
     _rule(r": (?:invalid argument|file too large)\W*$", errors.RcloneError,
-          "This disk does not take that name, size or operation.",
-          advice="Rename it, leave it out, or choose a disk with another file system."),
+          "This disk does not allow that name, size or operation.",
+          advice="Rename it, exclude it, or choose a disk with another file system."),
     # the command
     _rule(r"unknown (?:flag|shorthand flag|command)|invalid argument \"|needs? \d+ arguments"
           r"|flag needs an argument|Fatal error: |couldn't find method|Didn't find key",
@@ -217,8 +217,8 @@ _BY_EXIT_CODE: dict[int, tuple[type[PlutonRcloneError], str]] = {
     2: (errors.RcloneUsage, "rclone did not understand the command."),
     3: (errors.NothingFound, "The folder does not exist."),
     4: (errors.NothingFound, "The file does not exist."),
-    5: (errors.Unreachable, "A fault that may pass with another try."),
-    6: (errors.TransferFailed, "A fault that does not pass with another try."),
+    5: (errors.Unreachable, "An error that may pass with another try."),
+    6: (errors.TransferFailed, "An error that another try does not fix."),
     7: (errors.RcloneError, "rclone gave up, because another try would not help."),
     9: (errors.TransferFailed, "There was nothing to transfer."),
     **dict.fromkeys((8, 10), (errors.LimitReached, _LIMIT)),
@@ -310,7 +310,7 @@ def _refused(text: str) -> Meaning | None:
 def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcloneError:
     """The exception for one message; its text begins with `subject` (a path, a remote). Its detail
     `retry` is whether the same call can succeed later, as after any unknown fault."""
-    found = meaning(text) or Meaning(errors.RcloneError, "rclone reports a fault.", again=True)
+    found = meaning(text) or Meaning(errors.RcloneError, "rclone reports an error.", again=True)
     what = found.what
     if what == _NO_ANSWER:
         # before it is the request that needs the token

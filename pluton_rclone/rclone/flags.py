@@ -36,7 +36,7 @@ def of_options(options: Mapping[str, Any], kind: type) -> tuple[tuple[str, ...],
     rules, files = options.get("filters"), options.get("files_from")
     if rules is not None and files is not None:
         what = "filters and files-from exclude each other"
-        raise UsageError(what, why="rclone ignores filters then")
+        raise UsageError(what, why="rclone would ignore the filters")
     if rules is not None:
         return (*out, "--filter-from=-"), _lines(map(_rule, rules))
     if files is not None:
@@ -64,8 +64,8 @@ def _rule(rule: str) -> str:
     """The filter rule in a form that rclone reads as intended. Raises UsageError."""
     if not rule.isascii() and NOT_UTF_8.search(rule):
         raise UsageError(
-            f"{rule!r} holds bytes that are not UTF-8",
-            why="rclone's rules take all such bytes for one character: other files would match",
+            f"{rule!r} contains bytes that are not UTF-8",
+            why="rclone's rules treat all such bytes as one character: other files would match",
             advice="Name the files in files-from, or match that part of the name with a wildcard.",
         )
     if len(rule) > 2 and rule[-1].isspace():  # rclone would strip it, even if it is escaped
@@ -84,7 +84,7 @@ def _lines(lines: Iterable[str | bytes]) -> bytes:
             raw = raw[2:]
         if b"\n" in raw or b"\r" in raw:
             raise UsageError(
-                f"{line!r} holds a line break",
+                f"{line!r} contains a line break",
                 advice="Give names in rclone's form, as listings show them.",
             )
         out += raw + b"\n"

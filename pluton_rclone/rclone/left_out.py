@@ -42,34 +42,34 @@ _FOLLOWS, _KEEPS = ("--copy-links", "-L"), ("--links", "-l")
 _ODD = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|[^ -~]")
 _Words = tuple[str, str | None, str | None]
 _TWIN: _Words = (
-    "the {side} has another one with that name",
-    "the two differ at most by upper and lower case or by the form of an accent, or a shortcut has "
+    "the {side} has another item with that name",
+    "the two names differ at most in case or in the form of an accent, or a shortcut has "
     "the name of a folder; only one of them was compared, none was overwritten",
     "Rename one of the two. A preflight lists such names before anything is sent.",
 )
 _LINK: _Words = (
     "it is a symbolic link",
     "no option says what to do with links",
-    "Choose one of the options links (each is kept as a small file), copy-links (its target is "
-    "sent) and skip-links (it is left out).",
+    "Choose one of the options links (stores each as a small file), copy-links (sends its target) "
+    "or skip-links (leaves it out).",
 )
 _NOTEBOOK: _Words = (
     "it is a OneNote notebook",
-    "Microsoft gives it only to OneNote, not as files",
-    "Export it with OneNote, and exclude its name here.",
+    "Microsoft offers it only to OneNote, not as files",
+    "Export it from OneNote, and exclude its name here.",
 )
-_MISPLACED: _Words = ("Microsoft lists it in a folder where it is not", None, None)
+_MISPLACED: _Words = ("Microsoft lists it in a folder that does not contain it", None, None)
 _UNDECRYPTED: _Words = (
     "its name cannot be decrypted",
     "it was stored with another password or password2, or not through this crypt",
-    "Check password and password2 of the crypt. What was not stored through it belongs elsewhere; "
-    "or exclude just that name here.",
+    "Check password and password2 of the crypt. Move what was not stored through it elsewhere, or "
+    "exclude exactly that name.",
 )
 
 _IN_CHUNKS: _Words = (
     "parts of it are lost or damaged",
-    "the chunker that holds it does not find all its chunks",
-    "Bring it back from a copy elsewhere, or restore its chunks from the recycle bin.",
+    "its chunker remote does not find all its chunks",
+    "Restore it from another copy, or its chunks from the recycle bin.",
 )
 
 _REMOVED = (
@@ -117,9 +117,9 @@ def _one(
     both_ways = command.words == ("check",) and "--one-way" not in command.flags
     there = (twin and side == "destination") or ((encrypted or chunks) and from_here)
     if (there and not both_ways) or (link and not from_here):
-        return LeftOut(path, "It is an extra at the destination: neither compared nor changed.")
+        return LeftOut(path, "It exists only at the destination: neither compared nor changed.")
     if special:
-        why = "It is a pipe, socket or device, which has no content to keep."
+        why = "It is a pipe, socket or device, which has no content to store."
         return LeftOut(path, why) if from_here else None
     if notebook and (from_here or excluded is None or _matches(path, excluded)):
         return None
@@ -220,8 +220,8 @@ def not_found(name: str) -> FailedFile:
     error = NothingFound(
         f"{name}: the source has no file of that name.",
         why="the list of files names it",
-        advice="Correct the list: a path below the source on each line, as `ls` shows it; instead "
-        "of a folder, the files in it.",
+        advice="Correct the list: one path below the source per line, as `ls` shows it; for a "
+        "folder, list its files.",
         path=name,
     )
     return FailedFile(name, error, retry_helps=False)

@@ -52,7 +52,7 @@ def entries(read: Callable[[], bytes]) -> Generator[Entry, None, bool]:
         if cut < 0:
             rest += block
             if len(rest) > LINE_LIMIT:
-                raise RcloneError("The listing cannot be read.", why="one line of it has no end")
+                raise RcloneError("The listing cannot be read.", why="one line of it is too long")
             continue
         lines = rest + block[:cut] if rest else block[:cut]
         rest = block[cut + 1 :]

@@ -30,8 +30,8 @@ _SECRET = re.compile(r"(?i)\b(?:\w+_)?(?:token|secret\w*|pass(?:word)?\d?|key\w*
 def remote(name: str, path: str = "") -> str:
     """Returns "name:path". `path` is in rclone's form, as listings show it; "" is the root."""
     if not REMOTE_NAME.fullmatch(name):
-        why = "letters, digits, _ . + @, and inside also - and space"
-        raise UsageError(f"{name!r} is not a name for a remote", why=why)
+        why = "allowed are letters, digits, _ . + @, and inside also - and space"
+        raise UsageError(f"{name!r} is not a valid remote name", why=why)
     return _checked(f"{name}:{path}")
 
 
@@ -101,7 +101,7 @@ def _checked(text: str) -> str:
     require_path(text)
     if _ON_THE_FLY.match(text) and _SECRET.search(text):
         raise UsageError(
-            "a secret in a connection string would be visible to all in the list of processes",
-            advice="Put the remote into a configuration, and use its name.",
+            "a secret in a connection string would be visible to everyone in the list of processes",
+            advice="Define the remote in a configuration, and use its name.",
         )
     return text

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pluton_rclone.errors import UsageError
 from pluton_rclone.values.redaction import SECRET_NAME
 
-_LEAKS = "what it holds would be in the list of processes, which others on this machine can read"
+_LEAKS = "its value would appear in the list of processes, which others on this machine can read"
 _FILES = ("--htpasswd", "--key", "--client-key", "--authorized-keys")  # their values are paths
 _REFUSED = {
     "it prints secrets, or sends them elsewhere": (
@@ -19,13 +19,13 @@ _REFUSED = {
         "--quiet", "-q", "--verbose", "-v", "--interactive", "-i", "--syslog", "--user-agent",
         "--dry-run", "-n", "--combined", "--error-on-no-transfer",
     ),
-    "it would go on when the rclone.conf that is lent to it is gone": ("--daemon",),
-    "rclone would leave out what comes before its folder": ("--onedrive-delta",),
-    "the storage has its place and account, as its options": (
+    "it would outlive the temporary rclone.conf that it runs with": ("--daemon",),
+    "rclone would leave out items listed before their folder": ("--onedrive-delta",),
+    "the storage's own options set its location and account": (
         "--onedrive-drive", "--onedrive-root-folder-id", "--onedrive-client", "--onedrive-tenant",
         "--onedrive-region", "--onedrive-access-scopes", "--onedrive-description",
     ),
-    "it has an option of its own here, which counts first": (
+    "this program has its own option for it, which takes precedence": (
         "--filter", "-f", "--include", "--exclude", "--files-from", "--max-delete", "--min-size",
         "--max-size", "--min-age", "--max-age",
     ),
@@ -44,6 +44,6 @@ def require_passable(flags: Iterable[str]) -> None:
         if name.startswith("--") and SECRET_NAME.search(name) and name not in _FILES:
             reasons = [_LEAKS]
         if re.match(r"-[A-Za-z].", name):  # -un is -u and -n
-            reasons = ["several letters in one could hide one that is refused; write each alone"]
+            reasons = ["combined letters could hide one that is refused; write each separately"]
         if reasons:
             raise UsageError(f"{name} is not passed to rclone.", why=reasons[0])

@@ -199,8 +199,8 @@ def transfer_failed(
     told += [f"{_counted(deleting)} not deleted"] if deleting else []
     why = f"{causes[0].path}: {first.why or first.what}" + (", and more" if failed[1:] else "")
     return kind(
-        f"{', '.join(told)}{'; it ended before all was tried' if early else ''}.",
-        why="the limit that was given for this run is reached" if limit else why,
+        f"{', '.join(told)}{'; it ended before everything was tried' if early else ''}.",
+        why="the limit for this run was reached" if limit else why,
         who=first.who if shared else None,
         advice=first.advice if shared else None,
         next_step=first.next_step if shared else None,

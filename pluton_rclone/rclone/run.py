@@ -106,7 +106,7 @@ class Run:
         complete = yield from listing.single(listing.entries(read))
         self.finish()
         if not complete:
-            raise RcloneError("The listing broke off.", why="rclone's output has no end")
+            raise RcloneError("The listing is incomplete.", why="rclone's output ended too early")
 
     def fault(self, code: int) -> PlutonRcloneError:
         """The exception for this exit code and the messages. If only items in the listed folder

@@ -43,13 +43,13 @@ _DELETING = re.compile(
 )
 _OF_A_FOLDER = re.compile(r"error (?:reading|listing)\b|Failed to (?:rmdir|update directory)\b")
 _NOT_DELETING = "not deleting files as there were IO errors"
-_KEPT = "Nothing was deleted at the destination, because not all could be read or transferred."
-_NOT_TAKEN = "Nothing was taken away at the source, because not all of it can be moved."
-_UNREAD = "not all could be read beforehand"
+_KEPT = "Nothing was deleted at the destination: not everything could be read or transferred."
+_NOT_TAKEN = "Nothing was removed from the source, because not everything can be moved."
+_UNREAD = "not everything could be read beforehand"
 _ONCE_MORE = "Run it again."
-_WOULD_KEEP = "Nothing would be deleted at the destination, because not all can be transferred."
-_UNSEEN = "not all could be read when the deletions were counted beforehand"
-_SEEING = "Run it again: deletions wait for a run that can read everything."
+_WOULD_KEEP = "Nothing would be deleted at the destination: not everything can be transferred."
+_UNSEEN = "not everything could be read when the deletions were counted beforehand"
+_SEEING = "Run it again: it deletes only if it can read everything."
 _DELETION = re.compile(r"delete|remove|move into backup")
 _FOLDER_MOVED = "Server side directory move succeeded"
 _SENDING = ("copy", "move")
@@ -116,10 +116,10 @@ class Tally:
 
     def stalled(self, seconds: float) -> Stalled | Throttled:
         """The reason why nothing has happened for `seconds`."""
-        what = f"No byte and no check for {seconds:g} s."
+        what = f"Nothing transferred or checked for {seconds:g} s."
         if (until := self.waits_until) is None:
             return Stalled(what, why=self.last_error)
-        advice = "Run it again after that; with fewer transfers at a time it asks for less."
+        advice = "Run it again after that; fewer parallel transfers send fewer requests."
         return Throttled(f"{units.waiting(until)}.", why=what.rstrip("."), advice=advice)
 
     def add(self, event: events.Event) -> None:
@@ -189,7 +189,7 @@ class Tally:
                 elif event.text.startswith("Need to transfer"):
                     self._begun.update(self._earlier.keys() & {getattr(event, "about", None)})
         if event.text.startswith(_UNSAVED):  # the exit code is 0, but the token is lost
-            self._notices = (f"A renewed token could not be kept: {event.text}",)
+            self._notices = (f"A renewed token could not be saved: {event.text}",)
             log.warning(*self._notices)
         if event.level in ("error", "critical"):
             self.last_error = event.text
@@ -322,7 +322,8 @@ class Tally:
         if stopped is None and exit_code != 0:
             not_made = self._making.keys() - {file.path for file in failed}
             # a file that arrives in it creates it after all, with another time
-            fault = TransferFailed("The folder could not be made with its time, or not at all.")
+            what = "The folder could not be created, or its time could not be set."
+            fault = TransferFailed(what)
             failed += tuple(FailedFile(path, fault, True, is_dir=True) for path in sorted(not_made))
         if command == "deletefile":  # the error of the file is the error of the run
             failed = ()
@@ -388,7 +389,7 @@ class Tally:
                 command.brake.judge(now, whole=True)
         except TooManyDeletions as refusal:
             why = refusal.what.partition(": ")[2]
-            told = f"More would go than may: without the dry run, nothing is done: {why}"
+            told = f"Without the dry run, nothing would be done: {why}"
             return now, planned, [told]
         return now, planned, []
 

@@ -47,11 +47,9 @@ def check_name(name: str, version: tuple[int, ...] = NEWEST, others: Collection[
     advice = "Use letters, digits, '_', '-' and spaces; the friendly name can be anything."
     if fault is None and (related := _related(name, others)):
         parent, child = related
-        fault = (
-            f"rclone would give {child!r} each option of {parent!r} that it does not have itself"
-        )
+        fault = f"in rclone, {child!r} would inherit each option of {parent!r} that it does not set"
         if child != name:
-            advice = f"Use another name, or first give {child!r} one without a dot."
+            advice = f"Use another name, or first rename {child!r} without a dot."
     if fault is not None:
         what = f"{name!r} cannot be the name of a remote"
         raise OptionInvalid(what, why=fault, advice=advice, option="name")

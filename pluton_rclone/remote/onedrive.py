@@ -300,7 +300,7 @@ def _text(value: object) -> str:
     return " ".join(value) if isinstance(value, tuple) else str(value)
 
 
-_LOOK = "Have its drive looked for: the token stays."
+_LOOK = "Look up its drive again: the token stays."
 _FIND: dict[str, Any] = {"advice": _LOOK, "next_step": errors.NextStep.REPAIR}
 
 

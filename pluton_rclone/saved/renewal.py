@@ -153,6 +153,6 @@ def name_now(conf: Conf, name: str, section: Mapping[str, str]) -> str:
         if sign_in and its.get(SIGN_IN) == sign_in:
             return other
     raise errors.StorageNotFound(
-        f"The storage {section.get('description') or name!r} is not there any more.",
-        why="it was removed, or another one has its name",
+        f"The storage {section.get('description') or name!r} no longer exists.",
+        why="it was removed, or another storage now has its name",
     )

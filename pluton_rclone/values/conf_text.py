@@ -70,5 +70,5 @@ def check_values(section: Mapping[str, str]) -> None:
             what = f"{key!r} cannot be the name of an option"
             raise OptionInvalid(what, why="only a-z, 0-9 and _ are possible", option=key)
         if fault := value_fault(value):
-            what = f"rclone.conf cannot carry this value of {key}"
+            what = f"rclone.conf cannot hold this value of {key}"
             raise OptionInvalid(what, why=fault, option=key)

@@ -20,8 +20,8 @@ def require_path(text: str) -> str:
         why = "a NUL character"
     except UnicodeEncodeError:
         why = "a character that is not Unicode text (a lone surrogate)"
-    what = f"{text!a} holds {why}, which no path can hold."
-    raise UsageError(what, advice="Give it without that character.")
+    what = f"{text!a} contains {why}, which no path can contain."
+    raise UsageError(what, advice="Remove that character.")
 
 
 def in_drive(path: str, base: str = "") -> str:
@@ -45,7 +45,7 @@ def _names(path: str) -> list[str]:
     for name in path.split("/"):
         if name == "..":
             if not parts:
-                what = f"The path {path!r} climbs out of the folder that it starts in."
+                what = f"The path {path!r} leads above the folder in which it starts."
                 advice = "Leave out the '..', or start at the drive's root with a leading '/'."
                 raise UsageError(what, advice=advice)
             parts.pop()

@@ -22,17 +22,17 @@ Place = Literal["drive", "account", "item", "folder", "site", "sites", "upload",
 _WHAT: dict[type[PlutonRcloneError], str] = {
     errors.UploadSessionLost: "The upload session broke.",
     errors.PathTooLong: "The path is too long for OneDrive.",
-    errors.NameRefused: "OneDrive does not take this name.",
+    errors.NameRefused: "OneDrive does not allow this name.",
     errors.QuotaFull: "The drive is full.",
-    errors.Conflict: "Somebody else uses or changed this, or the name is taken.",
+    errors.Conflict: "Someone else is using or has changed this, or the name is taken.",
     errors.Throttled: "Microsoft asks to slow down.",
-    errors.TokenExpired: "Microsoft does not accept the access token any more.",
+    errors.TokenExpired: "Microsoft no longer accepts the access token.",
     errors.AccessDenied: "This account is not allowed to do that.",
     errors.SitesPermissionMissing: "The permission to find sites (Sites.Read.All) is missing.",
-    errors.DriveNotFound: "The drive is not there, or not for this account.",
-    errors.ItemNotFound: "There is nothing at this place.",
-    errors.Unreachable: "Microsoft did not answer properly.",
-    errors.GraphError: "Microsoft Graph refused.",
+    errors.DriveNotFound: "The drive does not exist, or this account cannot open it.",
+    errors.ItemNotFound: "There is nothing at this location.",
+    errors.Unreachable: "Microsoft did not answer as expected.",
+    errors.GraphError: "Microsoft Graph refused the request.",
 }
 _RETRIED = (errors.UploadSessionLost, errors.Conflict, errors.Throttled, errors.Unreachable)
 
@@ -83,18 +83,18 @@ _DENIED = Meaning(errors.AccessDenied)
 _MISSING = Meaning(errors.ItemNotFound)
 _DOWN = Meaning(
     errors.Unreachable,
-    advice="Try again in a few minutes; Microsoft's state: https://status.cloud.microsoft.")
+    advice="Try again in a few minutes. Microsoft's status page: https://status.cloud.microsoft.")
 _SLOW = Meaning(
-    errors.Unreachable, advice="Try again. If it stays, keep fewer than 50,000 files in a folder; "
-    "for an upload, set a smaller chunk_size.")
+    errors.Unreachable, advice="Try again. If it keeps failing, keep fewer than 50,000 files in a "
+    "folder; for an upload, set a smaller chunk_size.")
 PROXY = Meaning(
     errors.Unreachable, "The network did not let the request through.", Who.YOU,
-    "Sign in to the network, check HTTPS_PROXY and NO_PROXY, or have its administrator allow it.")
+    "Sign in to the network, check HTTPS_PROXY and NO_PROXY, or ask its administrator to allow it.")
 _MALWARE = Meaning(
     errors.AccessDenied, "Microsoft found malware in this file.", Who.YOU, "Delete or exclude it.")
 _FROZEN = Meaning(
-    errors.Unreachable, "Microsoft keeps this drive closed, or for reading only, at the moment.",
-    advice="Try again in a few hours. If it stays, look at OneDrive on the web: is its quota full?")
+    errors.Unreachable, "Microsoft has locked this drive or made it read-only for now.",
+    advice="Try again in a few hours. If it stays locked, check its quota on the web.")
 _BLOCKED = Meaning(
     errors.AccessDenied, "An administrator has blocked this site.",
     advice="Ask the administrator of the organisation to unlock the site.")
@@ -103,39 +103,39 @@ _NO_DRIVE = Meaning(
     errors.DriveNotFound, advice="Check the drive's id, and whether this account may open it.")
 LOST_DRIVE = Meaning(  # the same for a saved remote
     errors.DriveNotFound,
-    advice="Have its drive looked for: the token stays. An account that has no OneDrive any more "
-    "needs a OneDrive licence again.", step=NextStep.REPAIR)
+    advice="Look up its drive again: the token stays. An account that no longer has a OneDrive "
+    "needs a OneDrive licence.", step=NextStep.REPAIR)
 _NO_SITES = Meaning(
     errors.GraphError, who=Who.YOU,
     advice="Sign in with a work or school account that has SharePoint, or choose OneDrive.")
 _NO_ENTRY = Meaning(
     errors.AccessDenied, "This account has no access to this site.",
-    advice="Ask an owner of the site: the permission for sites alone does not open each of them.")
+    advice="Ask an owner of the site for access: the sites permission does not open every site.")
 _FOREIGN = Meaning(
     errors.ItemNotFound, "This site belongs to another organisation than the account.",
-    advice="Sign in with an account of that organisation; as its guest, give its tenant.")
+    advice="Sign in with an account of that organisation; as a guest, set its tenant.")
 _BY_CLOCK = Meaning(  # a token that has expired by our own clock is renewed, and never sent
     errors.TokenExpired,
     "Microsoft says that the access token has expired; by this machine's clock it has not.",
     advice="Test the storage: that renews the token and compares the clocks.", step=NextStep.TEST)
 _TAKEN = Meaning(
     errors.Conflict, "This name is taken.",
-    advice="Run it again. If it stays and the destination has a folder of this file's name, delete "
-    "it there. If it has none, something that rclone does not list has this name, such as a "
-    "OneNote notebook: rename it on the web, or leave this file out.")
+    advice="Run it again. If it keeps failing and the destination has a folder with this file's "
+    "name, delete that folder. If not, an item that rclone does not list has this name, such as a "
+    "OneNote notebook: rename it on the web, or exclude this file.")
 _UNCHECKED = Meaning(
     errors.Unreachable, "Microsoft could not check the token just now.",
     advice="Try again in a few minutes; the sign-in itself is good.")
 _VAULT = Meaning(  # rclone#8736; a missing drive has only invalidRequest
     errors.AccessDenied,
     "This folder is the Personal Vault, which Microsoft keeps locked for every program.", Who.YOU,
-    "Leave it out: exclude its name and /**. To be backed up, files have to be moved out of it.")
+    "Exclude its name followed by /**. To back up its files, move them out of it.")
 _ELSEWHERE = Meaning(  # rclone#4342: a server-side copy
     errors.ItemNotFound, "OneDrive cannot reach this item from here.",
     advice="If it is a copy between two accounts or drives, do not set server_side_across_configs.")
 NOT_MICROSOFT = Meaning(
     errors.SignInError, "Microsoft's sign-in service was not reached: something else answered.",
-    Who.LATER, "Try again; if it stays, check the proxy and open the sign-in page in a browser.")
+    Who.LATER, "Try again; if it keeps failing, check the proxy and open the sign-in page.")
 # Faults between this machine and Microsoft, for rclone and for our HTTP alike.
 UNTRUSTED = Meaning(
     errors.Unreachable, "The server's certificate is not trusted here.", Who.YOU,
@@ -146,17 +146,17 @@ WRONG_CLOCK = Meaning(
     "Set this machine's clock. If it is right, the server's or proxy's certificate has expired.",
     again=False)
 FORBIDDEN = Meaning(
-    errors.Unreachable, "This machine forbids the connection.", Who.YOU,
+    errors.Unreachable, "This machine blocks the connection.", Who.YOU,
     "Allow it in the firewall or the network rules of this machine, or set HTTPS_PROXY.",
     again=False)
 CLAIMS = Meaning(  # conditional access
-    errors.InteractionRequired, "A rule of the organisation asks for more than the sign-in proved.",
-    advice="Sign in again in a browser. If it comes back, ask your administrator: the sign-in log "
-    "names the rule.", step=NextStep.REAUTHORIZE)
+    errors.InteractionRequired, "A rule of the organisation requires a stronger sign-in.",
+    advice="Sign in again in a browser. If it happens again, ask your administrator: the sign-in "
+    "log names the rule.", step=NextStep.REAUTHORIZE)
 _EVALUATED = Meaning(errors.TokenExpired, advice=CLAIMS.advice)  # unless a renewal helps
 BEHIND_PROXY = Meaning(
     errors.Unreachable, "The proxy did not let the connection through.", Who.YOU,
-    "Check HTTPS_PROXY and NO_PROXY, or have the network's administrator allow it.")
+    "Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator to allow it.")
 
 BY_STATUS: dict[int, Meaning] = {
     401: Meaning(errors.TokenExpired), 403: _DENIED, 404: _MISSING, 407: PROXY, 408: _DOWN,
@@ -283,7 +283,7 @@ def _placed(meaning: Meaning, place: Place, status: int | None) -> Meaning:
     return meaning
 
 
-ASK_THE_OWNER = "Ask the owner of the drive for access; open your own once in the browser."
+ASK_THE_OWNER = "Ask the owner of the drive for access; open your own once in a browser."
 
 
 def of_saved(meaning: Meaning) -> Meaning:
@@ -310,8 +310,8 @@ def of_application(problem: PlutonRcloneError) -> PlutonRcloneError:
 
 
 _KEPT_OUT = (
-    "Ask your administrator whether a Conditional Access rule keeps this application, or this "
-    "machine's address, out: the sign-in log names it. No person can sign in for an application."
+    "Ask your administrator whether a Conditional Access rule blocks this application, or this "
+    "machine's address: the sign-in log names it. Nobody can sign in for an application."
 )
 
 

@@ -356,7 +356,7 @@ def test_health_warns_of_a_drive_that_holds_more_than_it_may(
     assert (ill.code, shown.code) == (4, 4)
     steps = {step["name"]: step for step in ill.json["storages"][0]["steps"]}
     assert (steps["quota"]["status"], steps["quota"]["error"]["error"]) == ("failed", "quota_full")
-    assert "Free room on it (the recycle bin counts)" in shown.err
+    assert "Free up space on it (the recycle bin counts)" in shown.err
 
 
 def test_health_of_storages_that_are_merely_not_reached_has_an_exit_code_of_its_own(

@@ -358,4 +358,4 @@ def test_a_file_that_is_refused_is_named_once(connected: Command, tmp_path: Path
     ran = connected("copy", str(tmp_path), "work-files:a")
     assert ran.code == 7
     (line,) = [line for line in ran.err.splitlines() if "failed" in line]
-    assert line.startswith("  failed  CON: OneDrive does not take this name. (")
+    assert line.startswith("  failed  CON: OneDrive does not allow this name. (")

@@ -41,7 +41,7 @@ def test_a_current_folder_that_is_gone_is_said() -> None:
     ran = run_here("--config", "own.conf", "storages")
 
     assert ran.returncode == 5
-    assert "the current folder, which it starts in, is gone" in ran.stderr
+    assert "the current folder, its start, is gone" in ran.stderr
     assert "Go to a folder that is there" in ran.stderr
 
 

@@ -189,4 +189,4 @@ def test_a_password_command_without_a_terminal_says_why_it_fails(
     assert ran.returncode == 5
     said = " ".join(ran.stderr.decode().split())
     assert "and said: token=*** no terminal" in said
-    assert "Here it has no terminal, and can ask nobody." in said
+    assert "Here it has no terminal and cannot prompt." in said

@@ -410,7 +410,7 @@ def test_that_a_rule_does_not_choose_a_single_file_is_said(
     ran = connected(word[0], *places, "--exclude", "*.tmp", "--json")
     assert (ran.code, ran.error["error"]) == (2, "rclone_usage")
     assert "single file" in ran.error["what"]
-    assert "the folder that holds the file" in ran.error["advice"]
+    assert "the folder that contains the file" in ran.error["advice"]
 
 
 def test_check_says_what_helps_where_a_copy_would_not(connected: Command, source: Path) -> None:

@@ -65,10 +65,10 @@ def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (401, Screen(3, ("does not accept the access token", "you can fix it"))),
         (403, Screen(4, ("not allowed to do that", "you can fix it"), ("administrator",))),
-        (404, Screen(4, ("The drive is not there",))),
-        (423, Screen(4, ("Somebody else uses or changed this",))),
+        (404, Screen(4, ("The drive does not exist",))),
+        (423, Screen(4, ("Someone else is using or has changed this",))),
         (503, Screen(8, ("Microsoft asks to slow down", "try again later"))),
-        (504, Screen(8, ("Microsoft did not answer properly", "try again later"))),
+        (504, Screen(8, ("Microsoft did not answer as expected", "try again later"))),
     ],
 )
 def test_an_answer_without_a_body_is_read_by_its_status(
@@ -140,7 +140,7 @@ def test_microsofts_own_store_for_reading_only_is_nobodys_fault_here(
 def test_a_drive_that_is_none(connected: Command, cloud: Emulator, drive: Drive) -> None:
     with cloud.quirks.handle_invalid(drive):
         ran = connected("ls", "Work files:")
-    judge(ran.code, ran.err, Screen(4, ("The drive is not there",), ("Vault",)))
+    judge(ran.code, ran.err, Screen(4, ("The drive does not exist",), ("Vault",)))
 
 
 def test_the_personal_vault(connected: Command, cloud: Emulator, drive: Drive) -> None:

@@ -160,7 +160,7 @@ AT_ADMINS = (
     "https://contoso-my.sharepoint.com/personal/admin_contoso_onmicrosoft_com/Documents/Team",
 )  # fmt: skip
 TABLE = (
-    Row(a_full_drive, COPY, 7, "not transferred", YOU, None, "Free room on the drive"),
+    Row(a_full_drive, COPY, 7, "not transferred", YOU, None, "Free up space on the drive"),
     Row(
         a_token_without_refresh,
         COPY,
@@ -246,7 +246,7 @@ TABLE = (
         uploads_that_do_not_begin,
         (*COPY, "--max-duration", "2s"),
         7,
-        "it ended before all was tried",
+        "it ended before everything was tried",
         YOU,
         None,
         "go on where it stopped",

@@ -337,7 +337,7 @@ def test_a_step_of_restic_does_what_it_says(tmp_path: Path, word: str) -> None:
 
 def test_a_folder_outside_of_the_storage_is_named(tmp_path: Path) -> None:
     (fault,) = read(tmp_path, f'{UPLOAD}folder = "../x"')[1]
-    assert "'../x' climbs out of the folder that it starts in" in fault
+    assert "'../x' leads above the folder in which it starts" in fault
 
 
 def test_a_file_that_nobody_wrote_by_hand_is_no_plan(tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ def test_what_our_token_endpoint_says_is_told_apart(
         (130, [], errors.RcloneError, "rclone was ended by signal 2 during copy.", None, True),
         (3, ["odd", " "], errors.NothingFound, "The folder does not exist.", "odd", False),
         (4, [], errors.NothingFound, "The file does not exist.", None, False),
-        (5, [], errors.Unreachable, "A fault that may pass with another try.", None, True),
+        (5, [], errors.Unreachable, "An error that may pass with another try.", None, True),
         (99, [], errors.RcloneError, "rclone copy failed with exit code 99.", None, True),
         (
             1,
@@ -319,7 +319,7 @@ def test_a_404_means_what_was_asked_for(
             "The configuration has no remote of that name.",
             {"storage": "work", "retry": False},
         ),
-        ("nobody has seen this yet", "rclone reports a fault.", {"retry": True}),
+        ("nobody has seen this yet", "rclone reports an error.", {"retry": True}),
     ],
 )
 def test_what_a_message_names_is_in_the_errors_details(
@@ -348,7 +348,7 @@ def test_what_a_message_names_is_in_the_errors_details(
             'malformed HTTP response "\\x00"',
             "context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
         )),
-        *((words, "This machine forbids the connection.", False) for words in (
+        *((words, "This machine blocks the connection.", False) for words in (
             "dial tcp [2603::1]:443: connect: permission denied",
             "dial tcp: lookup graph.microsoft.com on 9.9.9.9:53: write udp 10.0.0.2:3->9.9.9.9:53: "
             "write: operation not permitted",
@@ -403,12 +403,12 @@ def test_a_code_beside_which_rclone_prints_no_status_means_what_its_status_does(
 def test_a_full_disk_here_is_not_a_full_drive_there(words: str) -> None:
     error = faults.fault(f"Failed to copy: {words}")
     assert type(error) is errors.QuotaFull
-    assert error.advice == "Free room on this machine's disk."
+    assert error.advice == "Free up space on this machine's disk."
 
 
 def test_a_rule_brings_its_advice_and_next_step() -> None:
     error = faults.fault("Failed to lsjson: unable to get drive_id and drive_type - fix it")
-    assert error.advice == "Have its drive looked for: the token stays."
+    assert error.advice == "Look up its drive again: the token stays."
     assert error.next_step is errors.NextStep.REPAIR
 
 

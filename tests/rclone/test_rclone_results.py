@@ -32,7 +32,7 @@ def failed(
             "copy",
             [failed("d", is_dir=True), failed("a"), failed("b")],
             True,
-            "3 files and folders were not transferred; it ended before all was tried.",
+            "3 files and folders were not transferred; it ended before everything was tried.",
         ),
         (
             "sync",
@@ -82,7 +82,7 @@ def test_what_one_cause_has_cancelled_is_no_cause_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("causes", "kind", "why"),
     [
-        ([LIMIT, LIMIT], errors.LimitReached, "the limit that was given for this run is reached"),
+        ([LIMIT, LIMIT], errors.LimitReached, "the limit for this run was reached"),
         ([DAMAGED], errors.Corrupted, "a: The copy differs from the source in size or hash."),
         (
             [LIMIT, DAMAGED],

@@ -190,7 +190,7 @@ def test_what_a_killed_rclone_left_is_told_from_what_a_person_put_aside(tmp_path
         "my[1].conf.old1447880401",
         "my[1].conf3701141347",
     }
-    assert {finding.advice for finding in found} == {"Remove it, unless it is a copy of yours."}
+    assert {finding.advice for finding in found} == {"Remove it, unless you made it."}
 
 
 def test_what_a_remote_takes_from_another_one_by_its_name_is_told(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_what_a_remote_takes_from_another_one_by_its_name_is_told(tmp_path: Path
         print("\n[work.archive]", *lines, "\n[late.archive]", *lines, sep="\n", file=file)
     (finding,) = conf.inspect()
     assert (finding.remote, finding.option) == ("work.archive", "name")
-    assert "each option of 'work' that it does not have itself: hard_delete" in finding.what
+    assert "each option of 'work' that it does not set: hard_delete" in finding.what
     conf.update("work.archive", {"hard_delete": None, "pluton_base_folder": "x"})
     (finding,) = conf.inspect("work.archive")  # what [work] gets next, it would inherit
     assert (finding.remote, finding.option) == ("work.archive", "name")

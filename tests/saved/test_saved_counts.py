@@ -55,7 +55,7 @@ def test_a_full_drive(storage: Storage, source: Path, cloud: Emulator, there: Co
     # One by one: rclone does not notice what arrives beside the refusal that ends the run.
     first = storage.upload(source, "x", transfers=1).wait()
     assert (first.transfers, first.unchanged, there("x")) == (13, 0, 13)
-    assert "ended before all was tried" in str(first.error)
+    assert "ended before everything was tried" in str(first.error)
     # With check_first, because otherwise it may end before it has compared all.
     second = storage.upload(source, "x", check_first=True, transfers=1).wait()
     assert (second.transfers, second.unchanged, there("x")) == (0, 13, 13)
@@ -200,7 +200,7 @@ def test_trouble_in_the_middle_is_counted_as_it_is(
         assert result.transfers <= len(arrived)  # as its last report says
         return
     assert result.transfers == len(arrived) == there("x")
-    if "ended before all was tried" not in str(result.error) and "limit" not in trouble:
+    if "ended before everything was tried" not in str(result.error) and "limit" not in trouble:
         assert failed | arrived == ALL
 
 

@@ -144,7 +144,7 @@ def test_with_a_single_try_it_may_be_there_all_the_same(storages: Storages, tmp_
     (tmp_path / "source/deep/a.txt").write_text("a")
     result = storages.rclone("two").copy(tmp_path / "source", "two:x", retries=1).wait()
     (deep,) = result.failed
-    assert str(deep.error) == "The folder could not be made with its time, or not at all."
+    assert str(deep.error) == "The folder could not be created, or its time could not be set."
     assert storages.rclone("two").stat("two:x/deep/a.txt")
 
 

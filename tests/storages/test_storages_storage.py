@@ -111,7 +111,7 @@ def test_who_takes_the_name_during_a_test_gets_nothing_of_the_one_before(
             storage.remove()
             kept.append(Storages().add_tested("team", other).section_with_secrets())
 
-    with pytest.raises(StorageNotFound, match="'team' is not there any more"):
+    with pytest.raises(StorageNotFound, match="'team' no longer exists"):
         change(cloud, storage, taken)
     assert [Storages()["team"].section_with_secrets()] == kept
 
@@ -122,7 +122,7 @@ def test_what_was_asked_for_one_storage_removes_no_other_of_its_name(cloud: Emul
     meant = storage.section_with_secrets()
     storage.remove()
     connected(cloud, name="team")
-    with pytest.raises(StorageNotFound, match="another one has its name"):
+    with pytest.raises(StorageNotFound, match="another storage now has its name"):
         storage.remove(of=meant)
     assert Storages()["team"].list() == []
 

@@ -18,7 +18,7 @@ from .client import at_the_page, until_over
 
 # the emulated situation; parts of the page's error and of its advice
 TABLE: tuple[tuple[Callable[[Scene], AbstractContextManager[None]], str, str], ...] = (
-    (played.a_full_drive, "not transferred", "Free room on the drive"),
+    (played.a_full_drive, "not transferred", "Free up space on the drive"),
     (played.a_token_without_refresh, "there's no refresh token", "Re-authorize the storage"),
     (played.permission_to_read_only, "for reading only", "with permission to write"),
     (played.a_growing_file, "changed while it was being read", "when no program writes to it"),

@@ -76,7 +76,7 @@ def _refuse_elsewhere(own: Sequence[Drive], host: str) -> None:
         if personal or not alike:
             what = f"{host} belongs to another organisation than the account."
             why = "this is a personal account" if personal else f"this account belongs to {ours}"
-            advice = "Sign in with an account of that organisation; guests give its tenant."
+            advice = "Sign in with an account of that organisation; guests set its tenant."
             raise errors.AccountError(what, why=why, advice=advice)
 
 
