@@ -105,7 +105,7 @@ def _token(
     """Renew the token, which proves that this works: by us if the registration is ours."""
     if remote.client_credentials:
         saved.graph_token(http)
-        step.text = "app-only: Microsoft gives one for each run"
+        step.text = "app-only: a new one is requested for each run"
         step.error = _secret_ends(remote)
         return
     token = saved.token()
@@ -146,7 +146,7 @@ def _drive(saved: SavedRemote, remote: OneDriveRemote, http: Http) -> Drive:
         if remote.base_folder_id:
             _keep(saved, remote, with_path(remote, graph))
     if drive.type != remote.drive_type:
-        what = "The drive is of another kind."
+        what = "The drive's type does not match."
         why = f"Microsoft says {drive.type}, the remote says {remote.drive_type}"
         advice = "Look up its drive again: token and options stay."
         step = errors.NextStep.REPAIR
@@ -168,7 +168,7 @@ def _shortcuts(step: Step, saved: SavedRemote, http: Http) -> None:
         with saved.graph(http) as graph:
             found = [graph.hidden_shortcuts(*folder) for folder in folders.items()]
     except errors.GraphError as problem:
-        step.text += f"; shortcuts in it could not be looked for: {problem.why or problem.what}"
+        step.text += f"; shortcuts in it could not be listed: {problem.why or problem.what}"
         return
     step.shortcuts = tuple(shortcut for each in found for shortcut in each)
     if step.shortcuts:
@@ -191,7 +191,7 @@ def _clock(step: Step, offset: float | None) -> None:
     step.text = "agrees with Microsoft's" if abs(offset) < 5 else f"this machine {apart}"
     if abs(offset) > CLOCK_OFF:
         why = "tokens seem to expire too early or too late"
-        advice = "Set the clock (NTP): above five minutes Microsoft refuses sign-ins."
+        advice = "Set the clock (NTP): Microsoft refuses sign-ins if it is over 5 minutes off."
         what = f"The clock of this machine {apart}."
         step.error = errors.TokenExpired(what, why=why, advice=advice)
 
@@ -200,7 +200,7 @@ def _room(step: Step, saved: SavedRemote, quota: Quota | None) -> None:
     room = quota or saved.about()
     if quota and quota.level == "exceeded":
         raise errors.QuotaFull(
-            "The drive holds more than its quota.",
+            "The drive exceeds its quota.",
             why="Microsoft says that its quota is exceeded: nothing can be written to it",
             advice="Free up space on it (the recycle bin counts) or get more storage, soon: "
             "Microsoft closes an account that stays far above its quota.",

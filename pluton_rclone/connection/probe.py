@@ -34,7 +34,7 @@ def listed(saved: SavedRemote) -> tuple[Sequence[Entry], str]:
     try:
         entries = saved.rclone.list(saved.at())
     except NothingFound:
-        return (), "the base folder is not there yet; the first write makes it"
+        return (), "the base folder does not exist yet; the first write creates it"
     where = saved.options.base_folder or "the root"
     return entries, f"{counted(len(entries), 'entry', 'entries')} in {where}"
 
@@ -107,7 +107,7 @@ def _read_back(saved: SavedRemote, name: str, content: bytes) -> str:
     # in a team folder of a business drive, rclone 1.75 finds files only by listing (NOT_A_FOLDER)
     flags = [f"--filter={rule}" for rule in commands.only(name)]
     if rclone.run("cat", *flags, places=[saved.at()]).stdout != content:
-        raise Corrupted("The probe file came back with other bytes than were written.")
+        raise Corrupted("The probe file came back with different content.")
     ours = quick_xor(content)
     entries = rclone.list(saved.at(), hashes=["quickxor"], filters=commands.only(name))
     theirs = (entries[0].hashes or {}).get("quickxor") if entries else None
@@ -115,7 +115,7 @@ def _read_back(saved: SavedRemote, name: str, content: bytes) -> str:
         return "the same bytes came back; this drive stores no QuickXorHash"
     if theirs != ours:
         why = f"{theirs} instead of {ours}"
-        raise Corrupted("Microsoft's hash of the probe file is not that of its bytes.", why=why)
+        raise Corrupted("Microsoft's hash of the probe file does not match its content.", why=why)
     return "the same bytes came back, and Microsoft's QuickXorHash of them is right"
 
 
@@ -144,14 +144,14 @@ def _delete(step: Step, saved: SavedRemote, name: str, remote: OneDriveRemote) -
         step.text = "the probe file is gone, into the recycle bin: deleting past it was refused"
         if remote.hard_delete:
             what = "This drive does not allow deleting past the recycle bin (hard_delete)."
-            advice = "Switch hard_delete off, or ask your administrator about retention rules."
+            advice = "Turn off hard_delete, or ask your administrator about retention rules."
             step.error = RemoteError(what, why=problem.why or problem.what, advice=advice)
         return
     step.text = "the probe file is gone, past the recycle bin"
     after = saved.about().trashed if before is not None else None
     if before is not None and after is not None and after >= before + PROBE_BYTES:
-        what = "This personal drive put the file into the recycle bin in spite of hard_delete."
-        advice = "Switch hard_delete off, and empty the recycle bin by hand when room is needed."
+        what = "This personal drive put the file into the recycle bin despite hard_delete."
+        advice = "Turn off hard_delete, and empty the recycle bin by hand if space runs out."
         step.error = RemoteError(what, advice=advice)
 
 

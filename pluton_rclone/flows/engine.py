@@ -133,7 +133,7 @@ def run_plan(plan: dict[str, Any], spread: bool = False) -> State[Any]:
 def run_batch(plan: dict[str, Any], storages: list[dict[str, Any]]) -> State[Any]:
     """Run a plan in these storages (`Target` records). The state's data: the outcomes."""
     if (flow_run.run_count or 0) > RUNS:
-        return Failed(message=f"It was lost {RUNS} times, and is not begun again.", data=[])
+        return Failed(message=f"It was lost {RUNS} times, and is not started again.", data=[])
     return _carried_out(Plan.model_validate(plan), msgspec.convert(storages, list[Target]))
 
 

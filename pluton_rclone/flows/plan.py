@@ -31,7 +31,7 @@ _WORDS = {
     "missing": "it is missing",
     "too_short": "it is empty",
     "string_too_short": "it is empty",
-    "string_pattern_mismatch": "it takes small letters and digits, with single hyphens inside",
+    "string_pattern_mismatch": "it takes lower-case letters and digits, with single hyphens inside",
     **dict.fromkeys(
         ("tuple_type", "list_type", "sequence_str", "is_instance_of"), "it takes a list, in [ ]"
     ),
@@ -115,16 +115,16 @@ class Step(_Part):
     @model_validator(mode="after")
     def _fits(self) -> Step:
         if self.do in _LOCAL and not Path(self.local).is_absolute():
-            raise fault(f"{self.do} needs local, a whole path")
+            raise fault(f"{self.do} needs local, an absolute path")
         for text in (self.local, self.folder, *self.through, self.options.get("backup_dir", "")):
             if unknown := set(_PLACEHOLDER.findall(text)) - {"{storage}"}:
-                raise fault(f"{', '.join(sorted(unknown))} is unknown: there is {{storage}} alone")
+                raise fault(f"{', '.join(sorted(unknown))} is unknown: only {{storage}} exists")
         if self.do == "sync" and self.into == "local" and _is_a_home(self.local_in("x")):
-            raise fault(f"sync would delete all else in {self.local}: name a folder of its own")
+            raise fault(f"sync would delete everything else in {self.local}: use a separate folder")
         if (self.do == "restic") != bool(self.arguments):
-            raise fault("arguments are restic's, and restic needs them")
+            raise fault("arguments are only for restic, which requires them")
         if ours := [each for each in self.arguments if _RESTIC_OURS.match(each)]:
-            raise fault(f"{ours[0].partition('=')[0]} is not for a plan: {_RESTIC_HOW}")
+            raise fault(f"{ours[0].partition('=')[0]} is not allowed in a plan: {_RESTIC_HOW}")
         given = self.model_fields_set - {"do"}
         allowed = {"local", "folder", "options"} if self.do in _LOCAL else set()
         both, divided = {"into"}, {"shards", "through", "verify", "part"}
@@ -136,7 +136,7 @@ class Step(_Part):
         dry += [each for each in self.arguments if commands.is_dry([each])]
         if dry:
             word = dry[0].partition("=")[0]
-            raise fault(f"{word} would count as done, and nothing would be there: leave it out")
+            raise fault(f"{word} would count as done without transferring anything: leave it out")
         try:
             require_passable(self.options.get("extra") or ())
             in_drive(self.folder_in("x"))
@@ -144,9 +144,9 @@ class Step(_Part):
         except (UsageError, TypeError) as error:
             raise fault(str(error)) from None
         if run and run.withheld:
-            raise fault(f"{', '.join(run.withheld)} may hold a secret; a plan holds none")
+            raise fault(f"{', '.join(run.withheld)} may contain a secret, which a plan must not")
         if self.shards == 1 and {"through", "verify"} & given:
-            raise fault("through and verify belong to shards")
+            raise fault("through and verify need shards")
         extra: Any = {"extra": self.options.get("extra")}
         if self.shards > 1 and (
             commands.selects(extra)
@@ -154,7 +154,7 @@ class Step(_Part):
             or self.options.get("files_from") is not None
             or "!" in self.options.get("filters", ())
         ):
-            raise fault("shards take filters, min_size and the like, but no other way to choose")
+            raise fault("shards accept filters, min_size and the like, but no other selection")
         return self
 
     def run(self, storage: str, place: str) -> Run | None:
@@ -228,14 +228,14 @@ class Schedule(_Part):
         from prefect.client.schemas.schedules import CronSchedule
 
         if len(self.cron.split()) != 5:
-            raise fault(f'{self.cron!r} has no five fields, as in "0 3 * * *"')
+            raise fault(f'{self.cron!r} does not have five fields, as in "0 3 * * *"')
         try:
             CronSchedule(cron=self.cron, timezone=self.timezone)
         except ValueError as error:
             first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
             raise fault(first.removeprefix("Value error, ")) from None
         if _never_comes(self.cron):
-            raise fault(f"{self.cron!r} never comes: no month that it names has such a day")
+            raise fault(f"{self.cron!r} never occurs: none of its months has such a day")
         return self
 
 
@@ -286,7 +286,7 @@ class Plan(_Part):
     @classmethod
     def _done_once(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
         if any(step in steps[:number] for number, step in enumerate(steps)):
-            raise fault("the same step stands there twice")
+            raise fault("the same step is listed twice")
         return steps
 
     @model_validator(mode="after")
@@ -394,6 +394,6 @@ def _placed(text: str, loc: Iterable[str | int], what: str) -> Fault:
 def _said(text: str, storage: str) -> str:
     said = text.replace("{storage}", storage)
     if said != text and storage in (".", ".."):  # an ordinary name to rclone
-        what = f"The name {storage!r} cannot stand in a path: a folder above would be meant."
+        what = f"The name {storage!r} cannot be part of a path: it would mean a folder above."
         raise UsageError(what, advice="Give the storage's remote another name.")
     return said

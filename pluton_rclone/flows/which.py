@@ -95,7 +95,7 @@ def _of_tenant(which: Which, storages: Storages, names: _Names, notice: Notice) 
     """The drives of an organisation's users and sites, from all pages."""
     template = storages[which.tenant_of]
     if not template.remote.client_credentials:
-        what = f"{which.tenant_of!r} is not app-only: it reaches one account's drives alone."
+        what = f"{which.tenant_of!r} is not app-only: it can access only one account's drives."
         raise errors.OptionInvalid(what, option="tenant_of")
     app, made = template.remote.client_id, []
     with template.graph() as graph:
@@ -105,9 +105,9 @@ def _of_tenant(which: Which, storages: Storages, names: _Names, notice: Notice) 
             of = {"like": template.remote_name, "drive_id": drive.id, "drive_type": drive.type}
             made.append(Target(name=name, title=title, **of))
     if not made:
-        what = f"No drive in the organisation of {which.tenant_of!r} is meant."
+        what = f"No drive in the organisation of {which.tenant_of!r} matches."
         why = f"wanted: {', '.join((*which.users, *which.sites)) or 'nobody'}"
-        advice = "Check the names of users and sites in the plan; * stands for any characters."
+        advice = "Check the names of users and sites in the plan; * matches any characters."
         raise errors.StorageNotFound(what, why=why, advice=advice, name=which.tenant_of)
     return made
 
@@ -157,7 +157,7 @@ def storage_of(storages: Storages, target: Target) -> Storage:
             storages.conf.add(target.name, remote.to_section())
     found = storages[target.name]
     if target.drive_id and found.remote.drive_id != target.drive_id:
-        what = f"The storage {target.name!r} is of another drive than the plan means."
+        what = f"The storage {target.name!r} has a drive other than the one in the plan."
         raise errors.StorageExists(what, name=target.name)
     return found
 

@@ -144,7 +144,7 @@ def cloud_of_sharepoint(host: str) -> Cloud:
 
 
 def _unreachable_for_rclone(name: str) -> OptionInvalid:
-    why, advice = "rclone does not have its hosts", f"Regions that work: {', '.join(CLOUDS)}."
+    why, advice = "rclone does not know its hosts", f"Regions that work: {', '.join(CLOUDS)}."
     what = f"The cloud {name} cannot be used."
     return OptionInvalid(what, why=why, advice=advice, option="region")
 
@@ -172,7 +172,7 @@ def refuse_rclone_registration(cloud: Cloud, tenant: str = "common") -> None:
     advice = f"Register an app at {cloud.portal} and give its client id."
     if cloud.region == "global":
         where = f"the tenant {tenant} in particular"
-        why = "rclone's own registration takes every account, and cannot be told which"
+        why = "rclone's own registration accepts all accounts, and cannot be limited to some"
         advice = f"Omit the tenant, or register an app at {cloud.portal} and give its client id."
     if cloud.region != "global" or tenant != "common":
         what = f"Without an app registration nobody can sign in to {where}."

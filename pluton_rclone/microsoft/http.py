@@ -34,7 +34,7 @@ ATTEMPTS_TO_CONNECT = 3
 LONGEST_WAIT = 120.0  # seconds per request; if Microsoft asks for more, `Throttled` is raised
 # The text of a connection error, and its meaning in our words.
 _SIGNS = {
-    **dict.fromkeys(("NameResolutionError", "not known"), "its name cannot be resolved"),
+    **dict.fromkeys(("NameResolutionError", "not known"), "its host name cannot be resolved"),
     "refused": "the connection was refused",
     **dict.fromkeys(("reset", "aborted"), "the connection was cut"),
     **dict.fromkeys(("unreachable", "No route"), "the network is unreachable"),
@@ -223,7 +223,7 @@ def _unreachable(url: str, problem: Exception) -> errors.Unreachable:
     why, advice, known = limit or type(problem).__name__, None, None
     cause = text.rpartition("(Caused by ")[2]  # the path before it may hold any word
     if isinstance(problem, requests.exceptions.SSLError):
-        why = "no secure connection (TLS) came about"
+        why = "no secure connection (TLS) could be made"
         if "certificate" in cause:
             by_clock = "not yet valid" in cause or "has expired" in cause
             known = refusals.WRONG_CLOCK if by_clock else refusals.UNTRUSTED
@@ -238,7 +238,7 @@ def _unreachable(url: str, problem: Exception) -> errors.Unreachable:
     elif isinstance(problem, OSError) and not isinstance(problem, requests.RequestException):
         # for example, the file of CAs does not exist
         why = text
-        advice = "Correct that here; REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE may name such a file."
+        advice = "Correct it here: REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE may name the file."
     elif isinstance(problem, requests.exceptions.Timeout):
         why = "no answer in time"
     elif isinstance(problem, requests.exceptions.ConnectionError):

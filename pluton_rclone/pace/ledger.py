@@ -158,7 +158,7 @@ class Ledger(Shelf):
                 self._db.execute("ROLLBACK")
         if not isinstance(error, Exception):  # Ctrl-C: rolled back, others need not wait
             raise error
-        log.info("this process counts alone what it asks of Microsoft: %s", error)
+        log.info("this process counts its requests to Microsoft alone: %s", error)
         self._is_broken = "locked" not in str(error)
         # Damaged, as after a power loss: recreate it. Checked by name, as Python may lack sqlite3.
         if type(error).__name__ == "DatabaseError":

@@ -70,7 +70,7 @@ _SENDS_ONE = "rclone sends one of them and leaves the others out, with a notice 
 _TABLE = {
     Severity.REFUSED: {
         "file_too_large": (
-            "OneDrive takes files of up to 250 GB and refuses this one during the upload.",
+            "OneDrive accepts files up to 250 GB and refuses this one during the upload.",
             "Split it into parts, or leave it out.",
             f"{_LIMITS}; {_ARTICLE}",
         ),
@@ -81,16 +81,16 @@ _TABLE = {
             f"{_ARTICLE}; {_LIMITS}; {_RCLONE_DOCS}",
         ),
         "name_too_long": (
-            "OneDrive refuses it: one name has at most 255 characters as it arrives there.",
+            "OneDrive refuses it: as it arrives there, a name has at most 255 characters.",
             "Shorten the name.",
             _ARTICLE,
         ),
         "name_forbidden": (
-            "OneDrive refuses the name: it is reserved, in upper and in lower case.",
+            "OneDrive refuses the name: it is reserved, in upper and lower case.",
             _RENAME,
             _ARTICLE,
         ),
-        "name_holds_vti": ("OneDrive refuses a name that holds _vti_.", _RENAME, _ARTICLE),
+        "name_holds_vti": ("OneDrive refuses names that contain _vti_.", _RENAME, _ARTICLE),
         "name_forms_at_root": (
             "A library has its own 'Forms' at its root and refuses another.",
             "Rename it, or back up to a folder instead of the library's root.",
@@ -102,31 +102,31 @@ _TABLE = {
             f"{_ARTICLE}; {_ADDRESSING}; {_RCLONE_DOCS}",
         ),
         "name_not_found_again": (
-            "rclone takes the character ‛ (U+201B) for its own mark, and looks for a file of "
-            "another name: an error, not sent.",
+            "rclone reads the character ‛ (U+201B) as its own quote, and looks for a file with "
+            "another name: an error; the file is not sent.",
             _RENAME,
             f"{_TRIED}: 'failed to open source object: lstat …: no such file or directory'",
         ),
         "file_and_folder_same": (
-            "A file and a folder whose names differ only in case cannot lie side by side on "
-            "OneDrive: one of them is refused, of the folder everything in it.",
+            "A file and a folder whose names differ only in case cannot exist side by side on "
+            "OneDrive: one of them is refused, a folder with everything in it.",
             "Rename one of them.",
             f"{_RCLONE_DOCS}; {_TRIED}: 'found file when looking for folder'",
         ),
         "quota_exceeded": (
-            "The drive has less room than this needs: uploads end with 507 (quotaLimitReached).",
-            "Free room on it (the recycle bin counts), get more storage, or leave folders out.",
+            "The drive has less space than this needs: uploads end with 507 (quotaLimitReached).",
+            "Free up space on it (the recycle bin counts), get more storage, or leave folders out.",
             "Microsoft Graph documentation, 'driveItem: createUploadSession', stored version",
         ),
         "unreadable": (
-            "The user that runs this cannot read it: an error, not sent.",
-            "Give that user the right to read it, or leave it out.",
+            "The user that runs this cannot read it: an error; it is not sent.",
+            "Give that user read permission, or leave it out.",
             f"{_TRIED}: 'permission denied'",
         ),
     },
     Severity.SPOILED: {
         "same_but_case": (
-            f"OneDrive does not tell upper from lower case: {_SENDS_ONE}",
+            f"OneDrive ignores case in names: {_SENDS_ONE}",
             _RENAME_OTHERS,
             f"{_RCLONE_DOCS}; {_DUPLICATE}",
         ),
@@ -136,18 +136,18 @@ _TABLE = {
             _DUPLICATE,
         ),
         "same_when_translated": (
-            f"These names are one to rclone: {_SENDS_ONE}",
+            f"These names are the same to rclone: {_SENDS_ONE}",
             _RENAME_OTHERS,
             _DUPLICATE,
         ),
         "same_name_twice": (
-            f"The source holds this name more than once: {_SENDS_ONE}",
+            f"The source contains this name more than once: {_SENDS_ONE}",
             "Rename all but one of them, or merge them with `rclone dedupe`.",
             _DUPLICATE,
         ),
         "folder_too_full": (
-            "From 100,000 entries in one folder on, listing it fails (UnknownError, 504): what was "
-            "sent can be neither compared nor found again there.",
+            "With 100,000 entries or more, listing a folder fails (UnknownError, 504): what was "
+            "sent can be neither compared nor found there.",
             "Spread it over several folders.",
             f"{_RCLONE_DOCS}; rclone issue 2707; onedrive-api-docs issue 948",
         ),
@@ -162,14 +162,14 @@ _TABLE = {
         ),
         "special_file": (
             "rclone leaves pipes, sockets and devices out, with a notice and without an error.",
-            "Nothing to do: there is nothing in it that could be restored.",
+            "Nothing to do: it contains nothing to restore.",
             f'{_TRIED}: "Can\'t transfer non file/directory"',
         ),
     },
     Severity.WARNING: {
         "length_doubtful": (
             "OneDrive may refuse it: the length is within the limit in characters, but beyond it "
-            "if emoji and others outside Unicode's first plane count twice, as Windows counts.",
+            "if emoji and others outside Unicode's first plane count twice, as in Windows.",
             "Shorten the name or the names of its folders.",
             f"{_ARTICLE} (does not say how it counts)",
         ),
@@ -180,19 +180,19 @@ _TABLE = {
             f"rclone documentation, 'Local Filesystem: Filenames'; {_TRIED}",
         ),
         "same_perhaps": (
-            "rclone sends them all, but OneDrive may take these names for one and keep only the "
-            "last: which letters it holds for the same (ß and ss, ς and σ) is not documented.",
+            "rclone sends them all, but OneDrive may treat these names as one and keep only the "
+            "last: which letters it treats as equal (ß and ss, ς and σ) is not documented.",
             _RENAME_OTHERS,
             f"{_RCLONE_DOCS} (names are case-insensitive; does not say by which rules)",
         ),
         "folder_looks_alike": (
             "rclone translates the name of one of these folders to that of the other. If it also "
-            "makes empty folders, it takes them for one: files in them overwrite each other.",
+            "makes empty folders, it treats them as one: files in them overwrite each other.",
             "Rename one of them, or do not give rclone --create-empty-src-dirs.",
             f"{_TRIED}: rclone copy --create-empty-src-dirs of the folders ':' and '：'",
         ),
         "folder_large": (
-            "Folders with 50,000 entries work, with 100,000 they fail: this one is between.",
+            "Folders with 50,000 entries work, those with 100,000 fail: this one is in between.",
             "Spread it over several folders before it grows.",
             f"{_RCLONE_DOCS}; rclone issue 2707",
         ),

@@ -338,7 +338,7 @@ def require_runnable(argv: Sequence[str]) -> None:
     if any("\0" in word for word in argv):
         raise UsageError("an argument holds a NUL character, which no program can be given")
     if not os.path.isabs(argv[0]):
-        raise UsageError(f"the program to start needs its whole path, not {argv[0]!r}")
+        raise UsageError(f"the program to start needs its absolute path, not {argv[0]!r}")
     if not os.path.exists(argv[0]):
         raise FileNotFoundError(2, "no such program", argv[0])
     if not os.access(argv[0], os.X_OK):

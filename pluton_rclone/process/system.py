@@ -49,7 +49,7 @@ def exit_status(process: Popen[bytes]) -> int:
     except ChildProcessError:
         if type(process).__module__ != "subprocess":  # those of gevent, pytest-subprocess have it
             return process.wait()
-        what = "this program waits for every child: the exit status of ours is lost"
+        what = "this program collects the exit status of every child: that of ours is lost"
         raise UsageError(what) from None
     assert found is not None  # without WNOHANG
     status = int(found.si_status)

@@ -26,7 +26,7 @@ Severity = Literal["error", "warning"]
 _Row = tuple[str, Severity, str, str]
 _SIGN_IN = "Re-authorize it: drive and options stay as they are."
 # Without a drive or a renewable token, nothing can tell whether a new sign-in matches.
-_ANEW = "Remove it and connect it anew. What is on the drive stays there."
+_ANEW = "Remove it and connect it again. The files on the drive stay there."
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,13 @@ def inspect_remote(
     found: list[_Row] = []
     fault = name_fault(name, NEWEST if version is None else version)
     if fault is not None:
-        found.append(("name", "error", f"rclone does not take this name: {fault}", "Rename it."))
+        found.append(("name", "error", f"rclone does not accept this name: {fault}", "Rename it."))
     if section.get("type") == TYPE:
         found += _drive_and_token(section)
         found += _values(section, {option for option, *_ in found})
         found += _ignored(section)
         if not paired and section.get(BASE):
-            what = (
-                "rclone and restic by themselves start at the drive's root, above the base folder"
-            )
+            what = "rclone and restic on their own start at the drive's root, above the base folder"
             found.append(("base_folder", "warning", what, _BASE_FOLDER))
         found += () if by_variables else _environment(name)
         found += _secret_end(section)
@@ -74,9 +72,9 @@ def inspect_remote(
 
 
 _BASE_FOLDER = (
-    "Repair it: they start in the base folder, too. Then take it out of your own commands for them."
+    "Repair it: they then start in the base folder, too. Omit it in your own commands from then on."
 )
-_FIND = "Repair it: its drive is looked for, and the token stays."
+_FIND = "Repair it: its drive is looked up again, and the token stays."
 
 
 def _drive_and_token(section: Mapping[str, str]) -> Iterator[_Row]:
@@ -121,7 +119,7 @@ def _values(section: Mapping[str, str], told: set[str]) -> Iterator[_Row]:
 def _fix(option: str) -> str:
     known = BY_NAME.get(option)
     if option in ("drive_id", "encoding"):
-        return _FIND if option == "drive_id" else "Repair it: each word as rclone writes it."
+        return _FIND if option == "drive_id" else "Repair it, to spell each word as rclone does."
     if known is None:
         return "Remove it."
     if known.choices:
@@ -144,7 +142,7 @@ def _environment(name: str) -> Iterator[_Row]:
     for option in ("type", *(option.name for option in OPTIONS)):
         variable = f"RCLONE_CONFIG_{name}_{option}".upper()
         if variable in os.environ:
-            what = f"{variable} is set and wins over the file for rclone by itself"
+            what = f"{variable} is set and overrides the file when rclone runs on its own"
             if option == "token":
                 what += ": a token that rclone renews is never used"
             yield option, "warning", what, f"Unset {variable}."

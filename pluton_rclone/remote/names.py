@@ -26,14 +26,14 @@ def name_fault(name: str, version: tuple[int, ...] = NEWEST) -> str | None:
     if not name:
         return "it is empty"
     if name == DEFAULT:
-        return "in rclone.conf, DEFAULT stands for the defaults of all remotes"
+        return "in rclone.conf, DEFAULT means the defaults of all remotes"
     if name[0] in "- ":
         return f"it begins with {'a hyphen' if name[0] == '-' else 'a space'}"
     for character in name:
         since = _first_version(character)
         if since is None or version < since:
             what = f"it contains {character!r}"
-            only = f", which rclone takes since {since.major}.{since.minor} only" if since else ""
+            only = f", which rclone accepts only since {since.major}.{since.minor}" if since else ""
             return what + only
     if not REMOTE_NAME.fullmatch(name):
         return f"it ends with {'a space' if name[-1] == ' ' else 'a single hyphen'}"
@@ -69,7 +69,7 @@ def friendly_name(name: str) -> str:
     text = name.strip()
     if text and text.isprintable() and text[0] != "-":
         return text
-    advice = "Give it a name that people can read, and that does not begin with a hyphen."
+    advice = "Use a name of printable characters that does not begin with a hyphen."
     raise UsageError(f"{name!r} cannot be a storage's name.", advice=advice)
 
 

@@ -176,7 +176,7 @@ class OneDriveRemote(BaseModel):
         if is_personal and self.link_scope == "organization":
             yield "link_scope", "a personal account does not belong to an organisation"
         if not is_personal and self.link_password is not None:
-            yield "link_password", "Microsoft takes a link's password on OneDrive Personal only"
+            yield "link_password", "Microsoft accepts passwords for links only on OneDrive Personal"
         if not self.client_credentials:
             return
         if is_personal:
@@ -190,7 +190,7 @@ class OneDriveRemote(BaseModel):
 
     @property
     def reads_only(self) -> bool:
-        """Whether it was connected for reading only."""
+        """Whether it was connected with read-only access."""
         return rules.reads_only(self.granted_scopes, self.access_scopes)
 
     def warnings(self) -> list[Warn]:
@@ -216,7 +216,7 @@ class OneDriveRemote(BaseModel):
             what = "embedding links exist on OneDrive Personal only"
             yield "link_type", what, "Use view or edit."
         if self.hash_type in ("sha1", "sha256", "crc32"):
-            what = f"most drives do not have {self.hash_type} hashes any more"
+            what = f"most drives no longer have {self.hash_type} hashes"
             yield "hash_type", what, "Use auto, or quickxor."
         if self.certificate and self.client_secret is None:
             what = "rclone cannot sign in with a certificate by itself"

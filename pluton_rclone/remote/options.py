@@ -28,12 +28,12 @@ TRUE = ("1", "t", "T", "TRUE", "true", "True")
 """The values that rclone reads as true."""
 _WHY: dict[Decider, tuple[str, str]] = {
     "walk": (
-        "the steps of the walk decide it: the name, the location",
+        "the steps of the setup decide it: the name, the location",
         "Rename the storage, or connect the other place as a storage of its own.",
     ),
     "sign_in": (
         "the sign-in decides it: the app registration and the account",
-        "Connect a storage anew, with that registration or account.",
+        "Connect a new storage with that registration or account.",
     ),
 }
 _ALL_SCOPES = (
@@ -42,50 +42,50 @@ _ALL_SCOPES = (
 _HELP = {
     "client_id": "The id of your own app registration. Empty: rclone's own registration is used.",
     "client_secret": "The secret of that registration; empty for a public client.",
-    "token": "What the sign-in gave, as JSON. Filled in by signing in; rclone renews it by itself.",
-    "auth_url": "Another address for signing in. Empty: the one of the region and tenant.",
-    "token_url": "Another address for getting tokens. Empty: the one of the region and tenant.",
-    "client_credentials": "Sign in as the application itself, without a person (client "
-    "credentials). Needs tenant, id and secret, and permissions that an administrator has granted.",
+    "token": "The token, as JSON. Signing in sets it, and rclone renews it automatically.",
+    "auth_url": "A different sign-in address. Empty: the one for the region and tenant.",
+    "token_url": "A different token address. Empty: the one for the region and tenant.",
+    "client_credentials": "Sign in as the application itself, without a user (client credentials). "
+    "This needs tenant, id and secret, and permissions granted by an administrator.",
     "region": "The Microsoft cloud that the account belongs to.",
     "upload_cutoff": "Files up to this size, at most 4Mi, are sent in one request. On Business and "
-    "SharePoint each then takes twice its room: setting its time makes a second version.",
+    "SharePoint, each then takes twice its size: setting its time creates a second version.",
     "tenant_url": "Use SharePoint's own interface at this address, such as "
-    "https://TENANT.sharepoint.com/_api, where an organisation lets no app use Microsoft Graph.",
-    "chunk_size": "How much of a file one upload request carries. Larger is faster on good lines "
-    "and is held in memory for each running transfer. Left at its default, a transfer of one large "
-    "file takes more, and less where memory is short. A multiple of 320 KiB; stay below 60 MiB.",
-    "drive_id": "The id of the drive that is used.",
-    "drive_type": "What kind of drive it is.",
-    "root_folder_id": "Use this folder as the drive's root: for folders that no path leads to.",
-    "access_scopes": "Only used when rclone itself signs in; a refresh carries none.",
+    "https://TENANT.sharepoint.com/_api, if the organisation allows no app to use Microsoft Graph.",
+    "chunk_size": "How much of a file one upload request carries. Larger chunks are faster on good "
+    "lines, but each running transfer holds one in memory. At the default, one large file gets "
+    "larger chunks, or smaller ones if memory is short. A multiple of 320 KiB, below 60 MiB.",
+    "drive_id": "The id of the drive.",
+    "drive_type": "The kind of drive.",
+    "root_folder_id": "Use this folder as the drive's root, for folders that no path leads to.",
+    "access_scopes": "Used only when rclone itself signs in; a token renewal does not send them.",
     "tenant": "The tenant's id or domain, for app-only access and registrations of one tenant.",
-    "disable_site_permission": "Only used when rclone itself signs in: instead of the permissions "
-    "asked for, all but Sites.Read.All.",
+    "disable_site_permission": "Used only when rclone itself signs in: replaces the permissions "
+    "asked for with all but Sites.Read.All.",
     "expose_onenote_files": "Show OneNote notebooks, to delete them: they cannot be read as files.",
     "server_side_across_configs": "Let Microsoft copy between remotes of one account or tenant.",
-    "list_chunk": "How many entries one listing request asks for.",
-    "no_versions": "Remove the older versions of a file after each change, as they take room.",
-    "hard_delete": "Delete for good instead of moving to the recycle bin, which takes room, too.",
+    "list_chunk": "The number of entries per listing request.",
+    "no_versions": "Remove a file's older versions after each change, because they take up space.",
+    "hard_delete": "Delete permanently, not into the recycle bin, which also takes up space.",
     "link_scope": "For links that rclone makes (`rclone link`).",
     "link_type": "For links that rclone makes (`rclone link`).",
     "link_password": "For links that rclone makes (`rclone link`) on OneDrive Personal.",
-    "hash_type": "Which hash of a file is compared. Only QuickXorHash is there on every drive.",
-    "av_override": "Also download files that Microsoft's virus scanner has marked.",
-    "delta": "rclone's lists take few requests near the root, and leave out an item that comes "
-    "before its folder. Here nothing is copied, compared, counted or deleted by them.",
+    "hash_type": "The hash used to compare files. Only QuickXorHash exists on every drive.",
+    "av_override": "Also download files that Microsoft's virus scanner has flagged.",
+    "delta": "rclone's recursive listings take few requests near the root, but omit an item listed "
+    "before its folder. Never used here to copy, compare, count or delete.",
     "metadata_permissions": "Whether sharing permissions are read and written with the metadata.",
-    "encoding": "Which characters of file names rclone replaces: those that OneDrive refuses.",
-    "description": "Your own words for this storage.",
-    "base_folder": "The folder on the drive that paths start from, also for rclone by itself; "
-    "empty is the drive's root.",
-    "base_folder_id": "By which it is found if it was moved.",
+    "encoding": "The characters in file names that rclone replaces: those that OneDrive refuses.",
+    "description": "The name that people see for this storage.",
+    "base_folder": "The folder on the drive where paths start, also when rclone runs on its own. "
+    "Empty: the drive's root.",
+    "base_folder_id": "The base folder's id, which finds it after it was moved.",
     "account_id": "The account that signed in.",
-    "account_name": "The name that the account is known by.",
-    "granted_scopes": "What the last sign-in granted.",
-    "secret_expires": "The day of that, as in 2027-03-31.",
+    "account_name": "The account's name.",
+    "granted_scopes": "The permissions that the last sign-in granted.",
+    "secret_expires": "The day on which the client secret expires, such as 2027-03-31.",
     "certificate": "A PEM file for app-only access through this library.",
-    "sign_in": "Which sign-in the token comes from; set by saving a new token.",
+    "sign_in": "The sign-in that the token comes from; saving a new token sets it.",
 }
 _CHOICES = {
     "region": {
@@ -103,12 +103,12 @@ _CHOICES = {
         _ALL_SCOPES: "Read and write everything",
         "Files.Read Files.Read.All Sites.Read.All offline_access": "Read everything",
         _ALL_SCOPES.replace(" Sites.Read.All", ""): (
-            "Read and write everything, without searching SharePoint sites"
+            "Read and write everything, but not search SharePoint sites"
         ),
     },
     "link_scope": {
         "anonymous": "Anyone, without signing in",
-        "organization": "People of your organisation",
+        "organization": "People in your organisation",
     },
     "link_type": {
         "view": "Reading",
@@ -116,7 +116,7 @@ _CHOICES = {
         "embed": "Embedding in a page (Personal only)",
     },
     "hash_type": {
-        "auto": "The best there is",
+        "auto": "The best available",
         "quickxor": "QuickXorHash",
         "sha1": "SHA-1",
         "sha256": "SHA-256",

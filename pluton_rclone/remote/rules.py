@@ -49,16 +49,16 @@ class Warn(NamedTuple):
 
 def chunk_size_fault(size: Size) -> str | None:
     if size < CHUNK:
-        return f"{size} is less than 320Ki, the smallest chunk that Microsoft takes"
+        return f"{size} is less than 320Ki, the smallest chunk that Microsoft accepts"
     if size > CHUNK_LIMIT:
         return f"{size} is more than 250Mi, the largest chunk that rclone allows"
     if size % CHUNK or not size.is_exact:
         why = "is not a multiple of 320Ki"
         if size % CHUNK == 0:
             count = size // CHUNK
-            why = f"({count} x 320Ki) is printed by rclone with three decimals, and then refused"
+            why = f"({count} x 320Ki) is rounded by rclone to three decimals, and then refused"
         near = " and ".join(map(str, good_chunks_near(size)))
-        return f"{int(size)} bytes {why}; the nearest that work are {near}"
+        return f"{int(size)} bytes {why}; the nearest valid sizes are {near}"
     return None
 
 
@@ -71,7 +71,7 @@ def good_chunks_near(size: int) -> list[Size]:
 def upload_cutoff_fault(size: Size) -> str | None:
     if size > CUTOFF_LIMIT:
         return f"{size} is more than 4Mi, the most that rclone sends in one request"
-    fault = "is printed by rclone with three decimals, which reads back as another size"
+    fault = "is rounded by rclone to three decimals, which reads back as another size"
     return None if size.is_exact else f"{int(size)} bytes {fault}"
 
 
@@ -80,13 +80,13 @@ def token_fault(text: str, *, is_renewed: bool) -> str | None:
     refresh token."""
     fields = token_fields(text)
     if not fields:
-        return "it is not a JSON object as rclone keeps it"
+        return "it is not a JSON object in rclone's form"
     if not isinstance(fields.get("access_token"), str) or not fields["access_token"]:
         return "its access_token is empty: rclone would then lose the refresh token, too"
     if fields.get("expiry") and not rclone_reads(fields["expiry"]):
-        return "its expiry is not as rclone writes it: rclone would take nothing of the token"
+        return "its expiry is not in rclone's form: rclone would ignore the whole token"
     if expires_at(fields) is None:
-        return "it does not have an expiry: rclone would use it for ever and never refresh it"
+        return "it has no expiry: rclone would use it forever and never refresh it"
     if is_renewed and not fields.get("refresh_token"):
         return "it does not have a refresh_token: it expires within the hour and cannot be renewed"
     return None
@@ -97,7 +97,7 @@ def drive_id_fault(drive_id: str, drive_type: str) -> str | None:
     is_sharepoint = drive_id.startswith("b!")
     if drive_type == "personal" and is_sharepoint:
         whose = "a drive of work or school, or one that Microsoft lists beside a personal OneDrive"
-        return f"it begins with b!, but drive_type is personal: such an id is that of {whose}"
+        return f"it begins with b!, but drive_type is personal: such an id belongs to {whose}"
     if drive_type != "personal" and is_personal(drive_id):
         return f"it is the id of a personal drive, but drive_type is {drive_type}"
     return None
@@ -114,7 +114,7 @@ def encoding_fault(text: str) -> str | None:
 
 def metadata_permissions_fault(text: str) -> str | None:
     known = re.fullmatch(PERMISSIONS, text)
-    return None if known else "it is off, or some of read, write, failok with commas between"
+    return None if known else "it must be off, or a comma-separated list of read, write and failok"
 
 
 def reads_only(granted: Iterable[str], asked: Iterable[str] = ()) -> bool:
@@ -131,5 +131,5 @@ def days_left(end: date) -> int:
 
 def address_fault(address: str) -> str | None:
     good = re.fullmatch(ADDRESS, address)
-    fault = "it must be an address that begins with https://: secrets are sent there"
+    fault = "it must begin with https://, because secrets are sent there"
     return fault if address and not good else None

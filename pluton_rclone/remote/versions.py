@@ -31,7 +31,7 @@ class Known:
         for provider in json.loads(providers):
             if provider["Name"] == "onedrive":
                 return cls(version, {option["Name"]: option for option in provider["Options"]})
-        raise ValueError("this rclone does not have an onedrive backend")
+        raise ValueError("this rclone has no onedrive backend")
 
 
 # From rclone's changelog: OneDrive faults, and the release that fixed them.

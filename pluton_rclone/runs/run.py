@@ -98,9 +98,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         """UsageError if part of the run was withheld."""
         if self.withheld:
             raise UsageError(
-                f"This run cannot be done again: {', '.join(self.withheld)} was not kept.",
-                why="it may hold a secret, or is too long",
-                advice="Start it anew, with all its options.",
+                f"This run cannot be repeated: {', '.join(self.withheld)} was not kept.",
+                why="it may contain a secret, or is too long",
+                advice="Start it as a new run, with all its options.",
             )
 
     def record(self) -> dict[str, Any]:

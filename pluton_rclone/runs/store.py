@@ -55,7 +55,7 @@ CREATE INDEX began ON runs (began);
 CREATE INDEX of_storage ON storages (name, run);
 CREATE INDEX of_run ON storages (run);
 """
-_ADVICE = "Free room on its disk, and let this user read and write it; if it is damaged, remove it."
+_ADVICE = "Make it readable and writable; if it is damaged, remove it: a new one is created."
 _said: set[Path] = set()
 _Row = tuple[int | None, float]  # its id, and when the run began
 Drives = Callable[[str], list[str] | None]
@@ -251,7 +251,7 @@ class Runs:
         if abs(id) < 2**63:  # SQLite's range of integers
             for found in self._select("id = ?", (id,), nothing, storage):
                 return found
-        advice = f"They are kept for {KEPT_DAYS} days, {KEPT} at most."
+        advice = f"Runs are kept for {KEPT_DAYS} days, {KEPT} at most."
         raise errors.UsageError(f"There is no run {id}.", advice=advice)
 
     def is_of(self, storage: str, run: RunRecord) -> bool:
@@ -335,7 +335,7 @@ class Runs:
 def _understood(db: sqlite3.Connection) -> sqlite3.Connection:
     """The same connection. ValueError if the file's version is newer than ours."""
     if db.execute("PRAGMA user_version").fetchone()[0] > _VERSION:
-        raise ValueError("a newer pluton-rclone has made it: update this one")
+        raise ValueError("a newer pluton-rclone created it: update this one")
     return db
 
 

@@ -28,7 +28,7 @@ def with_id(remote: OneDriveRemote, rclone: Rclone, place: str) -> OneDriveRemot
         try:
             rclone.mkdir(place)
         except NameRefused as refusal:
-            what = f"OneDrive takes no folder {remote.base_folder!r}."
+            what = f"OneDrive does not allow the folder name {remote.base_folder!r}."
             advice = "Choose another base folder."
             raise NameRefused(what, why=refusal.why, advice=advice) from None
         entry, missing = _listed(rclone, place), False
@@ -36,7 +36,7 @@ def with_id(remote: OneDriveRemote, rclone: Rclone, place: str) -> OneDriveRemot
         raise ItemNotFound(
             f"There is no folder {remote.base_folder!r} on the drive.",
             why="a file has that name" if entry else "the permissions granted are for reading only",
-            advice="Give another base folder, or make this one in OneDrive.",
+            advice="Choose another base folder, or create this one in OneDrive.",
         )
     return remote.replace(base_folder=remote.base_folder, base_folder_id=(entry and entry.id) or "")
 
@@ -63,10 +63,10 @@ def with_path(remote: OneDriveRemote, graph: Graph) -> OneDriveRemote:
         stored = folder_path(graph, drive, item)
     except ItemNotFound:
         raise ItemNotFound(
-            f"The base folder {remote.base_folder!r} is not on the drive any more.",
+            f"The base folder {remote.base_folder!r} is no longer on the drive.",
             why="it was deleted",
             advice="Restore it from OneDrive's recycle bin, or change the option base_folder: the "
-            "same folder is made anew, an empty one is the drive's root.",
+            "same path creates it again, an empty one means the drive's root.",
         ) from None
     if remote.root_folder_id or normal_drive_id(drive).lower() != remote.drive_id.lower():
         return remote  # in another user's drive: its path there is not our path to it

@@ -176,7 +176,7 @@ class SavedRclone(Rclone):
 
         source = command.places[0]
         if command.selecting and is_local(source) and office.is_folder_here(source) is False:
-            notice(f"{source!r} is a file: filters select files in a folder, and do not hold here.")
+            notice(f"{source!r} is a file: filters select files in a folder, and have no effect.")
         before = self._lent.refusals
         section = destination(command, self._conf, self._names) or {}
         into_a_library = section.get("drive_type") == "documentLibrary"

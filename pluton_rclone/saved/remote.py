@@ -161,7 +161,7 @@ class SavedRemote:
         remote = self.options
         if remote.client_credentials:
             self.graph_token()
-            return "fetched anew for each run"
+            return "requested for each run"
         token = stored_token(remote.to_section())
         if is_ours_to_renew(self.section):
             good_token(self.conf, self.name, refused={token_digest(token.access_token)})
@@ -183,9 +183,9 @@ class SavedRemote:
             return self.graph_token(http, refused=refused)
 
         if self.options.tenant_url:
-            what = f"Microsoft Graph does not take the token of {self.title!r}."
-            why = "it is one of SharePoint, for the address in its option tenant_url"
-            advice = "For this, connect the account another time, without tenant_url."
+            what = f"Microsoft Graph does not accept the token of {self.title!r}."
+            why = "it is for SharePoint, for the address in its option tenant_url"
+            advice = "For this, connect the account once more, without tenant_url."
             raise RemoteError(what, why=why, advice=advice)
         place, token = cloud(self.options.region), self.graph_token(http)
         kind: Kind | None = "application" if self.options.client_credentials else None

@@ -78,7 +78,7 @@ class Shortcuts:
         if self._is_elsewhere(place):
             if command.selecting or self._is_below_elsewhere(place):
                 return [ELSEWHERE]
-            why = "what it leads to would be deleted there, for everybody, and the shortcut stay"
+            why = "its target would be deleted for everyone, and the shortcut would stay"
             raise _is_shortcut(place, why, "Remove")
         if command.words == ("delete",):
             with closing(self._selected(command)) as selected:
@@ -156,7 +156,7 @@ class Shortcuts:
         if not self._is_elsewhere(place):
             raise _of_somebody_else(entry, "take away" if moves else "delete")
         if whole and not self._is_below_elsewhere(place):
-            why = "what it leads to would be taken away there, for everybody, and the shortcut stay"
+            why = "its target would be moved away for everyone, and the shortcut would stay"
             raise _is_shortcut(place, why, "Move")
         notice(ELSEWHERE)
 
@@ -190,14 +190,14 @@ def _is_shortcut(place: str, why: str, advised: str) -> UsageError:
     return UsageError(
         f"{place!r} is a shortcut to another drive.",
         why=why,
-        advice=f"{advised} the shortcut in OneDrive on the web. Or, if what it leads to is to go, "
-        "connect that drive, and delete it there.",
+        advice=f"{advised} the shortcut in OneDrive on the web. Or, to delete its target, connect "
+        "the other drive, and delete it there.",
     )
 
 
 def _of_somebody_else(entry: Entry, doing: str) -> TransferFailed:
     return TransferFailed(
-        f"Nothing was done: it would {doing} {entry.path!r}, which lies in another drive.",
+        f"Nothing was done: it would {doing} {entry.path!r}, which is in another drive.",
         why="a shortcut leads there",
         advice="Leave the shortcut out with a filter rule, or remove it in OneDrive on the web.",
         retry=False,

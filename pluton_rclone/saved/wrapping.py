@@ -40,7 +40,7 @@ def with_wrapped(conf: Conf, names: Iterable[str]) -> dict[str, dict[str, str]]:
         if name in above:
             circle = " → ".join((*above[above.index(name) :], name))
             raise OptionInvalid(
-                f"The remote {name!r} lies on itself: {circle}.",
+                f"The remote {name!r} wraps itself: {circle}.",
                 advice="Correct what one of them wraps (its remote or upstreams) in rclone.conf.",
                 option="remote",
             )
@@ -158,9 +158,9 @@ def looked_through(conf: Conf, place: str) -> tuple[str, str]:
     if found:
         on = " and ".join(map(repr, found))
         raise StorageNotFound(
-            f"What would arrive through {name!r} cannot be told before.",
+            f"What would arrive through {name!r} cannot be predicted.",
             why=f"a remote of type {section['type']} has names, sizes or places of its own in {on}",
-            advice="Go on without a preflight: what OneDrive refuses is named then.",
+            advice="Continue without a preflight: the transfer reports what OneDrive refuses.",
         )
     return name, path
 
@@ -208,18 +208,18 @@ def _refusal(
     word: str, source: str, destination: str, into: bool | None, out: bool | None, rules: list[str]
 ) -> UsageError:
     what, why = f"{source!r} and {destination!r} may overlap.", None
-    advice = "Choose places that lie apart."
+    advice = "Choose separate locations."
     if into and out:
         what = f"{source!r} and {destination!r} are the same place."
     elif into or out:
         inner, outer = (destination, source) if into else (source, destination)
         what = f"{inner!r} is in {outer!r}."
     else:
-        why = "both are in one drive; an encryption, or a folder's id, hides where"
+        why = "both are in one drive, but encryption, or a folder's id, hides where"
     if out and not into and word.startswith("move"):
         advice = "Copy it there, and delete it here afterwards."
     elif into and rules:
-        advice += f" Or leave the inner one out, by the filter rule {rules[-1]!r}."
+        advice += f" Or exclude the inner one, with the filter rule {rules[-1]!r}."
     doing = "copy its own copies" if word.startswith("copy") else "delete what it has transferred"
     return UsageError(what, why=why or f"a {word} would {doing}", advice=advice)
 

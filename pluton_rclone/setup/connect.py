@@ -274,10 +274,10 @@ class StorageSetup(Steps):
         try:
             setup._state = msgspec.convert(record, SetupState, dec_hook=lambda _, text: Path(text))
             if (setup._state.token is None) is not (setup._state.account is None):
-                raise ValueError("it has a token or an account, and not both")
+                raise ValueError("it has a token or an account, but not both")
         except (msgspec.ValidationError, ValueError) as problem:  # half a surrogate is the latter
-            what = "This is not a state from which a setup can continue."
-            advice = "Keep what record_with_secrets() gives."
+            what = "A setup cannot continue from this state."
+            advice = "Store what record_with_secrets() returns."
             raise UsageError(what, why=str(problem), advice=advice) from None
         return setup
 

@@ -106,7 +106,7 @@ def _renewed_by_rclone(token: Token, home: Cloud) -> Token:
             token = trial.token()
     if token.expired():
         what = "This token has expired, and rclone cannot renew it."
-        why = "it is of another registration than rclone's own, or too old"
+        why = "it is of a registration other than rclone's own, or too old"
         advice = "Run `rclone authorize onedrive` and paste its output."
         raise errors.TokenExpired(what, why=why, advice=advice)
     return token

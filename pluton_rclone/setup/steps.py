@@ -45,7 +45,7 @@ class Steps:
         """The app registration in use. RegistrationError if there is none."""
         if self._state.app is None:
             what = "There is no app registration to sign in with."
-            advice = "Give its client id (PLUTON_ONEDRIVE_CLIENT_ID), or sign in by rclone's own."
+            advice = "Give its client id (PLUTON_ONEDRIVE_CLIENT_ID), or sign in with rclone's own."
             raise RegistrationError(what, who=Who.YOU, advice=advice)
         return self._state.app
 
@@ -210,7 +210,7 @@ class Steps:
 
     def _require(self, place: Place, what: str) -> None:
         if lacking := self._lacks(place):
-            what, why = f"{what} needs a further permission.", f"missing: {in_words(lacking)}"
+            what, why = f"{what} needs another permission.", f"missing: {in_words(lacking)}"
             advice = "Sign in again with this account and accept it; other permissions stay."
             raise ConsentRequired(what, why=why, advice=advice, missing_scopes=list(lacking))
 
@@ -347,7 +347,7 @@ class Steps:
         drives = self.drives_of(self._state.kind or self.suggested_type())
         if len(drives) > 1:
             why = ", ".join(f"{drive.name} ({drive.id})" for drive in drives)
-            advice = "Choose one of them by its id, which stands in brackets."
+            advice = "Choose one by its id, shown in brackets."
             raise UsageError(f"There are {len(drives)} such drives.", why=why, advice=advice)
         return self.choose_drive(drives[0])
 

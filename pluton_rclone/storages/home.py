@@ -113,12 +113,12 @@ class Home(Mapping[str, Storage]):
             advice = f"Sign-in, connection test and options are those of {below}."
             raise StorageNotFound(
                 f"{name!r} is a remote of type {kinds[name]}, not a OneDrive storage.",
-                why=f"it lies on {below}" if below else None,
+                why=f"it wraps {below}" if below else None,
                 advice=advice if below else None,
             )
         titles = list(self)
         meant = nearest(name, (*kinds, *titles))
-        none = None if titles else "There is none yet: connect one first."
+        none = None if titles else "There are no storages yet: connect one first."
         raise StorageNotFound(
             f"There is no storage called {name!r} in {self.path}.",
             advice=f"Did you mean {meant!r}?" if meant else none,

@@ -17,7 +17,7 @@ from pluton_rclone.saved.remote import SavedRemote
 from pluton_rclone.values.drive_ids import any_drive
 from pluton_rclone.values.encoding import as_rclone_writes
 
-_ADVICE = "Give the id of the drive that is meant."
+_ADVICE = "Give the id of the intended drive."
 
 
 def repaired(saved: SavedRemote, binary: Binary, drive_id: str = "") -> OneDriveRemote:
@@ -64,7 +64,7 @@ def _drive(graph: Graph, section: Mapping[str, str], named: str, present: str) -
         return found[0]
     each = ", ".join(f"{drive.name} ({drive.id})" for drive in found)
     if lost is not None:
-        why = f"{lost.why}; of its own the account has: {each}" if each else lost.why
+        why = f"{lost.why}; the account's own drives are: {each}" if each else lost.why
         raise errors.DriveNotFound(lost.what, why=why, advice=_ADVICE)
     if found:
         raise errors.UsageError(f"There are {len(found)} such drives.", why=each, advice=_ADVICE)

@@ -144,7 +144,7 @@ class Restic:
             return refused
         lines = said.decode(errors="replace").strip().split("\n")
         first = max((n for n, line in enumerate(lines) if line.startswith("Fatal: ")), default=-1)
-        why, advice = redact(" ".join(lines[first:]))[:500], "Run it by hand: it says more."
+        why, advice = redact(" ".join(lines[first:]))[:500], "Run restic by hand for details."
         lasts = "wrong password" in why or "unable to open config" in why
         return errors.TransferFailed(
             "restic failed.", why=why or None, advice=advice, retry=not lasts
@@ -198,7 +198,7 @@ class Restic:
         remote = self._saved.options
         if remote.certificate and remote.client_secret is None:
             raise errors.UsageError(
-                "restic cannot use this storage by hand: rclone cannot read its certificate.",
+                "restic cannot use this storage on its own: rclone cannot read its certificate.",
                 advice="Run restic through this library.",
                 next_step=errors.NextStep.RUN_RESTIC,
             )

@@ -365,8 +365,8 @@ class Storage:
         others = [name for name in self.storages.conf.taken() if name != self.remote_name]
         check_name(remote_name, self.storages.binary.version, others)
         if wrapping := above(self.storages.conf, self.remote_name):
-            what = f"{self.remote_name!r} keeps its name: {wrapping} would lead nowhere."
-            advice = "First write the new name there, in remote or upstreams; then rename it."
+            what = f"{self.remote_name!r} keeps its name, because {wrapping} would lead nowhere."
+            advice = "First change the name there, in remote or upstreams; then rename it."
             raise UsageError(what, advice=advice)
         self.storages.conf.rename(self.remote_name, remote_name)
         self.storages.runs.renamed(self.remote_name, remote_name)

@@ -158,7 +158,7 @@ def test_somebody_else_is_refused_unless_that_is_meant(
     ran = connected("reauthorize", "Work files", "--json")
 
     assert (ran.code, ran.error["error"]) == (3, "account_error")
-    assert ran.error["what"].endswith(f"signed in, and this storage belongs to {ANNA}.")
+    assert ran.error["what"].endswith(f"signed in, but this storage belongs to {ANNA}.")
     assert "give --other-account" in ran.error["advice"]
     assert ANNA in connected("storages").out
 

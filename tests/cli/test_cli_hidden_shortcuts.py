@@ -80,4 +80,4 @@ def test_a_drive_that_cannot_be_asked_is_no_failure(cloud: Emulator) -> None:
     report = storage.test()
     (step,) = [step for step in report.steps if step.name == "list"]
     assert report.ok
-    assert "could not be looked for: invalidRequest" in step.text
+    assert "could not be listed: invalidRequest" in step.text

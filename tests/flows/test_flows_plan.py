@@ -116,13 +116,13 @@ def test_every_fault_is_named_at_once_with_its_line(tmp_path: Path) -> None:
     assert plan is None
     lines = text.splitlines()
     assert faults == [
-        "line 1: name: it takes small letters and digits, with single hyphens inside",
+        "line 1: name: it takes lower-case letters and digits, with single hyphens inside",
         "line 4: storages[0].names[1]: it takes a text, in quotes",
         "line 6: storages[1]: needs either names or tenant_of",
-        "line 12: steps[0]: upload needs local, a whole path",
+        "line 12: steps[0]: upload needs local, an absolute path",
         f"line {lines.index('[[steps]]', 12) + 1}: steps[1]: there is no option 'max_delet' "
         "(did you mean 'max_delete'?)",
-        "line 29: steps[3]: --password may hold a secret; a plan holds none",
+        "line 29: steps[3]: --password may contain a secret, which a plan must not",
         "line 36: schedule: '0 3 * *' has no five fields, as in \"0 3 * * *\"",
         "line 41: retry.times: input should be greater than or equal to 0",
         "line 42: retry.time: there is no such setting",
@@ -225,7 +225,7 @@ def test_the_same_with_other_options_is_another_step(tmp_path: Path) -> None:
         "restic backup a in :restic",
         "restic backup b in :restic",
     ]
-    assert read(tmp_path, text + step)[1] == ["line 3: steps: the same step stands there twice"]
+    assert read(tmp_path, text + step)[1] == ["line 3: steps: the same step is listed twice"]
     upload = UPLOAD[UPLOAD.index("[[steps]]") :]
     assert read(tmp_path, f"{UPLOAD}{upload}options = {{ checksum = true }}")[1] == []
 
@@ -307,7 +307,7 @@ def test_a_sync_that_would_empty_a_home_or_the_machine_is_refused(
     places = {"HOME": str(Path.home()), "LINK": str(link)}
     text = SYNC.replace("/srv", places.get(place, place))
     (fault,) = read(tmp_path, text)[1]
-    assert "name a folder of its own" in fault
+    assert "use a separate folder" in fault
 
 
 @pytest.mark.parametrize(
@@ -380,7 +380,7 @@ def test_a_schedule_that_never_comes_is_refused(tmp_path: Path) -> None:
     """Formerly, it was accepted, and nothing was backed up. The 29th of February does come."""
     never, rarely = (f'{UPLOAD}[schedule]\ncron = "0 3 {day} 2 *"' for day in (31, 29))
     assert read(tmp_path, never)[1] == [
-        "line 6: schedule: '0 3 31 2 *' never comes: no month that it names has such a day"
+        "line 6: schedule: '0 3 31 2 *' never occurs: none of its months has such a day"
     ]
     assert read(tmp_path, rarely)[1] == []
 

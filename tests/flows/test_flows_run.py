@@ -191,7 +191,7 @@ def test_a_storage_called_like_a_folder_above_reaches_no_others_files(
 
     assert found["business"].ok
     assert (mine / "business" / "b.txt").read_bytes() == b"b"
-    assert "cannot stand in a path" in (found[name].error or "")
+    assert "cannot be part of a path" in (found[name].error or "")
     assert not found[name].retry_helps
     assert [(place / "other.txt").exists() for place in (mine, mine.parent)] == [True, True]
 

@@ -189,8 +189,8 @@ UNUSABLE: dict[str, tuple[Callable[[], bytes], str | None, str]] = {
     ),
     "the wrong password of a PFX": (lambda: pfx(PASSWORD), "wrong", "password is wrong"),
     "no password for a PFX": (lambda: pfx(PASSWORD), None, "password is wrong or missing"),
-    "no key": (lambda: PEM_CERTIFICATE, None, "not hold a private key"),
-    "no certificate": (pem_key, None, "not hold a certificate"),
+    "no key": (lambda: PEM_CERTIFICATE, None, "not contain a private key"),
+    "no certificate": (pem_key, None, "not contain a certificate"),
     "another key": (
         lambda: pem_key(key=rsa.generate_private_key(65537, 2048)) + PEM_CERTIFICATE,
         None,

@@ -117,7 +117,7 @@ def test_what_the_rclone_at_hand_ignores_or_cannot_is_found() -> None:
 def test_a_variable_that_wins_over_the_file_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RCLONE_CONFIG_ANNA_TOKEN", "x")
     (finding,) = inspect_remote("anna", GOOD)
-    assert "is set and wins over the file for rclone by itself" in finding.what  # not for us
+    assert "is set and overrides the file when rclone runs on its own" in finding.what  # not for us
     assert "never used" in finding.what
     assert finding.advice == "Unset RCLONE_CONFIG_ANNA_TOKEN."
 

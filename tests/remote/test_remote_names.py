@@ -92,7 +92,7 @@ def test_whatever_the_friendly_name_the_derived_one_is_taken(
 
 
 def test_the_refusal_names_the_character_and_the_version() -> None:
-    with pytest.raises(OptionInvalid, match=r"'@', which rclone takes since 1\.62 only"):
+    with pytest.raises(OptionInvalid, match=r"'@', which rclone accepts only since 1\.62"):
         check_name("a@b", MIDDLE)
 
 

@@ -205,7 +205,7 @@ def test_without_a_drive_or_a_token_there_is_no_remote(missing: str) -> None:
             '{"access_token":"A","refresh_token":"R","expiry":"0001-01-01T00:00:00Z"}',
             "not have an expiry",
         ),
-        ('{"access_token":"A","refresh_token":"R","expiry":"soon"}', "not as rclone writes it"),
+        ('{"access_token":"A","refresh_token":"R","expiry":"soon"}', "not in rclone's form"),
         ('{"access_token":"A","expiry":"2030-01-01T00:00:00Z"}', "not have a refresh_token"),
     ],
 )
@@ -254,7 +254,7 @@ def test_a_certificate_stands_in_for_the_secret_in_runs_of_this_library() -> Non
 @pytest.mark.parametrize(
     ("options", "option", "said"),
     [
-        ({"chunk_size": "1600Ki"}, "chunk_size", "nearest that work are 1.250Mi and 1.875Mi"),
+        ({"chunk_size": "1600Ki"}, "chunk_size", "nearest valid sizes are 1.250Mi and 1.875Mi"),
         ({"chunk_size": 1000}, "chunk_size", "less than 320Ki"),
         ({"chunk_size": "500Ki"}, "chunk_size", "not a multiple of 320Ki"),
         ({"chunk_size": "260Mi"}, "chunk_size", "more than 250Mi"),
@@ -270,8 +270,8 @@ def test_a_certificate_stands_in_for_the_secret_in_runs_of_this_library() -> Non
         ({"list_chunk": 0}, "list_chunk", "equal to 1"),
         ({"list_chunk": "99999999999999999999"}, "list_chunk", "equal to 2147483647"),
         ({"encoding": "Slash,Nonsense"}, "encoding", "'Nonsense'"),
-        ({"metadata_permissions": "read,all"}, "metadata_permissions", "read, write, failok"),
-        ({"metadata_permissions": "off,read"}, "metadata_permissions", "it is off, or"),
+        ({"metadata_permissions": "read,all"}, "metadata_permissions", "read, write and failok"),
+        ({"metadata_permissions": "off,read"}, "metadata_permissions", "it must be off, or"),
         ({"token_url": "login.example"}, "token_url", "https://"),
         ({"tenant_url": "ftp://x"}, "tenant_url", "https://"),
         ({"hard_delete": "perhaps"}, "hard_delete", "switch"),

@@ -73,7 +73,7 @@ def test_a_shortcut_is_not_deleted_with_what_it_leads_to(
     for compatible in (rclone_python.purge, rclone_python.delete):
         with pytest.raises(UsageError, match="is a shortcut"):
             compatible("work:Team")
-    with pytest.raises(TransferFailed, match=r"'Team/t1\.txt', which lies in another drive"):
+    with pytest.raises(TransferFailed, match=r"'Team/t1\.txt', which is in another drive"):
         rclone_python.delete("work:", args=["--include", "t1.txt"])
     assert files(theirs) == THEIRS
     assert mine.find("Team") is not None
@@ -107,7 +107,7 @@ def test_of_what_is_ones_own_nothing_is_told(storage: Storage, mine: Drive) -> N
 def test_filters_select_nothing_that_a_shortcut_leads_to(
     storage: Storage, mine: Drive, theirs: Drive
 ) -> None:
-    with pytest.raises(TransferFailed, match=r"'Team/.*', which lies in another drive"):
+    with pytest.raises(TransferFailed, match=r"'Team/.*', which is in another drive"):
         storage.delete("", filters=["+ *.t*", "- *"])
     assert (files(mine), files(theirs)) == ({"docs/old.tmp"}, THEIRS)
     assert storage.delete("", filters=["- /Team/**", "+ *.t*", "- *"]).result().deletes == 1
@@ -273,7 +273,7 @@ def test_a_folder_that_cannot_be_listed_hides_no_shortcut(
     mine.write("closed/c.txt", b"mine")
     theirs.write("Team/sub/more/old.tmp", b"theirs")
     cloud.faults.refuse(status, times=None, where=mine.folder("closed").id)
-    with pytest.raises(TransferFailed, match=r"'Team/sub/more/old\.tmp', which lies in another"):
+    with pytest.raises(TransferFailed, match=r"'Team/sub/more/old\.tmp', which is in another"):
         storage.delete("", filters=["+ *.tmp", "- *"])
     result = storage.delete("", filters=["- /Team/**", "+ *.tmp", "- *"]).wait()
     assert ([one.path for one in result.failed], result.deletes) == (["closed"], 1)

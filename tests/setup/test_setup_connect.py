@@ -326,7 +326,7 @@ def test_an_expired_paste_that_rclone_cannot_renew_says_whose_it_may_be(cloud: E
     remote = remote_of(cloud, "business", seconds=-60)
     with pytest.raises(TokenExpired, match="expired, and rclone cannot renew it") as caught:
         StorageSetup().use_token(remote.to_section()["token"])
-    assert caught.value.why == ("it is of another registration than rclone's own, or too old")
+    assert caught.value.why == "it is of a registration other than rclone's own, or too old"
     assert caught.value.advice == "Run `rclone authorize onedrive` and paste its output."
 
 
@@ -767,10 +767,10 @@ def test_a_certificate_goes_through_json_and_is_not_shown(home: object) -> None:
 
 @pytest.mark.parametrize("record", [None, [], {}, {"version": 1}, "text"])
 def test_what_is_no_state_is_refused(home: object, record: Any) -> None:
-    with pytest.raises(UsageError, match="not a state from which a setup can continue") as caught:
+    with pytest.raises(UsageError, match="A setup cannot continue from this state") as caught:
         StorageSetup.from_record(record)
     assert caught.value.why
-    assert caught.value.advice == "Keep what record_with_secrets() gives."
+    assert caught.value.advice == "Store what record_with_secrets() returns."
 
 
 # ---- re-authorizing ----

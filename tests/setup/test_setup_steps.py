@@ -196,7 +196,7 @@ def test_sharepoint_needs_its_permissions_whatever_type_is_chosen(
     with pytest.raises(ConsentRequired) as caught:
         step(setup)
     problem = caught.value
-    assert problem.what == f"{what} needs a further permission."
+    assert problem.what == f"{what} needs another permission."
     assert problem.why is not None
     assert "(Sites.Read.All)" in problem.why
     assert problem.details["missing_scopes"] == list(SHAREPOINT)
@@ -320,7 +320,7 @@ def test_of_several_drives_of_the_type_one_has_to_be_named(
     with pytest.raises(UsageError, match="There are 2 such drives") as caught:
         setup.choose_own_drive()
     assert caught.value.why == f"{own.name} ({own.id}), Archive ({other.id})"
-    assert caught.value.advice == "Choose one of them by its id, which stands in brackets."
+    assert caught.value.advice == "Choose one by its id, shown in brackets."
 
 
 def test_a_type_that_the_account_has_not_says_which_there_are(

@@ -208,7 +208,7 @@ def test_a_deleted_base_folder_is_an_error_with_a_way_out(
     drive.delete(drive.folder("Backups"))
     report = storage.check_health()
     (failed,) = [step for step in report.steps if step.status == "failed"]
-    assert "'Backups' is not on the drive any more" in failed.text
+    assert "'Backups' is no longer on the drive" in failed.text
     assert failed.error is not None
     assert "recycle bin" in failed.error.advice
     assert "base_folder" in failed.error.advice
@@ -329,7 +329,7 @@ def test_a_base_folder_that_onedrive_takes_nowhere_is_named_and_another_asked_fo
     with pytest.raises(ConnectionTestFailed) as refused:
         Storages().add("work", remote_of(cloud, "personal", base_folder=folder))
     assert isinstance(refused.value.__cause__, NameRefused)
-    assert f"OneDrive takes no folder {folder!r}." in refused.value.what
+    assert f"OneDrive does not allow the folder name {folder!r}." in refused.value.what
     assert "The provided name is" in str(refused.value)
     assert refused.value.advice == "Choose another base folder."
     assert refused.value.next_step is None

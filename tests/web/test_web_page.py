@@ -774,4 +774,4 @@ def test_another_account_at_the_consent_is_not_said_to_be_allowed_somewhere(
         bert.post(f"{draft}/type", {"kind": "sharepoint"})
         refused = bert.sign_in(cloud, draft, ADMIN)
         assert refused.url.path == f"{draft}/authorize"
-        assert f"Sign in as {BERT}; connect what the other account has as" in refused.text
+        assert f"Sign in as {BERT}; connect the other account as" in refused.text

@@ -19,12 +19,12 @@ def test_a_size_stays_on_one_line(count: int | None, shown: str) -> None:
 
 def test_sizes_of_rclone_are_written_out() -> None:
     fault = (
-        "7340032 bytes is not a multiple of 320Ki; the nearest that work are 6.875Mi and 7.500Mi"
+        "7340032 bytes is not a multiple of 320Ki; the nearest valid sizes are 6.875Mi and 7.500Mi"
     )
 
     assert (
         wording.sizes(fault)
-        == "7 MiB is not a multiple of 320 KiB; the nearest that work are 6.875 MiB and 7.5 MiB"
+        == "7 MiB is not a multiple of 320 KiB; the nearest valid sizes are 6.875 MiB and 7.5 MiB"
     )
     assert wording.sizes("folder10Mi, 10Mint") == "folder10Mi, 10Mint"
 

@@ -54,8 +54,8 @@ def require_same(expected: Account, actual: Account) -> None:
     """Raise `AccountError` if `actual` is not `expected`, the account that owns the storage."""
     if not expected.same_as(actual):
         who, other = expected.username or expected.id, actual.username or actual.id
-        what = f"{actual} signed in, and this storage belongs to {expected}."
-        why = "drive and files of another account would not be the ones that were backed up"
+        what = f"{actual} signed in, but this storage belongs to {expected}."
+        why = "another account's drive does not hold the files that were backed up"
         person = expected.username or expected.name
-        advice = f"Sign in as {person}; connect what the other account has as another storage."
+        advice = f"Sign in as {person}; connect the other account as another storage."
         raise AccountError(what, why=why, advice=advice, expected=who, actual=other)

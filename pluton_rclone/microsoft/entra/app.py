@@ -64,7 +64,7 @@ class AppRegistration:
         tenant = self.tenant.strip().lower() or "common"
         known = tenant in WORDS_FOR_TENANTS or "." in tenant or _GUID.fullmatch(tenant)
         if not known or not _TENANT.fullmatch(tenant):
-            advice = "Give common, organizations, consumers, the tenant's id or a domain of it."
+            advice = "Give common, organizations, consumers, the tenant's id or one of its domains."
             raise OptionInvalid(f"{self.tenant!r} is not a tenant.", advice=advice, option="tenant")
         found = cloud(self.region)
         refuse_type(found, tenant, personal=tenant in CONSUMERS)
@@ -117,7 +117,7 @@ def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
 
     key, certificates = _read(source)
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise _unusable(source, "its key is not an RSA key, the only kind that Microsoft takes")
+        raise _unusable(source, "its key is not an RSA key, the only kind that Microsoft accepts")
     own = [one for one in certificates if _is_of(key, one)]
     if not own:
         raise _unusable(source, "the private key does not belong to the certificate")
@@ -159,7 +159,7 @@ def _read(source: Certificate) -> tuple[Any, list[Any]]:
         if b"-----BEGIN CERTIFICATE-----" in content:
             certificates = x509.load_pem_x509_certificates(content)
     except UnsupportedAlgorithm:
-        why = "its key, or its encryption, is of an unknown kind; Microsoft takes RSA keys only"
+        why = "its key, or its encryption, is of an unknown kind; Microsoft accepts only RSA keys"
         raise _unusable(source, why) from None
     except (ValueError, TypeError) as problem:
         why = "it is neither PEM nor PFX (PKCS#12), or it is damaged"
@@ -169,7 +169,7 @@ def _read(source: Certificate) -> tuple[Any, list[Any]]:
         raise _unusable(source, why) from None
     for what, found in (("private key", key), ("certificate", certificates)):
         if not found:
-            raise _unusable(source, f"it does not hold a {what}")
+            raise _unusable(source, f"it does not contain a {what}")
     return key, certificates
 
 

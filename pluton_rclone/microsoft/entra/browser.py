@@ -38,9 +38,9 @@ h1{{font-size:1.4rem}}</style></head>
 <body><h1>{title}</h1><p>{text}</p><p>You can close this window.</p></body></html>
 """
 # The browser's page for an answer that is rejected: title and text.
-_LATE = ("This sign-in was answered already", "One answer is taken, and it was another.")
+_LATE = ("This sign-in was answered already", "Only its first answer counts.")
 _FOREIGN = "This answer belongs to another sign-in"
-_NO_ANSWER = "This is not an answer of Microsoft"
+_NO_ANSWER = "This answer is not from Microsoft"
 _ALMOST = ("Almost there", "Go back to the program: it says how the sign-in ended.")
 _CLOSE = "Close other sign-in windows and use the newest one; this program still waits for it."
 
@@ -92,7 +92,7 @@ class LoopbackReceiver(LoopbackServer):
         """None if this is the expected answer, else title and text of a page that says why not."""
         given, expected = parameters.get("state", "").encode(), (self._state or "").encode()
         if not expected or not secrets.compare_digest(given, expected):
-            self._foreign = "an answer of another sign-in came in its place"
+            self._foreign = "the answer to another sign-in came instead"
             return _FOREIGN, _CLOSE
         with self._lock:
             if self._answer.done():
@@ -128,7 +128,7 @@ class LoopbackReceiver(LoopbackServer):
         text = request.form() if request.command == "POST" else address.query
         if host not in (f"localhost:{self.port}", f"127.0.0.1:{self.port}"):
             # Against DNS rebinding: a foreign page must not reach us through its own host name.
-            return (400, "This is not the place", "The address is another program's."), False
+            return (400, "This is not the place", "The address belongs to another program."), False
         if address.path != "/":
             return (404, "There is nothing here", "This program waits for one sign-in."), False
         if text is None:

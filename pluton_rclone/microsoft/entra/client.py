@@ -108,7 +108,7 @@ def msal_application(app: AppRegistration, asked: Asked, http: Http | None = Non
         if "OIDC" in text or "authority configuration" in text:
             about: dict[str, Any] = {"tenant": app.tenant, "region": app.region}
             what = f"There is no tenant {app.tenant!r} in region {app.region}."
-            advice = "Check the tenant's id or domain, and the region: a cloud has its own tenants."
+            advice = "Check the tenant's id or domain, and region: each cloud has its own tenants."
             raise errors.RegistrationError(what, advice=advice, **about) from None
         why = asked.without_secrets(text).partition("\n")[0][:200]
         raise errors.AuthorizationFailed("The sign-in did not finish.", why=why) from None

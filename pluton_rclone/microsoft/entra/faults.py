@@ -102,7 +102,7 @@ def _judge(
         if known is None or known.aadsts != 70008:
             kind = errors.AuthorizationFailed
             what = "Microsoft did not accept the answer of this sign-in."
-            advice = "Sign in again and finish at once: the code is good once, for ten minutes."
+            advice = "Sign in again and finish at once: the code works once, for ten minutes."
     if asked.way == "device code" and known is not None and known.aadsts in _BROWSER_MAY:
         what = "Your organisation blocks signing in with a device code."
         advice = "Sign in in a browser instead, or ask the administrator to allow device codes."

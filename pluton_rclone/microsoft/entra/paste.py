@@ -56,8 +56,8 @@ def read_paste(text: str) -> Pasted:
         advice = "Paste what `rclone config show NAME` prints instead."
         raise TokenInvalid("This is an encrypted rclone.conf.", advice=advice)
     if re.search(r"RCLONE_CONFIG_[^\s=]{1,200}_TOKEN=", text):
-        what = "These are variables for a container, which lack a part of the storage."
-        raise TokenInvalid(what, advice="Export it as an rclone.conf of its own, and paste that.")
+        what = "These are environment variables for a container, which lack part of the storage."
+        raise TokenInvalid(what, advice="Export the storage as an rclone.conf, and paste that.")
     inside, end, _ = text.partition("--->")[2].partition("<---")
     if end:
         text = inside.strip()
@@ -203,7 +203,7 @@ def _explained(text: str) -> TokenInvalid:
     named, opened = "access_token" in text or "refresh_token" in text, "{" in text
     what = "There is no token in this text."
     if _JWT.fullmatch(text):
-        what = "This is an access token alone."
+        what = "This is only an access token."
         why = "without its refresh token it expires within the hour"
     elif named and text.count("{") > text.count("}"):
         what, why = "The text ends too early.", "the closing } is missing"
@@ -214,6 +214,6 @@ def _explained(text: str) -> TokenInvalid:
     elif opened:
         what = "There is JSON in this text, but no token in it."
     elif len(text) > 40 and _BASE64.fullmatch("".join(text.split())):
-        what = "This looks like base64, and is damaged or something else."
+        what = "This looks like base64, but is damaged or something else."
         why = "it does not decode to JSON with a token"
     return TokenInvalid(what, why=why)

@@ -48,7 +48,7 @@ class Flow:
         try:
             return msgspec.convert(record, cls, strict=False)
         except msgspec.ValidationError:
-            raise ForeignAnswer("This is not a sign-in that was begun here.") from None
+            raise ForeignAnswer("This sign-in was not started here.") from None
 
 
 def begin_redirect(
@@ -90,12 +90,12 @@ def finish_redirect(
     flow = flow if isinstance(flow, Flow) else Flow.from_record(flow)
     parameters = parse_answer(answer)
     if (flow.client_id, flow.region) != (app.client_id, app.region):
-        raise ForeignAnswer("This sign-in was begun with another app registration.")
+        raise ForeignAnswer("This sign-in was started with another app registration.")
     if not parameters.get("state") or parameters["state"] != flow.state:
-        why = "its state is not the one sent along"
+        why = "its state is not the one that was sent"
         raise ForeignAnswer("The answer belongs to another sign-in.", why=why)
     if time.time() > flow.expires:
-        raise SignInTimedOut("This sign-in was begun more than ten minutes ago.")
+        raise SignInTimedOut("This sign-in was started more than ten minutes ago.")
     verifier = str(flow.msal.get("code_verifier", ""))
     secrets = parameters.get("code", ""), verifier, app.client_secret or ""
     redirect_uri = str(flow.msal.get("redirect_uri", ""))
@@ -103,7 +103,7 @@ def finish_redirect(
     if "error" in parameters:
         raise sign_in_error(parameters, asked)
     if "code" not in parameters:
-        raise ForeignAnswer("The answer holds neither a code nor an error.")
+        raise ForeignAnswer("The answer contains neither a code nor an error.")
     with msal_application(app, asked, http) as application:
         result = application.acquire_token_by_auth_code_flow(dict(flow.msal), parameters)
     return completed(outcome(result, asked), app, flow.scopes, flow.account, redirect_uri)
@@ -117,7 +117,7 @@ def parse_answer(answer: str | Mapping[str, Any]) -> dict[str, str]:
             query = urlsplit(text).query if "://" in text else text.removeprefix("?")
             answer = parse_qs(query, keep_blank_values=True, max_num_fields=50)
         except ValueError:
-            raise ForeignAnswer("This is not an answer of Microsoft.") from None
+            raise ForeignAnswer("This answer is not from Microsoft.") from None
     single: dict[str, str] = {}
     for name, value in answer.items():
         values = list(value) if isinstance(value, (list, tuple)) else [value]

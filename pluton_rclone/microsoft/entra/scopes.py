@@ -19,8 +19,8 @@ Place = Literal["own", "shared", "sharepoint"]
 _IN_WORDS = {
     "Files.Read": "read your files",
     "Files.ReadWrite": "read and write your files",
-    "Files.Read.All": "read all files that you have access to, also those of others",
-    "Files.ReadWrite.All": "read and write all files that you have access to, also those of others",
+    "Files.Read.All": "read all files that you have access to, including others'",
+    "Files.ReadWrite.All": "read and write all files that you have access to, including others'",
     "Sites.Read.All": "find and read SharePoint sites",
     "Sites.ReadWrite.All": "read and write in SharePoint sites",
     "User.Read": "read your profile",

@@ -45,7 +45,7 @@ def completed(
     if lacking:
         tenant = signed_in.tenant_id or None
         url = admin_consent_url(app, asked, tenant=tenant, redirect_uri=redirect_uri)
-        what = f"Microsoft granted {signed_in} less than was asked for."
+        what = f"Microsoft granted {signed_in} fewer permissions than requested."
         about: dict[str, Any] = {"link": url, "admin_consent_url": url}
         about["missing_scopes"] = list(lacking)
         rest = f"granted: {have}" if have else "nothing was granted"

@@ -86,12 +86,12 @@ def _text(record: Mapping[str, Any], name: str) -> str | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str) or not value.isprintable():
-        raise TokenInvalid(f"The member {name} of this token is not plain text.")
+        raise TokenInvalid(f"The field {name} of this token is not plain text.")
     return value
 
 
 def _expiry(value: object) -> datetime:
     """The expiry; `ALREADY_EXPIRED` if it is missing or Go's zero time."""
     if value not in (None, "") and parse_time(value) is None:
-        raise TokenInvalid("The member expiry of this token is not like 2026-01-31T12:00:00Z.")
+        raise TokenInvalid("The field expiry of this token is not like 2026-01-31T12:00:00Z.")
     return expires_at({"expiry": value}) or ALREADY_EXPIRED

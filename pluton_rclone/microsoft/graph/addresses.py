@@ -193,7 +193,7 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     if _PERSONAL_ITEM.fullmatch(place):
         return PersonalPlace(owner, place)
     if not place.startswith("/") and place.lower() not in _NOT_ITEMS:
-        raise _not_understood("it names a folder in an unknown way")
+        raise _not_understood("it names a folder in an unknown form")
     return PersonalPlace(owner)
 
 
@@ -210,7 +210,7 @@ def _segments(path: str) -> tuple[str, ...]:
     """The segments of a decoded path. Raises `OptionInvalid` for `.`, `..` and unprintable ones."""
     pieces = tuple(piece for piece in path.split("/") if piece)
     if any(piece in (".", "..") or not piece.isprintable() for piece in pieces):
-        raise _not_understood("its path is not a plain one")
+        raise _not_understood("its path contains '.', '..' or unprintable characters")
     return pieces
 
 

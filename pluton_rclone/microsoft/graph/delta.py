@@ -82,7 +82,7 @@ def page(record: Mapping[str, Any]) -> Page:
     return Page(values, None if ends else str(link))
 
 
-def broken(why: str = "it does not come to an end") -> GraphError:
+def broken(why: str = "it never ends") -> GraphError:
     """The exception for a feed that cannot be used."""
     return GraphError("The change feed of this drive cannot be used.", why=why)
 

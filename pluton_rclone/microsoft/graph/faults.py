@@ -17,7 +17,7 @@ from pluton_rclone.values.refusals import Place
 from ..http import Answer
 
 _NO_ONEDRIVE = "Microsoft says that this account has no OneDrive yet."
-_NO_SUCH_DRIVE = "Microsoft says that this drive is not there, or not for this account."
+_NO_SUCH_DRIVE = "Microsoft says that this drive does not exist, or this account cannot open it."
 
 
 def graph_error(

@@ -128,7 +128,7 @@ class Graph:
     def _asked(self, url: str, headers: Mapping[str, str]) -> Answer:
         answer = self._http.request("GET", url, headers=headers)
         if not is_microsofts(answer):
-            why = f"something else answered for Microsoft, with HTTP {answer.status}"
+            why = f"something other than Microsoft answered, with HTTP {answer.status}"
             raise refusals.PROXY.error(why, status=answer.status)
         return answer
 
@@ -146,7 +146,7 @@ class Graph:
         seen: set[str] = set()
         while isinstance(link, str) and link and link not in seen and len(seen) < MOST_PAGES:
             if seen and not self.cloud.owns(link):
-                what = "Microsoft Graph leads to another host for the rest of the list."
+                what = "Microsoft Graph sends the request for the rest of the list to another host."
                 raise GraphError(what, why=f"the address is not at {self.cloud.graph_host}")
             seen.add(link)
             page = self.get(link, parameters, target=target, subject=subject, prefer=prefer)
@@ -256,7 +256,7 @@ class Graph:
         path, named = drive_path(drive.id), f"Drive {drive.name!r} ({drive.id})"
         root = self._tried(f"{path}/root", "id,name,webUrl,parentReference", named)
         if isinstance(root, PlutonRcloneError):
-            note = f"{named} is not offered, its root cannot be read: {root.why}"
+            note = f"{named} is not offered, because its root cannot be read: {root.why}"
             return note, root
         if not drive.web_url:
             drive = replace(drive, web_url=web_address(root.get("webUrl")))
@@ -326,7 +326,7 @@ def _quote(value: str, safe: str) -> str:
     try:
         return quote(value, safe=safe)
     except UnicodeEncodeError:
-        what = f"{value!a} is not Unicode text: nothing at Microsoft is called that."
+        what = f"{value!a} is not Unicode text: nothing at Microsoft has such a name."
         raise errors.UsageError(what, advice="Type it again, or copy it as UTF-8.") from None
 
 

@@ -83,8 +83,8 @@ def _refuse_elsewhere(own: Sequence[Drive], host: str) -> None:
 def _refuse_work(own: Sequence[Drive]) -> None:
     """Raise `AccountError`, for a personal OneDrive's address, if the account has no such drive."""
     if own and all(drive.type != "personal" for drive in own):
-        what = "This is an address of a personal OneDrive, and a work account signed in."
-        advice = "Sign in with the personal account, or give an address of the organisation's."
+        what = "This is an address of a personal OneDrive, but a work account signed in."
+        advice = "Sign in with the personal account, or give an address of the organisation."
         raise errors.AccountError(what, advice=advice)
 
 
@@ -141,7 +141,7 @@ def require_cloud(address: str | Address, cloud: Cloud) -> None:
     host = place.host if isinstance(place, ServerPath | SharingLink) else ""
     home = cloud_of_sharepoint(host) if ".sharepoint." in host else cloud
     if home.region != cloud.region:
-        what, why = f"This address belongs to {home.name}.", f"the sign-in is one in {cloud.name}"
+        what, why = f"This address belongs to {home.name}.", f"the sign-in is in {cloud.name}"
         advice = home.warning or f"Sign in with region {home.region} and an app registered there."
         raise errors.OptionInvalid(what, why=why, advice=advice, option="address")
 
@@ -261,7 +261,7 @@ def _folder_of_file(graph: Graph, parent: Mapping[str, Any]) -> Mapping[str, Any
         return graph.get(drive_path(str(parent["driveId"]), str(parent.get("id") or "root")))
     except (AccessDenied, ItemNotFound) as problem:
         what = "This address leads to a single file, and its folder is closed to this account."
-        advice = "Ask whoever shared the file to share its folder, then give the folder's address."
+        advice = "Ask the person who shared it to share its folder, then give the folder's address."
         raise AccessDenied(what, why=problem.why, who=errors.Who.YOU, advice=advice) from None
 
 
@@ -282,7 +282,7 @@ def _path_of(item: dict[str, Any]) -> str:
 
 def _closed(problem: AccessDenied) -> errors.ConsentRequired:
     """The exception for a folder of another account that this account cannot read."""
-    what = "This folder is another account's: it needs a further permission, or you have no access."
+    what = "This folder belongs to another account: a permission is missing, or you have no access."
     wanted, status = ["Files.ReadWrite.All"], problem.details.get("status")
     why = f"missing: {in_words(wanted)}"
     return errors.ConsentRequired(what, why=why, missing_scopes=wanted, status=status)
