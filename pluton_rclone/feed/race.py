@@ -94,7 +94,7 @@ def _read_feed(
 
     def wait(seconds: float) -> None:
         if ended.wait(seconds):
-            raise Cancelled("The feed is not needed any more.")
+            raise Cancelled("The feed is no longer needed.")
 
     def turn() -> None:
         """Wait until the account's budget has room for a page besides rclone's requests."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MOST_RULES = 100
 """With more folders, the whole destination is listed: rclone tries each rule on each name."""
 
-ELSEWHERE = "It lies in another drive: a shortcut leads there."
+ELSEWHERE = "It is in another drive: a shortcut leads there."
 
 
 class Shortcuts:

@@ -42,7 +42,7 @@ def test_a_current_folder_that_is_gone_is_said() -> None:
 
     assert ran.returncode == 5
     assert "the current folder, its start, is gone" in ran.stderr
-    assert "Go to a folder that is there" in ran.stderr
+    assert "Change to a folder that exists" in ran.stderr
 
 
 def test_a_port_file_that_cannot_be_written_is_said(home: Path, tmp_path: Path) -> None:

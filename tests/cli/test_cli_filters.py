@@ -68,7 +68,7 @@ def test_a_filter_of_a_single_file_which_rclone_passes_over_ends_no_run_and_is_s
     given = option.format(names=source / "names")
     ran = connected(word, *sure, str(source / "a.txt"), "work-files:arrived", given)
     assert (ran.code, "note    " in ran.err) == (0, True), ran.err
-    assert "is a file: filters select files in a folder, and do not hold here" in ran.err
+    assert "is a file: filters select files in a folder, and have no effect" in ran.err
     assert cloud.files.drive_of(ANNA).find("arrived/a.txt")
     assert (source / "a.txt").exists() is (word != "move")
 

@@ -411,7 +411,7 @@ def test_a_pipe_for_a_configuration_is_told_as_what_it_is(command: Command) -> N
     assert ran.error["what"] == f"/dev/fd/{reading} cannot be read"
     assert new.error["what"] == f"/dev/fd/{reading} cannot be written"
     assert ran.error["why"] == new.error["why"] == "it is a FIFO, not a file"
-    assert "Name a file" in ran.error["advice"]
+    assert "Name a regular file" in ran.error["advice"]
 
 
 def test_no_storages_in_a_file_that_does_not_exist_is_no_fault(

@@ -36,7 +36,7 @@ def test_what_no_argument_can_hold_is_refused_in_words(
 ) -> None:
     ran = connected(*(word.format(bad) for word in arguments), "--json")
     assert (ran.code, ran.error["error"]) == (2, "usage")
-    assert "which no path can hold" in ran.error["what"]
+    assert "which no path can contain" in ran.error["what"]
 
 
 @pytest.mark.parametrize(
@@ -62,5 +62,5 @@ def test_a_file_whose_name_is_not_utf_8_is_asked_for(connected: Command, tmp_pat
 
 @pytest.mark.parametrize("bad", ["a\0b", "a\ud800b"])
 def test_the_library_says_the_same_of_its_configuration(home: Path, bad: str) -> None:
-    with pytest.raises(UsageError, match="which no path can hold"):
+    with pytest.raises(UsageError, match="which no path can contain"):
         list(Storages(bad))

@@ -132,7 +132,7 @@ def test_a_link_of_another_organisation_says_whose_it_is(
         shown = html.unescape(page.post(f"{draft}/address", {"address": FABRIKAM[form]}).text)
     for text in (ran.err, shown):
         assert "fabrikam.sharepoint.com belongs to another organisation" in text
-        assert "give its tenant" in text
+        assert "set its tenant" in text
 
 
 @pytest.mark.parametrize("method", ["browser", "device"])

@@ -47,7 +47,7 @@ def judge(ran_code: int, said: str, screen: Screen) -> None:
     assert ran_code == screen.code, said
     for words in screen.has:
         assert words in flat, said
-    for words in (*screen.lacks, "Traceback", "rclone reports a fault", "HTTP error 4"):
+    for words in (*screen.lacks, "Traceback", "rclone reports an error", "HTTP error 4"):
         assert words not in flat, said
 
 
@@ -63,7 +63,7 @@ def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("status", "screen"),
     [
-        (401, Screen(3, ("does not accept the access token", "you can fix it"))),
+        (401, Screen(3, ("no longer accepts the access token", "you can fix it"))),
         (403, Screen(4, ("not allowed to do that", "you can fix it"), ("administrator",))),
         (404, Screen(4, ("The drive does not exist",))),
         (423, Screen(4, ("Someone else is using or has changed this",))),

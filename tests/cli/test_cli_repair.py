@@ -110,7 +110,7 @@ def test_a_drive_that_is_not_there_can_be_repaired_says_every_door(
     (tmp_path / "a").write_text("a")
     ran = command(*(word.format(here=tmp_path) for word in door))
     assert ran.code == 4
-    assert "Have its drive looked for" in ran.err
+    assert "Look up its drive again" in ran.err
     assert "pluton-rclone repair 'Work files'" in ran.err
 
 
@@ -119,9 +119,9 @@ def test_a_drive_that_is_not_there_can_be_repaired_says_the_page(cloud: Emulator
     before, at = storage.section_with_secrets(), f"/storages/{storage.remote_name}"
     with at_the_page() as page:
         health = page.get(f"{at}/health").text
-        assert "Have its drive looked for" in health
+        assert "Look up its drive again" in health
         assert "Find its drive" in health
-        assert "Have its drive looked for" in page.get(f"{at}/files").text
+        assert "Look up its drive again" in page.get(f"{at}/files").text
         page.post(f"{at}/repair")
         until_over(page)
     whole(cloud, storage, before)

@@ -165,7 +165,7 @@ TABLE = (
         a_token_without_refresh,
         COPY,
         3,
-        "does not accept the token any more",
+        "no longer accepts the token",
         YOU,
         "reauthorize",
         "pluton-rclone reauthorize work",
@@ -249,11 +249,9 @@ TABLE = (
         "it ended before everything was tried",
         YOU,
         None,
-        "go on where it stopped",
+        "continue where it stopped",
     ),
-    Row(
-        an_account_of_contoso, AT_FABRIKAM, 3, "another organisation", YOU, None, "give its tenant"
-    ),
+    Row(an_account_of_contoso, AT_FABRIKAM, 3, "another organisation", YOU, None, "set its tenant"),
     Row(
         a_closed_root,
         AT_ADMINS,

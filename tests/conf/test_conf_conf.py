@@ -323,7 +323,7 @@ def test_no_remote_gets_a_name_with_which_rclone_gives_it_anothers_options(kin: 
         for change in changes:
             with pytest.raises(OptionInvalid, match="cannot be the name") as caught:
                 change()
-            assert f"would give {name!r} each option of {parent!r}" in str(caught.value.why)
+            assert f"{name!r} would inherit each option of {parent!r}" in str(caught.value.why)
             assert "'.'" not in str(caught.value.advice)
     assert kin.path.read_text() == before
     kin.add("y.new", {"type": "memory"})  # there is no [y] from which it could inherit options

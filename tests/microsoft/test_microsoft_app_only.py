@@ -204,7 +204,7 @@ UNUSABLE: dict[str, tuple[Callable[[], bytes], str | None, str]] = {
     "a key on an unusual curve": (
         lambda: on_an_unusual_curve(UNUSUAL_KEY, "PRIVATE KEY") + PEM_CERTIFICATE,
         None,
-        "takes RSA keys only",
+        "accepts only RSA keys",
     ),
     "a certificate on an unusual curve": (lambda: pem_key() + UNUSUAL, None, "does not belong"),
     "something else": (lambda: b"hello", None, "neither PEM nor PFX"),

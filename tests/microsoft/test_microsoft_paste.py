@@ -99,7 +99,7 @@ REFUSED = {
     "hello": "no token in this text",
     "https://login.microsoftonline.com/common/oauth2/v2.0/authorize?client_id=x": "an address",
     "http://127.0.0.1:53682/auth?state=x": "an address",
-    "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJncmFwaCJ9.c2lnbmF0dXJl": "an access token alone",
+    "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJncmFwaCJ9.c2lnbmF0dXJl": "only an access token",
     JSON[:-1]: "ends too early",
     JSON[:40]: "ends too early",
     JSON[20:]: "beginning of the token is missing",

@@ -163,7 +163,7 @@ def test_what_was_withheld_from_a_web_app_has_an_address_that_works(cloud: Emula
     flow = begin_redirect(WEB, least("sharepoint"), WEB_REDIRECT_URI)
     answer = cloud.person(BERT).visit(flow.url).answer
 
-    with pytest.raises(errors.ConsentRequired, match="less than was asked for") as refusal:
+    with pytest.raises(errors.ConsentRequired, match="fewer permissions than requested") as refusal:
         finish_redirect(WEB, flow, answer)
 
     visit = cloud.person(ADMIN).visit(refusal.value.link or "")

@@ -235,7 +235,7 @@ def refusal_of(
     if way == "rclone's own" and region != "global":
         return errors.RegistrationError, "rclone's own registration exists in the global cloud only"
     if way == "import" and (kind, region) not in PEOPLE:
-        return errors.TokenExpired, "Microsoft does not accept the access token"
+        return errors.TokenExpired, "Microsoft no longer accepts the access token"
     if kind == "personal" and region != "global":
         return errors.RegistrationError, "There are no personal accounts"
     if kind == "personal" and way.startswith("app-only"):

@@ -461,7 +461,7 @@ except errors.UsageError as error:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("1 ")
-    assert "the exit status of ours is lost" in done.stdout
+    assert "that of ours is lost" in done.stdout
 
 
 # ---- paused --------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def test_then_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nowhere_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(RcloneNotFound, match="not on PATH"):
+    with pytest.raises(RcloneNotFound, match="or on PATH"):
         find_binary()
 
 
@@ -69,7 +69,7 @@ def test_an_empty_search_path_is_not_the_current_folder(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "executable", "")  # as in a Python that cannot find itself
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(RcloneNotFound, match="not on PATH"):
+    with pytest.raises(RcloneNotFound, match="or on PATH"):
         find_binary()
 
 

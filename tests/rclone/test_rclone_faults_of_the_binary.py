@@ -131,7 +131,7 @@ def test_bytes_that_are_no_utf_8(fake: Fake) -> None:
 def test_a_listing_that_breaks_off(fake: Fake) -> None:
     entries = fake("half_listing").walk("a:")
     assert next(entries).path == "a"
-    with pytest.raises(errors.RcloneError, match="broke off"):
+    with pytest.raises(errors.RcloneError, match="is incomplete"):
         next(entries)
 
 
@@ -442,4 +442,4 @@ def test_a_renewed_token_that_cannot_be_saved_is_said_though_rclone_calls_it_a_s
     )
     assert notice in caplog.text
     fake("cannot_save").run("lsd")
-    assert caplog.text.count("could not be kept") == 2
+    assert caplog.text.count("could not be saved") == 2

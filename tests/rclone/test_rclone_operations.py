@@ -283,7 +283,7 @@ def test_what_a_disk_refuses_is_no_fault_of_the_command(engine: Rclone) -> None:
         engine.copy(Path("/sys/class/net/lo/speed"), "place:x", retries=1).result()
     (failed,) = caught.value.result.failed
     assert type(failed.error) is RcloneError
-    assert "disk does not take" in str(failed.error)
+    assert "disk does not allow" in str(failed.error)
 
 
 def test_what_a_name_says_is_not_what_is_wrong(

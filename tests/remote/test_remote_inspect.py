@@ -254,7 +254,7 @@ def test_an_exported_environment_makes_the_remote_exist_and_says_what_it_costs(
     }
     assert "access_token" not in repr(export)
     assert len(export.warnings) == 2
-    assert "cannot get back" in export.warnings[0]
+    assert "cannot save renewed tokens" in export.warnings[0]
     # it gets as far as the chunk size that we gave it
     done = run(tmp_path / "none.conf", "lsd", f"{export.name}:", environment=export.variables)
     assert b"1000Ki is not a multiple of 320Ki" in done.stderr

@@ -200,10 +200,10 @@ def test_without_a_drive_or_a_token_there_is_no_remote(missing: str) -> None:
             '{"access_token":"","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}',
             "access_token is empty",
         ),
-        ('{"access_token":"A","refresh_token":"R"}', "not have an expiry"),
+        ('{"access_token":"A","refresh_token":"R"}', "has no expiry"),
         (
             '{"access_token":"A","refresh_token":"R","expiry":"0001-01-01T00:00:00Z"}',
-            "not have an expiry",
+            "has no expiry",
         ),
         ('{"access_token":"A","refresh_token":"R","expiry":"soon"}', "not in rclone's form"),
         ('{"access_token":"A","expiry":"2030-01-01T00:00:00Z"}', "not have a refresh_token"),

@@ -270,7 +270,7 @@ def test_a_move_takes_nothing_away_while_two_names_are_one_at_the_destination(
         result = rclone.move(start, storage.at("x")).wait()
         assert on_disk(source) == contents
         assert {"report.txt", "p", "con"} <= {name.lower() for name in failed(result)}
-        assert any("Nothing was taken away" in notice for notice in result.notices)
+        assert any("Nothing was removed" in notice for notice in result.notices)
     assert "x/other" in on_drive(cloud)
 
 
@@ -334,7 +334,7 @@ def test_a_move_of_what_cannot_all_be_read_copies_the_rest_and_names_it(
     cloud.faults.refuse(404, times=None, where=closed.id)
     result = storage.rclone.move("home:x", str(tmp_path / "out")).wait()
     assert (result.ok, failed(result)) == (False, ["closed"])
-    assert any("Nothing was taken away" in notice for notice in result.notices)
+    assert any("Nothing was removed" in notice for notice in result.notices)
     assert (tmp_path / "out/open/two").exists()
     assert {"x/closed/one", "x/open/two"} <= on_drive(cloud)
 

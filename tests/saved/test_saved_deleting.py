@@ -138,7 +138,7 @@ def test_the_command_line_has_the_limit_too(
 def test_what_is_no_limit_is_refused_before_anything(
     storage: Storage, source: Path, limit: int | str
 ) -> None:
-    with pytest.raises(UsageError, match="how much may be deleted"):
+    with pytest.raises(UsageError, match="is not a limit for deletions"):
         storage.rclone.sync(str(source), storage.at("x"), max_delete=limit)
 
 
@@ -165,7 +165,7 @@ def test_what_the_look_could_not_read_puts_deletions_off_and_says_so(
     assert (result.deletes, there()) == (0, 51)
     assert str(result.error).startswith("5 files were not deleted")
     assert result.error is not None
-    assert "a run that can read everything" in result.error.advice
+    assert "only if it can read everything" in result.error.advice
     assert storage.rclone.sync(str(source), storage.at("x")).result().deletes == 5
 
 

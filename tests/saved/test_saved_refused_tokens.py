@@ -215,7 +215,7 @@ def test_an_application_that_a_rule_keeps_out_is_not_told_to_sign_in(
     assert caught.value.who is Who.ADMINISTRATOR
     assert caught.value.next_step is None
     assert "Conditional Access" in caught.value.advice
-    assert "person again" not in caught.value.what  # there is no person
+    assert "interactive sign-in" not in caught.value.what  # there is no person
 
 
 @pytest.mark.parametrize("call", ASKED)

@@ -94,7 +94,7 @@ def test_below_it_what_is_named_is_deleted_and_where_it_lay_is_told(
 ) -> None:
     for named in (["work:Team/sub"], ["work:Team", "--include", "t1.txt"]):
         code, done = command("delete", "--yes", *named)
-        assert (code, done["notices"]) == (0, ["It lies in another drive: a shortcut leads there."])
+        assert (code, done["notices"]) == (0, ["It is in another drive: a shortcut leads there."])
     assert not files(theirs)
 
 
@@ -119,7 +119,7 @@ def test_a_sync_stops_before_it_deletes_what_a_shortcut_leads_to(
 ) -> None:
     code, refused = command("sync", "--yes", source, "work:")
     assert (code, refused["ended"], refused["deletes"], refused["transfers"]) == (7, "failed", 0, 0)
-    assert "lies in another drive" in refused["error"]["what"]
+    assert "is in another drive" in refused["error"]["what"]
     assert (files(mine), files(theirs)) == ({"docs/old.tmp"}, THEIRS)
 
     code, done = command("sync", "--yes", "--exclude", "/Team/**", source, "work:")
@@ -130,9 +130,9 @@ def test_a_sync_stops_before_it_deletes_what_a_shortcut_leads_to(
 def test_rclone_pythons_sync_and_move_spare_it_too(
     storage: Storage, mine: Drive, theirs: Drive, source: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(TransferFailed, match="lies in another drive"):
+    with pytest.raises(TransferFailed, match="is in another drive"):
         rclone_python.sync(source, "work:", show_progress=False)
-    with pytest.raises(TransferFailed, match="lies in another drive"):
+    with pytest.raises(TransferFailed, match="is in another drive"):
         rclone_python.move("work:", tmp_path / "there", show_progress=False)
     assert (files(mine), files(theirs)) == ({"docs/old.tmp"}, THEIRS)
     rclone_python.sync(source, "work:", show_progress=False, args=["--exclude", "/Team/**"])
@@ -225,7 +225,7 @@ def test_a_move_out_of_the_shortcut_means_what_is_there(
 ) -> None:
     for place in ("work:Team/sub", "work:Team"):
         code, done = command("move", "--yes", place, tmp_path / "out")
-        assert (code, done["notices"]) == (0, ["It lies in another drive: a shortcut leads there."])
+        assert (code, done["notices"]) == (0, ["It is in another drive: a shortcut leads there."])
     assert not files(theirs)
 
 

@@ -57,7 +57,7 @@ def test_what_lies_on_itself_is_refused_before_rclone_follows_it_without_end(
     for name in ("self", "round", "far"):
         code, said = command("copy", tmp_path, f"{name}:x")
         assert code != 0
-        assert "lies on itself" in said["what"]
+        assert "wraps itself" in said["what"]
 
 
 def test_a_crypt_over_an_alias_over_a_storage(

@@ -838,7 +838,7 @@ def test_a_damaged_record_is_refused_before_anything_is_done_with_it(
     by_device_code(setup, cloud, BERT)
     record = setup.record_with_secrets()
 
-    with pytest.raises(UsageError, match="not a state"):
+    with pytest.raises(UsageError, match="from this state"):
         StorageSetup.from_record({**record, **damage})
 
 
