@@ -157,7 +157,7 @@ class UsageError(PlutonRcloneError):
 
 class Cancelled(PlutonRcloneError):
     exit_code = 130
-    default_advice = "Start it again: what is already there is not transferred twice."
+    default_advice = "Start it again: files that have arrived are not transferred twice."
 
 
 class SignInError(PlutonRcloneError):

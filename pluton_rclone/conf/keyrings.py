@@ -26,7 +26,7 @@ def kept(path: Path) -> str | None:
     except NoKeyringError:
         return None
     except Exception as error:  # noqa: BLE001 - a backend may raise anything
-        what = "the keyring does not give the password of rclone.conf"
+        what = "the keyring does not return the password of rclone.conf"
         raise ConfigPasswordMissing(what, why=str(error) or type(error).__name__) from None
 
 

@@ -123,7 +123,7 @@ def _token(
         how = saved.renew()
     until = f"{saved.token().expiry:%Y-%m-%d %H:%M} UTC"
     idle = datetime.now(timezone.utc) + timedelta(days=IDLE_DAYS)
-    step.text = f"valid until {until}, {how}; unused, it expires on {idle:%Y-%m-%d}"
+    step.text = f"valid until {until}, {how}; if unused, it expires on {idle:%Y-%m-%d}"
     step.error = _secret_ends(remote)
 
 
@@ -173,7 +173,7 @@ def _shortcuts(step: Step, saved: SavedRemote, http: Http) -> None:
     step.shortcuts = tuple(shortcut for each in found for shortcut in each)
     if step.shortcuts:
         count = counted(len(step.shortcuts), "shortcut")
-        step.text += f", without {count} that rclone is not shown"
+        step.text += f", without {count} hidden from rclone"
 
 
 def _keep(saved: SavedRemote, before: OneDriveRemote, remote: OneDriveRemote) -> None:

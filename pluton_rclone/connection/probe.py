@@ -116,7 +116,7 @@ def _read_back(saved: SavedRemote, name: str, content: bytes) -> str:
     if theirs != ours:
         why = f"{theirs} instead of {ours}"
         raise Corrupted("Microsoft's hash of the probe file does not match its content.", why=why)
-    return "the same bytes came back, and Microsoft's QuickXorHash of them is right"
+    return "the same bytes came back, and Microsoft's QuickXorHash matches"
 
 
 def quick_xor(data: bytes) -> str:
@@ -134,20 +134,20 @@ def _delete(step: Step, saved: SavedRemote, name: str, remote: OneDriveRemote) -
     hard = remote.hard_delete or remote.drive_type != "personal"
     if not hard or saved.rclone.binary.version < BY_NAME["hard_delete"].since:
         _remove(saved, name)
-        step.text = "the probe file is gone, into the recycle bin"
+        step.text = "the probe file is in the recycle bin"
         return
     before = saved.about().trashed if remote.drive_type == "personal" else None
     try:
         _remove(saved, name, HARD_DELETE)
     except PlutonRcloneError as problem:
         _remove(saved, name, f"{HARD_DELETE}=false")
-        step.text = "the probe file is gone, into the recycle bin: deleting past it was refused"
+        step.text = "the probe file is in the recycle bin: permanent deletion was refused"
         if remote.hard_delete:
-            what = "This drive does not allow deleting past the recycle bin (hard_delete)."
+            what = "This drive does not allow permanent deletion (hard_delete)."
             advice = "Turn off hard_delete, or ask your administrator about retention rules."
             step.error = RemoteError(what, why=problem.why or problem.what, advice=advice)
         return
-    step.text = "the probe file is gone, past the recycle bin"
+    step.text = "the probe file was deleted permanently"
     after = saved.about().trashed if before is not None else None
     if before is not None and after is not None and after >= before + PROBE_BYTES:
         what = "This personal drive put the file into the recycle bin despite hard_delete."

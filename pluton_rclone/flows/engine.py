@@ -268,7 +268,7 @@ def _server(*, required: bool) -> Iterator[None]:
         if answers and not isinstance(error, httpx.HTTPError):
             raise
         raise Unreachable(
-            f"Prefect's server {address.rpartition('@')[2]} does not answer as one.",
+            f"{address.rpartition('@')[2]} does not answer like a Prefect server.",
             why=redact(f"{type(error).__name__}: {error}")[:500],
             who=Who.YOU,
             advice="Check PREFECT_API_URL (it ends with /api), and that the server runs (`prefect "

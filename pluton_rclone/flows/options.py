@@ -39,7 +39,7 @@ _NAMED: dict[str, Any] = {
     "bwlimit": _RATE,
     **dict.fromkeys(("transfers", "checkers"), Annotated[int, Field(ge=1)]),
     "max_depth": Annotated[int, Field(ge=-1)],
-    "max_delete": Annotated[int | str, _told(r"\d+%?", (int,), 'a number, or a share: "75%"')],
+    "max_delete": Annotated[int | str, _told(r"\d+%?", (int,), 'a number, or a percentage: "75%"')],
     "files_from": list[str],
     "backup_dir": str,
     "content": Literal["hash", "download", "size"],

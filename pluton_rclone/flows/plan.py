@@ -83,7 +83,7 @@ class Which(_Part):
         if bool(self.names) == bool(self.tenant_of):
             raise fault("needs either names or tenant_of")
         if self.names and {"users", "sites"} & self.model_fields_set:
-            raise fault("users and sites belong to tenant_of")
+            raise fault("users and sites need tenant_of")
         return self
 
 
@@ -301,8 +301,8 @@ class Plan(_Part):
             does = "delete" if step.do == "sync" and step.into == "local" else "overwrite"
             if one == other and (does == "delete" or step.do == "download"):
                 raise fault(
-                    f"each storage's {step.do} would {does} the others' files in {step.local}: a "
-                    f"folder for each has {{storage}} in its path"
+                    f"each storage's {step.do} would {does} the others' files in {step.local}: for "
+                    f"a folder each, put {{storage}} into the path"
                 )
         return self
 

@@ -236,7 +236,7 @@ class Governor:
                 self._hear(canary.ask(), limit)
                 self._round_trip = min(self._clock.now() - began, _LONGEST_ROUND_TRIP)
             except Exception as problem:  # noqa: BLE001 - then none is ready; `_beyond` says so
-                log.info("Microsoft cannot be asked whether a limit holds: %s", problem)
+                log.info("Microsoft cannot be asked whether a limit applies: %s", problem)
             finally:
                 self._warm.set()
 
@@ -298,7 +298,7 @@ class Governor:
         try:
             said = canary.ask() if canary is not None else None
         except Exception as problem:  # noqa: BLE001 - then the limit counts as held
-            log.info("Microsoft cannot be asked whether a limit holds: %s", problem)
+            log.info("Microsoft cannot be asked whether a limit applies: %s", problem)
         if self._hear(said, limit):
             found.set()
 

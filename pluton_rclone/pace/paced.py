@@ -132,5 +132,5 @@ class Paced(Around):
 
 def _waiting(seconds: float) -> bytes:
     """A log line, in rclone's wording, that rclone has to wait."""
-    text = "Too many requests for Microsoft: rclone stands still. Trying again in"
+    text = "Too many requests for Microsoft: rclone is paused. Trying again in"
     return json.dumps({"level": "notice", "msg": f"{text} {seconds:.0f} seconds."}).encode()

@@ -175,7 +175,7 @@ _TABLE = {
         ),
         "name_not_utf8": (
             "The name is not UTF-8: OneDrive shows ‛ and two digits for each such byte. A restore "
-            "by rclone brings the bytes back; other programs see the name as it is there.",
+            "with rclone recovers the bytes; other programs see the name as shown there.",
             "Rename it in UTF-8 (the tool convmv does that for whole trees).",
             f"rclone documentation, 'Local Filesystem: Filenames'; {_TRIED}",
         ),

@@ -336,7 +336,7 @@ def end_all() -> None:
 def require_runnable(argv: Sequence[str]) -> None:
     """Raise UsageError, FileNotFoundError or PermissionError if `argv` cannot be started."""
     if any("\0" in word for word in argv):
-        raise UsageError("an argument holds a NUL character, which no program can be given")
+        raise UsageError("an argument contains a NUL character, which no program accepts")
     if not os.path.isabs(argv[0]):
         raise UsageError(f"the program to start needs its absolute path, not {argv[0]!r}")
     if not os.path.exists(argv[0]):

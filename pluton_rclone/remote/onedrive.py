@@ -23,10 +23,10 @@ from .rules import Warn
 
 TYPE = "onedrive"
 NO_DRIVE = "unable to get drive_id and drive_type"  # rclone's message
-_DAY = "it is a day, written as in 2027-03-31"
+_DAY = "it must be a date such as 2027-03-31"
 _WORDS = {
-    "bool_parsing": "it is a switch: true or false",
-    "int_parsing": "it is a whole number",
+    "bool_parsing": "it must be true or false",
+    "int_parsing": "it must be a whole number",
     "date_from_datetime_inexact": _DAY,
     "date_from_datetime_parsing": _DAY,
     "extra_forbidden": "there is no such option",

@@ -56,7 +56,7 @@ def lacks(
             yield option.name, option.since, f"silently ignores {option.name}", None
     is_public = section.get("client_id") and not section.get("client_secret")
     if is_public and not Feature.PUBLIC_CLIENT.known_to(version):
-        why = "it sends its own client secret along"
+        why = "it also sends its own client secret"
         what = "cannot renew the token of a public client"
         yield "client_id", Feature.PUBLIC_CLIENT.since, what, why
 

@@ -113,7 +113,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         try:
             return msgspec.convert(record, cls)
         except msgspec.ValidationError as error:
-            raise UsageError("That is not a run.", why=str(error)) from None
+            raise UsageError("This is not the record of a run.", why=str(error)) from None
 
     def __str__(self) -> str:
         """For display: `copy /srv/data → work:laptop/data`."""

@@ -25,7 +25,7 @@ wbaer.net lists them in "Document Property Promotion and Demotion Overview and C
 
 SAID = (
     "SharePoint rewrites Office files (.docx, .xlsx, .pptx and the like) in document libraries: "
-    "they were compared by time, without size and checksum; every other file with both."
+    "they were compared only by time; all other files by size and checksum."
 )
 _IGNORED = ("--ignore-size", "--ignore-checksum")
 # Without trusted size and hash, these find every file changed (-c) or none (--size-only).

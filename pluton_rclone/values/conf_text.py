@@ -68,7 +68,7 @@ def check_values(section: Mapping[str, str]) -> None:
     for key, value in section.items():
         if not _KEY.fullmatch(key):
             what = f"{key!r} cannot be the name of an option"
-            raise OptionInvalid(what, why="only a-z, 0-9 and _ are possible", option=key)
+            raise OptionInvalid(what, why="only a-z, 0-9 and _ are allowed", option=key)
         if fault := value_fault(value):
             what = f"rclone.conf cannot hold this value of {key}"
             raise OptionInvalid(what, why=fault, option=key)

@@ -41,7 +41,7 @@ def test_connecting_names_them_and_what_is_printed_connects_them(
     browser(BERT)
     ran = command("connect", "Work", "--type", "business", "--base-folder", "Backups")
     assert ran.code == 0, ran.err
-    assert "without 2 shortcuts that rclone is not shown" in ran.err
+    assert "without 2 shortcuts hidden from rclone" in ran.err
     assert "/Backups/Drafts, a folder of " in ran.err
     assert "Our team" not in command("ls", "Work:/").out
     lines = re.findall("pluton-rclone (connect NAME .*)", ran.err)

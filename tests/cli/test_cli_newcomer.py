@@ -106,7 +106,7 @@ def test_of_a_folder_that_goes_while_all_is_listed_its_own_name_is_told(
     ran = connected(*word, "Work files:photos", "--json")
 
     assert (ran.code, ran.error["error"]) == (4, "item_not_found")
-    assert ran.error["what"] == "2026: there is nothing at this place."
+    assert ran.error["what"] == "2026: there is nothing at this location."
     assert ran.error["details"]["unread"] == ["2026"]
 
 
@@ -194,10 +194,10 @@ def test_limits_that_rclone_takes_are_taken(
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("hard_delete=maybe", "it is a switch: true or false"),
-        ("list_chunk=many", "it is a whole number"),
+        ("hard_delete=maybe", "it must be true or false"),
+        ("list_chunk=many", "it must be a whole number"),
         ("link_scope=mars", "it should be 'anonymous' or 'organization'"),
-        ("secret_expires=20270331", "it is a day, written as in 2027-03-31"),
+        ("secret_expires=20270331", "it must be a date such as 2027-03-31"),
     ],
 )
 def test_a_value_that_an_option_cannot_have_is_refused_before_the_sign_in(

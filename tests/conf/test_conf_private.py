@@ -309,7 +309,7 @@ def test_a_token_waits_while_the_disk_of_the_file_is_away(
     with conf.private(["anna"], warn=told.append) as private:
         folder.rename(tmp_path / "away")
         rclone(private, "lsd", "anna:")
-    assert [error.what for error in told] == [f"{conf.path} is not there"]
+    assert [error.what for error in told] == [f"{conf.path} is gone"]
     assert not folder.exists()
     (tmp_path / "away").rename(folder)
     assert not is_last(cloud, conf, "anna")
@@ -336,7 +336,7 @@ def test_a_renewed_token_that_finds_no_file_is_told(
 ) -> None:
     keep = conf.keeper("anna")
     conf.path.rename(tmp_path / "away")
-    with pytest.raises(ConfigNotWritable, match="is not there"):
+    with pytest.raises(ConfigNotWritable, match="is gone"):
         keep(section(cloud)["token"])
 
 

@@ -90,7 +90,7 @@ def test_every_step_of_a_good_connection_and_the_renewed_token_is_kept(
     assert after.sign_in == before.sign_in
     assert [(step.name, step.status) for step in report.steps] == [(name, "ok") for name in STEPS]
     assert report.ok
-    assert "QuickXorHash of them is right" in step_of(report, "read")[1]
+    assert "QuickXorHash matches" in step_of(report, "read")[1]
     assert "renewed just now" in step_of(report, "token")[1]
     assert json.loads(json.dumps(report.record()))["ok"] is True
     assert probes_of(cloud, kind) == []
@@ -261,11 +261,11 @@ def test_hard_delete_passes_the_recycle_bin_and_without_it_files_are_there(
 def test_hard_delete_on_personal_what_the_probe_found_is_said(cloud: Emulator) -> None:
     storage = connected(cloud, hard_delete=True)
     status, text = step_of(storage.test(), "delete")
-    assert (status, text) == ("ok", "the probe file is gone, past the recycle bin")
+    assert (status, text) == ("ok", "the probe file was deleted permanently")
     cloud.faults.refuse(403, where="permanentDelete", times=None)
     status, text = step_of(storage.test(), "delete")
     assert status == "warning"
-    assert "does not allow deleting past the recycle bin" in text
+    assert "does not allow permanent deletion" in text
     assert probes_of(cloud, "personal") == []
 
 

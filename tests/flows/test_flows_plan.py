@@ -136,7 +136,7 @@ def test_every_fault_is_named_at_once_with_its_line(tmp_path: Path) -> None:
         ('name = "a"', "storages: it is missing"),
         ('[[steps]]\ndo = "copy"', "line 2: steps[0].do: input should be 'upload'"),
         ('[[steps]]\ndo = "health"\nlocal = "/x"', "line 1: steps[0]: health does not take local"),
-        ('[[steps]]\ndo = "restic"', "line 1: steps[0]: arguments are restic's"),
+        ('[[steps]]\ndo = "restic"', "line 1: steps[0]: arguments are only for restic"),
         ('[[steps]]\ndo = "health"\n[[steps]]\ndo = "health"', "line 1: steps: the same step"),
         (
             '[[steps]]\ndo = "sync"\nlocal = "/x"\nshards = 2',
@@ -145,7 +145,7 @@ def test_every_fault_is_named_at_once_with_its_line(tmp_path: Path) -> None:
         ('[[steps]]\ndo = "upload"\nlocal = "/x"\nthrough = ["y"]', "line 1: steps[0]: through"),
         (
             '[[steps]]\ndo = "upload"\nlocal = "/x"\nshards = 2\noptions = {filters = ["!"]}',
-            "line 1: steps[0]: shards take filters",
+            "line 1: steps[0]: shards accept filters",
         ),
         ('[schedule]\ncron = "0 3 * * *"\ntimezone = "Mars"', "line 1: schedule: invalid timezone"),
     ],
@@ -182,8 +182,8 @@ LIST = "it takes a list, in [ ]"
         ("retries = -1", "retries: input should be greater than or equal to 0"),
         ('checksum = "no"', "checksum: it takes true or false"),
         ("checksum = 1", "checksum: it takes true or false"),
-        ('max_delete = "few"', 'max_delete: it takes a number, or a share: "75%"'),
-        ("max_delete = 2020-01-01", 'max_delete: it takes a number, or a share: "75%"'),
+        ('max_delete = "few"', 'max_delete: it takes a number, or a percentage: "75%"'),
+        ("max_delete = 2020-01-01", 'max_delete: it takes a number, or a percentage: "75%"'),
         ('content = "all"', "content: input should be 'hash', 'download' or 'size'"),
     ],
 )
@@ -238,7 +238,7 @@ def test_what_is_kept_goes_to_a_place_of_its_storage(tmp_path: Path) -> None:
     assert run is not None
     assert "--backup-dir=work-1:old" in run.options
     assert read(tmp_path, kept.replace("{storage}:", "{remote}:"))[1] == [
-        "line 3: steps[0]: {remote} is unknown: there is {storage} alone"
+        "line 3: steps[0]: {remote} is unknown: only {storage} exists"
     ]
 
 
@@ -263,7 +263,7 @@ def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
 def test_a_placeholder_that_is_unknown_is_named(tmp_path: Path) -> None:
     text = UPLOAD.replace("/srv", "/srv/{stroage}/{storage}")
     assert read(tmp_path, text)[1] == [
-        "line 3: steps[0]: {stroage} is unknown: there is {storage} alone"
+        "line 3: steps[0]: {stroage} is unknown: only {storage} exists"
     ]
 
 

@@ -226,7 +226,7 @@ def test_an_answer_comes_as_a_form_or_as_a_query_and_only_one_is_taken(posted: b
         assert mine[0] == 200
         assert "<h1>Done</h1>" in mine[1]
         assert late[0] == 400
-        assert "answered already" in late[1]
+        assert "already been answered" in late[1]
         assert receiver.wait(300)["code"] == "mine"
 
 

@@ -438,7 +438,7 @@ def test_a_renewed_token_that_cannot_be_saved_is_said_though_rclone_calls_it_a_s
     assert result.ok
     [notice] = result.notices
     assert notice.startswith(
-        "A renewed token could not be kept: Failed to save config after 10 tries"
+        "A renewed token could not be saved: Failed to save config after 10 tries"
     )
     assert notice in caplog.text
     fake("cannot_save").run("lsd")

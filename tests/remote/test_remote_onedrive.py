@@ -141,7 +141,7 @@ DAYS = ("20270331", "2027-W13-3", 20270331, "2027-02-30", "2027-3-31", "17749152
 def test_a_day_is_written_in_one_form_under_every_python(value: Any) -> None:
     with pytest.raises(OptionInvalid) as caught:
         business(secret_expires=value)
-    assert caught.value.why == "it is a day, written as in 2027-03-31"
+    assert caught.value.why == "it must be a date such as 2027-03-31"
 
 
 def test_an_unknown_option_is_said_in_our_words() -> None:

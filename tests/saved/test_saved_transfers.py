@@ -151,7 +151,7 @@ def test_the_personal_vault_is_named_and_everything_else_comes(
     (failed,) = caught.value.result.failed
     assert (failed.path, failed.retry_helps) == ("Personal Vault", False)
     assert isinstance(failed.error, AccessDenied)
-    assert "exclude its name" in failed.error.advice
+    assert "Exclude its name" in failed.error.advice
     assert (tmp_path / "all/x/letter.txt").exists()
     left_out = storage.download("", tmp_path / "rest", filters=["- /Personal Vault/**"]).result()
     assert left_out.transfers == 2

@@ -510,7 +510,7 @@ def test_a_password_that_cannot_be_is_marked_and_one_that_is_kept_is_named(cloud
         form = {"name": work.name, "link_password": "mine"}
         refused = anna.post(f"/storages/{work.remote_name}/edit", form).text
     (label,) = re.findall(r"<label[^>]*><input[^>]*[.]forget[^>]*>(.*?)</label>", kept)
-    assert re.sub("<[^>]*>", "", label).strip() == "Remove it: Password of links"
+    assert re.sub("<[^>]*>", "", label).strip() == "Remove it: Link password"
     (field,) = re.findall(r'<input type="password"[^>]*>', refused)
     assert 'aria-invalid="true"' in field
     assert "leave empty to keep it" in kept

@@ -38,7 +38,7 @@ h1{{font-size:1.4rem}}</style></head>
 <body><h1>{title}</h1><p>{text}</p><p>You can close this window.</p></body></html>
 """
 # The browser's page for an answer that is rejected: title and text.
-_LATE = ("This sign-in was answered already", "Only its first answer counts.")
+_LATE = ("This sign-in has already been answered", "Only its first answer counts.")
 _FOREIGN = "This answer belongs to another sign-in"
 _NO_ANSWER = "This answer is not from Microsoft"
 _ALMOST = ("Almost there", "Go back to the program: it says how the sign-in ended.")
@@ -128,7 +128,7 @@ class LoopbackReceiver(LoopbackServer):
         text = request.form() if request.command == "POST" else address.query
         if host not in (f"localhost:{self.port}", f"127.0.0.1:{self.port}"):
             # Against DNS rebinding: a foreign page must not reach us through its own host name.
-            return (400, "This is not the place", "The address belongs to another program."), False
+            return (400, "Wrong address", "The address belongs to another program."), False
         if address.path != "/":
             return (404, "There is nothing here", "This program waits for one sign-in."), False
         if text is None:
