@@ -158,7 +158,7 @@ def _carried_out(plan: Plan, chosen: list[Target]) -> State[Any]:
 
     outcomes = carry_out(plan, Storages(), chosen, perform)
     data = [one.record() for one in outcomes]
-    table: dict[str, Any] = {"key": f"{plan.name}-outcomes", "description": "What came of it"}
+    table: dict[str, Any] = {"key": f"{plan.name}-outcomes", "description": "The outcomes"}
     _patiently(partial(artifacts.create_table_artifact, data, **table))
     wrong = [one for one in outcomes if not one.ok]
     said = f"{len({one.storage for one in wrong})} of {len(chosen)} storages failed"

@@ -24,7 +24,7 @@ class Overrun(requests.RequestException):
 
 def late(seconds: float) -> Overrun:
     """The exception for a response that takes longer than `seconds`."""
-    return Overrun(f"its answer did not end within {seconds:g} s")
+    return Overrun(f"its answer took longer than {seconds:g} s")
 
 
 class Session(requests.Session):

@@ -29,7 +29,7 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="referrer" content="no-referrer">
 <title>One moment</title>
 <meta http-equiv="refresh" content="0; url={0}"></head>
-<body><p><a href="{0}">Go on</a></p></body></html>
+<body><p><a href="{0}">Continue</a></p></body></html>
 """
 
 

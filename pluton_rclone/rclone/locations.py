@@ -60,7 +60,7 @@ def source(place: Location, *, follow: bool) -> str:
         there = "" if os.path.exists(path) else ", which does not exist"
         raise UsageError(
             f"{text!r} is a link to {target!r}{there}.",
-            advice="Name the file that is meant, or copy the targets of links (copy-links).",
+            advice="Name the intended file, or copy the targets of links (copy-links).",
         )
     if not os.path.isfile(path):
         what = f"{text!r} is neither a file nor a folder."

@@ -29,7 +29,7 @@ TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _WHY: dict[Decider, tuple[str, str]] = {
     "walk": (
         "the steps of the setup decide it: the name, the location",
-        "Rename the storage, or connect the other place as a storage of its own.",
+        "Rename the storage, or connect the other location as a separate storage.",
     ),
     "sign_in": (
         "the sign-in decides it: the app registration and the account",

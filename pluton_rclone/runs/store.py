@@ -313,7 +313,7 @@ class Runs:
         if problems and not found:
             if "locked" in str(problems[0]):
                 what = f"The records of runs in {self.path} cannot be read now."
-                raise errors.ConfigLocked(what, why="another program holds the file")
+                raise errors.ConfigLocked(what, why="another program has locked the file")
             what = f"The records of runs in {self.path} cannot be read."
             raise errors.ConfigUnreadable(what, why=str(problems[0]), advice=_ADVICE)
         if problems:

@@ -159,7 +159,7 @@ def looked_through(conf: Conf, place: str) -> tuple[str, str]:
         on = " and ".join(map(repr, found))
         raise StorageNotFound(
             f"What would arrive through {name!r} cannot be predicted.",
-            why=f"a remote of type {section['type']} has names, sizes or places of its own in {on}",
+            why=f"a remote of type {section['type']} has its own names, sizes or locations in {on}",
             advice="Continue without a preflight: the transfer reports what OneDrive refuses.",
         )
     return name, path
@@ -210,7 +210,7 @@ def _refusal(
     what, why = f"{source!r} and {destination!r} may overlap.", None
     advice = "Choose separate locations."
     if into and out:
-        what = f"{source!r} and {destination!r} are the same place."
+        what = f"{source!r} and {destination!r} are the same location."
     elif into or out:
         inner, outer = (destination, source) if into else (source, destination)
         what = f"{inner!r} is in {outer!r}."

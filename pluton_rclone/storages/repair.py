@@ -70,6 +70,6 @@ def _drive(graph: Graph, section: Mapping[str, str], named: str, present: str) -
         raise errors.UsageError(f"There are {len(found)} such drives.", why=each, advice=_ADVICE)
     what = f"The account has no drive of the type {kind} of its own."
     if kind == "documentLibrary":  # nothing in the section says which site it was
-        advice = f"Connect it anew by the address of its site. {_ADVICE}"
+        advice = f"Connect it again by the address of its site. {_ADVICE}"
         raise errors.DriveNotFound(what, advice=advice, next_step=errors.NextStep.CONNECT_ANEW)
     raise errors.DriveNotFound(what, advice=_ADVICE)

@@ -181,7 +181,7 @@ def test_a_preflight_says_why_it_cannot_look_through_what_wraps_a_storage(
         refused = remotes(*arguments, "--json")
         assert (refused.code, refused.error["error"]) == (5, "storage_not_found")
         assert "cannot be predicted" in refused.error["what"]
-        assert "of its own in" in refused.error["why"]
+        assert "its own names, sizes or locations in" in refused.error["why"]
         assert "without a preflight" in refused.error["advice"]
         assert refused.error["next_step"] is None
 

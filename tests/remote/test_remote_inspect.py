@@ -95,7 +95,7 @@ def test_a_remote_is_connected_anew_only_where_its_drive_is_missing_too(token: s
     for missing in ("drive_id", "drive_type"):
         *_, finding = inspect_remote("anna", {**GOOD, "token": token, missing: ""})
         assert finding.option == "token"
-        assert "connect it anew" in finding.advice
+        assert "connect it again" in finding.advice
 
 
 def test_a_misspelt_option_is_named() -> None:

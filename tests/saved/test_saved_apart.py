@@ -47,12 +47,12 @@ def held(cloud: Emulator) -> dict[str, bytes]:
 
 
 REFUSED = [
-    ("move", "work:Backups/x", "again:Backups/x", "are the same place"),
-    ("move", "work:Backups/x", "based:x", "are the same place"),
-    ("move", "work:backups/X", "near:", "are the same place"),
-    ("move", "work:Backups/x", "both:w/Backups/x", "are the same place"),
-    ("move", "both:w/Backups/x", "both:b/x", "are the same place"),
-    ("move", "work:Backups/x", "one:x", "are the same place"),
+    ("move", "work:Backups/x", "again:Backups/x", "are the same location"),
+    ("move", "work:Backups/x", "based:x", "are the same location"),
+    ("move", "work:backups/X", "near:", "are the same location"),
+    ("move", "work:Backups/x", "both:w/Backups/x", "are the same location"),
+    ("move", "both:w/Backups/x", "both:b/x", "are the same location"),
+    ("move", "work:Backups/x", "one:x", "are the same location"),
     ("move", "work:Backups/x/a.txt", "work:Backups/X", "is in 'work:Backups/X'"),
     ("move", "work:Backups/x/a.txt", "based:x", "is in 'based:x'"),
     ("sync", "work:Backups", "based:x", "'based:x' is in 'work:Backups'"),
@@ -60,7 +60,7 @@ REFUSED = [
     ("sync", "work:", "secret:", "'secret:' is in 'work:'"),
     ("sync", "secret:a", "other:a", "may overlap"),
     ("sync", "work:Backups", "rooted:y", "may overlap"),
-    ("sync", "work:", "both:", "are the same place"),
+    ("sync", "work:", "both:", "are the same location"),
     ("copy", "work:Backups/x", "work:Backups/x/bak", "is in 'work:Backups/x'"),
     ("copy", "work:", "secret:", "'secret:' is in 'work:'"),
 ]
@@ -127,7 +127,7 @@ def test_a_file_is_still_renamed_to_other_letters(storages: Storages, cloud: Emu
     rclone = storages["work"].rclone
     rclone.moveto("work:Backups/x/a.txt", "work:Backups/x/A.TXT").result()
     assert "Backups/x/A.TXT" in held(cloud)
-    with pytest.raises(UsageError, match="are the same place"):
+    with pytest.raises(UsageError, match="are the same location"):
         rclone.moveto("work:Backups/x/A.TXT", "work:backups/x/A.TXT")
 
 

@@ -90,7 +90,7 @@ def test_the_link_of_a_file_that_is_shared_alone_says_what_has_to_be_shared(
     assert file is not None
     theirs.share(file, BERT)
     cloud.files.links[FILE] = (theirs, file, Link("1", "edit", "users", FILE))
-    with pytest.raises(AccessDenied, match="leads to a single file") as refusal:
+    with pytest.raises(AccessDenied, match="points to a single file") as refusal:
         connect(cloud, FILE)
     assert refusal.value.who is Who.YOU
     assert "share its folder" in refusal.value.advice

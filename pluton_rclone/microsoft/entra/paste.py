@@ -138,7 +138,7 @@ def _from_value(value: Any) -> Pasted | None:
         return _from_options(joined(value))
     with_token = _with_token(value)
     if len(with_token) > 1:
-        what = f"This text holds {len(with_token)} remotes: {', '.join(sorted(with_token))}."
+        what = f"This text contains {len(with_token)} remotes: {', '.join(sorted(with_token))}."
         raise TokenInvalid(what, advice="Paste one of them: `rclone config show NAME` prints it.")
     for options in with_token.values():
         return _from_options(options)
@@ -160,7 +160,7 @@ def _from_options(options: Mapping[str, Any]) -> Pasted:
     if re.match(r"https?://(127\.|localhost)", str(options.get("token_url", ""))):
         what = "This remote can be used by one program on one machine only."
         why = "its token address (token_url) is a program on that machine"
-        advice = "Paste the remote from the rclone.conf that it was made from, or connect anew."
+        advice = "Paste the remote from its original rclone.conf, or connect again."
         raise TokenInvalid(what, why=why, advice=advice)
     for option in ("token_url", "auth_url", "tenant_url"):
         address, sharepoint = str(options.get(option) or ""), option == "tenant_url"
@@ -208,7 +208,7 @@ def _explained(text: str) -> TokenInvalid:
     elif named and text.count("{") > text.count("}"):
         what, why = "The text ends too early.", "the closing } is missing"
     elif named and opened:
-        what, why = "The token's JSON is damaged.", "a part of it was lost or changed on the way"
+        what, why = "The token's JSON is damaged.", "part of it was lost or changed in transit"
     elif named:
         what, why = "The beginning of the token is missing.", "there is no opening {"
     elif opened:

@@ -122,6 +122,6 @@ def parse_answer(answer: str | Mapping[str, Any]) -> dict[str, str]:
     for name, value in answer.items():
         values = list(value) if isinstance(value, (list, tuple)) else [value]
         if len(values) != 1 or not isinstance(values[0], str):
-            raise ForeignAnswer(f"The answer holds {name!r} more than once.")
+            raise ForeignAnswer(f"The answer contains {name!r} more than once.")
         single[str(name)] = values[0]
     return single

@@ -86,7 +86,7 @@ def read_address(text: str) -> Address:
     """Parse a pasted address or id. Raises `OptionInvalid`, also for clouds unknown to rclone."""
     text = text.strip().strip("<>\"'`").strip()
     if not text or len(text) > 8192 or not text.isprintable():
-        why = "it is too long, or holds control characters" if text else "it is empty"
+        why = "it is too long, or contains control characters" if text else "it is empty"
         raise _not_understood(why)
     if text.startswith("b!") and "/" not in text:
         return DriveId(text)

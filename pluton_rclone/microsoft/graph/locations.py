@@ -260,7 +260,7 @@ def _folder_of_file(graph: Graph, parent: Mapping[str, Any]) -> Mapping[str, Any
     try:
         return graph.get(drive_path(str(parent["driveId"]), str(parent.get("id") or "root")))
     except (AccessDenied, ItemNotFound) as problem:
-        what = "This address leads to a single file, and its folder is closed to this account."
+        what = "This address points to a single file, and its folder is closed to this account."
         advice = "Ask the person who shared it to share its folder, then give the folder's address."
         raise AccessDenied(what, why=problem.why, who=errors.Who.YOU, advice=advice) from None
 
