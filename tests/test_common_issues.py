@@ -20,7 +20,7 @@ EXPECTED = {
             "/v2.0/adminconsent?",
         ),
     ),
-    "Token Expired": (3, ("does not accept the token", "pluton-rclone reauthorize")),
+    "Token Expired": (3, ("no longer accepts the token", "pluton-rclone reauthorize")),
 }
 
 

@@ -283,7 +283,7 @@ def _faults_of_file(file: ConfigFile) -> list[Finding]:
         what = "it is mounted as a single file: rclone cannot save to it and loses renewed tokens"
         found.append(("mount", what, "Mount its folder instead."))
     for left in file.left_with_secrets() if path.exists() else ():
-        what = f"a killed rclone left {left.name}, which contains secrets"
+        what = f"{left.name} was left by a killed rclone, and contains secrets"
         found.append(("leftover", what, "Remove it, unless you made it."))
     return [Finding("", option, "warning", what, advice) for option, what, advice in found]
 

@@ -176,7 +176,7 @@ class OneDriveRemote(BaseModel):
         if is_personal and self.link_scope == "organization":
             yield "link_scope", "a personal account does not belong to an organisation"
         if not is_personal and self.link_password is not None:
-            yield "link_password", "Microsoft accepts passwords for links only on OneDrive Personal"
+            yield "link_password", "Microsoft accepts link passwords on OneDrive Personal only"
         if not self.client_credentials:
             return
         if is_personal:
@@ -190,7 +190,7 @@ class OneDriveRemote(BaseModel):
 
     @property
     def reads_only(self) -> bool:
-        """Whether it was connected with read-only access."""
+        """Whether it was connected for reading only."""
         return rules.reads_only(self.granted_scopes, self.access_scopes)
 
     def warnings(self) -> list[Warn]:

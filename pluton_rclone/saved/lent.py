@@ -184,7 +184,7 @@ class Lent(Around):
         self._refused |= {_digest(self._conf.whole_section(name)) for name in self._names}
 
     def start(self, order: Order) -> Child:
-        """AccessDenied if it would write to a storage that was connected with read-only access."""
+        """AccessDenied if it would write to a storage that was connected for reading only."""
         self._refuse_to_write(order.command)
         held = ExitStack()
         notice, version = order.on.notice, self.binary.version
@@ -230,7 +230,7 @@ class Lent(Around):
             if reads_only(*(section.get(key, "").split() for key in known)):
                 title = section.get("description") or each
                 raise AccessDenied(
-                    f"{title!r} was connected with read-only access.",
+                    f"{title!r} was connected for reading only.",
                     why="its permissions do not include writing",
                     who=Who.YOU,
                     advice="To write to it, connect it again with permission to write.",

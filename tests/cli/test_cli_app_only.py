@@ -59,7 +59,7 @@ def test_for_reading_only_holds_where_microsoft_does_not_say_what_was_granted(
     again = command("reauthorize", "Archive", "--method", way)
 
     assert (made.code, copied.code, again.code) == (0, 4, 0), made.err + copied.err + again.err
-    assert "connected with read-only access" in copied.err
+    assert "connected for reading only" in copied.err
     assert "skipped  Writing" in made.err
     assert "skipped  Writing" in again.err
     assert command("ls", "Archive:").code == 0

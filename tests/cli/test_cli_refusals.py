@@ -134,7 +134,9 @@ def test_microsofts_own_store_for_reading_only_is_nobodys_fault_here(
 ) -> None:
     with cloud.quirks.service_read_only(ANNA):
         ran = connected("ls", "Work files:")
-    judge(ran.code, ran.err, Screen(8, ("for reading only", "try again later"), ("administrator",)))
+    judge(
+        ran.code, ran.err, Screen(8, ("made it read-only", "try again later"), ("administrator",))
+    )
 
 
 def test_a_drive_that_is_none(connected: Command, cloud: Emulator, drive: Drive) -> None:

@@ -329,7 +329,7 @@ def test_no_remote_gets_a_name_with_which_rclone_gives_it_anothers_options(kin: 
     kin.add("y.new", {"type": "memory"})  # there is no [y] from which it could inherit options
     with pytest.raises(OptionInvalid) as caught:
         kin.add("y", {"type": "memory"})
-    assert "would give 'y.new' each option of 'y'" in str(caught.value.why)
+    assert "'y.new' would inherit each option of 'y'" in str(caught.value.why)
     assert "'y.new'" in str(caught.value.advice)
     kin.rename("y.new", "y")
     kin.rename("x", "x.new")

@@ -50,7 +50,7 @@ SAVED: dict[str, tuple[str, Callable[[Emulator], object], str]] = {
     "read-only-store": (
         "pluton-rclone ls Work:",
         lambda cloud: cloud.quirks.service_read_only(ANNA),
-        "for reading only",
+        "made it read-only",
     ),
     "vault": (
         "pluton-rclone ls Work:folder",

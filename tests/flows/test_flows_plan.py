@@ -123,7 +123,7 @@ def test_every_fault_is_named_at_once_with_its_line(tmp_path: Path) -> None:
         f"line {lines.index('[[steps]]', 12) + 1}: steps[1]: there is no option 'max_delet' "
         "(did you mean 'max_delete'?)",
         "line 29: steps[3]: --password may contain a secret, which a plan must not",
-        "line 36: schedule: '0 3 * *' has no five fields, as in \"0 3 * * *\"",
+        "line 36: schedule: '0 3 * *' does not have five fields, as in \"0 3 * * *\"",
         "line 41: retry.times: input should be greater than or equal to 0",
         "line 42: retry.time: there is no such setting",
     ]

@@ -274,7 +274,7 @@ def test_a_certificate_stands_in_for_the_secret_in_runs_of_this_library() -> Non
         ({"metadata_permissions": "off,read"}, "metadata_permissions", "it must be off, or"),
         ({"token_url": "login.example"}, "token_url", "https://"),
         ({"tenant_url": "ftp://x"}, "tenant_url", "https://"),
-        ({"hard_delete": "perhaps"}, "hard_delete", "switch"),
+        ({"hard_delete": "perhaps"}, "hard_delete", "true or false"),
         ({"description": "two\nlines"}, "description", "line break"),
         ({"base_folder": " edge"}, "base_folder", "begins with a space"),
         ({"chunksize": "10Mi"}, "chunksize", "there is no such option"),

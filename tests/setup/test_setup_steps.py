@@ -149,7 +149,7 @@ def refused(cloud: Emulator, setup: StorageSetup) -> str:
     """The link of a folder for which a permission is missing."""
     setup.choose_type("business")
     link = link_to_another_drive(cloud)
-    with pytest.raises(ConsentRequired, match="needs another permission"):
+    with pytest.raises(ConsentRequired, match="a permission is missing"):
         setup.choose_address(link)
     return link
 
