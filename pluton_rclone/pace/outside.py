@@ -62,7 +62,8 @@ def paced(saved: SavedRemote, path: Path | None, flags: Sequence[str] = ()) -> I
 
 
 def _tell(seconds: float) -> None:
-    log.info("rclone is paused: Microsoft's limit allows more requests in %.0f seconds", seconds)
+    if seconds >= units.WORTH_TELLING:
+        log.warning("%s.", units.waiting(datetime.now(timezone.utc) + timedelta(seconds=seconds)))
 
 
 class _Outside:

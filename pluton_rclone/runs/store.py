@@ -55,7 +55,7 @@ CREATE INDEX began ON runs (began);
 CREATE INDEX of_storage ON storages (name, run);
 CREATE INDEX of_run ON storages (run);
 """
-_ADVICE = "Make it readable and writable; if it is damaged, remove it: a new one is created."
+_ADVICE = "Free space on its disk, and make it readable and writable; if damaged, remove it."
 _said: set[Path] = set()
 _Row = tuple[int | None, float]  # its id, and when the run began
 Drives = Callable[[str], list[str] | None]
