@@ -169,7 +169,7 @@ def test_a_device_code_says_how_long_it_can_be_used_and_is_typed_by_a_command(
     script = (
         ": > said; pluton-rclone connect coded --method device --type personal --client-id "
         f"{PUBLIC_CLIENT_ID} 2>> said & "
-        "tail -n +1 --pid $! -f said | grep -q -m 1 'can be used'; "
+        "tail -n +1 --pid $! -f said | grep -q -m 1 'code expires'; "
         "type-code $(sed -n 's/.*type the code //p' said); wait $!; echo ended with $?; cat said"
     )
     done = forks.run(
