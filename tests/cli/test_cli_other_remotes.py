@@ -146,7 +146,7 @@ def test_a_sync_from_or_to_another_remote_keeps_what_a_fault_would_delete(
     (tmp_path / "disk/empty").mkdir()
     refused = remotes("sync", "--yes", "--json", "disk:empty", "work-files:letters")
     assert (refused.code, refused.error["error"]) == (7, "too_many_deletions")
-    assert "is not mounted" in refused.error["why"]
+    assert "unmounted disk" in refused.error["why"]
 
     (tmp_path / "disk/full").mkdir()
     for number in range(40):

@@ -307,7 +307,7 @@ def test_a_source_that_is_not_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a\0b", "a\ud800b"])
 def test_a_source_that_no_path_can_name(name: str) -> None:
-    with pytest.raises(UsageError, match="no path can hold"):
+    with pytest.raises(UsageError, match="no path can contain"):
         next(preflight(name))
 
 

@@ -295,7 +295,7 @@ def test_a_check_that_has_nothing_to_compare_is_no_success(
     code, error = command("check", *options, source, f"home:{path}")
     assert code == 7
     assert "Nothing was compared" in error["what"]
-    assert "not mounted" in error["why"]
+    assert "unmounted disk" in error["why"]
 
 
 def test_two_empty_folders_that_are_there_are_the_same(
