@@ -124,7 +124,7 @@ _BEFORE = (
     _rule(r"found file when looking for folder", errors.RcloneError,
           "There is a file where rclone needs a folder, or it is a single file in a folder that "
           "somebody shared.",
-          advice="If the destination has a file with that folder's name, delete the file, then run "
+          advice="If the destination has a file with that folder's name, delete it there, then run "
           "it again. For a file in a shared folder, use the folder that contains it, with a filter "
           "for the file."),
     _rule(r"didn't find section in config file", errors.StorageNotFound,

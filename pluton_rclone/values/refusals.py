@@ -121,7 +121,7 @@ _BY_CLOCK = Meaning(  # a token that has expired by our own clock is renewed, an
 _TAKEN = Meaning(
     errors.Conflict, "This name is taken.",
     advice="Run it again. If it keeps failing and the destination has a folder with this file's "
-    "name, delete that folder. If not, an item that rclone does not list has this name, such as a "
+    "name, delete it there. If not, an item that rclone does not list has this name, such as a "
     "OneNote notebook: rename it on the web, or exclude this file.")
 _UNCHECKED = Meaning(
     errors.Unreachable, "Microsoft could not check the token just now.",
