@@ -106,7 +106,7 @@ def test_what_has_to_sign_in_again_is_named_and_not_the_crypt(
 
 
 def test_it_has_no_sign_in_of_its_own_and_says_whose_it_is(storages: Storages) -> None:
-    with pytest.raises(StorageNotFound, match="lies on 'work'") as refused:
+    with pytest.raises(StorageNotFound, match="wraps 'work'") as refused:
         storages["secret"]
     assert "those of 'work'" in refused.value.advice
     with pytest.raises(StorageNotFound, match="not a OneDrive storage"):
