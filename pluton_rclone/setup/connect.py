@@ -210,9 +210,10 @@ class StorageSetup(Steps):
         test. Choices made while it runs are kept, untested."""
         from .remote import digest
 
-        state, remote = self._state, self.remote()
+        state, remote, account = self._state, self.remote(), self._account()
         report, tested = storages.try_out(remote, on_step, keep=self.keeper())
-        if self._is_still(remote):  # the test found the base folder
+        # without another sign-in; the test found the base folder
+        if state.account is account and self._is_still(remote):
             state.folder, state.folder_id = tested.base_folder, tested.base_folder_id
             state.passed = digest(tested) if report.ok else None
         return report

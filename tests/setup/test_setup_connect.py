@@ -685,6 +685,18 @@ def test_a_test_that_ends_leaves_whoever_signed_in_meanwhile_their_own_token(
     assert kept(setup, "passed") is None
 
 
+def test_a_test_of_the_sign_in_before_does_not_pass_the_one_after(cloud: Emulator) -> None:
+    setup = signed_in(cloud)
+    setup.choose_own_drive()
+
+    def sign_in_anew(step: Step) -> None:
+        if step.name == "list":
+            sign_in(setup, cloud, ANNA)
+
+    assert setup.test(Storages(), sign_in_anew).ok
+    assert kept(setup, "passed") is None
+
+
 def test_a_test_that_ends_signs_nobody_in_who_signed_out_meanwhile(cloud: Emulator) -> None:
     setup = signed_in(cloud)
     setup.choose_own_drive()
