@@ -137,13 +137,8 @@ times while rclone starts, which takes 13 of its 72 ms of CPU. Below the limit t
 
 TOLD = "--log-level=DEBUG"
 """For a run that is not a transfer; a flag of the caller for the log replaces it."""
-_LOUDER = (
-    "-v",
-    "--verbose",
-    "-q",
-    "--quiet",
-    "--log-level",
-)  # rclone rejects these with --log-level
+# rclone rejects these with --log-level
+_LOUDER = ("-v", "--verbose", "-q", "--quiet", "--log-level")
 
 KEPT = frozenset(
     f"RCLONE_{name}"
@@ -175,7 +170,8 @@ def child_environment(explicit: Mapping[str, str]) -> dict[str, str]:
         # our sign-in trusts this bundle; rclone reads neither of the two variables
         passed["SSL_CERT_DIR" if os.path.isdir(bundle) else "SSL_CERT_FILE"] = bundle
     for name in ("HTTPS_PROXY", "NO_PROXY"):  # requests prefers lower case, Go upper case
-        if (small := passed.get(name.lower())) is not None:
+        small = passed.get(name.lower())
+        if small or (small == "" and name == "HTTPS_PROXY"):  # an empty one switches it off
             passed[name] = small
     every = passed.get("all_proxy", passed.get("ALL_PROXY"))  # unknown to Go
     if every and not passed.get("HTTPS_PROXY"):

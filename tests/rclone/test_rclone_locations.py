@@ -174,6 +174,17 @@ def test_the_user_agent_keeps_rclones_own(fake: Callable[..., Rclone]) -> None:
     assert b"--user-agent=ISV|Example|backup/1.0 rclone/v1.75.2".hex() in seen["argv"]
 
 
+def test_an_empty_no_proxy_does_not_hide_the_one_in_upper_case(
+    fake: Callable[..., Rclone], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """requests takes the first of the two that is not empty."""
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("NO_PROXY", "graph.microsoft.com")
+    engine = Rclone(fake("echo").binary, environment={"FAKE": "echo"})
+    seen = msgspec.json.decode(engine.run("x").stdout)
+    assert seen["environment"]["NO_PROXY"] == "graph.microsoft.com"
+
+
 @pytest.mark.parametrize(
     "given",
     [
