@@ -126,9 +126,8 @@ class Child:
                 drain = self._thread(self._drain_stdout, out, on_stdout)
             if stdin is not None:
                 self._thread(self._feed, self._process.stdin, stdin)
-            self._thread(
-                self._mind, err, on_stderr, drain, watch
-            )  # last, because it calls `on_end`
+            # last, because it calls `on_end`
+            self._thread(self._mind, err, on_stderr, drain, watch)
         except BaseException:  # without its threads, it would be neither drained nor reaped
             _running.discard(self)
             system.send(self.pid, KILL)
