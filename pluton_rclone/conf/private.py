@@ -23,7 +23,6 @@ from pluton_rclone.process import folders
 from pluton_rclone.process.interrupts import Flag
 from pluton_rclone.process.log import Log
 from pluton_rclone.process.system import Held, new_private_file
-from pluton_rclone.process.threads import thread
 from pluton_rclone.values.token_text import TOKEN, token_digest
 
 from . import disk, variables
@@ -67,15 +66,14 @@ def lend(
     names = with_drives(shared.document(), names)
     loan = _open_loan(shared, names, others)
     loan.warn = warn
-    watches: list[threading.Thread] = []
+    watch = threading.Thread(target=loan.watch, name="pluton-rclone config", daemon=True)
+    watch.start()
     try:
-        watches.append(thread(loan.watch, name="pluton-rclone config"))
         yield PrivateConfig(loan.conf.file.path, loan.conf.password_environment())
     finally:
         if loan.process == os.getpid():  # a child of os.fork() does not own the loan
             loan.over.set()
-            for watch in watches:
-                watch.join()
+            watch.join()
             loan.close()
 
 

@@ -7,14 +7,17 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from multiprocessing.pool import ThreadPool
+from typing import Any, TypeVar
 
 from pluton_rclone.errors import Throttled, Unreachable
-from pluton_rclone.process.aside import at_once
 from pluton_rclone.saved.remote import SavedRemote
 
 from .checks import run_test
 from .report import ConnectionReport, StepFailed, Walk
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 AT_ONCE = 4  # storages checked in parallel: each runs an rclone, and many share one account
 
@@ -72,3 +75,10 @@ def _all(
             for saved, each in zip(remotes, reports, strict=True)
         )
     )
+
+
+def at_once(work: Callable[[T], R], things: Sequence[T], most: int) -> list[R]:
+    """Apply `work` to each of `things`, `most` at a time; results in order. Raises what a call
+    raises. Ctrl-C returns at once: an executor, or Python at exit, would wait for the calls."""
+    with ThreadPool(max(1, min(most, len(things)))) as pool:
+        return list(pool.imap(work, things))

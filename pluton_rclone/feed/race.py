@@ -53,11 +53,7 @@ def race(saved: SavedRemote, path: str, options: ListOptions) -> Generator[Entry
             run.child.cancel()
 
     mime_types = bool(options.get("mime_types"))
-    try:
-        feed = aside(partial(_read_feed, saved, path, mime_types, ended), "feed race")
-    except BaseException:
-        run.child.close()
-        raise
+    feed = aside(partial(_read_feed, saved, path, mime_types, ended), "feed race")
     feed.add_done_callback(won)
     try:
         with run.child, SpooledTemporaryFile(_IN_MEMORY) as kept:

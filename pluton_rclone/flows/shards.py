@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from pluton_rclone.connection.health import at_once
 from pluton_rclone.errors import NameRefused, OptionInvalid, PlutonRcloneError
 from pluton_rclone.preflight import Listed
-from pluton_rclone.process.aside import at_once
 from pluton_rclone.rclone.commands import filter_name
 from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.rclone.runner import nothing

@@ -18,12 +18,12 @@ from __future__ import annotations
 import logging
 import math
 import random
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pluton_rclone.process.interrupts import Flag
-from pluton_rclone.process.threads import thread
 from pluton_rclone.rclone import asked
 
 from .budgets import FASTEST, Budget, Limit, Turn
@@ -91,7 +91,8 @@ class Governor:
     def attend(self, child: Governed) -> None:
         """Watch this rclone from now on."""
         self._child = child
-        thread(self._watch, child, name=f"governor-{child.pid}")
+        name = f"governor-{child.pid}"
+        threading.Thread(target=self._watch, args=(child,), name=name, daemon=True).start()
 
     def refused(self, seconds: float | None) -> None:
         """rclone was refused after all: other programs use the budget, too."""
@@ -240,7 +241,7 @@ class Governor:
             finally:
                 self._warm.set()
 
-        thread(run, name="canary")
+        threading.Thread(target=run, name="canary", daemon=True).start()
 
     def _beyond(self, child: Governed, limit: Limit) -> None:
         """Find out whether the limit holds, while rclone is stopped."""
@@ -286,10 +287,15 @@ class Governor:
 
     def _send_canaries(self, limit: Limit, found: Flag, count: int) -> None:
         """Send `count` at once; wait for their answers, or for rclone's end."""
-        sent = [thread(self._send_canary, limit, found, name="canary") for _ in range(count)]
-        for one in sent:
-            while one.is_alive() and not self._ended.is_set():
-                one.join(_SHORTEST)
+        threads = [
+            threading.Thread(target=self._send_canary, args=(limit, found), daemon=True)
+            for _ in range(count)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive() and not self._ended.is_set():
+                thread.join(_SHORTEST)
 
     def _send_canary(self, limit: Limit, found: Flag) -> None:
         """Send one; set `found` unless it was granted without a word about limits."""

@@ -120,8 +120,6 @@ class Paced(Around):
         try:
             made.append(govern(socket, lambda seconds: told(_waiting(seconds))))
             made[0].attend(child)
-        except Exception as problem:  # noqa: BLE001 - raised where the child is waited for
-            child.fail(problem)
         except BaseException:
             child.kill()
             raise

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import IO, NamedTuple
 
-from pluton_rclone.errors import PlutonRcloneError, UsageError
+from pluton_rclone.errors import UsageError
 
 from . import system
 from .interrupts import Flag
@@ -33,7 +33,6 @@ from .log import Log
 from .pipes import BLOCK, STREAM_PIPE, Source, blocks, lines_of, write_all
 from .spawning import SPAWNER, dying_with_us
 from .system import KILL
-from .threads import thread
 
 log = Log(__name__)
 
@@ -114,27 +113,26 @@ class Child:
             )
         )
         _running.add(self)
-        out, err, drain = self._process.stdout, self._process.stderr, None
-        assert out is not None
-        assert err is not None
-        self._out: IO[bytes] = out
         try:
             log.debug("started %d: %s", self.pid, self.argv)
+            out, err = self._process.stdout, self._process.stderr
+            assert out is not None
+            assert err is not None
+            self._out: IO[bytes] = out
+            drain = None
             if on_stdout is None:
                 system.widen(out, STREAM_PIPE)
             else:
                 drain = self._thread(self._drain_stdout, out, on_stdout)
+            self._thread(self._mind, err, on_stderr, drain)
             if stdin is not None:
                 self._thread(self._feed, self._process.stdin, stdin)
-            # last, because it calls `on_end`
-            self._thread(self._mind, err, on_stderr, drain, watch)
+            if watch is not None:
+                self._thread(self._watch, watch)
         except BaseException:  # without its threads, it would be neither drained nor reaped
             _running.discard(self)
             system.send(self.pid, KILL)
-            self.returncode = self._process.wait()
-            self._ended.set()
-            for pipe in (err, out) if drain is None else (err,):
-                pipe.close()
+            self._process.wait()
             raise
 
     @property
@@ -231,29 +229,23 @@ class Child:
     # ---- the threads of a child ------------------------------------------------------------------
 
     def _thread(self, run: Callable[..., None], *args: object) -> threading.Thread:
-        return thread(run, *args, name=f"{run.__name__}-{self.pid}")
+        name = f"{run.__name__}-{self.pid}"
+        thread = threading.Thread(target=run, args=args, daemon=True, name=name)
+        thread.start()
+        return thread
 
-    def fail(self, error: BaseException) -> None:
-        """End the child because of an error on our side, which `wait` raises."""
+    def _fail(self, error: BaseException) -> None:
+        """Note an error on our side, and end the child, because its work cannot be finished."""
         if self._failure is None:
             self._failure = error
         self.kill()
 
     def _mind(
-        self,
-        pipe: IO[bytes],
-        callback: _Bytes | None,
-        other: threading.Thread | None,
-        watch: Callable[[], float | None] | None,
+        self, pipe: IO[bytes], callback: _Bytes | None, other: threading.Thread | None
     ) -> None:
         """Drain stderr to its end, then reap the child. A helper that outlives the child may keep
         the pipes open: until they are closed, the child is not reaped, so that its process group
         keeps its id, and SIGKILL reaches only the helper."""
-        if watch is not None:
-            try:
-                self._thread(self._watch, watch)
-            except PlutonRcloneError as error:
-                self.fail(error)
         with pipe:
             for line in lines_of(partial(pipe.read, BLOCK)):
                 self._tail.append(line[:TAIL_LINE_BYTES])
@@ -286,7 +278,7 @@ class Child:
             try:
                 callback(data)
             except Exception as error:  # noqa: BLE001 - raised again in wait(); drained all the same
-                self.fail(error)
+                self._fail(error)
 
     def _feed(self, pipe: IO[bytes], source: Source) -> None:
         """Feed stdin. If the source fails, kill the child before its stdin is closed: it must not
@@ -296,7 +288,7 @@ class Child:
                 if not write_all(pipe, block):
                     break
         except BaseException as error:  # noqa: BLE001 - raised again in wait()
-            self.fail(error)
+            self._fail(error)
         finally:
             with contextlib.suppress(OSError):
                 pipe.close()
@@ -317,7 +309,7 @@ def stop_all() -> None:
     for child in _running.copy():
         if not child.stopped:
             child.stopped = True
-            thread(child.cancel, name=f"stop-{child.pid}")
+            threading.Thread(target=child.cancel, daemon=True, name=f"stop-{child.pid}").start()
 
 
 def end_all() -> None:
@@ -390,4 +382,4 @@ def to_the_end(argv: Sequence[str], *, env: Mapping[str, str]) -> None:
     try:
         child.wait(PATIENCE)
     except subprocess.TimeoutExpired:
-        thread(child.wait, name=f"reap-{child.pid}")
+        threading.Thread(target=child.wait, daemon=True, name=f"reap-{child.pid}").start()

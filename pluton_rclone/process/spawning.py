@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 
 from .interrupts import Flag
 from .system import which
-from .threads import room, thread
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -44,15 +43,15 @@ class Spawner:
 
         def request() -> None:  # importing Future would take 5 ms
             try:
-                with room():
-                    made.append(make())
-            except BaseException as problem:  # noqa: BLE001 - raised again where it was asked for
+                made.append(make())
+            except BaseException as problem:  # noqa: BLE001 - raised again in the caller's thread
                 problems.append(problem)
             done.set()
 
         with self._lock:
             if not self._serves:
-                thread(self._serve, name="pluton-rclone-spawner")
+                name = "pluton-rclone-spawner"
+                threading.Thread(target=self._serve, daemon=True, name=name).start()
                 self._serves = True
         try:
             self._requests.put(request)

@@ -157,7 +157,7 @@ class Restic:
         argv = [self._saved.rclone.binary.path, *_SERVE, at]
         try:
             said = process.run(argv, env=self.environment, timeout=_STARTS).stderr
-        except (OSError, errors.PlutonRcloneError):  # TimeoutError is an OSError, too
+        except (OSError, TimeoutError):
             return b""
         return b"".join(b"rclone: %s\n" % line for line in said.split(b"\n") if line)
 

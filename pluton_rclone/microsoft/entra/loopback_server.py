@@ -7,9 +7,6 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pluton_rclone.errors import PlutonRcloneError
-from pluton_rclone.process.threads import thread
-
 if TYPE_CHECKING:
     from typing_extensions import Self
 
@@ -22,6 +19,7 @@ class LoopbackServer:
         self.over = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._connections: set[socket.socket] = set()
+        self._thread = threading.Thread(target=self._accept, name="loopback", daemon=True)
         self.port = int(self._listener.getsockname()[1])
 
     def serve(self, connection: socket.socket) -> None:
@@ -29,11 +27,7 @@ class LoopbackServer:
         raise NotImplementedError
 
     def __enter__(self) -> Self:
-        try:
-            self._thread = thread(self._accept, name="loopback")
-        except BaseException:
-            self._listener.close()
-            raise
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -59,8 +53,8 @@ class LoopbackServer:
                 continue
             self._connections.add(connection)
             try:
-                thread(self._served, connection, name="loopback (_served)")
-            except PlutonRcloneError:  # no more threads can be started; the client will retry
+                threading.Thread(target=self._served, args=(connection,), daemon=True).start()
+            except RuntimeError:  # no more threads can be started; the client will retry
                 self._connections.discard(connection)
                 connection.close()
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from pluton_rclone import errors
 from pluton_rclone.errors import AccessDenied, DriveNotFound, GraphError, PlutonRcloneError
-from pluton_rclone.process.aside import at_once
 from pluton_rclone.values import refusals
 from pluton_rclone.values.drive_ids import is_personal, normal_drive_id
 from pluton_rclone.values.refusals import Place as Target
@@ -247,7 +247,8 @@ class Graph:
             key = normal_drive_id(str(record["id"]))
             earlier = {name: value for name, value in merged.get(key, {}).items() if value}
             merged[key] = {**record, **earlier}
-        results = at_once(self._verify, merged.values(), AT_ONCE)
+        with ThreadPoolExecutor(AT_ONCE, "graph") as executor:
+            results = list(executor.map(self._verify, merged.values()))
         drives = [one for one in results if isinstance(one, Drive)]
         return Drives(drives, [*refused, *(one for one in results if not isinstance(one, Drive))])
 
