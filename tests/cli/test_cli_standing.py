@@ -139,7 +139,7 @@ def test_a_storage_is_mounted_until_it_is_told_to_end(cloud: Emulator, tmp_path:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("mount", "work-files:", "/mnt", "--", "--daemon"), "is gone"),
+        (("mount", "work-files:", "/mnt", "--", "--daemon"), "outlive"),
         (("serve", "http", "work-files:", "--", "--pass=x"), "list of processes"),
         (("serve", "gopher", "work-files:"), "'gopher' is not one of"),
         (("serve", "http", "/srv"), "is not a place in a storage"),

@@ -395,7 +395,7 @@ with open({str(tmp_path / "full")!r}, "wb", buffering=0) as file:
     seen = json.loads(ran.stdout)
     assert seen["found"] == [1]
     assert len(seen["said"]) == 1
-    assert "Free room" in seen["said"][0]
+    assert "Free space" in seen["said"][0]
 
 
 def test_a_file_that_another_program_keeps_is_said_and_waited_for_once(
