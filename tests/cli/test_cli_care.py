@@ -304,7 +304,7 @@ def test_a_sync_of_a_file_deletes_nothing_and_asks_nothing(
     assert [drive.read(f"x/{number}") for number in range(20)] == [b"kept"] * 20
 
     odd = connected("sync", "--max-delete", "x", source.format(here=tmp_path), "work-files:x")
-    assert (odd.code, "how much may be deleted" in odd.err) == (2, True)
+    assert (odd.code, "is not a limit for deletions" in odd.err) == (2, True)
     folder = connected("sync", source.format(here=tmp_path).removesuffix("a.txt"), "work-files:x")
     assert (folder.code, "needs --yes" in folder.err) == (2, True)
 
