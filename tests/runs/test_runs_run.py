@@ -107,5 +107,5 @@ def test_a_source_that_became_a_link_is_refused_as_for_a_new_run(tmp_path: Path)
 
 
 def test_what_is_no_run_is_said() -> None:
-    with pytest.raises(UsageError, match="not a run"):
+    with pytest.raises(UsageError, match="not the record of a run"):
         Run.from_record({"command": "copy", "surprise": 1})

@@ -366,7 +366,7 @@ def test_no_storage_takes_options_of_another_one_by_the_dot_in_its_name(cloud: E
     ):
         with pytest.raises(OptionInvalid, match="cannot be the name of a remote") as caught:
             attempt()
-        assert "would give 'work.archive' each option of 'work'" in str(caught.value.why)
+        assert "'work.archive' would inherit each option of 'work'" in str(caught.value.why)
     assert not home["Archive"].remote.hard_delete
     other.rename_remote("late.archive")
     with pytest.raises(OptionInvalid, match="cannot be the name of a remote"):
