@@ -55,7 +55,8 @@ def _as(pattern: str, meaning: Meaning) -> tuple[re.Pattern[str], Meaning]:
 
 _NO_ANSWER = "The server does not answer."
 _LIMIT = "The limit for this run was reached."
-_NOTHING = "There is nothing at this location."
+_HERE = "at this location"
+_NOTHING = f"There is nothing {_HERE}."
 
 # Every quantifier is bounded or at the end, so the time is linear in the length of a message.
 _BEFORE = (
@@ -337,7 +338,7 @@ def run_fault(
         if meaning(text) is not None:
             problem = fault(text, **details)
             if exit_code == _NO_FOLDER and place:  # rclone does not name it
-                problem.what = problem.what.replace("at this place", f"at {redact(place)!r}")
+                problem.what = problem.what.replace(_HERE, f"at {redact(place)!r}")
             return problem
     why = _reason(told[-1]) if told else None
     if exit_code < 0 or exit_code in (130, 143, 137):
