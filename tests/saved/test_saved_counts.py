@@ -325,7 +325,7 @@ def test_a_dry_run_says_that_the_sync_would_stop_before_its_first_deletion(
     limit = ("--max-delete", "3")
     _, dry = command("sync", "--dry-run", *limit, source, "home:x")
     assert (dry["deletes"], len(dry["planned"])) == (7, 7)
-    assert "would delete 7 of the 30 files at the destination, and 3 may go" in dry["notices"][-1]
+    assert "would delete 7 of the 30 files at the destination; the limit is 3" in dry["notices"][-1]
     code, _ = command("sync", "--yes", *limit, source, "home:x")
     assert (code, there("x")) == (7, 30)
     _, enough = command("sync", "--dry-run", "--max-delete", "7", source, "home:x")
