@@ -24,6 +24,7 @@ from pluton_rclone.errors import (
     UsageError,
 )
 from pluton_rclone.microsoft.clouds import CLOUDS
+from pluton_rclone.microsoft.entra.app import ID
 from pluton_rclone.microsoft.graph.drives import Drive
 from pluton_rclone.remote.rules import drive_id_fault
 from pluton_rclone.setup.connect import DRIVE_TYPES, DriveKind, StorageSetup
@@ -36,7 +37,7 @@ from .output import VARIABLES, Output, ours
 from .storages import print_step
 from .transfers import SURE, confirm
 from .values import GIVEN, contradiction, parse_settings, refuse_contradictions
-from .wanted import ID, Wanted, refuse_another, registration
+from .wanted import Wanted, refuse_another, registration
 
 TYPES: dict[DriveKind, str] = {
     "personal": "OneDrive Personal: your own OneDrive storage",

@@ -11,19 +11,22 @@ from typing import Any
 
 from pluton_rclone.errors import UsageError
 from pluton_rclone.microsoft.clouds import cloud, refuse_rclone_registration
-from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
+from pluton_rclone.microsoft.entra.app import (
+    CERTIFICATE,
+    ID,
+    PASSWORD,
+    REGION,
+    SECRET,
+    TENANT,
+    AppRegistration,
+    Certificate,
+)
 from pluton_rclone.setup.connect import DriveKind, StorageSetup
 from pluton_rclone.values.drive_ids import normal_drive_id
 
 from . import ask
 from .output import VARIABLES
 from .values import contradiction
-
-ID, TENANT, REGION, SECRET, CERTIFICATE = (
-    f"PLUTON_ONEDRIVE_{name}"
-    for name in ("CLIENT_ID", "TENANT", "REGION", "CLIENT_SECRET", "CERTIFICATE")
-)
-PASSWORD = f"{CERTIFICATE}_PASSWORD"
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ class Ledger(Shelf):
         path = runtime_folder() / FILE
         with suppress(FileExistsError):
             new_private_file(path).close()
-        self._file = _which(path)
+        self._file = _identity(path)
         db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
         # Not closed at exit: a governor's thread may be in the middle of a call then.
         weakref.finalize(self, db.close).atexit = False
@@ -165,14 +165,14 @@ class Ledger(Shelf):
             self._db = None
             with suppress(OSError):
                 # unless another process has already replaced it
-                mine = self._file == _which(runtime_folder() / FILE)
+                mine = self._file == _identity(runtime_folder() / FILE)
                 for end in ("", "-wal", "-shm") if mine else ():
                     (runtime_folder() / f"{FILE}{end}").unlink(missing_ok=True)
                 self._is_broken = False
         self._patience = 0.0  # its holder may be stopped: wait for it only once
 
 
-def _which(path: Path) -> tuple[int, int] | None:
+def _identity(path: Path) -> tuple[int, int] | None:
     """The identity of the file at a path; None if there is none."""
     with suppress(OSError):
         found = path.stat()

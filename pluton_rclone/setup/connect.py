@@ -20,6 +20,7 @@ from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.entra.scopes import Place
 from pluton_rclone.microsoft.entra.token import Token
 from pluton_rclone.microsoft.graph.drives import Drive
+from pluton_rclone.values.refusals import of_unsaved
 
 from .state import DRIVE_TYPES, Access, DriveKind, SetupState, plain
 from .steps import Steps
@@ -122,7 +123,6 @@ class StorageSetup(Steps):
         from pluton_rclone.microsoft.graph.locations import Location, rooted
         from pluton_rclone.remote.options import BY_NAME
         from pluton_rclone.remote.rules import reads_only
-        from pluton_rclone.values.refusals import of_unsaved
 
         from .imported import import_token
 

@@ -15,6 +15,11 @@ from pluton_rclone.errors import OptionInvalid, RegistrationError, Who
 
 from ..clouds import CONSUMERS, WORDS_FOR_TENANTS, Cloud, cloud, refuse_type
 
+ID, TENANT, REGION, SECRET, CERTIFICATE = (
+    f"PLUTON_ONEDRIVE_{name}"
+    for name in ("CLIENT_ID", "TENANT", "REGION", "CLIENT_SECRET", "CERTIFICATE")
+)
+PASSWORD = f"{CERTIFICATE}_PASSWORD"
 _TENANT = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z-]*[0-9A-Za-z])?(?:\.[0-9A-Za-z-]+)*")
 _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -93,17 +98,13 @@ class AppRegistration:
     ) -> AppRegistration | None:
         """The registration in PLUTON_ONEDRIVE_CLIENT_ID; None if it is not set. With the same
         prefix: _TENANT, _REGION, _CLIENT_SECRET, _CERTIFICATE (path), _CERTIFICATE_PASSWORD."""
-
-        def given(name: str) -> str | None:
-            return environment.get(f"PLUTON_ONEDRIVE_{name.upper()}") or None
-
-        client_id, path, certificate = given("client_id"), given("certificate"), None
-        if client_id is None:
+        client_id, path, certificate = environment.get(ID), environment.get(CERTIFICATE), None
+        if not client_id:
             return None
-        if path is not None:
-            certificate = Certificate(Path(path), given("certificate_password"))
-        tenant, region = given("tenant") or "common", given("region") or "global"
-        return cls(client_id, tenant, region, given("client_secret"), certificate)
+        if path:
+            certificate = Certificate(Path(path), environment.get(PASSWORD) or None)
+        tenant, region = environment.get(TENANT) or "common", environment.get(REGION) or "global"
+        return cls(client_id, tenant, region, environment.get(SECRET) or None, certificate)
 
 
 def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from pluton_rclone.errors import Cancelled, CodeUsedTwice, ForeignAnswer, PlutonRcloneError
 from pluton_rclone.microsoft.clouds import CLOUDS, cloud, refuse_rclone_registration
-from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.app import REGION, TENANT, AppRegistration
 from pluton_rclone.microsoft.entra.device_code import DeviceCode
 from pluton_rclone.microsoft.entra.scopes import least
 
@@ -35,13 +35,13 @@ def authorize(request: Request) -> Response:
         expected = storage.record()["account"]
         itself = storage.remote_to_sign_in().client_credentials
     app = setup.app if setup.has_app else None
-    region = app.region if app else os.environ.get("PLUTON_ONEDRIVE_REGION") or "global"
+    region = app.region if app else os.environ.get(REGION) or "global"
     shown: dict[str, Any] = {
         "lacking": bool(lacking),
         "permissions": (*least(setup.place, access=setup.access), "offline_access"),
         "app": app,
         "region": cloud(region).region,
-        "tenant": app.tenant if app else os.environ.get("PLUTON_ONEDRIVE_TENANT") or "common",
+        "tenant": app.tenant if app else os.environ.get(TENANT) or "common",
         "expected": expected,
         "itself": itself,  # no person has to sign in
         "clouds": CLOUDS.values(),
