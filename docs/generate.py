@@ -1,13 +1,14 @@
 """Writes the pages that come from the code: docs/reference.md, docs/options.md, docs/errors.md.
 
 python docs/generate.py            # write them
-python docs/generate.py --check    # exit code 1 when a page is not what the code says
+python docs/generate.py --check    # exit code 1 if a page does not match the code
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import re
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -27,8 +28,7 @@ from pluton_rclone.remote.options import OPTIONS, OWN, Decider, Option  # noqa: 
 from pluton_rclone.values import refusals  # noqa: E402
 
 WRITTEN_BY = "<!-- Written by docs/generate.py from the code. Do not edit: run it again. -->\n"
-# What stands in signatures and is nothing to use: seams of the inside, and what only stands in for
-# pydantic.
+# Names in signatures that callers do not use: internal interfaces, and stand-ins for pydantic.
 INSIDE = {"Http", "Command", "Child", "Completed", "Source"} | {
     "Home",
     "Order",
@@ -50,14 +50,14 @@ def pages() -> dict[str, str]:
 
 
 def public() -> list[Named]:
-    """What `pluton_rclone.__all__` names, where it is defined."""
+    """The definitions of the names in `pluton_rclone.__all__`."""
     home = source.module(source.PACKAGE)
     found = [(name, home.find(name)) for name in pluton_rclone.__all__]
     return [named for _, named in found if named is not None]
 
 
 def around(names: list[Named]) -> list[Named]:
-    """What stands in the signatures of these, and is not among them."""
+    """The other types in the signatures of these."""
     found = {named for name in names for named in source.mentioned(name)}
     found = {named for named in found if named.name not in INSIDE and named not in names}
     found = {named for named in found if "TypeVar(" not in ast.unparse(named.node or ast.Pass())}
@@ -78,24 +78,29 @@ def reference() -> str:
     parts = [
         WRITTEN_BY,
         "# Reference\n",
-        "Everything that `from pluton_rclone import …` offers, from the docstrings. Sizes are "
-        "bytes, times are seconds, "
-        "moments are aware datetimes unless it says otherwise. Whatever goes wrong is raised as a "
-        "[`PlutonRcloneError`](errors.md). What an option of a remote means is in "
-        "[options.md](options.md); how it all "
-        "goes together is in [embedding.md](embedding.md).\n",
-        "- Public names: " + ", ".join(link(named) for named in names),
-        "- Types that they give and take: " + ", ".join(link(named) for named in types) + "\n",
+        prose(
+            "All names of `from pluton_rclone import …`, with their docstrings. Unless stated "
+            "otherwise, sizes are in bytes, durations in seconds, and points in time are aware "
+            "datetimes. Every failure is raised as a [`PlutonRcloneError`](errors.md). The options "
+            "of a remote are in [options.md](options.md); [embedding.md](embedding.md) shows how "
+            "to use these names together."
+        ),
+        listed("Public names: ", names),
+        listed("Types of their arguments and results: ", types) + "\n",
         "# Public names\n",
         *(section(named) for named in names),
-        "# Types that they give and take\n",
-        "Import them from the module named, for annotations; the methods above make them.\n",
+        "# Types of their arguments and results\n",
+        "For annotations, import them from the module named; the methods above return them.\n",
         *(section(named) for named in types),
         "# Short names in signatures\n",
-        "| Name | Stands for |\n|---|---|",
+        "| Name | Meaning |\n|---|---|",
         *(row(f"`{named.name}` ({named.module})", alias(named)) for named in short),
     ]
     return "\n".join(parts) + "\n"
+
+
+def listed(title: str, names: list[Named]) -> str:
+    return wrapped(f"- {title}{', '.join(link(named) for named in names)}", "  ")
 
 
 def link(named: Named) -> str:
@@ -112,7 +117,7 @@ def section(named: Named) -> str:
         ]
         above = source.bases(named)[-2:-1]
         if above and above[0] in public():
-            lines += [f"Has all that {link(above[0])} has.\n"]
+            lines += [f"Has all members of {link(above[0])}.\n"]
             inherited = source.members(above[0])
             methods = [found for found in methods if found not in inherited and found.text]
         for found in methods:
@@ -125,7 +130,7 @@ def section(named: Named) -> str:
 
 
 def making(named: Named) -> Iterator[str]:
-    """How one is made, for classes that callers make themselves and that are no plain records."""
+    """The constructor, for classes that callers instantiate and that are not plain records."""
     made = source.constructor(named)
     if made is not None and named.name not in (
         RAISED,
@@ -143,10 +148,10 @@ def making(named: Named) -> Iterator[str]:
 
 
 def kinds(named: Named) -> Iterator[str]:
-    """What `Transfer.events` gives, each with the fields that it adds."""
+    """The kinds of events of `Transfer.events`, each with the fields that it adds."""
     if named.name != "Event":
         return
-    yield "| Kind | Of it, beside `text` and `level` | |\n|---|---|---|"
+    yield "| Kind | Fields besides `text` and `level` | |\n|---|---|---|"
     for name in source.module(named.module).local:
         kind = Named(named.module, name)
         if named in source.bases(kind)[:-1] and name != "FileEvent":
@@ -157,7 +162,7 @@ def kinds(named: Named) -> Iterator[str]:
 
 
 def data(named: Named) -> Iterator[str]:
-    """The fields of a class as a table; a remote's options have a page of their own."""
+    """The fields of a class as a table; the options of a remote are on their own page."""
     node = named.node
     assert isinstance(node, ast.ClassDef)
     if any(ast.unparse(base).endswith("Enum") for base in node.bases):
@@ -173,12 +178,12 @@ def data(named: Named) -> Iterator[str]:
     if named.name == RAISED:
         rows = [
             ("what", "str", "", "What happened: one sentence."),
-            ("why", "str | None", "", "The cause, where it is known."),
+            ("why", "str | None", "", "The cause, if known."),
             ("who", "Who", "", "Who can fix it."),
             ("advice", "str", "", "The next step."),
-            ("link", "str | None", "", "A page that says more."),
+            ("link", "str | None", "", "A page with more information."),
             ("details", "dict[str, Any]", "", "For programs and support."),
-            ("result", "Any", "", "What was reached before, if anything."),
+            ("result", "Any", "", "The result so far, if any."),
             ("code", "str", "", "The class's stable code."),
             ("exit_code", "int", "", "The exit code of the command line."),
         ]
@@ -217,26 +222,28 @@ def options() -> str:
     parts = [
         WRITTEN_BY,
         "# Options of a OneDrive remote\n",
-        "Names, defaults and values are rclone's. Set them with `pluton-rclone connect … --set "
-        "OPTION=VALUE`, "
-        "`pluton-rclone set NAME OPTION=VALUE`, on the page under Advanced options, or in Python "
-        "with "
-        '`setup.remote(drive, chunk_size="20Mi")`. Sizes take the units Ki, Mi and Gi, powers of '
-        '1024. "Since" is the '
-        "first rclone that knows the option: an older one would ignore it without a word, so this "
-        "library refuses to use "
-        "it then.\n",
-        "`pluton-rclone options` prints the same at a terminal; `pluton-rclone options --schema` "
-        "prints a JSON Schema "
-        "from which a form can be built.\n",
+        prose(
+            "Names, values and defaults are those of rclone. Set an option with "
+            "`pluton-rclone connect … --set OPTION=VALUE` or `pluton-rclone set NAME "
+            "OPTION=VALUE`, on the page under Advanced options, or in Python with "
+            '`setup.remote(drive, chunk_size="20Mi")`. Sizes have the units Ki, Mi and Gi, which '
+            'are powers of 1024. "Since" is the first rclone that has the option: an older one '
+            "would silently ignore it, so this library refuses the option with an older rclone."
+        ),
+        prose(
+            "`pluton-rclone options` prints the same in a terminal; `pluton-rclone options "
+            "--schema` prints a JSON Schema from which a form can be built."
+        ),
         "## Basic\n",
         *(option_text(option) for option in OPTIONS if option.group == "basic"),
         "## Advanced\n",
         *(option_text(option) for option in OPTIONS if option.group == "advanced"),
         "## Kept by this library\n",
-        "They stand in the same section of rclone.conf with `pluton_` in front; rclone passes "
-        "them over and keeps them.\n",
-        "| Name | | | Decided by |\n|---|---|---|---|",
+        prose(
+            "These are in the same section of rclone.conf, with the prefix `pluton_`. rclone "
+            "ignores them and keeps them."
+        ),
+        "| Name | | | Set by |\n|---|---|---|---|",
         *own,
     ]
     return "\n".join(parts) + "\n"
@@ -247,13 +254,13 @@ def option_text(option: Option) -> str:
         {
             "switch": "on or off (`true`, `false`)",
             "list": "a list",
-            "secret": "a text, secret: never shown",
+            "secret": "a secret text, never shown",
         }.get(option.kind, f"a {option.kind}"),
         f"in {option.unit}" if option.unit else "",
         f"since rclone {'.'.join(map(str, option.since[:2]))}",
-        "" if option.decided_by == "person" else f"decided by {WHO_DECIDES[option.decided_by]}",
+        "" if option.decided_by == "person" else f"set by {WHO_DECIDES[option.decided_by]}",
     ]
-    lines = [f"### `{option.name}`: {option.title}\n", f"{option.help}\n"]
+    lines = [f"### `{option.name}`: {option.title}\n", prose(option.help)]
     lines += [f"- {'; '.join(fact for fact in facts if fact)}"]
     lines += [f"- default: {f'`{option.default}`' if option.default else 'none'}"]
     lines += [f"- `{choice.value}`: {choice.label}" for choice in option.choices]
@@ -268,24 +275,27 @@ def errors_page() -> str:
     parts = [
         WRITTEN_BY,
         "# Errors\n",
-        "Every error says what happened, why, who can fix it, and the next step. In Python it is "
-        "an exception of "
-        "`pluton_rclone.errors`; branch on the class or on `error.code`, never on the text. With "
-        "`--json` the command line "
-        "prints it as a JSON object on stderr. The page shows the same words.\n",
+        prose(
+            "Every error states what happened, why, who can fix it, and the next step. In Python, "
+            "it is an exception of `pluton_rclone.errors`; branch on its class or on `error.code`, "
+            "never on its text. With `--json`, the command line prints it as a JSON object on "
+            "stderr. The page shows the same text."
+        ),
         "## Exit codes\n",
-        "| Exit code | Means |\n|---|---|",
+        "| Exit code | Meaning |\n|---|---|",
         *(row(*part.split(" ", 1)) for part in words.split(" · ")),
         "\n## Exceptions\n",
-        "A class stands below the class that it is a kind of: `except SignInError` catches all of "
-        "its children. What one "
-        "error says may differ from the advice here where more is known.\n",
+        prose(
+            "A subclass is indented below its base class: `except SignInError` also catches all of "
+            "its subclasses. An error may give more specific advice than its class does here."
+        ),
         "| Class | Code | Exit code | Who can fix it | Advice |\n|---|---|---|---|---|",
         *tree(errors.PlutonRcloneError, 0),
         "\n## What OneDrive and SharePoint refuse\n",
-        "Where an answer has no body that can be read (a page of HTML, nothing at all), its status "
-        "alone "
-        "decides, in rclone's log as in our own requests:\n",
+        prose(
+            "If a response has no readable body (it is empty, or an HTML page), its status alone "
+            "determines the exception, both in rclone's log and for this library's own requests:"
+        ),
         "| Status | Exception | Who can fix it | Whether the same call can succeed later "
         "|\n|---|---|---|---|",
         *(
@@ -297,9 +307,12 @@ def errors_page() -> str:
             )
             for status, meaning in refusals.BY_STATUS.items()
         ),
-        "\nOther statuses below 500 are a `GraphError`; others from 500 on are `Unreachable`. "
-        "With a body, Microsoft's code "
-        "decides, the innermost that is known:\n",
+        "\n"
+        + prose(
+            "Any other status below 500 raises `GraphError`; any other from 500 on raises "
+            "`Unreachable`. If there is a body, the innermost known code in it determines the "
+            "exception:"
+        ),
         "| Microsoft's code | Exception | Who can fix it |\n|---|---|---|",
         *(
             row(
@@ -310,9 +323,10 @@ def errors_page() -> str:
             for code, meaning in refusals.BY_CODE.items()
         ),
         "\n## Microsoft's sign-in errors\n",
-        "What Microsoft's numbered errors become. `pluton-rclone errors CODE` says what each "
-        "means; CODE may be the whole "
-        "message.\n",
+        prose(
+            "The exceptions for Microsoft's numbered errors. `pluton-rclone errors CODE` explains "
+            "each; CODE may be a whole error message."
+        ),
         "| Microsoft's code | Exception | Who can fix it | Advice |\n|---|---|---|---|",
         *(
             row(
@@ -351,9 +365,23 @@ def flat(text: str) -> str:
     return " ".join(text.split())
 
 
+def prose(text: str) -> str:
+    """A paragraph."""
+    return wrapped(text) + "\n"
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """Lines of at most 100 characters; words in code stay together."""
+    text = re.sub("`[^`]*`", lambda code: code[0].replace(" ", "\0"), text)
+    lines = textwrap.wrap(
+        text, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines).replace("\0", " ")
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Write the pages that come from the code.")
-    parser.add_argument("--check", action="store_true", help="only say which pages are stale")
+    parser.add_argument("--check", action="store_true", help="only report which pages are stale")
     check = parser.parse_args(arguments).check
     stale = 0
     for name, text in pages().items():
@@ -363,7 +391,7 @@ def main(arguments: list[str]) -> int:
         stale = 1
         if check:
             print(
-                f"docs/{name} is not what the code says: run python docs/generate.py",
+                f"docs/{name} does not match the code: run python docs/generate.py",
                 file=sys.stderr,
             )
         else:

@@ -1,8 +1,7 @@
-"""The public interface as the source has it: classes, members, signatures and docstrings, read
-without running them.
+"""The public interface, read from the source: classes, members, signatures and docstrings.
 
-Signatures come from the syntax tree, so that defaults stand as they were written and every Python
-gives the same text.
+Signatures come from the syntax tree, so that defaults are shown as written, and the text is the
+same with every Python.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Member:
-    """Something with a signature. `names` are the words in its annotations."""
+    """A method or property. `names` are the words in its annotations."""
 
     signature: str
     text: str
@@ -42,7 +41,7 @@ class Named:
 
 @dataclass(frozen=True)
 class Module:
-    """One module: what it defines and what it imports from this package."""
+    """A module: its definitions, and its imports from this package."""
 
     name: str
     local: dict[str, ast.stmt]
@@ -50,7 +49,7 @@ class Module:
     following: dict[str, str]
 
     def find(self, word: str) -> Named | None:
-        """The definition that a word in this module means, if it is one of this package."""
+        """The definition of a name used in this module, if it is in this package."""
         if word in self.local:
             return Named(self.name, word)
         found = self.imported.get(word)
@@ -87,7 +86,7 @@ def module(name: str) -> Module:
 
 
 def bases(named: Named) -> list[Named]:
-    """The class and its bases in this package, the lowest first."""
+    """The bases of the class in this package, lowest first, and the class."""
     node = named.node
     if not isinstance(node, ast.ClassDef):
         return []
@@ -106,7 +105,7 @@ def docstring(node: ast.stmt | None) -> str:
 
 
 def fields(named: Named) -> list[tuple[str, str, str, str]]:
-    """(name, type, default, what it means) of a class's data, its bases' included."""
+    """(name, type, default, docstring) of the fields of a class and its bases."""
     rows = []
     for each in bases(named):
         assert isinstance(each.node, ast.ClassDef)
@@ -132,7 +131,7 @@ def values(named: Named) -> list[tuple[str, str]]:
 
 
 def members(named: Named) -> list[Member]:
-    """Public methods and properties, the bases' first, each once."""
+    """Public methods and properties, those of the bases first, each once."""
     found: dict[str, Member] = {}
     for each in bases(named):
         assert isinstance(each.node, ast.ClassDef)
@@ -150,7 +149,7 @@ def members(named: Named) -> list[Member]:
 
 
 def constructor(named: Named) -> Member | None:
-    """The call that makes one, where the class or a base has an `__init__` of its own."""
+    """The constructor, if the class or a base has its own `__init__`."""
     classes = [one.node for one in reversed(bases(named))]
     for node in (each for one in classes if isinstance(one, ast.ClassDef) for each in one.body):
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
@@ -189,7 +188,7 @@ def member(node: Function, decorators: set[str]) -> Member:
 
 
 def mentioned(named: Named) -> Iterator[Named]:
-    """What of this package stands in the annotations of a class or function."""
+    """The definitions in this package that the annotations of a class or function name."""
     for each in bases(named) or [named]:
         node, here = each.node, module(each.module)
         words = (
