@@ -22,7 +22,7 @@ from pluton_rclone.rclone import asked
 from pluton_rclone.values import units
 from pluton_rclone.values.versions import Feature
 
-from .paced import EVEN, is_chosen
+from .paced import EVENLY, is_chosen, unset
 
 if TYPE_CHECKING:
     from pluton_rclone.saved.remote import SavedRemote
@@ -50,8 +50,7 @@ def paced(saved: SavedRemote, path: Path | None, flags: Sequence[str] = ()) -> I
         or not killed_with_parent()
         or not Feature.METRICS.known_to(saved.rclone.binary.version)
     ):
-        even = EVEN.variables().items()
-        yield {name: value for name, value in even if "TPSLIMIT" in name}, lambda: None
+        yield unset(EVENLY), lambda: None
         return
     governor = govern(path, _tell)
     governor.attend(_Outside(path))

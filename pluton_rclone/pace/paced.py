@@ -21,7 +21,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pluton_rclone.process import Child
 from pluton_rclone.process.interrupts import Flag
@@ -44,25 +44,15 @@ Govern = Callable[[Path, Callable[[float], None]], "Governor"]
 """Makes the governor for a metrics socket; the callable gets the seconds of a stop."""
 
 
-class Pace(NamedTuple):
-    """Files at once, and requests a second; without `tps`, as many as rclone itself allows."""
-
-    transfers: int
-    tps: int | None = None
-
-    def variables(self, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-        """rclone's variables for this pace, except those set in the environment."""
-        many = str(self.transfers)
-        wanted = {"TRANSFERS": many, "CHECKERS": many, "BUFFER_SIZE": BUFFER}
-        if self.tps is not None:
-            wanted |= {"TPSLIMIT": str(self.tps), "TPSLIMIT_BURST": str(BURST)}
-        variables = {f"RCLONE_{name}": value for name, value in wanted.items()}
-        return {name: value for name, value in variables.items() if name not in inherited}
-
-
-FULL = Pace(16)
-EVEN = Pace(8, TPS)
+FULL = {"RCLONE_TRANSFERS": "16", "RCLONE_CHECKERS": "16", "RCLONE_BUFFER_SIZE": BUFFER}
+FEWER = {**FULL, "RCLONE_TRANSFERS": "8", "RCLONE_CHECKERS": "8"}
 """At nine requests a second, more than eight transfers would only wait for each other."""
+EVENLY = {"RCLONE_TPSLIMIT": str(TPS), "RCLONE_TPSLIMIT_BURST": str(BURST)}
+
+
+def unset(variables: Mapping[str, str]) -> dict[str, str]:
+    """These variables, except those set in the environment."""
+    return {name: value for name, value in variables.items() if name not in os.environ}
 
 
 def is_chosen(flags: Sequence[str]) -> bool:
@@ -80,15 +70,15 @@ class Paced(Around):
 
     def start(self, order: Order) -> Child:
         if self._govern is None:
-            return self.inner.start(order.plus(FULL.variables()))
+            return self.inner.start(order.plus(unset(FULL)))
         if is_chosen(order.every_flag):
-            return self.inner.start(order.plus(EVEN._replace(tps=None).variables()))
+            return self.inner.start(order.plus(unset(FEWER)))
         # its metrics socket is beside its private rclone.conf, if it has one
         socket = None if order.config is None else order.config.with_name(_SOCKET)
         address = None if socket is None else asked.address(socket)
         if socket is None or address is None or not self._can_be_governed(order):
-            return self.inner.start(order.plus(EVEN.variables()))
-        governed = order.plus({**FULL.variables(), asked.VARIABLE: address})
+            return self.inner.start(order.plus(unset(FEWER | EVENLY)))
+        governed = order.plus({**unset(FULL), asked.VARIABLE: address})
         return self._governed(self._govern, socket, governed)
 
     def _can_be_governed(self, order: Order) -> bool:

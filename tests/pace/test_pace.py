@@ -14,7 +14,7 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.graph.budgets import APP_UNITS, MANY_OR_CHANGE, USER_REQUESTS
 from pluton_rclone.pace.governor import Governor
 from pluton_rclone.pace.ledger import budget_of
-from pluton_rclone.pace.paced import BURST, EVEN, TPS, Govern, Paced
+from pluton_rclone.pace.paced import BURST, EVENLY, FEWER, TPS, Govern, Paced, unset
 from pluton_rclone.rclone import asked, commands
 from pluton_rclone.rclone.binary import Binary, find_binary
 from pluton_rclone.rclone.commands import Command
@@ -90,8 +90,10 @@ def test_personal_drives_have_no_documented_budget_and_are_not_paced(cloud: Emul
     assert variables(govern=None) == {k: v for k, v in GOVERNED.items() if k != asked.VARIABLE}
 
 
-def test_what_the_operator_set_is_left_alone() -> None:
-    assert EVEN.variables({"RCLONE_TRANSFERS": "2", "RCLONE_TPSLIMIT_BURST": "1"}) == {
+def test_what_the_operator_set_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RCLONE_TRANSFERS", "2")
+    monkeypatch.setenv("RCLONE_TPSLIMIT_BURST", "1")
+    assert unset(FEWER | EVENLY) == {
         "RCLONE_CHECKERS": "8",
         "RCLONE_BUFFER_SIZE": "4Mi",
         "RCLONE_TPSLIMIT": "9",
