@@ -33,7 +33,7 @@ class Sparing(Rclone):
             self._starting(),
             progress_flags("NOTICE", _EVERY),
             deleting=partial(shortcuts.require_none, command, nothing),
-            by_file=shortcuts.moves_by_file(command, shortcuts.is_folder),
+            by_file=shortcuts.moves_by_file(command),
             time_limit=time,
             stall_limit=stall,
         )

@@ -138,10 +138,6 @@ class SavedRclone(Rclone):
     def _shortcuts(self) -> Shortcuts:
         return Shortcuts(self, self._conf, partial(self.transfer, recorded=False))
 
-    def _is_folder(self, place: str) -> bool | None:
-        """As `office.is_folder_here`, but also for remotes."""
-        return office.is_folder_here(place) if is_local(place) else self._shortcuts.is_folder(place)
-
     def compare(
         self, command: Command, on_progress: Callable[[int], None] | None = None
     ) -> CheckResult:
@@ -165,8 +161,8 @@ class SavedRclone(Rclone):
         (`events.Throttled`). A run not requested by a user, such as a test's, need not be
         `recorded`; it deletes only its own files. UsageError if source and destination are the same
         or one contains the other, through any remotes, or if a shortcut would be deleted."""
-        require_apart(command, self._conf, self._is_folder)
         shortcuts = self._shortcuts
+        require_apart(command, self._conf, shortcuts.is_folder)
         command = shortcuts.looking(command)
         notices = shortcuts.require_own(command) if recorded else []
 
@@ -180,7 +176,7 @@ class SavedRclone(Rclone):
         before = self._lent.refusals
         section = destination(command, self._conf, self._names) or {}
         into_a_library = section.get("drive_type") == "documentLibrary"
-        runs = office.runs(command, self._is_folder) if into_a_library else office.Runs(command)
+        runs = office.runs(command, shortcuts.is_folder) if into_a_library else office.Runs(command)
         if runs.ignoring:
             notice(office.SAID)
         from pluton_rclone.rclone.transfer import Transfer
@@ -235,8 +231,7 @@ class SavedRclone(Rclone):
                 begun=begun,
                 told=told,
                 deleting=partial(shortcuts.require_none, command, notice),
-                by_file=runs.office is not None
-                or shortcuts.moves_by_file(command, self._is_folder),
+                by_file=runs.office is not None or shortcuts.moves_by_file(command),
                 time_limit=self.limits.time,
                 stall_limit=self.limits.stall,
             )

@@ -15,8 +15,10 @@ from pluton_rclone.rclone import commands
 from pluton_rclone.rclone.brake import Brake
 from pluton_rclone.rclone.commands import Command, ListOptions
 from pluton_rclone.rclone.engine import Rclone
+from pluton_rclone.rclone.locations import is_local
 from pluton_rclone.values.drive_ids import normal_drive_id
 
+from .office import is_folder_here
 from .wrapping import spelled_out, spots
 
 if TYPE_CHECKING:
@@ -44,26 +46,28 @@ class Shortcuts:
         return command._replace(brake=command.brake or Brake("100%", True))
 
     def is_folder(self, place: str) -> bool | None:
-        """Whether that is a folder; None if it does not exist or rclone fails."""
+        """As `office.is_folder_here`, but also for remotes. None if rclone fails, too."""
+        if is_local(place):
+            return is_folder_here(place)
         with suppress(PlutonRcloneError):  # the transfer reports why
             found = self._rclone.stat(place)
             return None if found is None else found.is_dir
         return None
 
-    def moves_by_file(self, command: Command, is_folder: Callable[[str], bool | None]) -> bool:
+    def moves_by_file(self, command: Command) -> bool:
         """Whether a move of a folder within OneDrive goes file by file, because the destination
         exists or is in another drive. A dry run would report it as a move of the whole folder."""
         if command.dry or command.words[0] not in ("move", "moveto") or command.selecting:
             return False
         source, end = command.places
         inside = spots(self._conf, source) and spots(self._conf, end)
-        if not (inside and is_folder(source)):
+        if not (inside and self.is_folder(source)):
             return False
-        if is_folder(end) is not None:
+        if self.is_folder(end) is not None:
             return True
         remote, _, above = end.partition(":")
         while (above := posixpath.dirname(above)).strip("/"):
-            if is_folder(f"{remote}:{above}") is not None:
+            if self.is_folder(f"{remote}:{above}") is not None:
                 break
         return self._is_elsewhere(f"{remote}:{above}")
 
