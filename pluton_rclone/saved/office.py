@@ -30,9 +30,6 @@ SAID = (
 _IGNORED = ("--ignore-size", "--ignore-checksum")
 # Without trusted size and hash, these find every file changed (-c) or none (--size-only).
 _BY_CONTENT = {"--checksum", "-c", "--size-only"}
-# Flags that select files, or that delete the other run's files at the destination.
-_SELECTING = ("--include", "--exclude", "--filter", "--files-from", "-f", "--delete-excluded")
-_CLEAR = b"!"  # a rule that clears all previous rules
 
 
 def _none_of(ends: set[str]) -> str:
@@ -80,9 +77,10 @@ def runs(command: Command, is_folder: Callable[[str], bool | None] = is_folder_h
     if flags[-1:] == ("--filter-from=-",):
         assert isinstance(command.stdin, bytes)
         given, flags = command.stdin, flags[:-1]
-    selects = any(flag.startswith(_SELECTING) for flag in flags)
-    clears = _CLEAR in map(bytes.strip, given.split(b"\n"))
-    if selects or clears or not folder:
+    selects = command._replace(flags=flags).rules
+    deletes_the_others = any(flag.startswith("--delete-excluded") for flag in flags)
+    clears = b"!" in map(bytes.strip, given.split(b"\n"))  # also our rules
+    if selects or deletes_the_others or clears or not folder:
         return Runs(command)
     flags = (*flags, "--filter-from=-")
     return Runs(
