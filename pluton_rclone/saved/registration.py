@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
 
 def registration(section: Mapping[str, str]) -> AppRegistration | None:
-    """The registration of a remote's section; None for rclone's own. Does not use the remote's
-    model: importing it would take 150 ms. A certificate's password is in the environment."""
-    if not section.get("client_id"):
-        return None
+    """The registration of a remote's section; None for rclone's own."""
+    return own_registration(section) if section.get("client_id") else None
+
+
+def own_registration(section: Mapping[str, str]) -> AppRegistration:
+    """The registration of a section that has its own. Does not use the remote's model: importing it
+    would take 150 ms. A certificate's password is in the environment."""
     file = section.get("pluton_certificate")
     certificate = Certificate.at(file) if file else None
     tenant, region = section.get("tenant") or _tenant(section), section.get("region") or "global"
@@ -31,13 +34,6 @@ def _tenant(section: Mapping[str, str]) -> str:
     address = section.get("token_url") or section.get("auth_url") or ""
     named = re.match(r"https://[^/]+/([^/]+)/oauth2/", address)
     return named[1] if named and is_of_microsoft(address, sharepoint=False) else "common"
-
-
-def own_registration(section: Mapping[str, str]) -> AppRegistration:
-    """As `registration`, for a remote that has its own."""
-    app = registration(section)
-    assert app is not None
-    return app
 
 
 def app_token(section: Mapping[str, str], http: Http | None = None) -> Token:
