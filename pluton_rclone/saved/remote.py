@@ -130,13 +130,12 @@ class SavedRemote:
     def usable_token(self, http: Http | None = None) -> Token:
         """A token that Graph accepts now, for use while an rclone runs. A token that only rclone
         can renew is left to rclone. TokenExpired if it has not renewed it yet."""
-        remote = self.options
-        if not remote.client_credentials and not is_ours_to_renew(self.section):
-            token = stored_token(remote.to_section())
-            if token.expired():
-                raise TokenExpired("The stored token has expired; rclone is renewing it.")
-            return token
-        return self.graph_token(http)
+        if self.options.client_credentials or is_ours_to_renew(self.section):
+            return self.graph_token(http)
+        token = self.token()
+        if token.expired():
+            raise TokenExpired("The stored token has expired; rclone is renewing it.")
+        return token
 
     def graph_token(self, http: Http | None = None, *, refused: str | None = None) -> Token:
         """A token that Graph accepts now, renewed if it has expired or is `refused`."""
