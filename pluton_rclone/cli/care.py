@@ -163,15 +163,15 @@ def reauthorize(
     output.say(f"{storage.name} is connected again; drive and options are unchanged")
 
 
+SECRET = (
+    "Also set client_secret or link_password: from --secret-file, PLUTON_ONEDRIVE_CLIENT_SECRET "
+    "(PLUTON_ONEDRIVE_LINK_PASSWORD), a hidden prompt, or stdin. OPTION= removes it."
+)
+
+
 @command(NAME, name="set")
 @click.argument("settings", nargs=-1, metavar="[OPTION=VALUE]...")
-@valued(
-    "--secret",
-    "OPTION",
-    "Also set client_secret or link_password: read from --secret-file, the variable "
-    "PLUTON_ONEDRIVE_CLIENT_SECRET (PLUTON_ONEDRIVE_LINK_PASSWORD), a hidden prompt, or stdin. "
-    "OPTION= removes it.",
-)
+@valued("--secret", "OPTION", SECRET)
 @valued("--secret-file", "FILE", "A file with that secret.", type=FILE)
 def set_options(
     ctx: Context, name: str, settings: tuple[str, ...], secret: str | None, secret_file: Path | None

@@ -55,9 +55,14 @@ _ANOTHER = (
 """Errors about an address or a site for which another one may help."""
 _ADDRESS = re.compile(r"://|\.sharepoint\.|^\S+\.[a-z]+/", re.IGNORECASE)
 """Matches addresses, even if typed incompletely, but not part of a site's name."""
-REGIONS = click.Choice(list(CLOUDS))
 SITE = "The address of a SharePoint site, library or folder, as the browser shows it."
 START = "The folder on the drive where the storage starts."
+SETTING = "An option of the remote: see `options`; e.g. chunk_size=20Mi, secret_expires=2027-03-31."
+HOW = (
+    "How to sign in: browser, on this machine; device, a code typed elsewhere; app, without a "
+    "person; rclone, with rclone's own registration; token, pasted on stdin. [default: app with "
+    "--user or --certificate, rclone without a client id, else browser]"
+)
 # Options of one row exclude each other.
 CONTRADICTIONS = (
     ("--site", "--drive", "--user"),
@@ -76,13 +81,7 @@ CONTRADICTIONS = (
 
 
 @command(click.argument("name", required=False), REMOTE_NAME)
-@click.option(
-    "--method",
-    type=METHOD,
-    help="How to sign in: browser, on this machine; device, a code typed elsewhere; app, without a "
-    "person; rclone, with rclone's own registration; token, pasted on stdin. [default: app "
-    "with --user or --certificate, rclone without a client id, else browser]",
-)
+@valued("--method", None, HOW, type=METHOD)
 @valued("--type kind", None, "The drive type. [default: asked]", type=click.Choice(list(TYPES)))
 @valued("--site", "URL", SITE, type=GIVEN)
 @valued("--drive drive_id", "ID", "The drive, if there are several.", type=GIVEN)
@@ -93,14 +92,8 @@ CONTRADICTIONS = (
 @valued("--client-secret-file", "FILE", "A file with the client secret.", type=FILE)
 @valued("--certificate", "FILE", "A client certificate, PEM or PFX.", type=FILE)
 @click.option("--tenant", help="An id, a domain, organizations or consumers. [default: common]")
-@valued("--region", None, "The Microsoft cloud. [default: global]", type=REGIONS)
-@valued(
-    "--set settings",
-    "OPTION=VALUE",
-    "An option of the remote, e.g. chunk_size=20Mi, or secret_expires=2027-03-31, the day on "
-    "which its client secret expires.",
-    multiple=True,
-)
+@valued("--region", None, "The Microsoft cloud. [default: global]", type=click.Choice([*CLOUDS]))
+@valued("--set settings", "OPTION=VALUE", SETTING, multiple=True)
 def connect(
     ctx: Context,
     name: str | None,

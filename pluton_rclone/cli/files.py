@@ -182,7 +182,8 @@ def preflight(ctx: Context, source: str, destination: str, **given: Any) -> None
     """Find what OneDrive would refuse or spoil, before a byte is sent.
 
     Reports what it would refuse, change or skip if SRC were copied to NAME:PATH. Exit code 4 if
-    something would be refused or spoiled.
+    something would be refused or spoiled. With a filter, links and unreadable files are left to the
+    copy; with --copy-links, unreadable files.
 
     \b
     pluton-rclone preflight /srv/data work:laptop/data

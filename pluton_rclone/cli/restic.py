@@ -25,11 +25,7 @@ REFUSED = (
 
 @command(NAME, context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS...]")
-@valued(
-    "--path",
-    "PATH",
-    "The repository's folder in the storage; same as NAME:PATH. [default: restic]",
-)
+@valued("--path", "PATH", "The repository's folder; same as NAME:PATH. [default: restic]")
 @flag("--environment", help="Print the variables for running restic by hand, without secrets.")
 @pinged
 def restic(

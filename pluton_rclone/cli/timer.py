@@ -28,13 +28,12 @@ CREDENTIAL = "pluton-rclone-notify"
 PING_TIME = 10.0
 """Seconds that a service has to answer a ping; then the run goes on without it."""
 PING = (
-    "Call URL/start, then URL or URL/fail, as Healthchecks and similar services expect. "
-    "[default: PLUTON_RCLONE_PING, which others on this machine cannot read]"
+    "Call URL/start, then URL or URL/fail, as Healthchecks expects. [default: PLUTON_RCLONE_PING, "
+    "which others on this machine cannot read]"
 )
 NOTIFY = (
-    "At the end, send a message to each apprise address in FILE, one per line (mail, ntfy, "
-    "Slack…); `failure=ADDRESS` gets failures only. [default: PLUTON_RCLONE_NOTIFY, or "
-    f"the credential {CREDENTIAL} of a systemd service]"
+    "At the end, message each apprise address in FILE, one per line; `failure=ADDRESS`: failures "
+    f"only. [default: PLUTON_RCLONE_NOTIFY, or systemd's credential {CREDENTIAL}]"
 )
 THERE = "Write NAME.service and NAME.timer to DIR, e.g. ~/.config/systemd/user."
 _SERVICE = re.compile(r"(?:(failure)\s*=\s*)?(\w[\w+.-]*://.+)")

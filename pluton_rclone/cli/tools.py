@@ -16,10 +16,7 @@ from .connect import CLIENT_ID
 from .context import FILE, FOLDER, Context, command, flag, needs, valued
 from .wanted import Wanted, registration
 
-FOLDERS = (
-    "A folder that the page may copy from and restore to; may be repeated. [default: "
-    "~/pluton-restores]"
-)
+FOLDERS = "A folder to copy from and restore to; may be repeated. [default: ~/pluton-restores]"
 HOST = "Listen on ADDRESS instead of only on this machine; needs --public-url."
 URL = "The https:// address of the proxy in front, as browsers see it."
 WEB = ("jinja2", "starlette", "uvicorn")

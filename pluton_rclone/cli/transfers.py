@@ -34,22 +34,13 @@ if TYPE_CHECKING:
 
 SAFE = flag("-n", "--dry-run", help="Only show what would be done.")
 SURE = flag("-y", "--yes", help="Do not ask for confirmation: for scripts.")
-FIRST = (
-    "First find what OneDrive would refuse or spoil; if anything is found, copy nothing. "
-    "With a filter, links and unreadable files are left to the copy; with --copy-links, unreadable "
-    "files."
-)
+FIRST = "First find what OneDrive would refuse or spoil; if anything is found, copy nothing."
 LOOK = flag("--preflight", "look_first", help=FIRST)
 ANYWAY = flag("--anyway", help="With --preflight: report what is found, and copy all the same.")
-OLD = (
-    "Move files that would be overwritten or deleted to DIR, e.g. work:old/2026-01-31; it must be "
-    "in the storage of DST, but outside DST."
-)
-DAYS = (
-    "With --backup-dir: keep those files in a folder for each day, and delete the folders of more "
-    "than N days ago."
-)
-SUFFIX = "Keep files that would be overwritten or deleted, with TEXT added to their names."
+OLD = "Move replaced and deleted files to DIR, in DST's storage but outside DST, e.g. work:old."
+DAYS = "In --backup-dir, use a folder for each day, and delete those of more than N days ago."
+SUFFIX = "Keep replaced and deleted files, with TEXT added to their names."
+MOST_DELETED = "Stop before more deletions than this. [default: half of DST's files, at least 10]"
 MOST_BYTES = "Stop after this many bytes, e.g. 10G."
 MOST_TIME = "Stop after this time, e.g. 2h30m."
 
@@ -169,12 +160,7 @@ def copy(ctx: Context, **given: Any) -> None:
 
 
 @command(SOURCE, DESTINATION, LOOK, ANYWAY, SAFE, SURE)
-@valued(
-    "--max-delete",
-    "N|N%",
-    "Stop before the first deletion if more files would be deleted. [default: half of those in "
-    "DST, but at least 10]",
-)
+@valued("--max-delete", "N|N%", MOST_DELETED)
 @flag("--allow-empty-source", help="Empty DST if SRC contains no files.")
 @tuning
 @pinged
