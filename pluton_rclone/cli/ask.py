@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 import click
 
@@ -52,7 +52,7 @@ def choose(
         output.say(f"  {number:>3}  {printable(label)}")
 
     def meant(answer: str) -> Thing:
-        word = str(answer).strip().casefold()
+        word = answer.strip().casefold()
         if word.isdecimal() and 1 <= int(word) <= len(things):
             return things[int(word) - 1][1]
         labels = [label.casefold() for label, _ in things]
@@ -62,9 +62,7 @@ def choose(
                 return things[found[0]][1]
         raise click.UsageError(f"Type a number from 1 to {len(things)}, or a word of one line.")
 
-    return cast(
-        Thing, click.prompt(question, default=cast(Any, default), err=True, value_proc=meant)
-    )
+    return click.prompt(question, default=str(default), err=True, value_proc=meant)
 
 
 def text(

@@ -11,6 +11,7 @@ import click
 from msgspec.structs import replace
 
 from pluton_rclone.errors import StorageNotFound, UsageError
+from pluton_rclone.rclone.results import DONE
 from pluton_rclone.runs.record import RunRecord
 from pluton_rclone.runs.run import Run
 from pluton_rclone.values.printable import printable
@@ -165,7 +166,5 @@ def again(ctx: Context, id: int, dry_run: bool, yes: bool) -> int:
         confirm(ctx.output, yes, f"{run}: files may be deleted. Go on?")
     if dry_run:
         run = run.dry()
-    verb = {"move": "moved", "moveto": "moved"}.get(run.command, "transferred")
-    verb = "deleted" if run.command.startswith(("delete", "purge")) else verb
-    finish(storages.start(run), ctx.output, verb, dry_run)
+    finish(storages.start(run), ctx.output, DONE.get(run.command, "transferred"), dry_run)
     return 0

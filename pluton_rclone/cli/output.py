@@ -174,11 +174,24 @@ class Output:
             # The person wanted that: no explanation is needed.
             print(printable(error.what), file=sys.stderr)
             return
-        plain = no_color() or not sys.stderr.isatty()
+        # https://no-color.org: any non-empty value
+        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        plain = plain or not sys.stderr.isatty()
         red, bold, reset = ("", "", "") if plain else ("\x1b[31m", "\x1b[1m", "\x1b[0m")
         print(f"{red}{bold}ERROR{reset} {printable(error.what)}", file=sys.stderr)
-        for heading, text in error_lines(error):
-            print(f"  {bold}{heading:<10}{reset} {printable(text)}", file=sys.stderr)
+        nobody = error.who is errors.Who.LATER
+        names = ("aadsts", "graph_code", "correlation_id", "request_id")
+        support = [f"{key} {value}" for key, value in error.details.items() if key in names]
+        lines = {
+            "Why": error.why,
+            "Who": str(error.who) if nobody else f"{error.who} can fix it",
+            "What to do": error.advice,
+            "More": error.link,
+            "Support": ", ".join(support),
+        }
+        for heading, text in lines.items():
+            if text or heading == "What to do":
+                print(f"  {bold}{heading:<10}{reset} {printable(text or '')}", file=sys.stderr)
 
     def stopped(self) -> None:
         """Report Ctrl-C. On a terminal, end the line first: it has ^C, or an unanswered prompt."""
@@ -193,26 +206,6 @@ def refused(error: OSError) -> PlutonRcloneError:
     what = f"{error.filename}: {said}." if error.filename else f"The system says: {said}."
     advice = "Check the path, its permissions and free space, and that your current folder exists."
     return PlutonRcloneError(what, advice=advice)
-
-
-def error_lines(error: PlutonRcloneError) -> list[tuple[str, str]]:
-    """The lines below an error's first sentence: (heading, text)."""
-    nobody = error.who is errors.Who.LATER
-    names = ("aadsts", "graph_code", "correlation_id", "request_id")
-    support = [f"{key} {value}" for key, value in error.details.items() if key in names]
-    lines = {
-        "Why": error.why,
-        "Who": str(error.who) if nobody else f"{error.who} can fix it",
-        "What to do": error.advice,
-        "More": error.link,
-        "Support": ", ".join(support),
-    }
-    return [(head, text or "") for head, text in lines.items() if text or head == "What to do"]
-
-
-def no_color() -> bool:
-    """https://no-color.org: any non-empty value. A "dumb" terminal has no colours."""
-    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
 def ours(*words: str) -> str:

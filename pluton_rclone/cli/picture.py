@@ -12,15 +12,13 @@ from pluton_rclone.rclone.transfer import Transfer
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes, human_seconds, waiting
 
-from .output import no_color
-
 MOST_FILES = 8
 
 
 def live(transfer: Transfer) -> None:
     """Show the bar and the files in flight, redrawn with each report and erased at the end."""
     # Not the console for sentences: long lines are cut, as wrapped lines would make it jump.
-    console = Console(stderr=True, highlight=False, no_color=no_color())
+    console = Console(stderr=True, highlight=False)
     with Live(console=console, transient=True, auto_refresh=False) as live:
         for progress in transfer:
             live.update(Group(*picture(progress, console.width, console.height)), refresh=True)

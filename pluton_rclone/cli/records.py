@@ -127,13 +127,8 @@ Encrypted = made("Encrypted", config=str, encrypted=bool, keyring=bool)
 
 StepLine = made("StepLine", "A step of the connection test, as it is done.", step=Step)
 
-RECORDED: dict[str, Any] = {
-    "run": like(run.Run),
-    "error": MAYBE,
-    "began": str,
-    "failed": many(FailedFile),
-}
-Recorded = like(record.RunRecord, **RECORDED)
+RECORDED: dict[str, Any] = {"run": like(run.Run), "error": MAYBE, "began": str}
+Recorded = like(record.RunRecord, **RECORDED, failed=many(FailedFile))
 
 OF_PLAN = "A plan, the remotes that it covers, and what rclone.conf lacks."
 PlanChecked = made("PlanChecked", OF_PLAN, plan=dict[str, Any], storages=list[str], notes=list[str])

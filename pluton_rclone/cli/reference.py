@@ -13,7 +13,7 @@ import click
 from pluton_rclone.errors import ConfigError, PlutonRcloneError, RemoteError, UsageError
 from pluton_rclone.microsoft.entra.known_errors import look_up
 from pluton_rclone.rclone.binary import find_binary, installed_by_pip
-from pluton_rclone.remote.options import BY_NAME, Option, option_called
+from pluton_rclone.remote.options import BY_NAME, option_called
 from pluton_rclone.remote.schema import remote_schema
 from pluton_rclone.remote.versions import Known, table
 from pluton_rclone.values.units import counted
@@ -80,18 +80,13 @@ def options(name: str | None, schema: bool, as_json: bool) -> None:
         Output(True).result(found if name is None else {name: found["properties"][name]})
         return
     for option in asked:
-        explain(option)
-
-
-def explain(option: Option) -> None:
-    """Print one option in full."""
-    since = f"rclone {'.'.join(map(str, option.since[:2]))} and later"
-    since = "stored beside rclone's options" if option.group == "pluton" else since
-    tell(f"{option.name}  {option.title} ({option.group}, {option.kind}, {since})")
-    tell(f"    {option.help}")
-    if option.choices:
-        tell("    " + "; ".join(f"{choice.value}: {choice.label}" for choice in option.choices))
-    tell(f"    Default: {option.default or 'none'}\n")
+        since = f"rclone {'.'.join(map(str, option.since[:2]))} and later"
+        since = "stored beside rclone's options" if option.group == "pluton" else since
+        tell(f"{option.name}  {option.title} ({option.group}, {option.kind}, {since})")
+        tell(f"    {option.help}")
+        if option.choices:
+            tell("    " + "; ".join(f"{choice.value}: {choice.label}" for choice in option.choices))
+        tell(f"    Default: {option.default or 'none'}\n")
 
 
 @command()

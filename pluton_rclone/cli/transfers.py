@@ -252,7 +252,7 @@ def check(
             output,
             lambda seen: rclone.check(start.location, end.location, on_progress=seen, **options),
             "content" if download else "hash",
-            lambda: missing_end(end),
+            end,
         )
 
 
@@ -260,9 +260,9 @@ def compare(
     output: Output,
     run: Callable[[Callable[[int], None]], CheckResult],
     by: str,
-    nothing: Callable[[], str | None] = lambda: None,
+    end: Place | None = None,
 ) -> None:
-    """Run and report a comparison; `nothing` returns why nothing was compared. Corrupted."""
+    """Run and report a comparison. Corrupted, which says so if DST, the `end`, does not exist."""
     with counting(output, "compared") as seen:
         result = run(seen)
     output.result(result.record())
@@ -281,7 +281,7 @@ def compare(
         differ = f"{counted(different, 'file')} {'differs' if different == 1 else 'differ'}"
         raise Corrupted(
             f"{differ}, {len(failed)} could not be compared, {same}.",
-            why=None if result.matching or result.differing else nothing(),
+            why=missing_end(end) if end and not (result.matching or result.differing) else None,
             advice="Copy again, then check again." if different else result.failed[0].error.advice,
         )
     same = f"{counted(result.matching, 'file')} {same.partition(' ')[2]}"

@@ -174,11 +174,12 @@ def _for_json(value: Any) -> Any:
     return round(value, 3) if isinstance(value, float) else value
 
 
-_DONE = {
-    **dict.fromkeys(("delete", "purge"), "deleted"),
+DONE = {
+    **dict.fromkeys(("delete", "deletefile", "purge"), "deleted"),
     **dict.fromkeys(("move", "moveto"), "moved"),
     "check": "checked",
 }
+"""What a command does with files, unless it transfers them."""
 
 
 def transfer_failed(
@@ -195,7 +196,7 @@ def transfer_failed(
     kind: type[TransferFailed] = next((one for one in own if kinds == {one}), TransferFailed)
     others = [file for file in failed if not file.deleting]
     deleting = [file for file in failed if file.deleting]
-    told = [f"{_counted(others)} not {_DONE.get(command, 'transferred')}"] if others else []
+    told = [f"{_counted(others)} not {DONE.get(command, 'transferred')}"] if others else []
     told += [f"{_counted(deleting)} not deleted"] if deleting else []
     why = f"{causes[0].path}: {first.why or first.what}" + (", and more" if failed[1:] else "")
     return kind(
