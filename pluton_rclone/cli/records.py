@@ -14,7 +14,7 @@ from msgspec.json import schema_components
 from pluton_rclone.connection.report import ConnectionReport
 from pluton_rclone.connection.report import Step as TestStep
 from pluton_rclone.flows import steps
-from pluton_rclone.microsoft.entra.known_errors import KnownError as Known
+from pluton_rclone.microsoft.entra.known_errors import KnownError
 from pluton_rclone.microsoft.graph import drives
 from pluton_rclone.preflight.finding import Summary
 from pluton_rclone.rclone import events, results
@@ -103,27 +103,18 @@ Versions = made("Versions", OF_RCLONES, table=list[list[str]])
 Step = like(TestStep, error=MAYBE, shortcuts=many(like(drives.Shortcut)))
 Report = like(ConnectionReport, called="Report", ok=bool, steps=many(Step))
 Health = made("Health", ok=bool, storages=many(Report))
-Drive = like(drives.Drive, "id", "name", "owner", "web_url", type=str)
-Site = like(drives.Site, "id", "name", "web_url")
-LeftOut = like(results.LeftOut)
-Planned = like(results.Planned)
-KEPT: dict[str, Any] = {"failed": list[FailedFile], "left_out": many(LeftOut)}
+KEPT: dict[str, Any] = {"failed": list[FailedFile], "left_out": many(like(results.LeftOut))}
 CheckResult = like(results.CheckResult, same=bool, **KEPT)
-ENDED: dict[str, Any] = {"ended": Ended, "planned": many(Planned), "error": MAYBE}
+ENDED: dict[str, Any] = {"ended": Ended, "planned": many(like(results.Planned)), "error": MAYBE}
 TransferResult = like(results.TransferResult, **ENDED, retry_helps=bool, **KEPT)
 InFlight = like(events.InFlight, *IN_FLIGHT)
-IN_PROGRESS: dict[str, Any] = {"in_flight": many(InFlight), "waits_until": str | None}
-Progress = like(events.Progress, *REPORTED, **IN_PROGRESS)
+Progress = like(events.Progress, *REPORTED, in_flight=many(InFlight), waits_until=str | None)
 ProgressLine = made("ProgressLine", progress=Progress)
 ResultLine = made("ResultLine", "The last line of a transfer.", result=TransferResult)
 COUNTS = dict[str, int]
 Counted = like(Summary, called="PreflightSummary", findings=COUNTS, by_rule=COUNTS, clean=bool)
 SummaryLine = made("SummaryLine", "The last line of a preflight.", summary=Counted)
 TOLD = ("name", "error", "suberror", "meaning", "advice")
-KnownError = like(Known, *TOLD, code=str, exception=str, who=str, link=str | None)
-Address = made("Address", "The one-time address of the page.", address=str)
-Removed = made("Removed", removed=str)
-Encrypted = made("Encrypted", config=str, encrypted=bool, keyring=bool)
 
 StepLine = made("StepLine", "A step of the connection test, as it is done.", step=Step)
 
@@ -132,7 +123,6 @@ Recorded = like(record.RunRecord, **RECORDED, failed=many(FailedFile))
 
 OF_PLAN = "A plan, the remotes that it covers, and what rclone.conf lacks."
 PlanChecked = made("PlanChecked", OF_PLAN, plan=dict[str, Any], storages=list[str], notes=list[str])
-Outcome = like(steps.Outcome)
 
 SIGN_IN = (SignInAddress, SignInCode)
 TRANSFER = (ProgressLine, ResultLine)
@@ -149,15 +139,15 @@ RECORDS: dict[str, tuple[Any, ...]] = {
     "reauthorize": (*SIGN_IN, Report),
     **dict.fromkeys(("repair", "set"), (Report,)),
     "rename": (Storage,),
-    "remove": (Removed,),
+    "remove": (made("Removed", removed=str),),
     "history": (many(Recorded), Recorded),
     "again": (*TRANSFER, CheckResult),
     "plan": (PlanChecked,),
-    "flow": (Outcome,),
-    "encrypt": (Encrypted,),
+    "flow": (like(steps.Outcome),),
+    "encrypt": (made("Encrypted", config=str, encrypted=bool, keyring=bool),),
     "export": (Export,),
-    "drives": (many(Drive),),
-    "sites": (many(Site),),
+    "drives": (many(like(drives.Drive, "id", "name", "owner", "web_url", type=str)),),
+    "sites": (many(like(drives.Site, "id", "name", "web_url")),),
     **dict.fromkeys(("ls", "tree", "stat"), (Entry,)),
     "size": (like(results.Total),),
     "about": (like(results.About),),
@@ -170,9 +160,9 @@ RECORDS: dict[str, tuple[Any, ...]] = {
     "inspect": (many(like(Finding, called="Inspected")),),
     "options": (dict[str, Any],),
     "versions": (Versions,),
-    "errors": (many(KnownError),),
+    "errors": (many(like(KnownError, *TOLD, code=str, exception=str, who=str, link=str | None)),),
     "doctor": (TEXTS,),
-    "web": (Address,),
+    "web": (made("Address", "The one-time address of the page.", address=str),),
 }
 
 
