@@ -28,13 +28,12 @@ if TYPE_CHECKING:
     from pluton_rclone.connection.health import HealthReport
     from pluton_rclone.connection.report import ConnectionReport
 
-FORMAT = click.Choice(["text", "prometheus"])
-TEXTFILE = "prometheus: metrics for node_exporter's textfile collector."
+TEXTFILE = "prometheus: for node_exporter's textfile collector."
 
 
 @command()
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=storage_names)
-@valued("--format form", None, TEXTFILE, type=FORMAT, default="text")
+@valued("--format form", None, TEXTFILE, type=click.Choice(["text", "prometheus"]), default="text")
 @pinged
 def health(ctx: Context, names: tuple[str, ...], form: str) -> None:
     """Check storages without writing, for a scheduled job. Exit code 4 if one of them fails, 8 if

@@ -56,7 +56,6 @@ _ANOTHER = (
 _ADDRESS = re.compile(r"://|\.sharepoint\.|^\S+\.[a-z]+/", re.IGNORECASE)
 """Matches addresses, even if typed incompletely, but not part of a site's name."""
 SITE = "The address of a SharePoint site, library or folder, as the browser shows it."
-START = "The folder on the drive where the storage starts."
 SETTING = "An option of the remote: see `options`; e.g. chunk_size=20Mi, secret_expires=2027-03-31."
 HOW = (
     "How to sign in: browser, on this machine; device, a code typed elsewhere; app, without a "
@@ -86,7 +85,7 @@ CONTRADICTIONS = (
 @valued("--site", "URL", SITE, type=GIVEN)
 @valued("--drive drive_id", "ID", "The drive, if there are several.", type=GIVEN)
 @valued("--user", "NAME", "With --method app: the user name of the OneDrive's owner.", type=GIVEN)
-@valued("--base-folder", "PATH", START, default="")
+@valued("--base-folder", "PATH", "The folder on the drive where the storage starts.", default="")
 @flag("--read-only", help="Ask for read permission only.")
 @CLIENT_ID
 @valued("--client-secret-file", "FILE", "A file with the client secret.", type=FILE)
@@ -334,8 +333,7 @@ def pick_library(setup: StorageSetup, output: Output) -> Drive:
             output.error(error)
             continue
         if libraries:
-            break
+            choices = [(f"{drive.name}  {drive.web_url}", drive) for drive in libraries]
+            return ask.choose(output, "Document library", choices, option="--site")
         none = f"{site.name} has no library that this account can open."
         output.say("\n".join((none, *libraries.notes)))
-    choices = [(f"{drive.name}  {drive.web_url}", drive) for drive in libraries]
-    return ask.choose(output, "Document library", choices, option="--site")

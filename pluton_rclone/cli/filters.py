@@ -23,7 +23,6 @@ _GLOB = frozenset("[{*?\\")
 LISTED = "Only the files listed in FILE, one path in SRC or NAME:PATH per line; - is stdin."
 MORE = "Rules from FILE, one per line, applied after those of --filter."
 RULE = "'- PATTERN' excludes, '+ PATTERN' includes; the first rule that matches applies."
-WITHOUT = "Leave out what matches, e.g. '*.tmp' or '/cache/**'."
 # `--help` lists the last one first.
 filtering = with_options(
     valued("--max-age", "AGE", "Only files changed since then, e.g. 30d.", type=AGES),
@@ -33,7 +32,7 @@ filtering = with_options(
     valued("--files-from", "FILE", LISTED, type=click.File("rb")),
     valued("--filter-from", "FILE", MORE, type=click.File("rb")),
     valued("--filter rules", "RULE", RULE, multiple=True),
-    valued("--exclude", "PATTERN", WITHOUT, multiple=True),
+    valued("--exclude", "PATTERN", "Leave out what matches: '*.tmp', '/cache/**'.", multiple=True),
     valued("--include", "PATTERN", "Only what matches, e.g. '*.{jpg,png}'.", multiple=True),
 )
 

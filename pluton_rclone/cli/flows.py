@@ -21,9 +21,7 @@ from .context import FILE, Context, command, flag, needs, valued
 from .output import Outlet, tell
 
 FLOWS = ("prefect", "tomllib" if sys.version_info >= (3, 11) else "tomli")
-POOL = "Prefect's work pool. [default: pluton-rclone]"
 LIMIT = "worker: at most N flow runs at once, including a plan's, which waits for its batches."
-ALONE = "run: in this process, without Prefect: no server, and no record of the run there."
 OF_PLAN = click.argument("file", metavar="[PLAN]", required=False, type=FILE)
 
 
@@ -84,8 +82,8 @@ def _meant(ctx: Context, plan: Plan) -> tuple[list[str], list[str]]:
 @command()
 @click.argument("action", type=click.Choice(["run", "deploy", "worker"]))
 @OF_PLAN
-@flag("--no-server", help=ALONE)
-@valued("--pool", "NAME", POOL, default="pluton-rclone")
+@flag("--no-server", help="run: in this process, without Prefect: no server, no record there.")
+@valued("--pool", "NAME", "Prefect's work pool. [default: pluton-rclone]", default="pluton-rclone")
 @valued("--limit", "N", LIMIT, type=click.IntRange(2))
 def flow(
     ctx: Context, action: str, file: Path | None, no_server: bool, pool: str, limit: int | None

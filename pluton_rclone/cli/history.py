@@ -23,7 +23,6 @@ from .output import tell
 from .restic import run_restic
 from .transfers import SAFE, SURE, compare, confirm, finish, today
 
-_DELETES = {"sync", "move", "moveto", "delete", "purge", "deletefile"}
 _TO_BEGIN = timedelta(minutes=1)  # from naming a day's folder to the recorded start
 
 
@@ -162,7 +161,7 @@ def again(ctx: Context, id: int, dry_run: bool, yes: bool) -> int:
         by = "content" if "--download" in run.options else "hash"
         compare(ctx.output, lambda seen: rclone.compare(run.as_command(), seen), by)
         return 0
-    if run.command in _DELETES and not dry_run:
+    if (run.command == "sync" or run.command in DONE) and not dry_run:
         confirm(ctx.output, yes, f"{run}: files may be deleted. Go on?")
     if dry_run:
         run = run.dry()

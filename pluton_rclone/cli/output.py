@@ -36,8 +36,7 @@ COMMANDS = {
     NextStep.REPAIR: "The command is: pluton-rclone repair {storage}",
     NextStep.TEST: "The command is: pluton-rclone test {storage}",
     NextStep.RENEW_SECRET: "The command is: pluton-rclone set {storage} --secret client_secret",
-    NextStep.PREFLIGHT: "`pluton-rclone preflight SRC NAME:path` lists all such names before a "
-    "byte is sent.",
+    NextStep.PREFLIGHT: "`pluton-rclone preflight SRC NAME:path` lists all such names in advance.",
     NextStep.RUN_RESTIC: "The command is: pluton-rclone restic {storage} -- …",
     NextStep.LIST_STORAGES: "`pluton-rclone storages` lists the storages.",
 }
@@ -209,8 +208,7 @@ def refused(error: OSError) -> PlutonRcloneError:
 
 
 def ours(*words: str) -> str:
-    """A command of ours for the shell, with the same --config and --rclone as the one that suggests
-    it."""
+    """A command of ours for the shell, with the --config and --rclone of the one in progress."""
     given = [word for option in sorted(GIVEN.items()) for word in option]
     return shlex.join(["pluton-rclone", *given, *words])
 

@@ -66,7 +66,6 @@ def _bar(fraction: float | None, line: int) -> Text:
 
 def _line(parts: list[Text], width: int) -> Text:
     line = Text("  ").join(part for part in parts if part)
-    line.no_wrap, line.overflow = True, "ellipsis"
     line.truncate(width, overflow="ellipsis")
     return line
 

@@ -17,11 +17,6 @@ from .output import Output
 from .places import refuse_two_places
 from .timer import pinged
 
-REFUSED = (
-    "Microsoft refused the access token before it expired, while restic was running. It has been "
-    "renewed: run the same command again."
-)
-
 
 @command(NAME, context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS...]")
@@ -63,5 +58,8 @@ def run_restic(output: Output, storage: Storage, path: str, arguments: Sequence[
     with storage.restic(path) as opened:
         status = opened.foreground(*arguments)
         if status > 0 and status != INTERRUPTED and opened.refused():
-            output.say(REFUSED)
+            output.say(
+                "Microsoft refused the access token before it expired, while restic was running. "
+                "It has been renewed: run the same command again."
+            )
     return exit_code(status)

@@ -1,5 +1,4 @@
-"""The library's log on stderr, with every secret removed: all of it with --verbose, warnings as
-JSON with --json."""
+"""The library's log on stderr, without secrets: all with --verbose, warnings with --json."""
 
 from __future__ import annotations
 

@@ -35,7 +35,6 @@ NOTIFY = (
     "At the end, message each apprise address in FILE, one per line; `failure=ADDRESS`: failures "
     f"only. [default: PLUTON_RCLONE_NOTIFY, or systemd's credential {CREDENTIAL}]"
 )
-THERE = "Write NAME.service and NAME.timer to DIR, e.g. ~/.config/systemd/user."
 _SERVICE = re.compile(r"(?:(failure)\s*=\s*)?(\w[\w+.-]*://.+)")
 _NO_PASSWORD = (
     "rclone.conf is encrypted, and the job does not get its password from this. Add to the unit "
@@ -74,7 +73,6 @@ _TAKEN = (
 _BY_RESTIC = r"PLUTON_RESTIC_BINARY|RESTIC_PASSWORD.*"
 _MORE = {"restic": _BY_RESTIC, "again": _BY_RESTIC, "flow": f"{_BY_RESTIC}|PREFECT_API_URL"}
 _ENDLESS = {"mount", "serve", "web", "demo", "emulator", "worker"}
-_BY_A_PERSON = {"connect", "reauthorize", "encrypt"}
 
 
 def pinged(command: AnyCommand) -> AnyCommand:
@@ -108,12 +106,11 @@ def pinged(command: AnyCommand) -> AnyCommand:
     return ping(notify(run))
 
 
-def _given(option: str) -> str:
-    """The option, or the variable that gave its value."""
-    context = click.get_current_context()
-    known = next(one for one in context.command.params if option in one.opts)
-    source = context.get_parameter_source(known.name or "")
-    return str(known.envvar) if source is click.core.ParameterSource.ENVIRONMENT else option
+def _given(name: str) -> str:
+    """The option of this name, or the variable that gave its value."""
+    source = click.get_current_context().get_parameter_source(name)
+    from_variable = source is click.core.ParameterSource.ENVIRONMENT
+    return f"PLUTON_RCLONE_{name.upper()}" if from_variable else f"--{name}"
 
 
 def _caller(ctx: Context, ping: str) -> Callable[[str], None]:
@@ -124,7 +121,7 @@ def _caller(ctx: Context, ping: str) -> Callable[[str], None]:
     except ValueError:
         fits = False
     if not fits:
-        raise UsageError(f"{_given('--ping')} needs an http:// or https:// address.")
+        raise UsageError(f"{_given('ping')} needs an http:// or https:// address.")
 
     def call(end: str) -> None:
         from pluton_rclone.microsoft.http import Http
@@ -146,7 +143,7 @@ def _caller(ctx: Context, ping: str) -> Callable[[str], None]:
 @click.argument("name")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
 @valued("--at", "HH:MM", "The time of day.", default="03:00", show_default=True)
-@valued("--output", "DIR", THERE, type=FOLDER)
+@valued("--output", "DIR", "Write the units to DIR, e.g. ~/.config/systemd/user.", type=FOLDER)
 @flag("--cron", help="Print a line for crontab instead of systemd's units.")
 def timer(
     ctx: Context, name: str, command: tuple[str, ...], at: str, output: Path | None, cron: bool
@@ -179,7 +176,7 @@ def timer(
     with wanted.make_context(command[0], [*command[1:]], parent=of_program) as job:
         if {command[0], job.params.get("action")} & _ENDLESS:
             raise UsageError(f"{' '.join(command)!r} never ends, so a timer cannot run it.")
-        if command[0] in _BY_A_PERSON:
+        if command[0] in ("connect", "reauthorize", "encrypt"):
             what = f"{command[0]!r} needs a person, so a timer cannot run it."
             raise UsageError(what, advice="Run it yourself, once.")
         if any(re.fullmatch("(?:--.*=)?-", word) for word in command):
@@ -264,7 +261,7 @@ def teller(file: str) -> Callable[[bool, str, str], list[str]]:
     if "://" in file:
         why = "others on this machine can read a command line, and an address contains secrets"
         advice = "Write the address into a file that only you can read, and give that file."
-        raise UsageError(f"{_given('--notify')} takes a file.", why=why, advice=advice)
+        raise UsageError(f"{_given('notify')} takes a file.", why=why, advice=advice)
     import logging
 
     from apprise import Apprise, AppriseAsset, NotifyType
@@ -274,7 +271,7 @@ def teller(file: str) -> Callable[[bool, str, str], list[str]]:
     try:
         lines = secret_in(Path(file)).split("\n")
     except UsageError as problem:
-        if (variable := _given("--notify")) != "--notify":
+        if (variable := _given("notify")) != "--notify":
             problem.why = "; ".join(filter(None, (problem.why, f"{variable} names it")))
         raise
     logging.getLogger("apprise").disabled = True  # it logs whole addresses

@@ -17,19 +17,15 @@ from .context import FILE, FOLDER, Context, command, flag, needs, valued
 from .wanted import Wanted, registration
 
 FOLDERS = "A folder to copy from and restore to; may be repeated. [default: ~/pluton-restores]"
-HOST = "Listen on ADDRESS instead of only on this machine; needs --public-url."
-URL = "The https:// address of the proxy in front, as browsers see it."
 WEB = ("jinja2", "starlette", "uvicorn")
 EMULATOR = ("httptools", "starlette", "trustme", "uvicorn")
-PORT_FILE = "Write the proxy's port to this file once it is ready."
-ANSWERS = "The person who answers at the sign-in page."
-PERSON = valued("--person", None, ANSWERS, default="anna@outlook.com", show_default=True)
+PERSON = valued("--person", None, "Who signs in.", default="anna@outlook.com", show_default=True)
 
 
 @command()
 @valued("--port", None, "The port. [default: a free one]", type=click.IntRange(0, 65535), default=0)
-@valued("--host", "ADDRESS", HOST)
-@valued("--public-url", "URL", URL)
+@valued("--host", "ADDRESS", "Listen on ADDRESS, not only locally; needs --public-url.")
+@valued("--public-url", "URL", "The https:// address of the proxy in front, as browsers see it.")
 @CLIENT_ID
 @valued("--folder folders", "DIR", FOLDERS, type=FOLDER, multiple=True)
 @flag("--no-browser", help="Print the address, but do not open a window.")
@@ -60,7 +56,7 @@ def web(
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@valued("--port-file", "F", PORT_FILE, type=FILE)
+@valued("--port-file", "F", "Write the proxy's port to this file once it is ready.", type=FILE)
 @PERSON
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> int:

@@ -39,10 +39,7 @@ LOOK = flag("--preflight", "look_first", help=FIRST)
 ANYWAY = flag("--anyway", help="With --preflight: report what is found, and copy all the same.")
 OLD = "Move replaced and deleted files to DIR, in DST's storage but outside DST, e.g. work:old."
 DAYS = "In --backup-dir, use a folder for each day, and delete those of more than N days ago."
-SUFFIX = "Keep replaced and deleted files, with TEXT added to their names."
 MOST_DELETED = "Stop before more deletions than this. [default: half of DST's files, at least 10]"
-MOST_BYTES = "Stop after this many bytes, e.g. 10G."
-MOST_TIME = "Stop after this time, e.g. 2h30m."
 
 # How symbolic links are handled; without one of these, they are listed as failed.
 about_links = with_options(
@@ -54,11 +51,11 @@ about_links = with_options(
 tuning = with_options(
     valued("--bwlimit", "RATE", "At most this many bytes per second, e.g. 2M.", type=RATE),
     click.option("--transfers", type=click.IntRange(1, 64), help="Number of files at a time."),
-    valued("--max-transfer", "SIZE", MOST_BYTES, type=SIZES),
-    valued("--max-duration", "TIME", MOST_TIME, type=TIMES),
+    valued("--max-transfer", "SIZE", "Stop after this many bytes, e.g. 10G.", type=SIZES),
+    valued("--max-duration", "TIME", "Stop after this time, e.g. 2h30m.", type=TIMES),
     valued("--backup-dir", "DIR", OLD),
     valued("--keep-days", "N", DAYS, type=click.IntRange(1, 36_500)),
-    valued("--suffix", "TEXT", SUFFIX),
+    valued("--suffix", "TEXT", "Keep replaced and deleted files, with TEXT added to their names."),
     flag("--checksum", default=None, help="Compare by size and hash instead of size and time."),
     flag("--size-only", default=None, help="Compare by size alone."),
     about_links,

@@ -1,5 +1,4 @@
-"""The app registration and the place in the options of `connect` or their variables; and whether a
-paste matches them."""
+"""The registration and place that options or variables name, and whether a paste matches them."""
 
 from __future__ import annotations
 
