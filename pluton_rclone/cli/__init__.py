@@ -79,14 +79,9 @@ def run(arguments: Sequence[str]) -> int:
         code = _run(arguments, output)
         if Outlet.lost is None:
             return code
-        output.error(
-            PlutonRcloneError(
-                "Some of the output could not be written.",
-                why=str(Outlet.lost),
-                advice="The command itself succeeded, unless an error is shown above. Free space "
-                "where the output is written.",
-            )
-        )
+        what = "Some of the output could not be written."
+        advice = "Free space there. Unless an error is shown above, the command itself succeeded."
+        output.error(PlutonRcloneError(what, why=str(Outlet.lost), advice=advice))
         return code or PlutonRcloneError.exit_code
 
 

@@ -146,11 +146,10 @@ def reauthorize(
     expected: Literal["anyone", "same"] = "anyone" if other_account else "same"
     setup = StorageSetup.for_storage(storage, expected=expected, credential=credential)
     if method in ("browser", "device", "app") and not setup.has_app:
-        raise UsageError(
-            f"{storage.name} was connected through rclone's own registration.",
-            why=f"--method {method} needs a registration of your own",
-            advice="Leave --method out, or connect it again with --client-id.",
-        )
+        what = f"{storage.name} was connected through rclone's own registration."
+        why = f"--method {method} needs a registration of your own"
+        advice = "Leave --method out, or connect it again with --client-id."
+        raise UsageError(what, why=why, advice=advice)
     usual: Method = "app" if storage.remote_to_sign_in().client_credentials else usual_method(setup)
     try:
         sign_in(setup, method or usual, output, confirm=other_account)

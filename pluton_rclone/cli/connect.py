@@ -134,9 +134,8 @@ def connect(
             advice="Give --user NAME, --site URL or --drive ID.",
         )
     if library and not placed and method != "token" and not ask.interactive(output):
-        raise UsageError(
-            "Which library?", advice="Give --site URL, as the browser shows it, or --drive ID."
-        )
+        advice = "Give --site URL, as the browser shows it, or --drive ID."
+        raise UsageError("Which library?", advice=advice)
     friendly = name or ask.text(
         output, "Storage name", option="NAME", default="OneDrive Backups", check=storages.free_name
     )

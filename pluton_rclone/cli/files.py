@@ -210,7 +210,6 @@ def look(
     findings = counted(sum(summary.by_rule.values()), "finding")
     output.say(f"{seen}, {human_bytes(summary.bytes)}: {findings}")
     if not summary.clean and not anyway:
-        raise NameRefused(
-            "OneDrive would refuse or spoil some of these files.",
-            advice="Rename or leave out what is listed above, then run the command again.",
-        )
+        what = "OneDrive would refuse or spoil some of these files."
+        advice = "Rename or leave out what is listed above, then run the command again."
+        raise NameRefused(what, advice=advice)

@@ -84,10 +84,8 @@ def say_what_cannot_match(output: Output, source: Place, options: dict[str, Any]
         pattern = rule[2:]
         name = pattern.strip("/")
         if _GLOB & set(name) and os.path.lexists(os.path.join(source.path, name)):
-            output.say(
-                f"note    {name!r} is a file in SRC, but as a pattern it does not match that file: "
-                f"to match it, write {shlex.quote(filter_name(pattern))}"
-            )
+            what = f"{name!r} is a file in SRC, but as a pattern it does not match that file"
+            output.note(f"{what}: to match it, write {shlex.quote(filter_name(pattern))}")
 
 
 def checked(flags: tuple[str, ...]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -59,7 +60,7 @@ def plan(ctx: Context, action: str, file: Path | None, schema: bool) -> None:
         f"{most.worker} per process; {counted(most.batch, 'storage')} per flow run"
     )
     for note in notes:
-        ctx.output.say(f"note    {note}")
+        ctx.output.note(note)
 
 
 def _meant(ctx: Context, plan: Plan) -> tuple[list[str], list[str]]:
@@ -117,12 +118,8 @@ def flow(
         return 0
     Outlet.going_on = True
     if no_server:
-        outcomes = alone.run(
-            wanted,
-            ctx.storages,
-            said=lambda one: _say(ctx, one),
-            notice=lambda text: ctx.output.say(f"note    {text}"),
-        )
+        said = partial(_say, ctx)
+        outcomes = alone.run(wanted, ctx.storages, said=said, notice=ctx.output.note)
     else:
         from pluton_rclone.flows import engine
 

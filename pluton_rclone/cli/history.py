@@ -135,17 +135,13 @@ def again(ctx: Context, id: int, dry_run: bool, yes: bool) -> int:
             error.why = f"run {id} used it, but it has since been removed or renamed"
             raise
         if not storages.runs.is_of(name, before):
-            raise StorageNotFound(
-                f"The name {name!r} no longer belongs to the drive of run {id}.",
-                why="its storage has since been removed or renamed, or has another drive",
-                advice="Start a new run, with the right storage.",
-            )
+            what = f"The name {name!r} no longer belongs to the drive of run {id}."
+            why = "its storage has since been removed or renamed, or has another drive"
+            raise StorageNotFound(what, why=why, advice="Start a new run, with the right storage.")
         if not storages.runs.has_base_of(name, before):
-            raise UsageError(
-                f"{name}: is no longer the same folder as in run {id}.",
-                why="the base folder of its storage has since been changed",
-                advice="Start a new run, with the right places.",
-            )
+            what = f"{name}: is no longer the same folder as in run {id}."
+            why = "the base folder of its storage has since been changed"
+            raise UsageError(what, why=why, advice="Start a new run, with the right places.")
     if before.error:
         ctx.output.say(f"Run {id} {before.ended}: {before.error['what']} {before.error['advice']}")
     if run.command == "restic":

@@ -56,11 +56,9 @@ def forget(output: Output, history: Place, last: datetime.date) -> None:
 
         ahead = max((clock_ahead(one.region).days for one in storage.onedrives), default=0)
     if ahead > 0:
-        raise PlutonRcloneError(
-            "No old folder in --backup-dir was deleted.",
-            why=f"this machine's clock is ahead of Microsoft's by {counted(ahead, 'day')}",
-            advice="Set the clock (NTP), then run it again.",
-        )
+        what = "No old folder in --backup-dir was deleted."
+        why = f"this machine's clock is ahead of Microsoft's by {counted(ahead, 'day')}"
+        raise PlutonRcloneError(what, why=why, advice="Set the clock (NTP), then run it again.")
     for day in old:
         storage.delete(posixpath.join(history.path, day)).result()
         output.say(f"Deleted what was kept on {day}")

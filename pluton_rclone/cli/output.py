@@ -141,6 +141,10 @@ class Output:
         if not self.as_json:
             tell(text, file=sys.stderr)
 
+    def note(self, text: str) -> None:
+        """Print a remark for people."""
+        self.say(f"note    {text}")
+
     def result(self, record: Mapping[str, Any] | Sequence[Any]) -> bool:
         """With --json, print the result as one JSON document; return whether it was printed."""
         if self.as_json:

@@ -99,7 +99,7 @@ def pinged(command: AnyCommand) -> AnyCommand:
             places = [str(given[one]) for one in ("source", "destination", "name") if one in given]
             title = f"{'FAILED' if failed else 'ok'}: {' '.join([name, *places])}"
             for service in tell(failed, title, text):
-                ctx.output.say(f"note    {service} did not accept the message about this run")
+                ctx.output.note(f"{service} did not accept the message about this run")
 
     ping = valued("--ping", "URL", PING, envvar="PLUTON_RCLONE_PING")
     notify = valued("--notify", "FILE", NOTIFY, envvar="PLUTON_RCLONE_NOTIFY", default=credential)
@@ -134,7 +134,7 @@ def _caller(ctx: Context, ping: str) -> Callable[[str], None]:
         except PlutonRcloneError as error:
             trouble = str(error.why)
         if trouble:
-            ctx.output.say(f"note    {parts.hostname} could not be told of this run: {trouble}")
+            ctx.output.note(f"{parts.hostname} could not be told of this run: {trouble}")
 
     return call
 
@@ -199,11 +199,11 @@ def timer(
             why = "they consist of lines of printable UTF-8 text"
             raise UsageError(f"{word!a} cannot be part of a unit or a crontab.", why=why)
     if ctx.new_storages.conf.is_encrypted():
-        ctx.output.say(f"note    {_NO_PASSWORD}")
+        ctx.output.note(_NO_PASSWORD)
     needed = f"{_TAKEN}|{_MORE.get(command[0], '')}"
     for variable in sorted(filter(os.environ.get, os.environ)):
         if variable in KEPT or re.fullmatch(needed, variable):
-            ctx.output.say(f"note    The job needs {variable} in its own environment, too.")
+            ctx.output.note(f"The job needs {variable} in its own environment, too.")
     if cron:
         line = f"cd {shlex.quote(folder)} && PATH={shlex.quote(path)} {shlex.join(argv)}"
         line = f"{int(hour[2])} {int(hour[1])} * * * {line}".replace("%", r"\%")
