@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -13,37 +14,34 @@ from pluton_rclone.values.size import AGE, NUMBER, RATES
 from .output import ours
 
 
-class Pattern(click.ParamType):  # type: ignore[type-arg]  # not generic in each click
-    """Text of one form, checked before anything starts; `hint` says how to write it."""
+def form(name: str, pattern: str, hint: str) -> Callable[[str], str]:
+    """A type for options: text of one form, checked before anything starts; `hint` says which."""
 
-    def __init__(self, name: str, pattern: str, hint: str) -> None:
-        self.name = name
-        self.pattern = pattern  # compiled on first use: ten of them are declared
-        self.hint = hint
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        text = str(value).strip()
-        if not re.fullmatch(self.pattern, text, re.IGNORECASE | re.ASCII):
-            self.fail(f"{value!r} is not a {self.name}: {self.hint}", param, ctx)
+    def checked(value: str) -> str:
+        text = value.strip()
+        if not re.fullmatch(pattern, text, re.IGNORECASE | re.ASCII):
+            raise click.BadParameter(f"{value!r} is not a {name}: {hint}")
         return text
 
+    return checked
 
-RATE = Pattern(
+
+RATE = form(
     "rate",
     RATES,
     "write bytes per second as in 512K or 2M, upload:download as in 2M:8M, or times as in "
     "'08:00,512K 19:00,off'.",
 )
-SIZES = Pattern("size", rf"off|{NUMBER}", "write a number with K, M, G or T, as in 500M or 10G.")
-AGES = Pattern(
+SIZES = form("size", rf"off|{NUMBER}", "write a number with K, M, G or T, as in 500M or 10G.")
+AGES = form(
     "time",
     AGE,
     "write a number with s, m, h, d, w, M (month) or y, as in 36h or 30d, or a day, 2026-01-31.",
 )
-TIMES = Pattern(
+TIMES = form(
     "time", r"(?:\d+(?:\.\d+)?(?:ms|[smh]))+", "write a number with s, m or h, as in 90s or 2h30m."
 )
-GIVEN = Pattern("value", "(?s).+", "give one, or leave the option out.")
+GIVEN = form("value", "(?s).+", "give one, or leave the option out.")
 
 
 def refuse_contradictions(*groups: tuple[str, ...]) -> None:
