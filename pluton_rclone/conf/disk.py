@@ -335,12 +335,15 @@ def not_writable(path: Path, error: OSError) -> ConfigNotWritable | ConfigLocked
         why = f"it did not release it within {system.LOCK_SECONDS:.0f} seconds"
         return ConfigLocked(f"another process holds the lock on {path}", why=why)
     full = "Free disk space and try again; the old file is intact."
+    no_folder = ("a file is in the place of its folder", "Name a file in a folder.")
     why, advice = {
         errno.EROFS: ("it is on a read-only file system", None),
         errno.EACCES: ("this user may not write there", None),
         errno.EPERM: ("this user may not write there", None),
         errno.ENOSPC: ("the disk is full", full),
         errno.EDQUOT: ("the disk quota is used up", full),
+        errno.EEXIST: no_folder,
+        errno.ENOTDIR: no_folder,
     }.get(error.errno or 0, (system_says(error), None))
     return ConfigNotWritable(f"{path} cannot be written", why=why, advice=advice, errno=error.errno)
 

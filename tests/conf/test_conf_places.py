@@ -328,6 +328,15 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         conf.add("anna", {"type": "memory"})
 
 
+@pytest.mark.parametrize("name", ["rclone.conf", "below/rclone.conf"])
+def test_a_file_in_the_place_of_its_folder_is_called_that(tmp_path: Path, name: str) -> None:
+    """Formerly: "File exists", and the advice to make it writable."""
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigNotWritable, match="a file is in the place of its folder") as caught:
+        Conf(tmp_path / "file" / name).add("anna", {"type": "memory"})
+    assert "Name a file in a folder" in caught.value.advice
+
+
 @pytest.mark.usefixtures("folder_that_is_gone")
 def test_a_relative_path_in_a_folder_that_is_gone_is_told() -> None:
     with pytest.raises(ConfigUnreadable, match="current folder"):
