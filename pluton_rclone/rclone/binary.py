@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pluton_rclone import process
-from pluton_rclone.errors import RcloneNotFound
+from pluton_rclone.errors import RcloneError, RcloneNotFound
 from pluton_rclone.process.system import which
 from pluton_rclone.values.units import system_says
 from pluton_rclone.values.versions import Version
@@ -20,6 +21,8 @@ T = TypeVar("T")
 VARIABLE = "PLUTON_RCLONE_BINARY"
 _SCRIPT = 1024**2
 """Bytes: a smaller file is a script, which may run another rclone tomorrow; rclone has 80 MB."""
+
+_USED_UP = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 
 
 class Binary:
@@ -61,7 +64,16 @@ class Binary:
             return read(done.stdout)
         except (OSError, ValueError) as error:  # TimeoutError is an OSError, too
             what, why = f"{self.path} cannot be used as rclone", why or system_says(error)
-            raise RcloneNotFound(what, why=why) from error
+            raise not_started(what, error, why) from error
+
+
+def not_started(what: str, error: Exception, why: str = "") -> RcloneError:
+    """The exception for an rclone that did not start: if a resource is used up, none is missing."""
+    why = why or system_says(error)
+    if getattr(error, "errno", None) not in _USED_UP:
+        return RcloneNotFound(what, why=why)
+    advice = "End other programs, or raise the limit (ulimit -n, ulimit -u); then try again."
+    return RcloneError(what, why=why, advice=advice)
 
 
 def _version(out: bytes) -> Version:

@@ -9,11 +9,9 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from pluton_rclone import process
-from pluton_rclone.errors import RcloneNotFound
 from pluton_rclone.process import Child
-from pluton_rclone.values.units import system_says
 
-from .binary import Binary
+from .binary import Binary, not_started
 from .commands import Command
 
 
@@ -117,8 +115,7 @@ class BareRclone:
                 on_end=order.on.end,
             )
         except OSError as error:
-            why = system_says(error)
-            raise RcloneNotFound(f"{self.binary.path} cannot be started", why=why) from error
+            raise not_started(f"{self.binary.path} cannot be started", error) from error
 
     def _global_flags(self, config: Path | None) -> tuple[str, ...]:
         own = ["--use-json-log", "--ask-password=false"]

@@ -6,13 +6,16 @@ import base64
 import hashlib
 import os
 import re
+import resource
 import sys
 from pathlib import Path
 
 import pytest
 
-from pluton_rclone.errors import RcloneNotFound
+from pluton_rclone.errors import RcloneError, RcloneNotFound
 from pluton_rclone.rclone.binary import Binary, find_binary, installed_by_pip
+from pluton_rclone.rclone.commands import Command
+from pluton_rclone.rclone.runner import BareRclone, Order
 from pluton_rclone.values.versions import Feature, Version
 
 
@@ -143,6 +146,24 @@ def test_a_file_that_is_there_and_cannot_be_run_is_not_called_missing(
             _ = find_binary(named).version
         assert re.search("not executable|[Dd]enied|directory", str(caught.value.why))
         assert "name the rclone to use" in caught.value.advice
+
+
+def test_a_system_that_is_short_of_something_is_not_taken_for_a_missing_rclone(
+    binary: Binary,
+) -> None:
+    """Formerly: rclone_not_found, with the advice to install it."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")), limit[1]))
+    try:
+        with pytest.raises(RcloneError, match="Too many open files") as caught:
+            BareRclone(binary).start(Order(Command(("version",))))
+        with pytest.raises(RcloneError, match="Too many open files") as asked:
+            binary.providers()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+    for error in (caught.value, asked.value):
+        assert error.code == "rclone_error"
+        assert "ulimit -n" in error.advice
 
 
 def program(path: Path, version: str) -> Path:
