@@ -80,6 +80,11 @@ def on_server(path: str, host: str = HOST) -> ServerPath:
         ),
         (f"https://{HOST}/Shared%20Documents/100%25%20%23done", "/Shared Documents/100% #done"),
         (f"  <https://{HOST}/sites/B%C3%BCro>  ", "/sites/Büro"),
+        # with the end of the sentence in which it was: no name ends so there
+        (f"https://{HOST}/sites/HR/Docs/Old.", "/sites/HR/Docs/Old"),
+        (f"<https://{HOST}/sites/HR>.", "/sites/HR"),
+        (f"https://{HOST}/sites/HR,", "/sites/HR"),
+        (f"https://{HOST}/sites/HR/Docs/Old,", "/sites/HR/Docs/Old,"),
     ],
 )
 def test_sharepoint_addresses(address: str, path: str) -> None:

@@ -84,7 +84,7 @@ Address = ServerPath | SharingLink | PersonalPlace | DriveId
 
 def read_address(text: str) -> Address:
     """Parse a pasted address or id. Raises `OptionInvalid`, also for clouds unknown to rclone."""
-    text = text.strip().strip("<>\"'`").strip()
+    text = text.strip().strip("<>\"'`.").strip()  # no name ends with a dot
     if not text or len(text) > 8192 or not text.isprintable():
         why = "it is too long, or contains control characters" if text else "it is empty"
         raise _not_understood(why)
@@ -149,6 +149,8 @@ def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address
         segments = site
     if low == ["my"] and is_of_onedrive(host):
         segments = ()
+    if len(segments) == 2 and low[0] in MANAGED_PATHS:  # no site's name ends with a comma
+        segments = (segments[0], segments[1].rstrip(","))
     return ServerPath(host, _view_removed(segments))
 
 
