@@ -260,6 +260,17 @@ def test_without_a_client_id_a_region_that_a_variable_names_is_not_passed_over(
     assert cloud.requests == []
 
 
+def test_a_variable_that_nobody_could_use_is_named_before_the_page_is_served(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Formerly, the page's third step failed, and did not say where the region came from."""
+    monkeypatch.delenv("PLUTON_ONEDRIVE_CLIENT_ID")
+    monkeypatch.setenv("PLUTON_ONEDRIVE_REGION", "mars")
+    refused = command("web", "--no-browser", "--public-url", "refused", "--json")
+    assert (refused.code, refused.error["what"]) == (5, "There is no region 'mars'.")
+    assert "PLUTON_ONEDRIVE_REGION" in refused.error["why"]
+
+
 def test_what_variables_give_to_a_sign_in_is_told_before_it(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
