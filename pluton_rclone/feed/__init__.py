@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pluton_rclone.rclone.results import Total
 from pluton_rclone.remote.options import TRUE
+from pluton_rclone.values.words import require_word
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.commands import ListOptions
@@ -63,6 +64,7 @@ def fits(saved: SavedRemote, by: By, options: ListOptions) -> bool:
 
 def walk(saved: SavedRemote, path: str, by: By, options: ListOptions) -> Iterator[Entry]:
     """Everything below a folder, folders before their content, as rclone's walk yields it."""
+    require_word("way to list", by, By)
     deep = by == "auto" and saved.path_in_drive(path)
     # With this option, rclone's own walk reads the feed, in feed order, and drops items.
     if deep and saved.section.get("delta") not in TRUE:

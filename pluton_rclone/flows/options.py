@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 from pydantic import BeforeValidator, ConfigDict, Field, GetPydanticSchema, with_config
 from pydantic_core import PydanticCustomError
@@ -42,8 +42,8 @@ _NAMED: dict[str, Any] = {
     "max_delete": Annotated[int | str, _told(r"\d+%?", (int,), 'a number, or a percentage: "75%"')],
     "files_from": list[str],
     "backup_dir": str,
-    "content": Literal["hash", "download", "size"],
-    "direction": Literal["both", "one_way"],
+    "content": commands.Content,
+    "direction": commands.Direction,
 }
 _BY_TYPE: Any = {int: Annotated[int, Field(ge=0)], float: Annotated[float, Field(ge=0)]}
 _hints = get_type_hints(commands.TransferOptions)

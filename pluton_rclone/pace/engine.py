@@ -13,6 +13,7 @@ from pluton_rclone.saved.rclone import SavedRclone, destination
 from pluton_rclone.saved.remote import SavedRemote
 from pluton_rclone.saved.wrapping import with_wrapped
 from pluton_rclone.values.program import USER_AGENT
+from pluton_rclone.values.words import require_word
 
 from .paced import Govern, Paced
 
@@ -30,6 +31,7 @@ def engine(
 ) -> SavedRclone:
     """The engine for these remotes and those that they wrap, at the pace of the slowest;
     `log_level` is the default of its calls."""
+    require_word("log level", log_level or "NOTICE", LogLevel)
     names = list(with_wrapped(conf, names))
     level = {} if log_level is None else {"RCLONE_LOG_LEVEL": log_level}
     bare = BareRclone(binary, environment=level, user_agent=USER_AGENT)

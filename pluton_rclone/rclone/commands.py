@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, TypedDict
 from pluton_rclone.errors import UsageError
 from pluton_rclone.process.pipes import Source
 from pluton_rclone.values.conf_text import REMOTE_NAME
+from pluton_rclone.values.words import require_word
 
 from .brake import Brake
 from .flags import flag, of_options
@@ -26,6 +27,8 @@ Size = int | str
 Duration = float | str
 """Seconds, or a duration in rclone's notation: "1h30m"."""
 LogLevel = Literal["DEBUG", "INFO", "NOTICE"]
+Content = Literal["hash", "download", "size"]
+Direction = Literal["both", "one_way"]
 
 DELETING = frozenset({"delete", "deletefile", "purge", "rmdir", "rmdirs"})
 """The commands that only delete."""
@@ -250,6 +253,7 @@ def is_dry(flags: Iterable[str]) -> bool:
 
 def progress_flags(level: LogLevel = "NOTICE", every: float = 0.5) -> tuple[str, ...]:
     """Flags for a transfer's log, with progress every `every` seconds at any log level."""
+    require_word("log level", level, LogLevel)
     shown = ("--stats-log-level=NOTICE", "--stats-one-line")
     return (f"--log-level={level}", f"--stats={every:g}s", *shown)
 
@@ -359,10 +363,12 @@ def check(
     destination: Location,
     options: FilterOptions,
     *,
-    content: Literal["hash", "download", "size"],
-    direction: Literal["both", "one_way"],
+    content: Content,
+    direction: Direction,
 ) -> Command:
     """check, with the combined report on stdout: one line for each file."""
+    require_word("content", content, Content)
+    require_word("direction", direction, Direction)
     given, stdin = of_options(options, FilterOptions)
     how = {"hash": (), "download": ("--download",), "size": ("--size-only",)}[content]
     way = ("--one-way",) if direction == "one_way" else ()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -21,6 +21,7 @@ from pluton_rclone.microsoft.entra.scopes import Place
 from pluton_rclone.microsoft.entra.token import Token
 from pluton_rclone.microsoft.graph.drives import Drive
 from pluton_rclone.values.refusals import of_unsaved
+from pluton_rclone.values.words import require_word
 
 from .state import DRIVE_TYPES, Access, DriveKind, SetupState, plain
 from .steps import Steps
@@ -68,9 +69,7 @@ class StorageSetup(Steps):
     requests read-only permissions. A step out of order raises `UsageError`, which says why."""
 
     def __init__(self, app: AppRegistration | None = None, *, access: Access = "write") -> None:
-        if access not in get_args(Access):
-            advice = "Choose one of: write, read."
-            raise UsageError(f"There is no access {access!r}.", advice=advice)
+        require_word("access", access, Access)
         self._state = SetupState(app=app or AppRegistration.from_environment(), access=access)
 
     def __repr__(self) -> str:

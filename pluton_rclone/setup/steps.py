@@ -24,6 +24,7 @@ from pluton_rclone.microsoft.graph.drives import Drive, Site
 from pluton_rclone.remote.names import friendly_name
 from pluton_rclone.values.refusals import of_unsaved
 from pluton_rclone.values.units import human_drive_type
+from pluton_rclone.values.words import require_word
 
 from .state import DRIVE_TYPES, Access, DriveKind, SetupState, of_others
 
@@ -187,9 +188,7 @@ class Steps:
     def choose_type(self, kind: DriveKind) -> tuple[str, ...]:
         """Choose "personal", "business" or "sharepoint", also before the sign-in. Returns the
         missing permissions, which the next sign-in requests ("consent" in `next_steps`)."""
-        if kind not in DRIVE_TYPES:
-            advice = f"Choose one of: {', '.join(DRIVE_TYPES)}."
-            raise UsageError(f"There is no drive type {kind!r}.", advice=advice)
+        require_word("drive type", kind, DriveKind)
         state = self._state
         tenant = state.app.tenant if state.app else "common"
         refuse_type(self._cloud(), tenant, personal=kind == "personal")
