@@ -306,12 +306,18 @@ def of_application(problem: PlutonRcloneError) -> PlutonRcloneError:
     refused = isinstance(problem, errors.InteractionRequired | errors.TokenExpired)
     if refused and problem.next_step is NextStep.REAUTHORIZE:
         problem.who, problem.advice, problem.next_step = Who.ADMINISTRATOR, _KEPT_OUT, None
+    elif problem.advice == errors.AccessDenied.default_advice:  # no drive's owner lets it in
+        problem.advice = _UNGRANTED
     return problem
 
 
 _KEPT_OUT = (
     "Ask your administrator whether a Conditional Access rule blocks this application, or this "
     "machine's address: the sign-in log names it. Nobody can sign in for an application."
+)
+_UNGRANTED = (
+    "Ask your administrator to set Files.ReadWrite.All as an application permission of the "
+    "registration and to consent; for Sites.Selected, to give it access to this site."
 )
 
 

@@ -89,6 +89,21 @@ def test_an_application_signs_in_with_its_secret(cloud: Emulator) -> None:
         assert graph.user_drive(BERT).owner == "Bert Jansen"
 
 
+def test_an_application_that_nobody_has_agreed_to_is_not_sent_to_the_drives_owner(
+    cloud: Emulator,
+) -> None:
+    """Microsoft gives it a token, without permissions."""
+    cloud.world.registrations[DAEMON_CLIENT_ID].granted_roles.clear()
+    signed_in = sign_in_as_app(WITH_SECRET)
+    with (
+        Graph(WITH_SECRET.cloud, signed_in.token, kind="application") as graph,
+        pytest.raises(errors.AccessDenied) as caught,
+    ):
+        graph.user_drive(BERT)
+    assert "Files.ReadWrite.All as an application permission" in caught.value.advice
+    assert caught.value.who is errors.Who.ADMINISTRATOR
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_an_application_signs_in_with_a_certificate(
     registered: Emulator, tmp_path: Path, form: str

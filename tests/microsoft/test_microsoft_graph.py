@@ -301,8 +301,9 @@ def test_a_site_without_a_display_name_goes_by_its_name() -> None:
 
 
 def test_an_unknown_user_has_no_drive(cloud: Emulator, graph_of: GraphOf) -> None:
-    with pytest.raises(errors.DriveNotFound):
+    with pytest.raises(errors.DriveNotFound) as caught:
         graph_of(BERT, SHAREPOINT).user_drive("nobody@contoso.onmicrosoft.com")
+    assert "Check the user name" in caught.value.advice  # it was: the drive's id
 
 
 # ---- the seam ------------------------------------------------------------------------------------

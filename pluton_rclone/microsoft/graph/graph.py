@@ -215,7 +215,11 @@ class Graph:
 
     def user_drive(self, user: str) -> Drive:
         """A user's drive by user name or object id: for app-only access, which has no "me"."""
-        return self._one(f"/users/{_id(user)}/drive", f"The drive of {user}")
+        try:
+            return self._one(f"/users/{_id(user)}/drive", f"The drive of {user}")
+        except DriveNotFound as problem:
+            problem.advice = "Check the user name, and whether this person has opened OneDrive."
+            raise
 
     def users(self) -> list[str]:
         """All user names. Raises `AccessDenied` without User.ReadBasic.All or more."""
