@@ -82,6 +82,12 @@ def test_the_table_names_no_command_since_a_page_shows_it_as_well() -> None:
     assert [row.code for row in ROWS if "pluton-rclone" in row.advice + row.meaning] == []
 
 
+def test_an_app_without_a_secret_is_not_told_only_to_correct_it() -> None:
+    """In old answers 70002 also means that a secret was expected and none was sent."""
+    (row,) = [row for row in ROWS if row.code == "AADSTS70002"]
+    assert "If the app has none, switch on 'Allow public client flows'" in row.advice
+
+
 def test_the_table_leaves_no_number_to_chance() -> None:
     undecided = {
         row.code for row in ROWS if row.exception is SignInError and row.who is not Who.LATER
