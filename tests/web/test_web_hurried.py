@@ -116,6 +116,13 @@ def test_a_browser_that_leaves_in_the_middle_of_a_form_is_no_fault(
     assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
 
 
+def test_a_tab_of_before_a_restart_says_why_its_storage_is_not_there(home: Path) -> None:
+    with at_the_page() as anna:  # with the new address, in the same browser
+        answer = anna.get("/setups/of-before/authorize")
+    assert answer.status_code == 404
+    assert "or the page was restarted" in answer.text
+
+
 def test_ctrl_c_pressed_twice_still_ends_what_runs(home: Path) -> None:
     running = serving.server(create_app(Storages(), public_url="http://localhost:1", app=APP))
     for _ in range(2):

@@ -99,7 +99,8 @@ def draft_of(request: Request, step: str = "") -> Draft:
     found = session(request).drafts.get(request.path_params["setup"])
     if not isinstance(found, Draft):
         what = "This storage is no longer being added here"
-        raise HTTPException(404, f"{what}: it was saved or cancelled, or someone else started it.")
+        why = "it was saved or cancelled, someone else started it, or the page was restarted"
+        raise HTTPException(404, f"{what}: {why}.")
     found.changed = time.time()
     if found.saved or (step and not found.may_see(step)):
         raise HTTPException(303, headers=dict(onward(request, found).headers))
