@@ -39,7 +39,9 @@ LOOK = flag("--preflight", "look_first", help=FIRST)
 ANYWAY = flag("--anyway", help="With --preflight: report what is found, and copy all the same.")
 OLD = "Move replaced and deleted files to DIR, in DST's storage but outside DST, e.g. work:old."
 DAYS = "In --backup-dir, use a folder for each day, and delete those of more than N days ago."
-MOST_DELETED = "Stop before more deletions than this. [default: half of DST's files, at least 10]"
+MOST_DELETED = (
+    "Delete nothing if more would be deleted. [default: half of DST's files, at least 10]"
+)
 
 # How symbolic links are handled; without one of these, they are listed as failed.
 about_links = with_options(

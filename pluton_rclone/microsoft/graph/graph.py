@@ -218,7 +218,8 @@ class Graph:
         try:
             return self._one(f"/users/{_id(user)}/drive", f"The drive of {user}")
         except DriveNotFound as problem:
-            problem.advice = "Check the user name, and whether this person has opened OneDrive."
+            needs = "That person needs a OneDrive licence, and must have opened OneDrive once."
+            problem.advice = f"Check the user name. {needs}"
             raise
 
     def users(self) -> list[str]:
