@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.private import PrivateConfig
-from pluton_rclone.errors import AccessDenied, ConfigError, NextStep, TokenExpired, Who
+from pluton_rclone.errors import (
+    AccessDenied,
+    ConfigError,
+    NextStep,
+    PlutonRcloneError,
+    TokenExpired,
+    Who,
+)
 from pluton_rclone.microsoft.entra.token_endpoint import DAY, TokenEndpoint
 from pluton_rclone.process import Child
 from pluton_rclone.rclone.commands import WRITING, Command
@@ -49,13 +56,15 @@ def lend(
     refused: Collection[str] = (),
     notice: Callable[[str], None] = nothing,
     *,
+    warn: Callable[[str], None] = nothing,
     for_list: bool = False,
 ) -> Iterator[PrivateConfig]:
     """A private copy of these remotes for an rclone of that version. A token in it is merged back
     while rclone runs and at the end, or is only an access token, and rclone asks us for the next
     one. Access tokens whose digest is `refused` are marked as expired. `notice` is called if a
-    token that rclone renews may be lost. The option delta, which makes rclone omit items, is kept
-    only `for_list`, so that nothing is copied, compared, counted or deleted by it."""
+    token that rclone renews may be lost, `warn` if there is no next token and why, which rclone
+    does not explain. The option delta, which makes rclone omit items, is kept only `for_list`, so
+    that nothing is copied, compared, counted or deleted by it."""
     lost = "A token that is renewed now is lost when this machine restarts."
     with ExitStack() as stack:
 
@@ -77,7 +86,11 @@ def lend(
                 soon = datetime.now(timezone.utc) + timedelta(seconds=longest)
                 token["expiry"] = min(expires_at(token) or soon, soon).isoformat()
             app, tenant = section.get("client_id", ""), section.get("tenant") or "common"
-            endpoint = TokenEndpoint(app, tenant, give, longest)
+
+            def tell(problem: PlutonRcloneError) -> None:
+                warn(f"{section.get('description') or name}: {problem} {problem.advice}")
+
+            endpoint = TokenEndpoint(app, tenant, give, longest, tell)
             options = stack.enter_context(endpoint).options()
             return {**options, TOKEN: json.dumps(token)} if token else options
 

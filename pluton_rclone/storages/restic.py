@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import shutil
@@ -29,6 +30,8 @@ from pluton_rclone.saved.wrapping import runs_of
 from pluton_rclone.values.program import USER_AGENT
 from pluton_rclone.values.redaction import redact
 from pluton_rclone.values.token_text import TOKEN
+
+log = logging.getLogger(__name__)
 
 VARIABLE = "PLUTON_RESTIC_BINARY"
 _USER_AGENT = f"{USER_AGENT} restic"
@@ -220,7 +223,7 @@ class Restic:
     def _lend(self) -> None:
         with ExitStack() as stack:
             saved, version = self._saved, self._saved.rclone.binary.version
-            loan = stack.enter_context(lend(saved.conf, [saved.name], version))
+            loan = stack.enter_context(lend(saved.conf, [saved.name], version, warn=log.warning))
             lent = {"RCLONE_CONFIG": str(loan.path), "RCLONE_ASK_PASSWORD": "false"}
             self._lent = {**lent, **loan.environment}
             self._open = stack.pop_all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 
@@ -14,6 +15,8 @@ from pluton_rclone.saved.remote import SavedRemote
 from pluton_rclone.saved.wrapping import with_wrapped
 from pluton_rclone.values.program import USER_AGENT
 
+log = logging.getLogger(__name__)
+
 CREDENTIALS = ("RCLONE_USER", "RCLONE_PASS", "RCLONE_AUTH_KEY")
 """Variables of the caller that are passed to rclone: the credentials for clients of serve."""
 
@@ -25,7 +28,7 @@ def stand(
     only = any(remote.reads_only for remote in saved.onedrives)
     own = ["--read-only"] if only and words[-1] != "restic" else []
     binary, names = saved.rclone.binary, list(with_wrapped(saved.conf, [saved.name]))
-    with lend(saved.conf, names, binary.version) as loan:
+    with lend(saved.conf, names, binary.version, warn=log.warning) as loan:
         own += ["--ask-password=false", f"--config={loan.path}", f"--user-agent={USER_AGENT}"]
         argv = Command(tuple(words), tuple(flags), places).argv(binary.path, own)
         passed = {name: os.environ[name] for name in CREDENTIALS if name in os.environ}

@@ -86,6 +86,15 @@ def test_a_storage_is_served_and_its_renewed_token_is_home_before_the_end(
     assert list(runtime.rglob("rclone.conf")) == []
 
 
+def test_a_sign_in_that_was_revoked_is_told_with_the_way_out(cloud: Emulator) -> None:
+    """Formerly, there were only rclone's own lines, which name no way out."""
+    cloud.world.revoke_tokens(cloud.world.person("anna@outlook.com"))
+    with running("serve", "http", "work-files:data", "--", "--addr=127.0.0.1:0") as program:
+        assert program.stderr is not None
+        said = program.stderr.read()
+    assert said.count("Re-authorize the storage") == 1, said
+
+
 def test_a_crypt_is_served_for_a_user_whose_password_comes_from_the_environment(
     cloud: Emulator,
 ) -> None:

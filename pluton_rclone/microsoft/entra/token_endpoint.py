@@ -38,8 +38,8 @@ new attempt of ours could take minutes."""
 class TokenEndpoint(LoopbackServer):
     """Use it as `with TokenEndpoint(…) as endpoint:` and pass `endpoint.options()` to rclone. Each
     request calls `give` for a token, in a thread. If it raises, `trouble` holds the exception, and
-    `give` is not called again for `PAUSE` seconds. rclone asks again when the token expires, or
-    after `longest` seconds."""
+    `give` is not called again for `PAUSE` seconds; the first time, `tell` gets the exception.
+    rclone asks again when the token expires, or after `longest` seconds."""
 
     def __init__(
         self,
@@ -47,11 +47,12 @@ class TokenEndpoint(LoopbackServer):
         tenant: str,
         give: Callable[[], Token],
         longest: float = DAY,
+        tell: Callable[[PlutonRcloneError], None] = lambda problem: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
         self._client_id, self._tenant, self._give = client_id, tenant, give
-        self._longest, self._now = longest, now
+        self._longest, self._tell, self._now = longest, tell, now
         self._asking = threading.Lock()
         self._failed_until = 0.0
         self.path = f"/{os.urandom(24).hex()}"
@@ -116,12 +117,14 @@ class TokenEndpoint(LoopbackServer):
                 token = self._give()
             except Exception as problem:
                 self._failed_until = self._now() + PAUSE
+                is_new = self.trouble is None
                 if isinstance(problem, PlutonRcloneError):
                     self.trouble = problem
-                    raise
-                what = "pluton-rclone could not give rclone a token."
-                # rclone would repeat a request without an answer some eighty times.
-                self.trouble = PlutonRcloneError(what, why=type(problem).__name__)
+                else:  # rclone would repeat a request without an answer some eighty times
+                    what = "pluton-rclone could not give rclone a token."
+                    self.trouble = PlutonRcloneError(what, why=type(problem).__name__)
+                if is_new:
+                    self._tell(self.trouble)
                 raise self.trouble from problem
             self.trouble = None
             return token
