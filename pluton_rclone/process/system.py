@@ -150,13 +150,14 @@ def give_to_owner(descriptor: int, folder: str | os.PathLike[str]) -> None:
 
 class Held(io.FileIO):
     """A file that only this process holds, until `release` or its end, so that others can tell that
-    it is alive. A child of os.fork() does not hold it. Raises BlockingIOError if another process
-    holds it, and OSError. Every command has one, and importing filelock would take 18 ms.
+    it is alive; `shared`: with others that hold it so. A child of os.fork() does not hold it.
+    Raises BlockingIOError if another process holds it, and OSError. Every command has one, and
+    importing filelock would take 18 ms.
 
     It is a file object: if Ctrl-C comes before the caller has it, it closes itself, unlike a bare
     descriptor; and `with` releases it in one step, which nothing interrupts."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, shared: bool = False) -> None:
         try:
             super().__init__(path, "x+", opener=_private)
             give_to_owner(self.fileno(), os.path.dirname(path) or ".")
@@ -168,13 +169,14 @@ class Held(io.FileIO):
                 import msvcrt
 
                 try:
-                    msvcrt.locking(self.fileno(), msvcrt.LK_NBLCK, 1)
+                    if not shared:  # which msvcrt does not have
+                        msvcrt.locking(self.fileno(), msvcrt.LK_NBLCK, 1)
                 except OSError as error:  # EACCES, as for a file that cannot be opened
                     raise OSError(errno.EAGAIN, error.strerror) from None  # a BlockingIOError
             else:
                 import fcntl
 
-                fcntl.flock(self, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             if not os.fstat(self.fileno()).st_nlink:
                 raise FileNotFoundError(2, "removed by the one that held it", path)
         except BaseException:

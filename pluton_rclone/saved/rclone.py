@@ -7,8 +7,9 @@ import os
 import re
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
@@ -197,14 +198,13 @@ class SavedRclone(Rclone):
             # a sync also deletes what exists only in the library
             return runs.office if found or command.words == ("sync",) else None
 
-        alone: Held | None = None
+        alone = ExitStack()
 
         def begun() -> Ended:
             recording = self._recording(command, notice).transferred if recorded else nothing
 
             def ended(result: TransferResult) -> None:
-                if alone is not None:
-                    alone.release()
+                alone.close()
                 recording(result)
 
             return ended
@@ -236,31 +236,36 @@ class SavedRclone(Rclone):
                 stall_limit=self.limits.stall,
             )
         except BaseException as error:
-            if alone is not None:
-                alone.release()
+            alone.close()
             if recorded:
                 self._recording(command, notice).broke_off(error)
             raise
 
 
-def alone_with(command: Command) -> Held | None:
-    """A lock that a move from this machine holds until it ends; None if it needs none. Raises
-    TransferFailed if another move of the same source is running: a file that it has moved would be
-    missing here for the comparison, and so removed at the destination."""
-    source = command.places[0]
+def alone_with(command: Command) -> ExitStack:
+    """The locks that a move from this machine holds until it ends: on its source, and with others
+    on the folders above. Raises TransferFailed if another move of the same source, of a part or of
+    a folder above it is running: a file that it has moved would be missing here for the comparison,
+    and so removed at the destination."""
+    alone, source = ExitStack(), command.places[0]
     if command.dry or command.words[0] not in ("move", "moveto") or not is_local(source):
-        return None
+        return alone
     from hashlib import sha256
 
-    key = sha256(os.fsencode(os.path.realpath(source))).hexdigest()[:16]
+    whole = Path(os.path.realpath(source))
     try:
-        return Held(runtime_folder() / f"move-{key}.lock")
+        for place in (whole, *whole.parents):
+            key = sha256(os.fsencode(place)).hexdigest()[:16]
+            file = runtime_folder() / f"move-{key}.lock"
+            alone.enter_context(Held(file, shared=place != whole))
     except BlockingIOError:
+        alone.close()
         what, advice = f"{source!r} is being moved already.", "Run it again once that has ended."
         why = "two moves of the same at once could lose files"
         raise TransferFailed(what, why=why, advice=advice, retry=True) from None
     except OSError:  # no place for a lock
-        return None
+        pass
+    return alone
 
 
 def suit(problem: PlutonRcloneError, sections: Sequence[Mapping[str, str]]) -> None:

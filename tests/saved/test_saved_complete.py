@@ -425,3 +425,32 @@ def test_of_two_moves_of_the_same_at_once_the_later_is_refused(
     assert first.result().transfers == 1
     assert on_drive(cloud) == {"x/", "x/a.txt"}
     assert storage.rclone.move(source, "home:x").result().ok
+
+
+@pytest.mark.parametrize(("going", "later"), [(".", "part"), ("part", "."), ("part", "part/a.txt")])
+def test_nor_may_a_part_of_it_or_a_folder_above_it_be_moved(
+    cloud: Emulator, storage: Storage, source: Path, going: str, later: str
+) -> None:
+    (source / "part").mkdir()
+    (source / "part/a.txt").write_bytes(b"kept")
+    sending = Gate(cloud, "createUploadSession|PUT")
+    first = storage.rclone.move(source / going, "home:x")
+    sending.wait()
+    with pytest.raises(TransferFailed, match="is being moved already"):
+        storage.rclone.move(source / later, "home:y")
+    sending.open()
+    assert first.result().transfers == 1
+
+
+def test_two_folders_beside_each_other_may_be_moved_at_once(
+    cloud: Emulator, storage: Storage, source: Path
+) -> None:
+    for name in ("one", "two"):
+        (source / name).mkdir()
+        (source / name / "a.txt").write_bytes(b"kept")
+    sending = Gate(cloud, "createUploadSession|PUT")
+    first = storage.rclone.move(source / "one", "home:one")
+    sending.wait()
+    second = storage.rclone.move(source / "two", "home:two")
+    sending.open()
+    assert first.result().transfers == second.result().transfers == 1
