@@ -168,11 +168,6 @@ class Registration:
     def cloud(self) -> str:
         return self.tenant.cloud
 
-    @property
-    def confidential(self) -> bool:
-        """Whether the app has credentials of its own."""
-        return bool(self.secrets or self.certificates)
-
 
 @dataclass(frozen=True)
 class Grant:

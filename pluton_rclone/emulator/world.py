@@ -133,11 +133,6 @@ class World:
         self.people[username] = person
         return person
 
-    def add_registration(self, registration: Registration) -> Registration:
-        """Add an app registration."""
-        self.registrations[registration.client_id] = registration
-        return registration
-
     # ---- tokens ----------------------------------------------------------------------------------
 
     def authenticate(self, authorization: str | None, cloud: str) -> Grant:
