@@ -17,8 +17,6 @@ from .sessions import RefreshToken, Session, Sessions
 if TYPE_CHECKING:
     from pluton_rclone.emulator.world import World
 
-GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
-
 
 def granted(world: World, session: Session, wanted: Scopes) -> frozenset[str]:
     """The permissions that a token of this session carries.
