@@ -16,7 +16,7 @@ from pluton_rclone.values.conf_text import value_fault
 from pluton_rclone.values.drive_ids import any_drive
 from pluton_rclone.values.token_text import ANY, SIGN_IN, TOKEN
 
-from .state import DRIVE_TYPES, SetupState, of_others
+from .state import DRIVE_TYPES, KINDS, SetupState, of_others
 
 if TYPE_CHECKING:
     from pluton_rclone.remote.onedrive import OneDriveRemote
@@ -96,7 +96,7 @@ def authorization(state: SetupState) -> dict[str, Any]:
 
 def state_of(remote: OneDriveRemote, name: str) -> SetupState:
     """A setup with the same registration, account, drive type and permissions, not signed in."""
-    kind = next(kind for kind, word in DRIVE_TYPES.items() if word == remote.drive_type)
+    kind = KINDS[remote.drive_type]
     expected = None
     if not remote.client_credentials and (remote.account_id or remote.account_name):
         who = "personal" if remote.drive_type == "personal" else "work"

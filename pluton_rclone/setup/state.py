@@ -18,6 +18,7 @@ Access = Literal["write", "read"]
 # The guide's words for rclone's drive_type.
 DRIVE_TYPES: Mapping[DriveKind, str]
 DRIVE_TYPES = {"personal": "personal", "business": "business", "sharepoint": "documentLibrary"}
+KINDS: Mapping[str, DriveKind] = {word: kind for kind, word in DRIVE_TYPES.items()}
 
 
 class SetupState(msgspec.Struct, kw_only=True):

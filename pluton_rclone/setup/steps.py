@@ -26,7 +26,7 @@ from pluton_rclone.values.refusals import of_unsaved
 from pluton_rclone.values.units import human_drive_type
 from pluton_rclone.values.words import require_word
 
-from .state import DRIVE_TYPES, Access, DriveKind, SetupState, of_others
+from .state import DRIVE_TYPES, KINDS, Access, DriveKind, SetupState, of_others
 
 if TYPE_CHECKING:
     from pluton_rclone.microsoft.entra.device_code import DeviceCode
@@ -328,7 +328,7 @@ class Steps:
             state.options.pop("root_folder_id", None)
         # not if it was found without those permissions
         state.shared = not self._lacks("shared") and (state.shared or self._is_of_others(chosen))
-        state.kind = next(kind for kind, word in DRIVE_TYPES.items() if word == chosen.type)
+        state.kind = KINDS[chosen.type]
         state.drive, state.folder, state.folder_id = chosen, state.typed, ""
         return chosen
 
@@ -356,8 +356,7 @@ class Steps:
         from pluton_rclone.microsoft.graph.locations import likely_type, require_cloud
 
         require_cloud(address, self._cloud())
-        found = likely_type(address)
-        return next(kind for kind, word in DRIVE_TYPES.items() if word == found)
+        return KINDS[likely_type(address)]
 
     def choose_address(self, address: str) -> Location:
         """Choose a pasted address of a site, library, folder or sharing link, or a drive id. After
