@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import inspect
 import itertools
 import pkgutil
 import re
@@ -23,6 +24,7 @@ from typing import Any
 import pytest
 
 import pluton_rclone
+from pluton_rclone.cli import values as cli_values
 
 if sys.version_info >= (3, 11):
     from re import _constants as sre  # type: ignore[attr-defined]  # not public
@@ -86,8 +88,9 @@ def patterns() -> dict[re.Pattern[Any], set[str]]:
             for pattern, called in compiled(value, variable):
                 used = all_calls.get(called) or set(WAYS)
                 found.setdefault(pattern, set()).update(used)
-    for pattern, _ in compiled(dict(vars(importlib.import_module("pluton_rclone.cli.values"))), ""):
-        found[pattern] = {"fullmatch"}  # its class has a `pattern`, as loops elsewhere have
+    for form in (cli_values.RATE, cli_values.SIZES, cli_values.AGES, cli_values.TIMES):
+        text = inspect.getclosurevars(form).nonlocals["pattern"]  # compiled when it is needed
+        found[re.compile(text, re.IGNORECASE | re.ASCII)] = {"fullmatch"}
     return found
 
 
@@ -271,7 +274,8 @@ def nodes(items: Any, flags: int) -> tuple[Node, ...]:
         elif kind is sre.BRANCH:
             made.append((kind, [nodes(branch, flags) for branch in value[1]]))
         elif kind is sre.SUBPATTERN:
-            made += nodes(value[-1], flags)
+            _, more, fewer, body = value  # flags for this group, as in (?-i:…)
+            made += nodes(body, flags & ~fewer | more)
         elif kind in (sre.ASSERT, sre.ASSERT_NOT):
             back = value[1].getwidth()[0] if value[0] < 0 else 0
             made.append((sre.ASSERT, (kind is sre.ASSERT, back, nodes(value[1], flags))))
