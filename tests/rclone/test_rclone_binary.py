@@ -153,7 +153,9 @@ def test_a_system_that_is_short_of_something_is_not_taken_for_a_missing_rclone(
 ) -> None:
     """Formerly: rclone_not_found, with the advice to install it."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")), limit[1]))
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limit[1]))
     try:
         with pytest.raises(RcloneError, match="Too many open files") as caught:
             BareRclone(binary).start(Order(Command(("version",))))
