@@ -63,8 +63,7 @@ class Binary:
                 why = how_it_ended(done.returncode, done.stderr)
             return read(done.stdout)
         except (OSError, ValueError) as error:  # TimeoutError is an OSError, too
-            what, why = f"{self.path} cannot be used as rclone", why or system_says(error)
-            raise not_started(what, error, why) from error
+            raise not_started(f"{self.path} cannot be used as rclone", error, why) from error
 
 
 def not_started(what: str, error: Exception, why: str = "") -> RcloneError:

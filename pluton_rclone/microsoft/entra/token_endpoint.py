@@ -115,16 +115,20 @@ class TokenEndpoint(LoopbackServer):
                 raise self.trouble
             try:
                 token = self._give()
+            except PlutonRcloneError as problem:
+                self._fail(problem)
+                raise
             except Exception as problem:
-                self._failed_until = self._now() + PAUSE
-                is_new = self.trouble is None
-                if isinstance(problem, PlutonRcloneError):
-                    self.trouble = problem
-                else:  # rclone would repeat a request without an answer some eighty times
-                    what = "pluton-rclone could not give rclone a token."
-                    self.trouble = PlutonRcloneError(what, why=type(problem).__name__)
-                if is_new:
-                    self._tell(self.trouble)
-                raise self.trouble from problem
+                what = "pluton-rclone could not give rclone a token."
+                # rclone would repeat a request without an answer some eighty times.
+                trouble = PlutonRcloneError(what, why=type(problem).__name__)
+                self._fail(trouble)
+                raise trouble from problem
             self.trouble = None
             return token
+
+    def _fail(self, trouble: PlutonRcloneError) -> None:
+        self._failed_until = self._now() + PAUSE
+        if self.trouble is None:
+            self._tell(trouble)
+        self.trouble = trouble
