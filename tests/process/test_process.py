@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from pluton_rclone import process
 from pluton_rclone.errors import UsageError
 from pluton_rclone.process.pipes import Source
 from pluton_rclone.process.spawning import dying_with_us
+from tests.limits import no_free_files
 from tests.terminal import PATIENCE
 
 ENV = {"PATH": os.environ["PATH"]}
@@ -327,6 +329,17 @@ def test_a_setpriv_that_is_too_old_keeps_nothing_from_starting(
 ) -> None:
     monkeypatch.setenv("PATH", f"{older_setpriv(tmp_path)}:{os.environ['PATH']}")
     assert process.run(["/bin/echo", "here"], env=ENV) == (0, b"here\n", b"")
+
+
+def test_a_moment_without_free_files_does_not_change_how_later_children_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Formerly, setpriv then counted as too old for as long as the program lived."""
+    mine = shutil.copy(str(shutil.which("setpriv")), tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with no_free_files():
+        assert dying_with_us(["x"])[0] == sys.executable
+    assert dying_with_us(["x"])[0] == mine
 
 
 @pytest.mark.parametrize("setpriv", ["with setpriv", "without setpriv", "with an old setpriv"])

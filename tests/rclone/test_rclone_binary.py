@@ -6,7 +6,6 @@ import base64
 import hashlib
 import os
 import re
-import resource
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from pluton_rclone.rclone.binary import Binary, find_binary, installed_by_pip
 from pluton_rclone.rclone.commands import Command
 from pluton_rclone.rclone.runner import BareRclone, Order
 from pluton_rclone.values.versions import Feature, Version
+from tests.limits import no_free_files
 
 
 def executable(path: Path, text: str = "#!/bin/sh\necho rclone v1.70.1\n") -> Path:
@@ -152,17 +152,11 @@ def test_a_system_that_is_short_of_something_is_not_taken_for_a_missing_rclone(
     binary: Binary,
 ) -> None:
     """Formerly: rclone_not_found, with the advice to install it."""
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest_free = os.dup(0)
-    os.close(lowest_free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limit[1]))
-    try:
+    with no_free_files():
         with pytest.raises(RcloneError, match="Too many open files") as caught:
             BareRclone(binary).start(Order(Command(("version",))))
         with pytest.raises(RcloneError, match="Too many open files") as asked:
             binary.providers()
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
     for error in (caught.value, asked.value):
         assert error.code == "rclone_error"
         assert "ulimit -n" in error.advice
