@@ -96,9 +96,9 @@ def test_too_little_memory_is_no_fault_of_the_command(binary: Binary, tmp_path: 
     script.chmod(0o755)
     with pytest.raises(errors.RcloneError) as caught:
         Rclone(script).list(tmp_path)
+    assert str(caught.value).startswith("rclone lacked memory, or could not start a thread.")
     assert type(caught.value) is errors.RcloneError
     assert (caught.value.who, caught.value.details["retry"]) == (errors.Who.LATER, True)
-    assert str(caught.value).startswith("rclone lacked memory, or could not start a thread.")
 
 
 def test_a_crash_is_told_by_its_first_line(fake: Fake) -> None:
