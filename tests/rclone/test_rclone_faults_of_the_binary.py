@@ -4,6 +4,7 @@ behind."""
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -91,7 +92,7 @@ def test_exit_codes_where_no_words_help(
 def test_too_little_memory_is_no_fault_of_the_command(binary: Binary, tmp_path: Path) -> None:
     """Go ends with rclone's exit code for a wrong call."""
     script = tmp_path / "rclone"
-    limited = f'[ "$1" = version ] || ulimit -v 400000\nexec {binary.path} "$@"\n'
+    limited = f'[ "$1" = version ] || ulimit -v 400000\nexec {shlex.quote(binary.path)} "$@"\n'
     script.write_text(f"#!/bin/sh\n{limited}")
     script.chmod(0o755)
     with pytest.raises(errors.RcloneError) as caught:
