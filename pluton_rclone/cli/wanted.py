@@ -59,7 +59,6 @@ def registration(wanted: Wanted, *, may_come: bool = False) -> AppRegistration |
     environment |= {name: given[name] for name in (ID, TENANT, REGION) if given[name] is not None}
     found = AppRegistration.from_environment(environment)
     if found is None:
-        cloud(environment.get(REGION) or "global")  # refused now, not in a later step
         if not may_come:
             _refuse_rclones(environment)
         if secret or certificate:

@@ -81,3 +81,8 @@ def test_the_environment_names_a_registration() -> None:
 
 def test_without_a_client_id_there_is_no_registration() -> None:
     assert AppRegistration.from_environment({"PLUTON_ONEDRIVE_TENANT": "common"}) is None
+
+
+def test_an_unknown_region_is_refused_also_without_a_client_id() -> None:
+    with pytest.raises(OptionInvalid, match="mars"):
+        AppRegistration.from_environment({"PLUTON_ONEDRIVE_REGION": "mars"})

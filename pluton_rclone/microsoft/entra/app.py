@@ -97,9 +97,11 @@ class AppRegistration:
         cls, environment: Mapping[str, str] = os.environ
     ) -> AppRegistration | None:
         """The registration in PLUTON_ONEDRIVE_CLIENT_ID; None if it is not set. With the same
-        prefix: _TENANT, _REGION, _CLIENT_SECRET, _CERTIFICATE (path), _CERTIFICATE_PASSWORD."""
+        prefix: _TENANT, _REGION, _CLIENT_SECRET, _CERTIFICATE (path), _CERTIFICATE_PASSWORD.
+        Raises `OptionInvalid` for an unknown region."""
         client_id, path, certificate = environment.get(ID), environment.get(CERTIFICATE), None
         if not client_id:
+            cloud(environment.get(REGION) or "global")  # refused now, not in a later step
             return None
         if path:
             certificate = Certificate(Path(path), environment.get(PASSWORD) or None)
