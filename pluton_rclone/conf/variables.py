@@ -25,9 +25,9 @@ _RENEWED: dict[str, str] = {}
 def sections() -> dict[str, dict[str, str]]:
     """The OneDrive remotes that variables define, by name in lower case; a storage with a base
     folder has two sections (`remote.pairs`)."""
-    kinds = ("onedrive", "alias")
-    found = [_TYPE.fullmatch(key) for key, value in os.environ.items() if value in kinds]
-    names = sorted((match[1] for match in found if match), key=len, reverse=True)
+    found = filter(None, map(_TYPE.fullmatch, os.environ))
+    kinds = [match[1] for match in found if os.environ.get(match[0]) in ("onedrive", "alias")]
+    names = sorted(kinds, key=len, reverse=True)
     made: dict[str, dict[str, str]] = {name.lower(): {} for name in names}
     for key, value in os.environ.items() if made else ():
         name = next((name for name in names if key.startswith(f"{_PREFIX}{name}_")), None)
