@@ -60,6 +60,25 @@ def test_a_second_sign_in_of_a_tab_says_that_it_is_over(cloud: Emulator) -> None
     assert "was not started in this browser, or is over." in late.text
 
 
+def test_a_look_at_another_sites_libraries_does_not_rename_the_chosen_one(cloud: Emulator) -> None:
+    """Formerly, the last step named the site looked at last, with the library of another."""
+    tenant = cloud.world.person(BERT).tenant
+    names = ("Alpha", "Beta")
+    sites = [cloud.files.add_site(tenant, name, path=f"/sites/{name}") for name in names]
+    with at_the_page() as bert:
+        draft = bert.begin("Library")
+        bert.sign_in(cloud, draft, BERT)
+        bert.post(f"{draft}/type", {"kind": "sharepoint"})
+        bert.sign_in(cloud, draft, BERT)
+        bert.get(f"{draft}/location")
+        bert.get(f"{draft}/location", params={"site": sites[0].id})
+        bert.post(f"{draft}/location", {"drive": sites[0].libraries[0].id})
+        bert.get(f"{draft}/location", params={"site": sites[1].id})
+        bert.post(f"{draft}/options")
+        shown = bert.get(f"{draft}/save").text
+    assert "<dd>Alpha · Documents</dd>" in shown
+
+
 def test_a_name_that_is_taken_while_a_form_is_tested_changes_nothing(cloud: Emulator) -> None:
     storage, other = connected(cloud, name="Before"), connected(cloud, "business", name="Other")
     at, answers = f"/storages/{storage.remote_name}/edit", list[Any]()

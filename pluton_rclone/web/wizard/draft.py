@@ -59,7 +59,8 @@ class Draft:
     blocked_window: bool = False  # the browser blocked the sign-in window
     sites: dict[str, Site] = field(default_factory=dict)  # as listed: only these can be chosen
     drives: dict[str, Drive] = field(default_factory=dict)
-    site_name: str = ""
+    site_listed: str = ""  # whose libraries `drives` are
+    site_name: str = ""  # of the chosen library
     options: dict[str, Any] = field(default_factory=dict, repr=False)  # as in the form
     options_seen: bool = False
     job: str | None = None  # the test or saving last started

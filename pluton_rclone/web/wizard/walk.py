@@ -99,17 +99,17 @@ def location(request: Request) -> Response:
     """Step 5. GET: the drives, or the sites and one site's libraries. POST: one that was listed."""
     draft, query = draft_of(request, "location"), request.query_params
     if request.method == "POST":
-        chosen = draft.drives.get(form_of(request).get("drive", ""))
-        if chosen is None:
-            raise HTTPException(400, "Choose one of the drives listed.")
         with session(request).lock:
+            chosen = draft.drives.get(form_of(request).get("drive", ""))
+            if chosen is None:
+                raise HTTPException(400, "Choose one of the drives listed.")
             draft.setup.choose_drive(chosen)
-            draft.job = None
+            draft.site_name, draft.job = draft.site_listed, None
         return onward(request, draft)
     shown: dict[str, Any] = {}
     found: list[Site] = []
     with session(request).lock, Caught() as caught:
-        draft.drives = {}
+        draft.drives, draft.site_listed = {}, ""
         if draft.setup.drive_type != "sharepoint":
             drives = draft.setup.drives_of(draft.setup.drive_type or "business")
             draft.drives = {drive.id: drive for drive in drives}
@@ -120,7 +120,7 @@ def location(request: Request) -> Response:
             shown["site"] = site
             libraries = draft.setup.libraries(site)
             draft.drives, shown["notes"] = {one.id: one for one in libraries}, libraries.notes
-            draft.site_name = site.name
+            draft.site_listed = site.name
         else:
             found = draft.setup.sites(query.get("term", ""))
             draft.sites.update((site.id, site) for site in found[:SHOWN_SITES])
