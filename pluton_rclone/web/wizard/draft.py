@@ -14,9 +14,11 @@ from starlette.responses import HTMLResponse, Response
 from pluton_rclone.errors import PlutonRcloneError
 from pluton_rclone.microsoft.entra.redirect import Flow
 from pluton_rclone.microsoft.graph.drives import Drive, Site
+from pluton_rclone.saved.renewal import name_now
 from pluton_rclone.setup.connect import StorageSetup
+from pluton_rclone.storages.storage import Storage
 
-from ..plumbing.context import see_other, session
+from ..plumbing.context import page_of, see_other, session, storage_of
 from ..plumbing.view import draw, link
 
 # The guide's seven steps: the part of the address, and the title.
@@ -53,6 +55,7 @@ class Draft:
     setup: StorageSetup = field(repr=False)
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     storage: str | None = None
+    section: dict[str, str] = field(default_factory=dict, repr=False)  # of `storage`, masked
     flows: dict[str, Begun] = field(default_factory=dict, repr=False)  # sign-ins by state
     begun: int = 0  # the number of sign-ins started
     failure: PlutonRcloneError | None = None  # why the last sign-in was refused
@@ -106,6 +109,15 @@ def draft_of(request: Request, step: str = "") -> Draft:
     if found.saved or (step and not found.may_see(step)):
         raise HTTPException(303, headers=dict(onward(request, found).headers))
     return found
+
+
+def storage_signed_in_to(request: Request, draft: Draft) -> Storage | None:
+    """The storage that is re-authorized, under its current name; None for a new one.
+    StorageNotFound if it is gone, or another one has its name by now."""
+    if draft.storage is None:
+        return None
+    draft.storage = name_now(page_of(request).storages.conf, draft.storage, draft.section)
+    return storage_of(request, "change", draft.storage)
 
 
 def onward(request: Request, draft: Draft, step: str = "") -> Response:

@@ -15,11 +15,11 @@ from pluton_rclone.microsoft.entra.app import REGION, TENANT, AppRegistration
 from pluton_rclone.microsoft.entra.device_code import DeviceCode
 from pluton_rclone.microsoft.entra.scopes import least
 
-from ..plumbing.context import page_of, see_other, session, storage_of, work_of
+from ..plumbing.context import page_of, see_other, session, work_of
 from ..plumbing.guard import AGREED, form_of
 from ..plumbing.jobs import Waiting
 from ..plumbing.view import draw, link
-from .draft import Begun, Draft, draft_of, draw_step, onward
+from .draft import Begun, Draft, draft_of, draw_step, onward, storage_signed_in_to
 
 MAX_FLOWS = 5  # unanswered sign-ins of one draft
 FIRST_WORD = 20.0  # seconds to wait for Microsoft's code, or rclone's address
@@ -30,8 +30,7 @@ def authorize(request: Request) -> Response:
     draft = draft_of(request, "authorize")
     setup, expected, lacking = draft.setup, None, draft.setup.missing_permissions()
     itself = False
-    if draft.storage:
-        storage = storage_of(request, "change", draft.storage)
+    if storage := storage_signed_in_to(request, draft):
         expected = storage.record()["account"]
         itself = storage.remote_to_sign_in().client_credentials
     app = setup.app if setup.has_app else None

@@ -21,7 +21,7 @@ from ..plumbing.guard import OWNER, form_of
 from ..plumbing.jobs import Steps, Work
 from ..plumbing.view import Caught, draw, steps_view
 from . import fields
-from .draft import Draft, draft_of, draw_step, onward
+from .draft import Draft, draft_of, draw_step, onward, storage_signed_in_to
 
 MAX_NAME = 100
 SHOWN_SITES = 50
@@ -222,7 +222,7 @@ def test(request: Request) -> Response:
 def _start(request: Request, draft: Draft, kind: str) -> Response:
     """Start the test, or saving; one at a time."""
     page, mine = page_of(request), session(request)
-    known = storage_of(request, "change", draft.storage) if draft.storage is not None else None
+    known = storage_signed_in_to(request, draft)
     again = kept(request, "change", known) if known is not None else None
     if again is None:
         demand(request, "add")
@@ -287,7 +287,8 @@ def edit(request: Request) -> Response:
 def reauthorize(request: Request) -> Response:
     """POST: sign in again for the same drive and options; an application does that by itself."""
     found, caught = storage_of(request, "change"), Caught()
-    draft = Draft(StorageSetup.for_storage(found), storage=found.remote_name)
+    setup, section = StorageSetup.for_storage(found), found.masked_section()
+    draft = Draft(setup, storage=found.remote_name, section=section)
     session(request).add(draft)
     if found.remote_to_sign_in().client_credentials:
         with caught:

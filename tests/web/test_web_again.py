@@ -1,0 +1,47 @@
+"""Re-authorizing a storage on the page: whose sign-in it takes, and which storage gets it."""
+
+from __future__ import annotations
+
+from pluton_rclone import Storages
+from pluton_rclone.emulator import Emulator
+from tests.connected import connected
+
+from .client import Person, at_the_page, until_over
+from .visitor import BERT
+
+
+def begun(person: Person, storage: str) -> str:
+    """The address of the draft."""
+    return person.post(f"/storages/{storage}/reauthorize").url.path.removesuffix("/authorize")
+
+
+def test_a_sign_in_for_a_storage_that_is_gone_is_not_given_to_one_that_took_its_name(
+    cloud: Emulator,
+) -> None:
+    """Formerly, the other storage got the sign-in, account and permissions of this one."""
+    connected(cloud, "business", name="team")
+    with at_the_page() as bert:
+        draft = begun(bert, "team")
+        Storages()["team"].remove()
+        other = connected(cloud, "sharepoint", name="team")  # which Bert can write to, too
+        before = other.section_with_secrets()
+        bert.sign_in(cloud, draft, BERT)
+        late = bert.post(f"{draft}/test")
+        until_over(bert)
+    assert late.status_code == 404
+    assert "no longer exists" in late.text
+    assert other.section_with_secrets() == before
+
+
+def test_a_sign_in_goes_to_its_storage_under_a_new_name(cloud: Emulator) -> None:
+    storage = connected(cloud, "business", name="team")
+    with at_the_page() as bert:
+        draft = begun(bert, "team")
+        before = storage.section_with_secrets()["token"]
+        storage.rename("Crew")
+        renamed = storage.rename_remote("crew")
+        bert.sign_in(cloud, draft, BERT)
+        bert.post(f"{draft}/test")
+        until_over(bert)
+        assert bert.get(f"{draft}/save").url.path == "/storages/crew"
+    assert renamed.section_with_secrets()["token"] != before
