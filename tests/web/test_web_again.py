@@ -7,7 +7,7 @@ from pluton_rclone.emulator import Emulator
 from tests.connected import connected
 
 from .client import Person, at_the_page, until_over
-from .visitor import BERT
+from .visitor import ANNA, BERT
 
 
 def begun(person: Person, storage: str) -> str:
@@ -45,3 +45,16 @@ def test_a_sign_in_goes_to_its_storage_under_a_new_name(cloud: Emulator) -> None
         until_over(bert)
         assert bert.get(f"{draft}/save").url.path == "/storages/crew"
     assert renamed.section_with_secrets()["token"] != before
+
+
+def test_no_other_account_is_offered_where_it_would_be_refused(cloud: Emulator) -> None:
+    """It was, and dropped the right sign-in for it."""
+    connected(cloud)
+    with at_the_page() as anna:
+        draft = begun(anna, "personal")
+        refused = anna.sign_in(cloud, draft, BERT).text
+        anna.sign_in(cloud, draft, ANNA)
+        back = anna.get(f"{draft}/authorize").text
+    assert "connect the other account as another storage" in refused
+    assert "Signed in as Anna Berg" in back
+    assert "another account" not in back
