@@ -16,6 +16,7 @@ from pluton_rclone.web.plumbing.jobs import Work
 from tests.connected import connected
 
 from .client import Person, at_the_page, until_over
+from .test_web_page import posted_by_a_browser
 
 SECRET = "secret of the person"
 
@@ -222,6 +223,24 @@ def test_the_end_of_a_restore_says_what_it_leaves_out(cloud: Emulator, tmp_path:
     assert os.listdir(tmp_path / "open") == ["fine"]
     assert "1 file transferred" in shown
     assert "names that begin with a dot" in shown
+
+
+@pytest.mark.parametrize(("typed", "found"), [(None, "listed"), (" x ", "typed")])
+def test_a_listed_folder_is_restored_even_if_its_name_ends_with_a_space(
+    cloud: Emulator, tmp_path: Path, typed: str | None, found: str
+) -> None:
+    """Formerly, "x " led to "x", as a folder that was typed with spaces around it does."""
+    storage = connected(cloud)
+    storage.rclone.rcat(b"listed", storage.at("x /a.txt"))
+    storage.rclone.rcat(b"typed", storage.at("x/a.txt"))
+    with at_the_page(local_folders=[tmp_path / "open"]) as anna:
+        at = f"/storages/{storage.remote_name}/restore"
+        form = posted_by_a_browser(
+            anna.get(at, params={"path": "x "} if typed is None else {}).text
+        )
+        anna.post(at, form if typed is None else {**form, "path": typed})
+        until_over(anna)
+    assert (tmp_path / "open" / "a.txt").read_text() == found
 
 
 def test_a_transfer_that_cannot_start_is_said_on_its_page(cloud: Emulator, tmp_path: Path) -> None:

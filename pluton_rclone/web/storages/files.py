@@ -103,12 +103,14 @@ def begin(request: Request, kind: str) -> Response:
     storage, page = storage_of(request, _ACTIONS[kind]), page_of(request)
     form = form_of(request)
     local, path = form.get("local", ""), form.get("path", request.query_params.get("path", ""))
+    if path != form.get("offered", path):  # typed, not as listed: names may end with a space
+        path = path.strip()
     folders = [str(folder) for folder in page.local_folders]
     caught = Caught()
     if request.method == "POST":
         with caught:
             folder = allowed(local, page.local_folders, page.private, must_exist=kind == "copy")
-            work = _start(request, storage, kind, folder, _clean(path.strip()))
+            work = _start(request, storage, kind, folder, _clean(path))
             return see_other(request, "transfers", work.id)
     local = local or next(iter(folders), "")
     shown = {"storage": storage, "kind": kind, "path": path, "folders": folders, "local": local}
