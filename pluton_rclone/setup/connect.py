@@ -27,6 +27,7 @@ from .state import DRIVE_TYPES, Access, DriveKind, SetupState, plain
 from .steps import Steps
 
 if TYPE_CHECKING:
+    from pluton_rclone.conf.conf import Conf
     from pluton_rclone.connection.report import ConnectionReport, OnStep
     from pluton_rclone.remote.onedrive import OneDriveRemote
 
@@ -304,3 +305,10 @@ class StorageSetup(Steps):
             certificate = None if isinstance(credential, str) else credential
             setup._state.app = replace(setup.app, client_secret=secret, certificate=certificate)
         return setup
+
+    def name_now(self, conf: Conf, name: str) -> str:
+        """The present name of the remote `name`, for which `for_storage` made this setup: it may
+        have been renamed. StorageNotFound if it was removed, even if another has its name."""
+        from pluton_rclone.saved.renewal import name_now
+
+        return name_now(conf, name, self._state.meant) if self._state.meant else name

@@ -101,12 +101,13 @@ def state_of(remote: OneDriveRemote, name: str) -> SetupState:
     if not remote.client_credentials and (remote.account_id or remote.account_name):
         who = "personal" if remote.drive_type == "personal" else "work"
         expected = Account(remote.account_id, remote.account_name, remote.account_name, "", who)  # type: ignore[arg-type]
-    asked = remote.granted_scopes, remote.access_scopes
+    asked, section = (remote.granted_scopes, remote.access_scopes), remote.to_section()
     return SetupState(
-        app=registration(remote.to_section()),
+        app=registration(section),
         access="read" if remote.reads_only else "write",
         name=name,
         expected=expected,
+        meant={key: section[key] for key in ("drive_id", SIGN_IN) if key in section},
         kind=kind,
         shared=kind != "sharepoint" and all(map(of_others, asked)),
     )

@@ -24,9 +24,9 @@ KINDS: Mapping[str, DriveKind] = {word: kind for kind, word in DRIVE_TYPES.items
 class SetupState(msgspec.Struct, kw_only=True):
     """The answers so far. `shared` means a folder in another account's drive. `folder_id` is the id
     of `folder`, once known; `typed` is the folder that the person entered, for any drive chosen
-    later. `brought` are the names of options from a pasted remote. `expected` is the account of a
-    storage being re-authorized; `passed` is the digest of the tested settings. `scopes` is empty if
-    unknown."""
+    later. `brought` are the names of options from a pasted remote. Of a storage being
+    re-authorized, `expected` is the account, and `meant` its drive and previous sign-in. `passed`
+    is the digest of the tested settings. `scopes` is empty if unknown."""
 
     app: AppRegistration | None = None
     access: Access
@@ -35,6 +35,7 @@ class SetupState(msgspec.Struct, kw_only=True):
     app_only: bool = False
     account: Account | None = None
     expected: Account | None = None
+    meant: dict[str, str] = {}
     scopes: tuple[str, ...] = ()
     kind: DriveKind | None = None
     drive: Drive | None = None

@@ -300,12 +300,13 @@ class Storage:
         return run_test(self.with_log_level("DEBUG")._saved, on_step, writing=False)
 
     def reauthorize(self, setup: StorageSetup, on_step: OnStep = None) -> ConnectionReport:
-        """Take over the sign-in of `StorageSetup.for_storage(this)`; the drive stays.
-        ConnectionTestFailed."""
-        before = self._saved.options_to_sign_in()
+        """Take over the sign-in of `StorageSetup.for_storage(this)`; the drive stays. It may have
+        been renamed since. StorageNotFound if it is gone; ConnectionTestFailed."""
+        saved = self.storages._saved(setup.name_now(self.storages.conf, self.remote_name))
+        before = saved.options_to_sign_in()
         wanted, old = before.replace(**setup.authorization()), before.to_section()
         same, keep = wanted.token == before.token, setup.keeper()
-        return self.storages._change(self._saved, old, wanted, on_step, keep, same_sign_in=same)
+        return self.storages._change(saved, old, wanted, on_step, keep, same_sign_in=same)
 
     def repair(self, on_step: OnStep = None, *, drive_id: str = "") -> ConnectionReport:
         """Find the drive of a remote with none or a nonexistent one (or take `drive_id`), spell its

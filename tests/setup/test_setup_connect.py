@@ -43,6 +43,7 @@ from pluton_rclone.errors import (
     GraphError,
     OptionInvalid,
     RegistrationError,
+    StorageNotFound,
     TokenExpired,
     TokenInvalid,
     Unreachable,
@@ -818,6 +819,28 @@ def test_somebody_else_may_take_over_when_that_is_asked_for(cloud: Emulator) -> 
     by_device_code(setup, cloud, "admin@contoso.onmicrosoft.com")
     storage.reauthorize(setup)
     assert storage.remote.account_name == "admin@contoso.onmicrosoft.com"
+
+
+def test_a_sign_in_is_not_given_to_a_storage_that_took_the_name(cloud: Emulator) -> None:
+    """Also if the setup was stored meanwhile."""
+    storage = connected(cloud, "business", name="team")
+    setup = StorageSetup.for_storage(storage)
+    by_device_code(setup, cloud, BERT)
+    storage.remove()
+    other = connected(cloud, "sharepoint", name="team")  # which Bert can write to, too
+    before = other.section_with_secrets()
+    with pytest.raises(StorageNotFound, match="another storage now has its name"):
+        storage.reauthorize(StorageSetup.from_record(setup.record_with_secrets()))
+    assert other.section_with_secrets() == before
+
+
+def test_a_sign_in_follows_a_storage_that_was_renamed(cloud: Emulator) -> None:
+    storage = connected(cloud, "business", name="team")
+    before, setup = storage.remote.token, StorageSetup.for_storage(storage)
+    by_device_code(setup, cloud, BERT)
+    renamed = storage.rename_remote("crew")
+    storage.reauthorize(setup)
+    assert renamed.remote.token != before
 
 
 def test_the_organisation_in_a_remotes_addresses_is_the_one_that_signs_in_again(

@@ -14,7 +14,6 @@ from starlette.responses import HTMLResponse, Response
 from pluton_rclone.errors import PlutonRcloneError
 from pluton_rclone.microsoft.entra.redirect import Flow
 from pluton_rclone.microsoft.graph.drives import Drive, Site
-from pluton_rclone.saved.renewal import name_now
 from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.storages.storage import Storage
 
@@ -55,7 +54,6 @@ class Draft:
     setup: StorageSetup = field(repr=False)
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     storage: str | None = None
-    section: dict[str, str] = field(default_factory=dict, repr=False)  # of `storage`, masked
     flows: dict[str, Begun] = field(default_factory=dict, repr=False)  # sign-ins by state
     begun: int = 0  # the number of sign-ins started
     failure: PlutonRcloneError | None = None  # why the last sign-in was refused
@@ -116,7 +114,7 @@ def storage_signed_in_to(request: Request, draft: Draft) -> Storage | None:
     StorageNotFound if it is gone, or another one has its name by now."""
     if draft.storage is None:
         return None
-    draft.storage = name_now(page_of(request).storages.conf, draft.storage, draft.section)
+    draft.storage = draft.setup.name_now(page_of(request).storages.conf, draft.storage)
     return storage_of(request, "change", draft.storage)
 
 

@@ -287,8 +287,7 @@ def edit(request: Request) -> Response:
 def reauthorize(request: Request) -> Response:
     """POST: sign in again for the same drive and options; an application does that by itself."""
     found, caught = storage_of(request, "change"), Caught()
-    setup, section = StorageSetup.for_storage(found), found.masked_section()
-    draft = Draft(setup, storage=found.remote_name, section=section)
+    draft = Draft(StorageSetup.for_storage(found), storage=found.remote_name)
     session(request).add(draft)
     if found.remote_to_sign_in().client_credentials:
         with caught:
