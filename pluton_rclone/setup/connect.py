@@ -49,7 +49,12 @@ class Home(Protocol[Storage]):
     def free_name(self, friendly: str, remote_name: str | None = ...) -> str: ...
 
     def add_tested(
-        self, name: str, remote: OneDriveRemote, *, remote_name: str | None = ...
+        self,
+        name: str,
+        remote: OneDriveRemote,
+        *,
+        remote_name: str | None = ...,
+        more: Mapping[str, str] | None = ...,
     ) -> Storage: ...
 
 
@@ -244,9 +249,11 @@ class StorageSetup(Steps):
         on_step: OnStep = None,
         *,
         remote_name: str | None = None,
+        more: Mapping[str, str] | None = None,
     ) -> Storage:
         """Test, unless the test has passed and the drive still exists, then save. If either fails,
-        nothing is saved. Without `remote_name`, it is derived from the friendly name."""
+        nothing is saved. Without `remote_name`, it is derived from the friendly name. `more` are
+        keys of a surrounding application for the same section, which rclone ignores."""
         from pluton_rclone.microsoft.graph.locations import rooted
 
         from .remote import digest
@@ -262,7 +269,7 @@ class StorageSetup(Steps):
         elif not tested.tenant_url:  # it may have been deleted since the test
             with self._graph() as graph:
                 rooted(graph, tested.drive_id, tested.root_folder_id)
-        return storages.add_tested(friendly, tested, remote_name=remote_name)
+        return storages.add_tested(friendly, tested, remote_name=remote_name, more=more)
 
     def record_with_secrets(self) -> dict[str, Any]:
         """The state as JSON members, with secrets: store it where only the server can read it."""

@@ -209,11 +209,18 @@ class Home(Mapping[str, Storage]):
         return self.add_tested(name, tested, remote_name=remote_name)
 
     def add_tested(
-        self, name: str, remote: OneDriveRemote, *, remote_name: str | None = None
+        self,
+        name: str,
+        remote: OneDriveRemote,
+        *,
+        remote_name: str | None = None,
+        more: Mapping[str, str] | None = None,
     ) -> Storage:
-        """Save a remote that has just passed `try_out`. StorageExists, ConfigNotWritable."""
+        """Save a remote that has just passed `try_out`, with `more` keys of the surrounding
+        application, which rclone ignores. StorageExists, ConfigNotWritable."""
         chosen = self.free_name(name, remote_name)
-        self.conf.add(chosen, remote.replace(description=name).to_section())
+        section = remote.replace(description=name).to_section()
+        self.conf.add(chosen, {**section, **(more or {})})
         return self._storage(chosen)
 
     def _change(

@@ -15,8 +15,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from pluton_rclone import Storage, Storages
+from pluton_rclone.conf.conf import Conf
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.errors import UsageError
+from pluton_rclone.errors import ConfigNotWritable, UsageError
 from pluton_rclone.web.plumbing.jobs import Copying, Steps
 from tests.connected import connected, emulated_drive
 from tests.gates import Gate
@@ -205,6 +206,23 @@ def test_what_somebody_adds_is_theirs(cloud: Emulator) -> None:
         assert bert.post(f"/storages/{storage.remote_name}/remove").status_code == 404
         assert anna.post(f"/storages/{storage.remote_name}/remove").status_code == 200
     assert list(Storages()) == []
+
+
+def test_whose_a_storage_is_is_written_with_it(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Formerly, a second write could fail: then nobody saw the storage, and its name was taken."""
+
+    def full(*_: object, **__: object) -> None:
+        raise ConfigNotWritable("There is no space left.")
+
+    with people() as (anna, _, _):
+        draft = ready_to_save(cloud, anna)
+        monkeypatch.setattr(Conf, "update", full)
+        anna.post(f"{draft}/save")
+        until_over(anna)
+        (storage,) = Storages().values()
+        assert anna.get(f"/storages/{storage.remote_name}").status_code == 200
 
 
 def test_a_re_authorization_that_is_not_allowed_any_more_does_not_happen(cloud: Emulator) -> None:

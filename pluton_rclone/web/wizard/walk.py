@@ -237,9 +237,8 @@ def _start(request: Request, draft: Draft, kind: str) -> Response:
             work.ok = setup.test(page.storages, on_step=step).ok
             return
         else:
-            storage = setup.save(page.storages, on_step=step)
-            if mine.person is not None:
-                page.storages.conf.update(storage.remote_name, {OWNER: mine.person})
+            owner = {} if mine.person is None else {OWNER: mine.person}
+            storage = setup.save(page.storages, on_step=step, more=owner)
         with session(request).lock:
             draft.saved, draft.options, work.ok = storage.remote_name, {}, True
             setup.sign_out()  # the token is now in rclone.conf, and only there
