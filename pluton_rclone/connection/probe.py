@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 
-from pluton_rclone.errors import Corrupted, NothingFound, PlutonRcloneError, RemoteError
+from pluton_rclone.errors import Cancelled, Corrupted, NothingFound, PlutonRcloneError, RemoteError
 from pluton_rclone.process.system import is_alive
 from pluton_rclone.rclone import commands
 from pluton_rclone.rclone.commands import TransferOptions
@@ -75,7 +75,7 @@ def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
                 step.status, step.text = "skipped", "the permissions granted are for reading only"
         return
     rclone = saved.rclone
-    with _probe_file(saved) as name:
+    with _probe_file(walk, saved) as name:
         content = secrets.token_bytes(PROBE_BYTES)
         with walk.step("write", "Writing") as step:
             rclone.rcat(content, saved.at(name), size=len(content))
@@ -87,15 +87,17 @@ def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
 
 
 @contextmanager
-def _probe_file(saved: SavedRemote) -> Iterator[str]:
+def _probe_file(walk: Walk, saved: SavedRemote) -> Iterator[str]:
     """A name marked as in use; the file is removed at the end, also after a failure. After Ctrl-C,
-    it does not wait long for Microsoft: the next test cleans up."""
+    it does not wait long for Microsoft, and starts no rclone in a thread that the program will not
+    wait for: the next test cleans up."""
     name = probe_name()
     ACTIVE_PROBES.add(name)
     try:
         yield name
     except BaseException as error:
-        _remove_quietly(saved, name, seconds=None if isinstance(error, Exception) else 1.0)
+        if not isinstance(walk.steps[-1].error, Cancelled):  # by `process.stop_all`
+            _remove_quietly(saved, name, seconds=None if isinstance(error, Exception) else 1.0)
         raise
     finally:
         ACTIVE_PROBES.discard(name)
