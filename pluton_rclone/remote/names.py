@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Collection
 
 from pluton_rclone.errors import OptionInvalid, UsageError
-from pluton_rclone.values.conf_text import DEFAULT, REMOTE_NAME, parent_of
+from pluton_rclone.values.conf_text import DEFAULT, REMOTE_NAME, parent_of, value_fault
 from pluton_rclone.values.versions import NEWEST, Feature, Version
 
 _ASCII = re.compile(r"[A-Za-z0-9_. -]+")
@@ -64,12 +64,15 @@ def _related(name: str, others: Collection[str]) -> tuple[str, str] | None:
 
 
 def friendly_name(name: str) -> str:
-    """The name without surrounding blanks. Raises UsageError if people cannot read it, or programs
-    would take it for an option."""
+    """The name without surrounding blanks. Raises UsageError if people cannot read it, programs
+    would take it for an option, or rclone.conf cannot hold it."""
     text = name.strip()
-    if text and text.isprintable() and text[0] != "-":
+    fault = value_fault(text)
+    if text and text.isprintable() and text[0] != "-" and not fault:
         return text
     advice = "Use a name of printable characters that does not begin with a hyphen."
+    if fault and text.isprintable():
+        advice = f"Use another name: {fault}, which rclone.conf cannot hold."
     raise UsageError(f"{name!r} cannot be a storage's name.", advice=advice)
 
 

@@ -55,7 +55,7 @@ def test_a_step_that_is_not_reached_leads_to_the_next_one(home: Path, step: str)
         assert str(anna.get(f"{draft}/{step}").url) == f"{draft}/name"
 
 
-def test_a_name_that_is_taken_is_told_before_the_sign_in(cloud: Emulator) -> None:
+def test_a_name_that_cannot_be_saved_is_told_before_the_sign_in(cloud: Emulator) -> None:
     connected(cloud, name="Taken")
     with at_the_page() as anna:
         at = str(anna.post("/add").url)
@@ -63,10 +63,12 @@ def test_a_name_that_is_taken_is_told_before_the_sign_in(cloud: Emulator) -> Non
             ("Taken", "already"),
             ("  ", "Give the storage a name"),
             ("x" * 101, "at most 100"),
+            ("Anna`s", "contains a backtick (`), which rclone.conf cannot hold"),
+            ("%(type)s", "which rclone.conf cannot hold"),
         ):
             answer = anna.post(at, {"name": name})
             assert answer.status_code == 422
-            assert fault in answer.text
+            assert fault in html.unescape(answer.text)
 
 
 def test_only_what_passed_the_test_is_saved(cloud: Emulator) -> None:
