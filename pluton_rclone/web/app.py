@@ -137,7 +137,7 @@ def _routes() -> list[Route | Mount]:
         f"{setup}/give-up": walk.give_up,
         f"{storage}/test": partial(stored.begin, kind="test"),
         f"{storage}/repair": partial(stored.begin, kind="repair"),
-        f"{storage}/reauthorize": walk.reauthorize,
+        f"{storage}/reauthorize": slow(walk.reauthorize),
         f"{transfer}/cancel": files.cancel,
     }
     both: _Handlers = {

@@ -22,7 +22,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Mount
 
-from pluton_rclone import Storage, Storages
+from pluton_rclone import Storage, Storages, StorageSetup
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import Cancelled, UsageError
 from pluton_rclone.process.folders import runtime_folder
@@ -30,7 +30,7 @@ from pluton_rclone.web import one_time_address, serving
 from pluton_rclone.web.plumbing import guard, jobs, sessions
 from pluton_rclone.web.plumbing.context import AT_MICROSOFT
 from pluton_rclone.web.plumbing.jobs import Jobs, Steps, Waiting, Work
-from tests.connected import connected
+from tests.connected import connected, connected_as_app
 
 from .attackers import ServedPage, attacked, eventually, rclones, rest
 from .client import APP, PATIENCE, Person, page, sessions_of, token_in
@@ -137,24 +137,26 @@ def test_one_persons_requests_do_not_hold_up_anothers(
     assert bert.get("/add").status_code == 200
 
 
+@pytest.mark.parametrize("what", ["files", "reauthorize"])
 def test_people_who_wait_for_microsoft_do_not_hold_up_the_pages_of_others(
-    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """More of them than there are threads for handlers."""
+    """More of them than there are threads for handlers. An application signs in by itself."""
     release, begun = threading.Event(), threading.Semaphore(0)
 
-    def listed(self: Storage, path: str = "", **options: object) -> list[object]:
+    def waits(*_: object, **options: object) -> list[object]:
         begun.release()
         assert release.wait(PATIENCE)
         return []
 
-    monkeypatch.setattr(Storage, "list", listed)
-    connected(cloud, name="work")
+    monkeypatch.setattr(Storage, "list", waits)
+    monkeypatch.setattr(StorageSetup, "sign_in_as_app", waits)
+    at = f"/storages/{connected_as_app(cloud).remote_name}/{what}"
     with served(APP) as address:
         anna = ServedPage.opened(os.getpid(), address)
         others = [anna.another() for _ in range(1 + AT_MICROSOFT // guard.AT_ONCE)]
         threads = [
-            threading.Thread(target=other.get, args=("/storages/work/files",))
+            threading.Thread(target=other.get if what == "files" else other.post, args=(at,))
             for other in others
             for _ in range(guard.AT_ONCE)
         ]
