@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
 from pluton_rclone import Storages
-from pluton_rclone.emulator import Emulator
-from tests.connected import connected
+from pluton_rclone.emulator import DAEMON_CLIENT_ID, Emulator
+from tests.connected import connected, connected_as_app
+from tests.microsoft.certificate import PEM_CERTIFICATE, pem_key
 
 from .client import Person, at_the_page, until_over
 from .visitor import ANNA, BERT
@@ -58,3 +64,21 @@ def test_no_other_account_is_offered_where_it_would_be_refused(cloud: Emulator) 
     assert "connect the other account as another storage" in refused
     assert "Signed in as Anna Berg" in back
     assert "another account" not in back
+
+
+@pytest.mark.parametrize("by", ["--client-secret", "--certificate FILE"])
+def test_an_application_whose_secret_has_expired_is_told_where_to_set_a_new_one(
+    cloud: Emulator, tmp_path: Path, by: str
+) -> None:
+    """Formerly, it was told to set it, and the page had no place for that."""
+    registration = cloud.world.registrations[DAEMON_CLIENT_ID]
+    storage = connected_as_app(cloud)
+    if by != "--client-secret":  # one that the registration does not have
+        (tmp_path / "app.pem").write_bytes(pem_key() + PEM_CERTIFICATE)
+        changes = {"client_secret": None, "pluton_certificate": str(tmp_path / "app.pem")}
+        storage.storages.conf.update(storage.remote_name, changes)
+    registration.secrets[:] = [replace(one, expires=0.0) for one in registration.secrets]
+    with at_the_page() as anna:
+        refused = anna.post(f"/storages/{storage.remote_name}/reauthorize").text
+    assert "The developer of the app registration" in refused
+    assert f"<code>pluton-rclone reauthorize contoso {by}</code>" in refused

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from pluton_rclone.errors import Cancelled, CodeUsedTwice, ForeignAnswer, PlutonRcloneError
+from pluton_rclone.errors import (
+    Cancelled,
+    CodeUsedTwice,
+    ForeignAnswer,
+    PlutonRcloneError,
+    RegistrationError,
+    SecretExpired,
+)
 from pluton_rclone.microsoft.clouds import CLOUDS, cloud, refuse_rclone_registration
 from pluton_rclone.microsoft.entra.app import REGION, TENANT, AppRegistration
 from pluton_rclone.microsoft.entra.device_code import DeviceCode
@@ -29,10 +37,14 @@ def authorize(request: Request) -> Response:
     """GET: the button, the permissions and why, the device code, another cloud or registration."""
     draft = draft_of(request, "authorize")
     setup, expected, lacking = draft.setup, None, draft.setup.missing_permissions()
-    itself = False
+    itself, renewal = False, ""
     if storage := storage_signed_in_to(request, draft):
         expected = storage.record()["account"]
         itself = storage.remote_to_sign_in().client_credentials
+        if isinstance(draft.failure, RegistrationError if itself else SecretExpired):
+            certificate = setup.has_app and setup.app.certificate
+            credential = "--certificate FILE" if certificate else "--client-secret"
+            renewal = f"pluton-rclone reauthorize {shlex.quote(storage.remote_name)} {credential}"
     app = setup.app if setup.has_app else None
     region = app.region if app else os.environ.get(REGION) or "global"
     shown: dict[str, Any] = {
@@ -43,6 +55,7 @@ def authorize(request: Request) -> Response:
         "tenant": app.tenant if app else os.environ.get(TENANT) or "common",
         "expected": expected,
         "itself": itself,  # no person has to sign in
+        "renewal": renewal,
         "clouds": CLOUDS.values(),
         "error": draft.failure,
     }
