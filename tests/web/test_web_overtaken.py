@@ -16,7 +16,17 @@ from pluton_rclone.web import one_time_address
 from tests.connected import connected
 from tests.gates import Gate
 
-from .client import PATIENCE, Person, answer_of, at_the_page, local_folder, page, token_in
+from .client import (
+    PATIENCE,
+    Person,
+    answer_of,
+    at_the_page,
+    local_folder,
+    page,
+    ready_to_save,
+    token_in,
+    until_over,
+)
 from .test_web_page import posted_by_a_browser
 from .test_web_people import by_header
 from .visitor import ANNA, BERT
@@ -58,6 +68,22 @@ def test_a_second_sign_in_of_a_tab_says_that_it_is_over(cloud: Emulator) -> None
         assert "Anna Berg" in anna.get(f"{draft}/type").text
     assert late.status_code == 403
     assert "was not started in this browser, or is over." in late.text
+
+
+@pytest.mark.parametrize("way", ["sign-in", "code"])
+def test_a_sign_in_of_another_tab_ends_when_the_storage_is_saved(cloud: Emulator, way: str) -> None:
+    """Formerly, it went on, and led to the storage of the first account as if it were its own."""
+    with at_the_page() as anna:
+        draft = ready_to_save(cloud, anna)
+        late = anna.to_microsoft(draft) if way == "sign-in" else ""
+        if way == "code":
+            anna.post(f"{draft}/code")
+        anna.post(f"{draft}/save")
+        until_over(anna)
+        assert anna.get(f"{draft}/save").url.path == "/storages/mine"
+        if late:
+            answer = anna.get(answer_of(cloud, BERT, late))
+            assert (answer.status_code, "or is over." in answer.text) == (403, True)
 
 
 def test_a_look_at_another_sites_libraries_does_not_rename_the_chosen_one(cloud: Emulator) -> None:

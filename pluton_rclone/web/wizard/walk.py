@@ -241,7 +241,9 @@ def _start(request: Request, draft: Draft, kind: str) -> Response:
             storage = setup.save(page.storages, on_step=step, more=owner)
         with session(request).lock:
             draft.saved, draft.options, work.ok = storage.remote_name, {}, True
+            draft.flows.clear()  # begun in another tab, and perhaps for another account
             setup.sign_out()  # the token is now in rclone.conf, and only there
+        page.jobs.cancel(work_of(request, Work, draft.waiting))
 
     with session(request).lock:
         running = work_of(request, Steps, draft.job)
