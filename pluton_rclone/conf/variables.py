@@ -25,9 +25,9 @@ _RENEWED: dict[str, str] = {}
 def sections() -> dict[str, dict[str, str]]:
     """The OneDrive remotes that variables define, by name in lower case; a storage with a base
     folder has two sections (`remote.pairs`)."""
-    found = filter(None, map(_TYPE.fullmatch, os.environ))
-    kinds = [match[1] for match in found if os.environ.get(match[0]) in ("onedrive", "alias")]
-    names = sorted(kinds, key=len, reverse=True)
+    kinds, found = ("onedrive", "alias"), [_TYPE.fullmatch(key) for key in os.environ]
+    chosen = (match[1] for match in found if match and os.environ.get(match[0]) in kinds)
+    names = sorted(chosen, key=len, reverse=True)
     made: dict[str, dict[str, str]] = {name.lower(): {} for name in names}
     for key, value in os.environ.items() if made else ():
         name = next((name for name in names if key.startswith(f"{_PREFIX}{name}_")), None)
