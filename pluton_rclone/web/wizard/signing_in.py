@@ -42,9 +42,10 @@ def authorize(request: Request) -> Response:
         expected = storage.record()["account"]
         itself = storage.remote_to_sign_in().client_credentials
         if isinstance(draft.failure, RegistrationError if itself else SecretExpired):
-            certificate = setup.has_app and setup.app.certificate
-            credential = "--certificate FILE" if certificate else "--client-secret"
-            renewal = f"pluton-rclone reauthorize {shlex.quote(storage.remote_name)} {credential}"
+            name = shlex.quote(storage.remote_name)
+            renewal = f"pluton-rclone set {name} --secret client_secret"
+            if setup.has_app and setup.app.certificate:
+                renewal = f"pluton-rclone reauthorize {name} --certificate FILE"
     app = setup.app if setup.has_app else None
     region = app.region if app else os.environ.get(REGION) or "global"
     shown: dict[str, Any] = {
